@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The RPCBUF block: its parameters for Ganesha's parser, the checks that span
+ * several of them, and the defaults that only the machine knows.  Runs in the
+ * thread that reads the configuration.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "config.h"
+
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define TIB (1024 * 1024 * MIB)
+#define PAGE 4096u
+
+/* Pages of a vector beyond those of the payload: call header, and a payload
+ * that begins and ends inside a page. */
+#define VECTOR_EXTRA 3u
+#define THREADS_MAX 64u
+
+static struct config_item_list engines[] = {
+	CONFIG_LIST_TOK("auto", FSAL_RPCBUF_ENGINE_AUTO),
+	CONFIG_LIST_TOK("epoll", FSAL_RPCBUF_ENGINE_EPOLL),
+	CONFIG_LIST_TOK("io_uring", FSAL_RPCBUF_ENGINE_IO_URING),
+	CONFIG_LIST_EOL,
+};
+
+/* A default of 0 outside the range stands for "choose by the machine". */
+static struct config_item parameters[] = {
+	CONF_ITEM_UI64("Memory", 2 * MIB, TIB, 0, fsal_rpcbuf_config, memory),
+	CONF_ITEM_UI32("Max_Payload", 64 * KIB, 4 * MIB, MIB,
+		       fsal_rpcbuf_config, max_payload),
+	CONF_ITEM_UI32("Max_Fragments", 1, 1048576, 65536, fsal_rpcbuf_config,
+		       max_fragments),
+	CONF_ITEM_UI32("Receive_Threads", 0, THREADS_MAX, 0,
+		       fsal_rpcbuf_config, receive_threads),
+	CONF_ITEM_UI32("Max_Threads", 1, 4096, 256, fsal_rpcbuf_config,
+		       max_threads),
+	CONF_ITEM_UI32("Read_Ahead", PAGE, 4 * MIB, 256 * KIB,
+		       fsal_rpcbuf_config, read_ahead),
+	CONF_ITEM_UI32("Idle_Timeout", 0, 604800, 0, fsal_rpcbuf_config,
+		       idle_timeout),
+	CONF_ITEM_UI32("Record_Timeout", 1, 3600, 60, fsal_rpcbuf_config,
+		       record_timeout),
+	CONF_ITEM_TOKEN("Engine", FSAL_RPCBUF_ENGINE_AUTO, engines,
+			fsal_rpcbuf_config, engine),
+	CONF_ITEM_PATH("Statistics", 1, PATH_MAX, NULL, fsal_rpcbuf_config,
+		       statistics),
+	CONFIG_EOL,
+};
+
+/* The server does not export what gives a complaint its line number; these
+ * name the parameter and go to the log. */
+#define REFUSE(err_type, ...)                                                 \
+	({                                                                    \
+		LogCrit(COMPONENT_CONFIG, "RPCBUF block: " __VA_ARGS__);      \
+		(err_type)->invalid = true;                                   \
+		(err_type)->errors++;                                         \
+		1;                                                            \
+	})
+
+static int check_pages(const char *name, uint32_t value,
+		       struct config_error_type *err_type)
+{
+	if (value % PAGE == 0)
+		return 0;
+	return REFUSE(err_type,
+		      "%s = %" PRIu32 " is not a multiple of a page, %u bytes",
+		      name, value, PAGE);
+}
+
+static int check_memory(const struct fsal_rpcbuf_config *cfg,
+			struct config_error_type *err_type)
+{
+	uint64_t least = cfg->max_payload + (VECTOR_EXTRA + 1) * (uint64_t)PAGE;
+
+	if (cfg->memory == 0 || cfg->memory >= least)
+		return 0;
+	return REFUSE(err_type,
+		      "Memory = %" PRIu64
+		      " is less than one page vector and a page, %" PRIu64
+		      " bytes for Max_Payload = %" PRIu32,
+		      cfg->memory, least, cfg->max_payload);
+}
+
+static int check_statistics(const char *path,
+			    struct config_error_type *err_type)
+{
+	if (path == NULL || (path[0] == '/' && strlen(path) < PATH_MAX))
+		return 0;
+	return REFUSE(err_type,
+		      "Statistics = \"%s\" is not an absolute path of less "
+		      "than %d bytes",
+		      path, PATH_MAX);
+}
+
+static int check_engine(uint32_t engine, struct config_error_type *err_type)
+{
+	if (engine != FSAL_RPCBUF_ENGINE_IO_URING)
+		return 0;
+	return REFUSE(err_type, "Engine = io_uring is not available in this "
+				"build; use auto or epoll");
+}
+
+/* Called by the parser when every value is in its own range. */
+static int commit(void *node, void *link_mem, void *self_struct,
+		  struct config_error_type *err_type)
+{
+	const struct fsal_rpcbuf_config *cfg = self_struct;
+
+	(void)node;
+	(void)link_mem;
+	return check_pages("Max_Payload", cfg->max_payload, err_type) +
+	       check_pages("Read_Ahead", cfg->read_ahead, err_type) +
+	       check_memory(cfg, err_type) +
+	       check_statistics(cfg->statistics, err_type) +
+	       check_engine(cfg->engine, err_type);
+}
+
+static struct config_block block = {
+	.dbus_interface_name = "org.ganesha.nfsd.config.fsal.rpcbuf",
+	.blk_desc.name = "RPCBUF",
+	.blk_desc.type = CONFIG_BLOCK,
+	.blk_desc.flags = CONFIG_UNIQUE,
+	.blk_desc.u.blk.init = noop_conf_init,
+	.blk_desc.u.blk.params = parameters,
+	.blk_desc.u.blk.commit = commit,
+};
+
+static uint64_t default_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+	long size = sysconf(_SC_PAGESIZE);
+	uint64_t memory = 0;
+
+	if (pages > 0 && size > 0)
+		memory = (uint64_t)pages * (uint64_t)size / 8;
+	return memory > 64 * MIB ? memory : 64 * MIB;
+}
+
+static uint32_t default_threads(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cpus < 1)
+		return 1;
+	return cpus < THREADS_MAX ? cpus : THREADS_MAX;
+}
+
+static void fill_in(struct fsal_rpcbuf_config *cfg)
+{
+	if (cfg->memory == 0)
+		cfg->memory = default_memory();
+	if (cfg->receive_threads == 0)
+		cfg->receive_threads = default_threads();
+	if (cfg->idle_timeout == 0)
+		cfg->idle_timeout = nfs_param.core_param.rpc.idle_timeout_s;
+}
+
+int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
+			    struct config_error_type *err_type)
+{
+	/* @err_type collects for the whole configuration.  Ours is a fresh one
+	 * on the same stream: only complaints about this block refuse it. */
+	struct config_error_type own = { .fp = err_type->fp };
+	long said = own.fp ? ftell(own.fp) : 0;
+
+	(void)load_config_from_parse(file, &block, cfg, true, &own);
+	/* A second block sets no flag, it only leaves a line. */
+	if (own.fp && ftell(own.fp) != said)
+		own.invalid = true;
+	if (!config_error_no_error(&own)) {
+		config_error_comb_errors(err_type, &own);
+		err_type->errors += own.errors;
+		return -EINVAL;
+	}
+	fill_in(cfg);
+	return 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * config.h - the RPCBUF block of ganesha.conf.
+ *
+ *	RPCBUF {
+ *		Memory = 268435456;
+ *		Max_Payload = 1048576;
+ *	}
+ *
+ * The block is optional, as is every parameter.  It is read once, by Ganesha's
+ * own parser, when the first export that names RPCBUF is created; a later
+ * reload of the configuration does not change it.
+ */
+#ifndef FSAL_RPCBUF_CONFIG_H
+#define FSAL_RPCBUF_CONFIG_H
+
+#include <stdint.h>
+
+#include "config_parsing.h"
+
+enum fsal_rpcbuf_engine {
+	FSAL_RPCBUF_ENGINE_AUTO,
+	FSAL_RPCBUF_ENGINE_EPOLL,
+	FSAL_RPCBUF_ENGINE_IO_URING,
+};
+
+/*
+ * The values in force: defaults that depend on the machine are already in
+ * their place.  Units and ranges are those of the parameter in the comment.
+ */
+struct fsal_rpcbuf_config {
+	/* Memory: page budget in bytes, 2 MiB to 1 TiB and at least one page
+	 * vector and a page; default an eighth of RAM, at least 64 MiB. */
+	uint64_t memory;
+	/* Max_Payload: bytes of a WRITE that a page vector takes, whole pages,
+	 * 64 KiB to 4 MiB; default 1 MiB.  Clients are told through wtmax and
+	 * maxwrite. */
+	uint32_t max_payload;
+	/* Max_Fragments: fragments of one record, empty ones counted too, 1 to
+	 * 1048576; default 65536. */
+	uint32_t max_fragments;
+	/* Receive_Threads: threads that wait for sockets, 1 to 64; default (and
+	 * 0) as many as there are CPUs, at most 64. */
+	uint32_t receive_threads;
+	/* Max_Threads: threads that run calls, 1 to 4096; default 256. */
+	uint32_t max_threads;
+	/* Read_Ahead: bytes that one receive asks a socket for, whole pages,
+	 * 4 KiB to 4 MiB; default 256 KiB. */
+	uint32_t read_ahead;
+	/* Idle_Timeout: seconds after which a connection without calls is
+	 * closed, 1 to 604800; default (and 0) RPC_Idle_Timeout_S of
+	 * NFS_CORE_PARAM. */
+	uint32_t idle_timeout;
+	/* Record_Timeout: seconds that a client has to send the rest of a
+	 * record that it began, 1 to 3600; default 60. */
+	uint32_t record_timeout;
+	/* Engine: auto, epoll or io_uring; default auto. */
+	uint32_t engine;
+	/* Statistics: absolute path of the file that counters are written to;
+	 * default NULL, which leaves the choice to the plug-in. */
+	char *statistics;
+};
+
+/*
+ * fsal_rpcbuf_config_read - fill @cfg from the parsed configuration.
+ *
+ * Every complaint of the parser counts, unknown parameters included; they are
+ * in @err_type with file and line.  Returns 0, or -EINVAL with @cfg undefined.
+ */
+int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
+			    struct config_error_type *err_type);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The module: registration, configuration, unloading, and the operations that
+ * Ganesha asks of a module as a whole.
+ *
+ * Ganesha loads a module, configures it and creates exports in one thread;
+ * `configured` is written before the first export exists.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fsal_rpcbuf.h"
+#include "nfs_init.h"
+#include "pnfs_utils.h"
+#include "stack.h"
+#include "takeover.h"
+
+/* Until the take-over is there. */
+__attribute__((weak)) int
+fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *cfg)
+{
+	(void)cfg;
+	return 0;
+}
+
+__attribute__((weak)) void fsal_rpcbuf_takeover_stop(void)
+{
+}
+
+struct fsal_rpcbuf_module fsal_rpcbuf;
+
+/* Ganesha's defaults, from our registration: for the members that we leave to
+ * it, and in place of a sub-FSAL while there is none. */
+static struct fsal_module no_sub_fsal;
+
+/*
+ * A configuration that Ganesha cannot use: it would go on without our exports.
+ * Whoever asked for RPCBUF wants to hear of it, so a server that is starting
+ * stops here, with the parser's complaints in its log.
+ */
+static fsal_status_t refuse_config(struct config_error_type *err_type,
+				   const char *what, int rc)
+{
+	bool running = nfs_init_wait_timeout(0) == 0;
+
+	if (!running) {
+		report_config_errors(err_type, NULL, config_errs_to_log);
+		LogFatal(COMPONENT_CONFIG,
+			 "FSAL RPCBUF: %s (%s). The server does not start", what,
+			 strerror(-rc));
+	}
+	LogCrit(COMPONENT_CONFIG, "FSAL RPCBUF: %s (%s)", what, strerror(-rc));
+	return fsalstat(ERR_FSAL_INVAL, -rc);
+}
+
+fsal_status_t rpcbuf_module_init_config(struct fsal_module *fsal,
+					config_file_t file,
+					struct config_error_type *err_type)
+{
+	int rc;
+
+	(void)fsal;
+	rc = fsal_rpcbuf_config_read(&fsal_rpcbuf.config, file, err_type);
+	if (rc < 0)
+		return refuse_config(err_type, "its RPCBUF block is not valid",
+				     rc);
+	rc = fsal_rpcbuf_takeover_start(&fsal_rpcbuf.config);
+	if (rc < 0)
+		return refuse_config(
+			err_type, "the receive path cannot be taken over", rc);
+	fsal_rpcbuf.configured = true;
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+/* Threads of ours in code that is unmapped would take the process down. */
+int rpcbuf_module_unload(struct fsal_module *fsal)
+{
+	fsal_rpcbuf_takeover_stop();
+	return no_sub_fsal.m_ops.unload(fsal);
+}
+
+/* Our export in the running call's stack, or the first there is. */
+static struct fsal_export *export_now(struct fsal_module *fsal)
+{
+	struct fsal_export *export = op_ctx ? op_ctx->fsal_export : NULL;
+
+	while (export && export->fsal != fsal)
+		export = export->sub_export;
+	if (!export)
+		export = glist_first_entry(&fsal->exports, struct fsal_export,
+					   exports);
+	return export;
+}
+
+struct fsal_module *rpcbuf_sub_module(struct fsal_module *fsal)
+{
+	struct fsal_module *sub = &no_sub_fsal;
+	struct fsal_export *export;
+
+	PTHREAD_RWLOCK_rdlock(&fsal->lock);
+	export = export_now(fsal);
+	if (export)
+		sub = export->sub_export->fsal;
+	PTHREAD_RWLOCK_unlock(&fsal->lock);
+	return sub;
+}
+
+void rpcbuf_module_fsal_extract_stats(struct fsal_module *const fsal,
+				      void *iter)
+{
+	struct fsal_module *sub = rpcbuf_sub_module(fsal);
+
+	sub->m_ops.fsal_extract_stats(sub, iter);
+}
+
+/* Ganesha resets every module that is loaded and has counters; the sub-FSAL's
+ * are then reset twice, which is once. */
+void rpcbuf_module_fsal_reset_stats(struct fsal_module *const fsal)
+{
+	struct fsal_module *sub = rpcbuf_sub_module(fsal);
+
+	sub->m_ops.fsal_reset_stats(sub);
+}
+
+/* dump_config and emergency_cleanup stay Ganesha's: it calls them on every
+ * module that is loaded, so passing them on would be a second call. */
+static void set_ops(struct fsal_ops *ops)
+{
+	ops->unload = rpcbuf_module_unload;
+	ops->init_config = rpcbuf_module_init_config;
+	ops->create_export = rpcbuf_module_create_export;
+	ops->update_export = rpcbuf_module_update_export;
+	ops->getdeviceinfo = rpcbuf_module_getdeviceinfo;
+	ops->fs_da_addr_size = rpcbuf_module_fs_da_addr_size;
+	ops->create_fsal_pnfs_ds = rpcbuf_module_create_fsal_pnfs_ds;
+	ops->fsal_pnfs_ds_ops = rpcbuf_module_fsal_pnfs_ds_ops;
+	ops->fsal_extract_stats = rpcbuf_module_fsal_extract_stats;
+	ops->fsal_reset_stats = rpcbuf_module_fsal_reset_stats;
+}
+
+static MODULE_INIT void load(void)
+{
+	struct fsal_module *self = &fsal_rpcbuf.fsal;
+	char why[256];
+
+	if (fsal_rpcbuf_abi_check(why, sizeof(why)) < 0) {
+		LogCrit(COMPONENT_INIT, "FSAL RPCBUF is not loaded: %s", why);
+		return;
+	}
+	if (register_fsal(self, "RPCBUF", FSAL_MAJOR_VERSION,
+			  FSAL_MINOR_VERSION, FSAL_ID_NO_PNFS) != 0)
+		return; /* it has said why */
+	no_sub_fsal.m_ops = self->m_ops;
+	set_ops(&self->m_ops);
+}
+
+static MODULE_FINI void unload(void)
+{
+	fsal_rpcbuf_takeover_stop();
+	unregister_fsal(&fsal_rpcbuf.fsal);
+}
+
+/*
+ * When the constructor has not registered, Ganesha looks for this name and
+ * calls it.  It has to be here and do nothing: the look-up would go on to the
+ * server's own function of that name.  Without a registration Ganesha then
+ * takes the module out again.
+ */
+__attribute__((visibility("default"))) void *fsal_init(void *link_mem, void *self_struct)
+{
+	(void)link_mem;
+	(void)self_struct;
+	return NULL;
+}
