@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf/mm.h - pages: an instance, the bulk page allocator, waiting.
+ *
+ * An instance (struct rpcbuf) owns one mapping of address space, its arena,
+ * and hands out pages of RPCBUF_PAGE_SIZE bytes from it.  A page is named by
+ * its address: `void *`, aligned to its size.  Pages of one fill are adjacent
+ * in memory where that is possible, so that a vector of them is few iovecs.
+ *
+ * Threads: every function may be called by any thread at any time, unless it
+ * says otherwise.  Nothing here aborts on shortage.
+ */
+#ifndef RPCBUF_MM_H
+#define RPCBUF_MM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RPCBUF_PAGE_SHIFT 12
+#define RPCBUF_PAGE_SIZE ((size_t)1 << RPCBUF_PAGE_SHIFT)
+#define RPCBUF_PAGE_MASK (~(RPCBUF_PAGE_SIZE - 1))
+
+/* Most slots that one bulk call takes; more is served up to here. */
+#define RPCBUF_BULK_MAX 65536u
+
+struct rpcbuf;
+
+/*
+ * Flags of a request for pages, named after the kernel's gfp flags.
+ * Without a flag a request takes what is there and never sleeps.
+ */
+typedef unsigned int rpcbuf_gfp_t;
+#define RPCBUF_GFP_NOWAIT ((rpcbuf_gfp_t)0)
+#define RPCBUF_GFP_ZERO ((rpcbuf_gfp_t)1 << 0) /* pages are zeroed */
+
+/*
+ * Options of an instance.  Start from RPCBUF_OPTIONS_INIT and set what
+ * differs: `size` lets an older program run with a newer library.
+ */
+struct rpcbuf_options {
+	size_t size;		/* sizeof(struct rpcbuf_options) */
+	uint64_t memory;	/* page budget in bytes; rounded down to whole
+				 * pages; from RPCBUF_MEMORY_MIN to
+				 * RPCBUF_MEMORY_MAX */
+	bool no_hugepages;	/* no transparent hugepages, even where the
+				 * system gives them to all; otherwise advised
+				 * for budgets of 16 MiB and more */
+};
+
+#define RPCBUF_MEMORY_MIN ((uint64_t)64 << 10)
+#define RPCBUF_MEMORY_MAX ((uint64_t)16 << 40)
+
+#define RPCBUF_OPTIONS_INIT                                                    \
+	{                                                                      \
+		.size = sizeof(struct rpcbuf_options),                         \
+		.memory = (uint64_t)64 << 20,                                  \
+	}
+
+/*
+ * rpcbuf_create - make an instance.
+ *
+ * Address space is reserved here; memory is committed page by page when it is
+ * first written to.  Returns 0 and stores the instance in *mm; -EINVAL when
+ * an option is out of range, -ENOMEM when address space or bookkeeping (about
+ * 1/1800 of the budget, committed on use) cannot be had.  *mm is untouched on
+ * failure.  May not be called from a signal handler.
+ *
+ * The instance belongs to the process that made it: after fork(2) the child
+ * may read the pages it inherited, and must not call the library on it.
+ */
+int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options);
+
+/*
+ * rpcbuf_destroy - unmap an instance.
+ *
+ * Every page must be back and no thread may be inside a call on @mm.
+ * Returns 0, or -EBUSY while pages are out; the instance is then unharmed.
+ */
+int rpcbuf_destroy(struct rpcbuf *mm);
+
+/*
+ * rpcbuf_alloc_bulk_array - fill the NULL slots of an array with pages.
+ *
+ * @nr:    slots in @pages, at most RPCBUF_BULK_MAX are looked at.
+ * @pages: slots that are not NULL are left alone; holes anywhere are legal.
+ *
+ * Returns how many slots, counted from the front, are populated afterwards:
+ * @nr for a full array, whoever filled it; less on shortage, where at least
+ * one page is always tried for.  @nr == 0 returns 0 and touches nothing.
+ * Never sleeps, never reads past @nr.  The pages belong to the caller and
+ * their contents are undefined unless RPCBUF_GFP_ZERO asks for zeroes.
+ * (The contract of the kernel's alloc_pages_bulk.)
+ */
+unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				     unsigned int nr, void **pages);
+
+/*
+ * rpcbuf_free_bulk_array - drop one reference on each page of an array.
+ *
+ * NULL slots are passed over; every slot is NULL afterwards.  A page whose
+ * last reference this was goes back to the allocator, and whoever waits for
+ * pages is woken.  Never sleeps.
+ */
+void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages);
+
+/* One page: NULL means that none was free.  Never sleeps. */
+void *rpcbuf_alloc_page(struct rpcbuf *mm, rpcbuf_gfp_t gfp);
+
+/* Drops one reference, as rpcbuf_free_bulk_array() does for an array. */
+void rpcbuf_free_page(struct rpcbuf *mm, void *page);
+
+/*
+ * rpcbuf_page_get - take another reference on a page that the caller holds.
+ *
+ * A page starts with one reference, which costs nothing to keep; further
+ * ones are counted in a dense array beside the pages, up to UINT16_MAX - 1.
+ * Each is dropped with rpcbuf_free_page() or rpcbuf_free_bulk_array().
+ * Returns 0, or -EOVERFLOW when the count is full; nothing changed then.
+ */
+int rpcbuf_page_get(struct rpcbuf *mm, void *page);
+
+/* True when @address lies in a page of this instance. */
+bool rpcbuf_owns(const struct rpcbuf *mm, const void *address);
+
+/* Pages that the budget allows, pages that are out now, pages in per-CPU
+ * caches.  Sums over CPUs: exact only while nobody allocates.  Refused:
+ * releases of what was no page of this instance, or was found free already;
+ * debug builds abort instead and name the address. */
+struct rpcbuf_mm_counts {
+	uint64_t pages_total;
+	uint64_t pages_out;
+	uint64_t pages_cached;
+	uint64_t refused;
+};
+void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts);
+
+/*
+ * Waiting for pages.
+ *
+ * A waiter embeds its queue entry, so waiting allocates nothing.  The queue
+ * is first in, first out.  Any release of pages wakes the head, from
+ * whichever thread or cache the release came; the head tries again and
+ * leaves the queue when it has what it needs, which wakes the next.
+ *
+ * A waiter is woken through `woken`, a futex word that only grows, and through
+ * `eventfd` when that is not -1, so that an event loop can wait without a
+ * thread.  Initialise with RPCBUF_WAITER_INIT; one thread uses a waiter.
+ */
+struct rpcbuf_waiter {
+	struct rpcbuf_waiter *prev, *next; /* private: under the queue's lock */
+	struct rpcbuf *mm;		   /* private: whose queue, or NULL */
+	uint32_t woken;			   /* private: futex word */
+	uint32_t sleeping;		   /* private: a futex wake is needed */
+	int eventfd;			   /* written with 1 on each wake, or -1 */
+};
+
+#define RPCBUF_WAITER_INIT { .eventfd = -1 }
+
+/*
+ * rpcbuf_wait_join - queue up for pages.
+ *
+ * From its return on, no release goes unnoticed: pages kept in per-CPU caches
+ * have been given back to the zone, and releases bypass the caches.  The
+ * caller tries once more after joining, then sleeps with rpcbuf_wait_sleep()
+ * or does other work until its eventfd is readable.  Joining twice is
+ * joining once.  May wait for the membarrier(2) that the first waiter issues.
+ */
+void rpcbuf_wait_join(struct rpcbuf *mm, struct rpcbuf_waiter *waiter);
+
+/* True when @waiter is at the head of its queue: it alone may keep a partial
+ * fill while it sleeps; the others give theirs back. */
+bool rpcbuf_wait_is_head(const struct rpcbuf_waiter *waiter);
+
+/* How often @waiter was woken so far: read it before the last try, then pass
+ * it to rpcbuf_wait_sleep(), and no wake is lost in between. */
+uint32_t rpcbuf_wait_count(const struct rpcbuf_waiter *waiter);
+
+/*
+ * rpcbuf_wait_sleep - sleep until the count differs from @count.
+ *
+ * @timeout_ns: longest sleep in nanoseconds.  Returns 0 when woken (or at
+ * once when the count differs already), -ETIMEDOUT, or -EINTR on a signal.
+ */
+int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
+		      uint64_t timeout_ns);
+
+/* Leaves the queue; the next waiter, if any, becomes the head and is woken.
+ * Harmless when @waiter is not queued. */
+void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter);
+
+/* Wakes everybody in the queue without releasing pages: a service stops. */
+void rpcbuf_wait_wake_all(struct rpcbuf *mm);
+
+/* True while anybody is queued: new fillers then queue up behind instead of
+ * taking pages past the queue.  One load. */
+bool rpcbuf_wait_pending(const struct rpcbuf *mm);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RPCBUF_MM_H */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Making and unmaking an instance.
+ *
+ * Fork: an instance belongs to the process that made it.  A child gets a
+ * copy-on-write copy, in which a lock may be held by a thread that does not
+ * exist there; it may read pages, and must not call the library on it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <rpcbuf/mm/page.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/os.h>
+
+_Static_assert(sizeof(struct rpcbuf_options) == 24,
+	       "a new option goes to the end, and read_options() knows its "
+	       "default for callers that are older");
+
+/* Options of an older program are completed, those of a newer one accepted as
+ * long as it does not set what is unknown here. */
+static int read_options(struct rpcbuf_options *known,
+			const struct rpcbuf_options *given)
+{
+	const unsigned char *bytes = (const unsigned char *)given;
+	size_t i;
+
+	if (!given || given->size < offsetof(struct rpcbuf_options, memory) +
+					    sizeof(given->memory))
+		return -EINVAL;
+	for (i = sizeof(*known); i < given->size; i++)
+		if (bytes[i])
+			return -EINVAL;
+	*known = (struct rpcbuf_options)RPCBUF_OPTIONS_INIT;
+	memcpy(known, given, rpcbuf_min(given->size, sizeof(*known)));
+	if (known->memory < RPCBUF_MEMORY_MIN ||
+	    known->memory > RPCBUF_MEMORY_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+static size_t align_up(size_t n, size_t align)
+{
+	return (n + align - 1) & ~(align - 1);
+}
+
+/* Carves the bookkeeping out of one mapping; `extra` in multiples of four
+ * counts, as pcp_is_run() reads them. */
+static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
+			   unsigned int nr_cpus)
+{
+	size_t pcps, blocks, extra, state, length;
+	char *map;
+	void *address;
+	int err;
+
+	pcps = align_up(sizeof(struct rpcbuf), 128);
+	blocks = align_up(pcps + nr_cpus * sizeof(struct pcp), 128);
+	extra = blocks + zone_footprint(nr_pages);
+	state = extra + align_up((size_t)nr_pages * sizeof(uint16_t), 8);
+	length = align_up(state + (RPCBUF_DEBUG ? (size_t)nr_pages : 0),
+			  RPCBUF_PAGE_SIZE);
+
+	err = os_map(&address, length, RPCBUF_PAGE_SIZE);
+	if (err)
+		return err;
+	os_advise_huge(address, length, false);
+	map = address;
+	*mm = address;
+	(*mm)->footprint = length;
+	(*mm)->pcps = (struct pcp *)(void *)(map + pcps);
+	(*mm)->zone.blocks = (struct zone_block *)(void *)(map + blocks);
+	(*mm)->extra = (uint16_t *)(void *)(map + extra);
+	(*mm)->state = (uint8_t *)(map + state);
+	return 0;
+}
+
+int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
+{
+	unsigned int nr_cpus = os_cpu_count();
+	struct rpcbuf_options known;
+	struct rpcbuf *new;
+	uint64_t nr_pages;
+	int err;
+
+	err = read_options(&known, options);
+	if (err)
+		return err;
+	nr_pages = known.memory >> RPCBUF_PAGE_SHIFT;
+	err = map_bookkeeping(&new, nr_pages, nr_cpus);
+	if (err)
+		return err;
+	err = arena_map(&new->arena, nr_pages, !known.no_hugepages);
+	if (err) {
+		os_unmap(new, new->footprint);
+		return err;
+	}
+	zone_init(&new->zone, &new->arena, new->zone.blocks);
+	new->rseq = os_cpulock_rseq();
+	pcp_init(new, nr_cpus);
+	*mm = new;
+	return 0;
+}
+
+int rpcbuf_destroy(struct rpcbuf *mm)
+{
+	pcp_drain_all(mm);
+	if (wait_pending(mm) || zone_nr_free(&mm->zone) != mm->arena.nr_pages)
+		return -EBUSY;
+	arena_unmap(&mm->arena);
+	os_unmap(mm, mm->footprint);
+	return 0;
+}
+
+void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
+{
+	uint64_t total = mm->arena.nr_pages;
+	uint64_t cached = pcp_nr_cached(mm);
+	uint64_t at_home = zone_nr_free(&mm->zone) + cached;
+
+	/* While pages move, one may be seen twice. */
+	counts->pages_total = total;
+	counts->pages_cached = cached;
+	counts->pages_out = total - rpcbuf_min(at_home, total);
+	counts->refused = os_load(&mm->refused) + os_load(&mm->zone.refused);
+}
+
+void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr)
+{
+	zone_put(&mm->zone, pages, nr);
+	if (rpcbuf_unlikely(wait_pending(mm)))
+		wait_wake(mm);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * An instance: the arena, and what the modules of this folder keep for it.
+ *
+ * It lies at the start of one lazily committed mapping that holds all
+ * bookkeeping: this struct, the per-CPU caches, the blocks of the zone, the
+ * reference counts, and in debug builds the state of each page.
+ *
+ * Lock order, for the whole folder.  No thread waits for a lock while it
+ * holds a CPU's cache, and a cache is only ever tried for, or frozen:
+ *
+ *	wait.joining > freezing > a frozen cache > zone.lock | wait.lock
+ *
+ * The fields up to `refused` are written when the instance is made, and
+ * `waiting` when a queue forms or dissolves: the fast paths share these lines
+ * with nobody who writes.
+ */
+#ifndef RPCBUF_MM_INSTANCE_H
+#define RPCBUF_MM_INSTANCE_H
+
+#include <rpcbuf/mm/arena.h>
+#include <rpcbuf/mm/zone.h>
+#include <rpcbuf/os/lock.h>
+
+#define MM_CACHE_LINE 64
+
+struct pcp;
+
+struct wait_queue {
+	struct os_lock lock;	/* the list, and `woken` of those in it */
+	struct os_lock joining; /* raising `waiting`, until caches are empty */
+	struct rpcbuf_waiter *first, *last;
+};
+
+struct rpcbuf {
+	struct arena arena;
+	uint16_t *extra;	  /* references of each page beyond the first */
+	uint8_t *state;		  /* debug builds: enum page_state of each */
+	struct pcp *pcps;	  /* one per CPU */
+	unsigned int nr_pcps;	  /* 0: the budget is too small for caches */
+	unsigned int pcp_singles; /* a cache keeps no more than this, */
+	unsigned int pcp_runs;	  /* and this many runs */
+	unsigned int batch;	  /* pages moved from zone to cache at a time */
+	bool rseq;		  /* protocol of the per-CPU locks */
+	uint32_t waiting;	  /* releases bypass the caches: wait.c */
+	size_t footprint;	  /* of the mapping that this struct begins */
+
+	uint64_t refused __attribute__((aligned(MM_CACHE_LINE)));
+	struct os_lock freezing __attribute__((aligned(MM_CACHE_LINE)));
+	struct zone zone __attribute__((aligned(MM_CACHE_LINE)));
+	struct wait_queue wait __attribute__((aligned(MM_CACHE_LINE)));
+};
+
+/*
+ * Puts pages back in the zone, past the caches, and wakes the head of the
+ * queue if there is one.  At most ZONE_BATCH.
+ */
+void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr);
+
+#endif /* RPCBUF_MM_INSTANCE_H */

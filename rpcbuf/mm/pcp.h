@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Per-CPU caches of pages.
+ *
+ * A cache is two arrays: addresses of single pages, and addresses of runs of
+ * 16 adjacent, aligned pages.  Both are stacks of slices: what is taken is the
+ * top slice in ascending position, what is released is appended in the same
+ * order, so a vector that comes back goes out again as it was.  Requests of 16
+ * and more are served in runs, smaller ones from single pages: traffic in
+ * single pages cannot scatter the vectors.
+ *
+ * Concurrency: a cache is used under its CPU's lock (os/cpulock.h), which is
+ * tried, never waited for; whoever fails goes to the zone.  A hold moves
+ * at most 64 pages and takes no other lock.  The counts may be read by
+ * anybody.
+ */
+#ifndef RPCBUF_MM_PCP_H
+#define RPCBUF_MM_PCP_H
+
+#include <rpcbuf/mm/instance.h>
+#include <rpcbuf/os/cpulock.h>
+
+#define PCP_WINDOW	 ZONE_BATCH /* pages moved in one hold */
+#define PCP_RUN_ORDER	 4u
+#define PCP_RUN_PAGES	 (1u << PCP_RUN_ORDER)
+
+/* Most that any budget makes a cache keep; the arrays have room for two more
+ * windows, so that a release may overshoot before it trims. */
+#define PCP_SINGLES_MAX	 512u
+#define PCP_RUNS_MAX	 64u
+#define PCP_SINGLES_ROOM (PCP_SINGLES_MAX + 2 * PCP_WINDOW)
+#define PCP_RUNS_ROOM	 (PCP_RUNS_MAX + 2 * PCP_WINDOW / PCP_RUN_PAGES)
+
+struct pcp {
+	struct os_cpulock lock;
+	uint32_t nr_singles;
+	uint32_t nr_runs;
+	void *runs[PCP_RUNS_ROOM];
+	void *singles[PCP_SINGLES_ROOM];
+} __attribute__((aligned(128)));
+
+/* Chooses the limits of the caches for this budget and number of CPUs. */
+void pcp_init(struct rpcbuf *mm, unsigned int nr_cpus);
+
+/*
+ * Takes up to @want (1 to PCP_WINDOW) pages without waiting: from this CPU's
+ * cache, else the zone, else every CPU's cache.  Returns how many.
+ */
+unsigned int pcp_take(struct rpcbuf *mm, void **pages, unsigned int want);
+
+/*
+ * Drops a reference on each page of @pages (at most PCP_WINDOW slots, NULL is
+ * skipped), clears the slots, and puts away those whose last it was.
+ */
+void pcp_put(struct rpcbuf *mm, void **pages, unsigned int nr);
+
+/*
+ * Moves every cached page to the zone and returns how many.  Every release
+ * that began before is then either in the zone or sees what the caller wrote
+ * before the call.
+ */
+uint64_t pcp_drain_all(struct rpcbuf *mm);
+
+/* Pages in all caches; exact while nobody allocates. */
+uint64_t pcp_nr_cached(struct rpcbuf *mm);
+
+/* Freezes and walks all caches; for tests.  NULL, or what is wrong. */
+const char *pcp_is_valid(struct rpcbuf *mm);
+
+#endif /* RPCBUF_MM_PCP_H */

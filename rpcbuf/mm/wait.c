@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Waiting for pages: a first-in-first-out queue of entries that the waiters
+ * bring along, and the flag `waiting` that tells releases about it.
+ *
+ * Why no release goes unnoticed, though a release pays no barrier for it.
+ *
+ * Waiter:	W1 waiting = 1
+ *		W2 freeze each cache, move its pages to the zone, open it
+ *		W3 read the count `woken`
+ *		W4 try the zone (under its lock); nothing: sleep unless
+ *		   `woken` has changed since W3
+ *
+ * Release into a cache:	C1 take the CPU's lock
+ *				C2 read waiting; 0: push the pages
+ *				C3 release the lock
+ *   C1 before the freeze (W2): the freezer waits for C3 and moves the pages.
+ *   C1 after the freeze: C2 reads 1 and the release goes to the zone.  With
+ *   rseq locks the membarrier in W2 is the partner of the barrier that is
+ *   missing between C1 and C2; with atomic locks C1 acquires what the freezer
+ *   released at the end of W2.
+ *
+ * Release into the zone:	Z1 put the pages, under the zone's lock
+ *				Z2 read waiting; 1: increment the head's
+ *				   `woken` under wait.lock, futex wake
+ *   Z1 before W4: W4 finds the pages.  Z1 after W4: the zone's lock orders W1
+ *   before Z2, which reads 1; the increment comes after W3, so the
+ *   waiter does not sleep, or is woken.
+ *
+ * A refill that moves pages from the zone to a cache is a release into a cache
+ * for what it keeps (pcp.c), so pages in the hands of a filler come to light
+ * as well.  Who gives up puts back what it had, by one of the two.
+ *
+ * A waiter that is not the head sleeps until it is: leaving the queue wakes
+ * the next, so the order of the queue holds, and every wake reaches someone
+ * who is either going to try or going to leave.
+ *
+ * Locks: `joining` makes a second waiter's rpcbuf_wait_join() return only when
+ * the first's W2 is done; `lock` covers the list and is held over the system
+ * calls of a wake, since a waiter's eventfd may be gone once it left.
+ */
+#include <errno.h>
+
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/os.h>
+
+static void wake(struct rpcbuf_waiter *waiter)
+{
+	__atomic_fetch_add(&waiter->woken, 1, __ATOMIC_SEQ_CST);
+	/* Partner: sleep() stores `sleeping`, then the kernel reads `woken`. */
+	if (__atomic_load_n(&waiter->sleeping, __ATOMIC_SEQ_CST))
+		os_futex_wake(&waiter->woken, 1);
+	if (waiter->eventfd != -1)
+		os_eventfd_signal(waiter->eventfd);
+}
+
+void wait_wake(struct rpcbuf *mm)
+{
+	os_lock(&mm->wait.lock);
+	if (mm->wait.first)
+		wake(mm->wait.first);
+	os_unlock(&mm->wait.lock);
+}
+
+void rpcbuf_wait_wake_all(struct rpcbuf *mm)
+{
+	struct rpcbuf_waiter *waiter;
+
+	os_lock(&mm->wait.lock);
+	for (waiter = mm->wait.first; waiter; waiter = waiter->next)
+		wake(waiter);
+	os_unlock(&mm->wait.lock);
+}
+
+/* True when the queue was empty. */
+static bool append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
+{
+	struct wait_queue *queue = &mm->wait;
+	bool empty;
+
+	os_lock(&queue->lock);
+	empty = queue->first == NULL;
+	waiter->mm = mm;
+	waiter->next = NULL;
+	waiter->prev = queue->last;
+	if (empty)
+		queue->first = waiter;
+	else
+		queue->last->next = waiter;
+	queue->last = waiter;
+	if (empty)
+		os_store(&mm->waiting, 1);
+	os_unlock(&queue->lock);
+	return empty;
+}
+
+void rpcbuf_wait_join(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
+{
+	if (waiter->mm)
+		return;
+	os_lock(&mm->wait.joining);
+	if (append(mm, waiter))
+		pcp_drain_all(mm);
+	os_unlock(&mm->wait.joining);
+}
+
+void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
+{
+	struct rpcbuf *mm = waiter->mm;
+	struct wait_queue *queue;
+	bool was_head;
+
+	if (!mm)
+		return;
+	queue = &mm->wait;
+	os_lock(&queue->lock);
+	was_head = queue->first == waiter;
+	if (waiter->next)
+		waiter->next->prev = waiter->prev;
+	else
+		queue->last = waiter->prev;
+	if (waiter->prev)
+		waiter->prev->next = waiter->next;
+	else
+		queue->first = waiter->next;
+	waiter->prev = waiter->next = NULL;
+	waiter->mm = NULL;
+
+	if (!queue->first)
+		os_store(&mm->waiting, 0);
+	else if (was_head)
+		wake(queue->first);
+	os_unlock(&queue->lock);
+}
+
+bool rpcbuf_wait_is_head(const struct rpcbuf_waiter *waiter)
+{
+	struct rpcbuf *mm = waiter->mm;
+	bool head;
+
+	if (!mm)
+		return false;
+	os_lock(&mm->wait.lock);
+	head = mm->wait.first == waiter;
+	os_unlock(&mm->wait.lock);
+	return head;
+}
+
+uint32_t rpcbuf_wait_count(const struct rpcbuf_waiter *waiter)
+{
+	/* Acquire: the try that follows must not move before it. */
+	return os_load_acquire(&waiter->woken);
+}
+
+int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
+		      uint64_t timeout_ns)
+{
+	uint64_t now = os_now();
+	uint64_t deadline = timeout_ns < OS_FOREVER - now ? now + timeout_ns
+							  : OS_FOREVER;
+	int err = 0;
+
+	__atomic_store_n(&waiter->sleeping, 1, __ATOMIC_SEQ_CST);
+	while (!err &&
+	       __atomic_load_n(&waiter->woken, __ATOMIC_SEQ_CST) == count)
+		err = os_futex_wait(&waiter->woken, count, deadline);
+	__atomic_store_n(&waiter->sleeping, 0, __ATOMIC_SEQ_CST);
+	return os_load_acquire(&waiter->woken) != count ? 0 : err;
+}
+
+bool rpcbuf_wait_pending(const struct rpcbuf *mm)
+{
+	return wait_pending(mm);
+}

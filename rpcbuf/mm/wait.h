@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the release paths need of wait.c. */
+#ifndef RPCBUF_MM_WAIT_H
+#define RPCBUF_MM_WAIT_H
+
+#include <rpcbuf/mm/instance.h>
+#include <rpcbuf/os/atomic.h>
+
+/*
+ * True while anybody is queued.  Who is about to put pages in a cache asks
+ * while holding that cache; who put pages in the zone asks afterwards.
+ */
+static inline bool wait_pending(const struct rpcbuf *mm)
+{
+	return os_load(&mm->waiting) != 0;
+}
+
+/* Wakes the head of the queue, after pages were put in the zone. */
+void wait_wake(struct rpcbuf *mm);
+
+#endif /* RPCBUF_MM_WAIT_H */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The walker of zone.h: everything recomputed from the bitmaps. */
+#include <rpcbuf/mm/zone.h>
+
+#define CHECK(condition, sentence)       \
+	do {                             \
+		if (!(condition))        \
+			return sentence; \
+	} while (0)
+
+static const char *check_block(const struct zone *zone, uint32_t number)
+{
+	const struct zone_block *block = &zone->blocks[number];
+	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER;
+	unsigned int w, bit, nr_free = 0;
+
+	for (w = 0; w < ZONE_BLOCK_WORDS; w++) {
+		nr_free += (unsigned int)__builtin_popcountll(block->free[w]);
+		CHECK(block->word_order[w] == zone_word_order(block->free[w]),
+		      "zone: the order of a word is not that of its bits");
+		for (bit = 0; bit < 64; bit++)
+			CHECK(!(block->free[w] >> bit & 1) ||
+				      first + w * 64 + bit < zone->nr_pages,
+			      "zone: a page beyond the budget is free");
+	}
+	CHECK(nr_free == block->nr_free,
+	      "zone: the free count of a block is not that of its bits");
+	CHECK(block->order == zone_block_order(block),
+	      "zone: a block is on the list of another order");
+	return NULL;
+}
+
+static const char *check_list(const struct zone *zone, unsigned int order,
+			      uint64_t *listed)
+{
+	uint32_t link, prev = 0;
+
+	CHECK(!zone->heads[order] == !(zone->orders >> order & 1),
+	      "zone: the bit of a list and its head disagree");
+	for (link = zone->heads[order]; link;
+	     link = zone->blocks[link - 1].next) {
+		CHECK(link <= zone->fresh, "zone: a fresh block is on a list");
+		CHECK(zone->blocks[link - 1].order == (int8_t)order,
+		      "zone: a list has a block of another order");
+		CHECK(zone->blocks[link - 1].prev == prev,
+		      "zone: a list's links disagree");
+		CHECK(++*listed <= zone->fresh, "zone: a list has a cycle");
+		prev = link;
+	}
+	return NULL;
+}
+
+static const char *check(const struct zone *zone)
+{
+	uint64_t nr_free, listed = 0, with_free = 0, fresh_pages;
+	const char *wrong;
+	uint32_t number;
+	unsigned int order;
+
+	fresh_pages = (uint64_t)zone->fresh << ZONE_BLOCK_ORDER;
+	nr_free = fresh_pages < zone->nr_pages ? zone->nr_pages - fresh_pages
+					       : 0;
+	for (number = 0; number < zone->fresh; number++) {
+		wrong = check_block(zone, number);
+		if (wrong)
+			return wrong;
+		nr_free += zone->blocks[number].nr_free;
+		with_free += zone->blocks[number].nr_free != 0;
+	}
+	for (order = 0; order < ZONE_ORDERS; order++) {
+		wrong = check_list(zone, order, &listed);
+		if (wrong)
+			return wrong;
+	}
+	CHECK(listed == with_free,
+	      "zone: a block with free pages is on no list");
+	CHECK(nr_free == zone->nr_free, "zone: the free count is wrong");
+	return NULL;
+}
+
+const char *zone_is_valid(struct zone *zone)
+{
+	const char *wrong;
+
+	os_lock(&zone->lock);
+	wrong = check(zone);
+	os_unlock(&zone->lock);
+	return wrong;
+}

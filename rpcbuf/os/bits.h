@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Small helpers that every layer uses. */
+#ifndef RPCBUF_OS_BITS_H
+#define RPCBUF_OS_BITS_H
+
+#include <rpcbuf/mm.h>
+
+#define rpcbuf_likely(x) __builtin_expect(!!(x), 1)
+#define rpcbuf_unlikely(x) __builtin_expect(!!(x), 0)
+
+#define rpcbuf_min(a, b)                                                       \
+	({                                                                     \
+		__typeof__(a) a_ = (a);                                        \
+		__typeof__(b) b_ = (b);                                        \
+		a_ < b_ ? a_ : b_;                                             \
+	})
+
+#define rpcbuf_max(a, b)                                                       \
+	({                                                                     \
+		__typeof__(a) a_ = (a);                                        \
+		__typeof__(b) b_ = (b);                                        \
+		a_ > b_ ? a_ : b_;                                             \
+	})
+
+#define rpcbuf_container_of(ptr, type, member)                                 \
+	((type *)((char *)(ptr)-offsetof(type, member)))
+
+/* True when page @b follows page @a in memory. */
+static inline bool rpcbuf_adjacent(const void *a, const void *b)
+{
+	return (const char *)a + RPCBUF_PAGE_SIZE == (const char *)b;
+}
+
+/* Pages that @bytes bytes from offset @offset of a page reach into. */
+static inline uint32_t rpcbuf_pages_spanned(size_t offset, size_t bytes)
+{
+	return (uint32_t)((offset + bytes + RPCBUF_PAGE_SIZE - 1) >>
+			  RPCBUF_PAGE_SHIFT);
+}
+
+#endif /* RPCBUF_OS_BITS_H */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Linux behind the contract of os.h.  Nothing above this folder makes a
+ * system call for memory, sleeping or CPU numbers itself.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rpcbuf/os/assert.h>
+#include <rpcbuf/os/os.h>
+
+#define NS_PER_S 1000000000ull
+
+void os_panic(const char *format, ...)
+{
+	va_list ap;
+
+	fputs("rpcbuf: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	abort();
+}
+
+int os_map(void **address, size_t length, size_t align)
+{
+	size_t slack = align - RPCBUF_PAGE_SIZE;
+	char *map, *start;
+
+	if (length > SIZE_MAX - slack)
+		return -ENOMEM;
+	map = mmap(NULL, length + slack, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED)
+		return -ENOMEM;
+
+	start = (char *)(((uintptr_t)map + align - 1) & ~(align - 1));
+	os_unmap(map, (size_t)(start - map));
+	os_unmap(start + length, slack - (size_t)(start - map));
+	*address = start;
+	return 0;
+}
+
+void os_unmap(void *address, size_t length)
+{
+	if (length)
+		munmap(address, length);
+}
+
+void os_advise_huge(void *address, size_t length, bool huge)
+{
+	madvise(address, length, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+int os_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(deadline / NS_PER_S),
+		.tv_nsec = (long)(deadline % NS_PER_S),
+	};
+
+	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+		    deadline == OS_FOREVER ? NULL : &until, NULL,
+		    FUTEX_BITSET_MATCH_ANY) == 0)
+		return 0;
+	return errno == ETIMEDOUT || errno == EINTR ? -errno : 0;
+}
+
+void os_futex_wake(uint32_t *word, int sleepers)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, sleepers, NULL, NULL, 0);
+}
+
+uint64_t os_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+void os_eventfd_signal(int fd)
+{
+	uint64_t one = 1;
+	ssize_t ret;
+
+	do
+		ret = write(fd, &one, sizeof(one));
+	while (ret < 0 && errno == EINTR);
+}
+
+unsigned int os_cpu_count(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_CONF);
+
+	return count > 0 ? (unsigned int)count : 1;
+}
+
+unsigned int os_getcpu(void)
+{
+	int cpu = sched_getcpu();
+
+	return cpu >= 0 ? (unsigned int)cpu : 0;
+}
+
+int os_membarrier_register(void)
+{
+	if (syscall(SYS_membarrier,
+		    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+void os_membarrier_rseq(void)
+{
+	long ret = syscall(SYS_membarrier,
+			   MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0);
+
+	rpcbuf_assert(ret == 0);
+}
+
+void os_yield(void)
+{
+	sched_yield();
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The operating system: the only callers of mmap, madvise, futex, membarrier
+ * and getcpu are behind these functions.
+ *
+ * All return 0 or -errno unless they say otherwise, keep no state but the
+ * process-wide registration of membarrier, and may be called by any thread.
+ * Lengths and addresses are multiples of the page size.
+ */
+#ifndef RPCBUF_OS_OS_H
+#define RPCBUF_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OS_HUGE_SIZE ((size_t)2 << 20)
+
+/*
+ * Reserves zeroed, private memory that is committed on use.  @align: a power
+ * of two, at least a page.  Stores the address in *@address.
+ */
+int os_map(void **address, size_t length, size_t align);
+void os_unmap(void *address, size_t length);
+
+/* Asks for (or against) transparent hugepages; a kernel without them is no
+ * error. */
+void os_advise_huge(void *address, size_t length, bool huge);
+
+/*
+ * Sleeps while *@word is @value, until os_futex_wake() or until @deadline on
+ * os_now()'s clock.  0: woken, or *@word differed; -ETIMEDOUT; -EINTR.  May
+ * return 0 for no reason.
+ */
+#define OS_FOREVER UINT64_MAX
+int os_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline);
+void os_futex_wake(uint32_t *word, int sleepers);
+
+/* Nanoseconds of the monotonic clock. */
+uint64_t os_now(void);
+
+/* Adds one to an eventfd.  A full counter is no error: it is readable. */
+void os_eventfd_signal(int fd);
+
+/* CPU numbers are below this; it does not change while the program runs. */
+unsigned int os_cpu_count(void);
+
+/* The CPU that the caller ran on a moment ago, by asking the kernel. */
+unsigned int os_getcpu(void);
+
+/*
+ * Makes os_membarrier_rseq() available.  -ENOSYS or -EPERM where the kernel
+ * or a sandbox has none.
+ */
+int os_membarrier_register(void);
+
+/*
+ * On return every thread of the process has executed a full memory barrier,
+ * and every rseq critical section that was under way has been restarted.
+ */
+void os_membarrier_rseq(void);
+
+/* Lets another thread run: for waits that should end at any moment. */
+void os_yield(void);
+
+#endif /* RPCBUF_OS_OS_H */
