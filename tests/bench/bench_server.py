@@ -74,14 +74,15 @@ def runs(pid, program):
 
 
 class Server:
-    def __init__(self, serve, directory, log, stock):
+    def __init__(self, serve, directory, stock, folder):
         self.stock = stock
-        self.log = log
+        self.log = os.path.join(folder, "serve.log")
         self.pid = None
         self.port = free_port()
-        command = [serve, "--port", str(self.port), "--address", "127.0.0.1"]
+        command = [serve, "--port", str(self.port), "--address", "127.0.0.1",
+                   "--run-dir", folder]
         command += ["--stock"] if stock else []
-        with open(log, "wb") as out:
+        with open(self.log, "wb") as out:
             # A session of its own: a Ctrl-C at the terminal reaches us first,
             # and we end the servers in order.
             self.process = subprocess.Popen(
