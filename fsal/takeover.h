@@ -11,18 +11,18 @@
  * fsal_rpcbuf_takeover_start - begin to take over.
  *
  * Called once, when the configuration has been read and before the server is
- * up: starts the thread that waits for the server and hooks then.  @cfg stays
- * valid and unchanged for the life of the process.  Returns 0 or -errno; on an
- * error nothing runs.
+ * up: makes the page allocator, and starts the thread that waits for the
+ * server and hooks then.  @cfg stays valid and unchanged for the life of the
+ * process.  Returns 0 or -errno; on an error nothing runs.
  */
 int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *cfg);
 
 /*
  * fsal_rpcbuf_takeover_stop - receive no more, drain, join every thread.
  *
- * Called before the module is unloaded; may be called without a start, and
- * again.  When it returns, no thread is in the module and the transports have
- * their own functions back.
+ * Called when the server shuts down, and before the module is unloaded; may be
+ * called without a start, and again.  When it returns, no thread is in the
+ * module and the transports have their own functions back.
  */
 void fsal_rpcbuf_takeover_stop(void);
 

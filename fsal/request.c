@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * One request: made as Ganesha makes it, because Ganesha frees it when it
+ * finishes it later (XPRT_SUSPEND); taken apart here otherwise, as ntirpc does
+ * behind its own receive function.
+ *
+ * A request that was not suspended is kept by its thread and used again.
+ * Blocks come from the server's heap through ntirpc's parameters: the module
+ * may have another malloc (see RTLD_DEEPBIND) and the server frees them.
+ */
+#include <string.h>
+
+#include "request.h"
+#include "xdr_pages.h"
+
+#define CHECKSUM_BYTES 256u
+
+static __thread nfs_request_t *spare;
+
+static nfs_request_t *request_get(void)
+{
+	nfs_request_t *request = spare;
+
+	if (!request)
+		return mem_zalloc(sizeof(*request));
+	spare = NULL;
+	memset(request, 0, sizeof(*request));
+	return request;
+}
+
+static void request_put(nfs_request_t *request)
+{
+	if (spare)
+		mem_free(request, sizeof(*request));
+	else
+		spare = request;
+}
+
+void request_thread_exit(void)
+{
+	if (spare)
+		mem_free(spare, sizeof(*spare));
+	spare = NULL;
+}
+
+void request_run(struct rpcbuf_call *call)
+{
+	struct xdr_pages *pages = xdr_pages_create(call);
+	SVCXPRT *xprt = call->conn_data;
+	nfs_request_t *request = request_get();
+	struct svc_req *req = &request->svc;
+
+	SVC_REF(xprt, SVC_REF_FLAG_NONE);
+	req->rq_xprt = xprt;
+	req->rq_xdrs = &pages->xdr;
+	req->rq_refcnt = 1;
+	TAILQ_INIT_ENTRY(request, dupes);
+
+	if (SVC_DECODE(req) == XPRT_SUSPEND)
+		return; /* it may be gone already */
+
+	if (req->rq_auth)
+		SVCAUTH_RELEASE(req);
+	XDR_DESTROY(req->rq_xdrs);
+	request_put(request);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+}
+
+/* FNV-1a over 64 bits: the cache compares it with the xid and the address. */
+static uint64_t hash(const uint8_t *bytes, size_t len)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+void request_checksum(struct svc_req *req, void *data, size_t len)
+{
+	struct xdr_pages *pages = xdr_pages_of(req->rq_xdrs);
+	uint8_t bytes[CHECKSUM_BYTES];
+
+	if (pages && data == pages->xdr.x_data) {
+		len = xdr_pages_peek(pages, bytes, sizeof(bytes));
+		req->rq_cksum = hash(bytes, len);
+		return;
+	}
+	/* Arguments that RPCSEC_GSS decrypted to a place of their own. */
+	if (len > CHECKSUM_BYTES)
+		len = CHECKSUM_BYTES;
+	req->rq_cksum = hash(data, len);
+}

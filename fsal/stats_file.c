@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The statistics file and the summary in the log.  Owns the path.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "stats_file.h"
+
+static struct {
+	char path[PATH_MAX];
+	char temporary[PATH_MAX + 8];
+	bool own_path; /* ours to remove */
+	bool failed;   /* said once */
+} file;
+
+void stats_file_open(const char *path)
+{
+	file.own_path = !path;
+	if (path) {
+		snprintf(file.path, sizeof(file.path), "%s", path);
+	} else {
+		mkdir(STATS_FILE_FOLDER, 0755);
+		snprintf(file.path, sizeof(file.path), STATS_FILE_FOLDER "/%d",
+			 (int)getpid());
+	}
+	snprintf(file.temporary, sizeof(file.temporary), "%s.new", file.path);
+}
+
+static void print(FILE *out, const char *name, uint64_t value)
+{
+	fprintf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void print_all(FILE *out, struct rpcbuf_engine *engine,
+		      struct rpcbuf *mm)
+{
+	struct rpcbuf_engine_stats stats;
+	struct rpcbuf_mm_counts counts;
+	char name[32];
+
+	rpcbuf_engine_stats(engine, &stats);
+	rpcbuf_mm_counts(mm, &counts);
+	fprintf(out, "engine %s\n", rpcbuf_engine_backend(engine));
+	print(out, "pid", (uint64_t)getpid());
+#define X(member, what) print(out, #member, stats.member);
+	RPCBUF_ENGINE_STATS(X)
+#undef X
+	print(out, "pages_total", counts.pages_total);
+	print(out, "pages_out", counts.pages_out);
+	print(out, "pages_cached", counts.pages_cached);
+	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++) {
+		snprintf(name, sizeof(name), "hist_pages_%u", 1u << i);
+		print(out, name, stats.hist_pages[i]);
+	}
+}
+
+void stats_file_write(struct rpcbuf_engine *engine, struct rpcbuf *mm)
+{
+	FILE *out = fopen(file.temporary, "we");
+	int err = out ? 0 : errno;
+
+	if (out) {
+		print_all(out, engine, mm);
+		if (fclose(out) != 0 || rename(file.temporary, file.path) < 0)
+			err = errno;
+	}
+	if (err && !file.failed)
+		LogWarn(COMPONENT_INIT,
+			"RPCBUF: statistics cannot be written to %s: %s",
+			file.path, strerror(err));
+	file.failed = err != 0;
+}
+
+/* "1:20 2:3 512:7": calls by the pages they reached into. */
+static void format_histogram(const struct rpcbuf_engine_stats *stats,
+			     char *text, size_t len)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES && at < len; i++)
+		if (stats->hist_pages[i])
+			at += (size_t)snprintf(text + at, len - at,
+					       "%s%u:%" PRIu64, at ? " " : "",
+					       1u << i, stats->hist_pages[i]);
+}
+
+void stats_file_close(struct rpcbuf_engine *engine, struct rpcbuf *mm)
+{
+	struct rpcbuf_engine_stats stats;
+	struct rpcbuf_mm_counts counts;
+	char histogram[256];
+
+	stats_file_write(engine, mm);
+	if (file.own_path)
+		unlink(file.path);
+	rpcbuf_engine_stats(engine, &stats);
+	rpcbuf_mm_counts(mm, &counts);
+	format_histogram(&stats, histogram, sizeof(histogram));
+	LogEvent(COMPONENT_INIT,
+		 "RPCBUF: %" PRIu64 " requests, %" PRIu64
+		 " pages filled by %" PRIu64 " bulk calls, %" PRIu64
+		 " bytes copied, slept %" PRIu64 " times for %" PRIu64
+		 " ns, %" PRIu64 " records refused, %" PRIu64 " pages out",
+		 stats.requests, stats.pages_filled, stats.bulk_calls,
+		 stats.bytes_copied, stats.sleeps, stats.sleep_ns,
+		 stats.records_refused, counts.pages_out);
+	LogEvent(COMPONENT_INIT, "RPCBUF: requests by pages, at most: %s",
+		 histogram);
+}

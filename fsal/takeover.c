@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The take-over as a whole: page allocator, engine, hook, and the one thread
+ * that brings them up when the server is ready and writes statistics after.
+ *
+ * start() is called by the thread that reads the configuration, stop() by the
+ * one that shuts the server down; `lock` orders them and the thread of ours.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "nfs_init.h"
+#include "request.h"
+#include "stats_file.h"
+#include "takeover.h"
+#include "xdr_pages.h"
+#include "xprt.h"
+
+/* The server has five seconds from SIGTERM in all. */
+#define STOP_MS 3500
+/* Pages beside the payload: headers, and a record that begins anywhere. */
+#define HEADER_PAGES 2u
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	const struct fsal_rpcbuf_config *config;
+	struct rpcbuf *mm;
+	struct rpcbuf_engine *engine;
+	pthread_t thread;
+	bool running;  /* the thread is to be joined */
+	bool stopping;
+} takeover = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	       .change = PTHREAD_COND_INITIALIZER };
+
+/*
+ * Gives this thread, and those it creates, the capabilities of the server's
+ * first thread.  Ganesha drops some of its own when it starts, so that quotas
+ * hold; a thread that was created before still has them.
+ */
+static void take_server_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+		.pid = getpid(),
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return;
+	header.pid = 0;
+	if (syscall(SYS_capset, &header, data) < 0)
+		LogWarn(COMPONENT_INIT,
+			"RPCBUF: threads keep capabilities that the server dropped: %s",
+			strerror(errno));
+}
+
+static void log_line(enum rpcbuf_log_level level, const char *line)
+{
+	switch (level) {
+	case RPCBUF_LOG_ERROR:
+		LogCrit(COMPONENT_DISPATCH, "RPCBUF: %s", line);
+		break;
+	case RPCBUF_LOG_WARNING:
+		LogWarn(COMPONENT_DISPATCH, "RPCBUF: %s", line);
+		break;
+	case RPCBUF_LOG_INFO:
+		LogEvent(COMPONENT_DISPATCH, "RPCBUF: %s", line);
+		break;
+	case RPCBUF_LOG_DEBUG:
+		LogDebug(COMPONENT_DISPATCH, "RPCBUF: %s", line);
+		break;
+	}
+}
+
+static void name_thread(const char *name)
+{
+	SetNameFunction(name);
+}
+
+static const struct rpcbuf_handlers handlers = {
+	.call = request_run,
+	.closed = xprt_closed,
+	.unsent = xprt_unsent,
+	.thread_start = name_thread,
+	.thread_stop = request_thread_exit,
+	.log = log_line,
+};
+
+static int create_engine(void)
+{
+	const struct fsal_rpcbuf_config *config = takeover.config;
+	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
+
+	options.limits.max_length =
+		config->max_payload + HEADER_PAGES * (uint32_t)RPCBUF_PAGE_SIZE;
+	options.limits.max_fragments = config->max_fragments;
+	options.receivers = config->receive_threads;
+	options.max_threads = config->max_threads;
+	options.read_ahead = config->read_ahead;
+	options.idle_timeout = config->idle_timeout;
+	options.record_timeout = config->record_timeout;
+	options.handler_size = sizeof(struct xdr_pages);
+	return rpcbuf_engine_create(&takeover.engine, takeover.mm, &handlers,
+				    &options);
+}
+
+/* Waits until the server is up; false when it stops before. */
+static bool wait_for_server(void)
+{
+	bool stopping;
+
+	do {
+		pthread_mutex_lock(&takeover.lock);
+		stopping = takeover.stopping;
+		pthread_mutex_unlock(&takeover.lock);
+	} while (!stopping && nfs_init_wait_timeout(1) != 0);
+	return !stopping;
+}
+
+/* A server whose receive path is not ours must not pass for one whose is. */
+static void take_over(void)
+{
+	char why[256];
+	int err;
+
+	take_server_capabilities();
+	err = create_engine();
+	if (err)
+		LogFatal(COMPONENT_INIT,
+			 "RPCBUF: the receive engine cannot start: %s",
+			 strerror(-err));
+	err = xprt_hook(takeover.engine, fsal_rpcbuf_takeover_stop, why,
+			sizeof(why));
+	if (err)
+		LogFatal(COMPONENT_INIT, "RPCBUF: %s", why);
+	LogEvent(COMPONENT_INIT,
+		 "RPCBUF: receiving into page vectors: engine %s, budget %" PRIu64
+		 " bytes, records up to %" PRIu32 " bytes",
+		 rpcbuf_engine_backend(takeover.engine),
+		 takeover.config->memory,
+		 takeover.config->max_payload +
+			 HEADER_PAGES * (uint32_t)RPCBUF_PAGE_SIZE);
+}
+
+static void *takeover_main(void *arg)
+{
+	struct timespec until;
+
+	(void)arg;
+	SetNameFunction("rpcbuf");
+	if (!wait_for_server())
+		return NULL;
+	take_over();
+	pthread_mutex_lock(&takeover.lock);
+	while (!takeover.stopping) {
+		stats_file_write(takeover.engine, takeover.mm);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec++;
+		pthread_cond_timedwait(&takeover.change, &takeover.lock,
+				       &until);
+	}
+	pthread_mutex_unlock(&takeover.lock);
+	return NULL;
+}
+
+static int start_thread(void)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&takeover.thread, NULL, takeover_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
+{
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+	int err;
+
+	if (takeover.running)
+		return 0;
+	options.memory = config->memory;
+	err = rpcbuf_create(&takeover.mm, &options);
+	if (err)
+		return err;
+	takeover.config = config;
+	stats_file_open(config->statistics);
+	err = start_thread();
+	if (err) {
+		rpcbuf_destroy(takeover.mm);
+		takeover.mm = NULL;
+		return err;
+	}
+	takeover.running = true;
+	return 0;
+}
+
+/* Answers what was received, lets go of every connection, ends the threads. */
+static void stop_engine(void)
+{
+	int err = rpcbuf_engine_stop(takeover.engine, STOP_MS);
+
+	xprt_unhook();
+	stats_file_close(takeover.engine, takeover.mm);
+	if (err) {
+		/* Their code stays mapped, and what they hold with them. */
+		LogMajor(COMPONENT_INIT,
+			 "RPCBUF: calls are still running after %d ms",
+			 STOP_MS);
+		return;
+	}
+	rpcbuf_engine_destroy(takeover.engine);
+	if (rpcbuf_destroy(takeover.mm))
+		LogMajor(COMPONENT_INIT, "RPCBUF: pages are missing");
+}
+
+void fsal_rpcbuf_takeover_stop(void)
+{
+	bool running;
+
+	pthread_mutex_lock(&takeover.lock);
+	running = takeover.running;
+	takeover.running = false;
+	takeover.stopping = true;
+	pthread_cond_signal(&takeover.change);
+	pthread_mutex_unlock(&takeover.lock);
+	if (!running)
+		return;
+	pthread_join(takeover.thread, NULL);
+	if (takeover.engine)
+		stop_engine();
+	else
+		rpcbuf_destroy(takeover.mm);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Transports.  A transport that the engine has adopted carries a reference of
+ * the engine's on itself, and the engine's connection in xp_u1, which neither
+ * ntirpc nor Ganesha uses.  Whoever takes xp_u1 out, atomically, drops that
+ * connection: the server when it destroys the transport, or we.
+ *
+ * ntirpc arms its epoll once per event and our xp_recv does not arm it again,
+ * so after adoption the receive side is ours alone.  Sending stays ntirpc's.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "request.h"
+#include "xprt.h"
+
+/* Mark, xid, direction, and what follows in a call: the RPC version. */
+struct peeked {
+	uint32_t mark, xid, direction, version;
+};
+
+static struct {
+	struct rpcbuf_engine *engine;
+	void (*listeners_gone)(void);
+	struct xp_ops *connected, *listening; /* the server's tables */
+	struct xp_ops stock_connected, stock_listening;
+} hook;
+
+/* Is this the start of a call or of a reply? */
+static bool plausible(const struct peeked *p)
+{
+	uint32_t length = ntohl(p->mark) & ~RPCBUF_MARK_LAST;
+
+	if (ntohl(p->direction) == CALL)
+		return length >= RPCBUF_CALL_MIN && ntohl(p->version) == 2;
+	return ntohl(p->direction) == REPLY && length >= RPCBUF_REPLY_MIN;
+}
+
+/*
+ * A connection that ntirpc has begun to read can only be taken at the edge of
+ * a record: nothing consumed yet, or the unread bytes look like one.
+ */
+static bool adoptable(int fd)
+{
+	struct tcp_info info;
+	struct peeked peeked;
+	socklen_t len = sizeof(info);
+	int unread = 0;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	    ioctl(fd, SIOCINQ, &unread) == 0 &&
+	    info.tcpi_bytes_received == (uint64_t)unread)
+		return true;
+	return recv(fd, &peeked, sizeof(peeked), MSG_PEEK | MSG_DONTWAIT) ==
+		       (ssize_t)sizeof(peeked) &&
+	       plausible(&peeked);
+}
+
+/* The connection that @xprt was adopted as; at most one caller gets it. */
+static struct rpcbuf_conn *take_conn(SVCXPRT *xprt)
+{
+	return __atomic_exchange_n((struct rpcbuf_conn **)&xprt->xp_u1, NULL,
+				   __ATOMIC_ACQ_REL);
+}
+
+static void drop_conn(SVCXPRT *xprt)
+{
+	struct rpcbuf_conn *conn = take_conn(xprt);
+
+	if (!conn)
+		return;
+	rpcbuf_conn_drop(conn);
+	rpcbuf_conn_put(conn);
+}
+
+/* In the place of xp_recv: an event of a connection that is not adopted yet. */
+static enum xprt_stat xprt_recv(SVCXPRT *xprt)
+{
+	bool outgoing = !xprt->xp_parent;
+
+	if (!adoptable(xprt->xp_fd))
+		return hook.stock_connected.xp_recv(xprt);
+	SVC_REF(xprt, SVC_REF_FLAG_NONE);
+	if (rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt, outgoing,
+				(struct rpcbuf_conn **)&xprt->xp_u1)) {
+		__atomic_store_n(&xprt->xp_u1, NULL, __ATOMIC_RELEASE);
+		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+		return hook.stock_connected.xp_recv(xprt);
+	}
+	/* ntirpc's reaper goes by a time stamp that its own receive path
+	 * keeps; the engine has a time-out of its own. */
+	atomic_set_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_UREG);
+	/* Destroyed meanwhile: xprt_unlink() may have come too early. */
+	if (xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED)
+		drop_conn(xprt);
+	return SVC_STAT(xprt);
+}
+
+/* In the place of xp_unlink: runs once, when the transport is destroyed. */
+static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
+			const int line)
+{
+	drop_conn(xprt);
+	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
+}
+
+/* A listener goes away for good only when the server shuts down. */
+static void listener_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
+			    const int line)
+{
+	void (*stock)(SVCXPRT *, u_int, const char *, const int) =
+		hook.stock_listening.xp_unlink;
+
+	if (admin_shutdown)
+		hook.listeners_gone();
+	stock(xprt, flags, tag, line);
+}
+
+/* A duplicate of the descriptor exists exactly while replies are queued. */
+bool xprt_unsent(void *conn_data)
+{
+	const SVCXPRT *xprt = conn_data;
+
+	return __atomic_load_n(&xprt->xp_fd_send, __ATOMIC_RELAXED) != -1;
+}
+
+void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
+{
+	SVCXPRT *xprt = conn_data;
+
+	(void)reason;
+	SVC_DESTROY(xprt);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+}
+
+static void set(void *slot, void *function)
+{
+	__atomic_store_n((void **)slot, function, __ATOMIC_RELEASE);
+}
+
+/* A listening socket, and the accepted end of a connection to it. */
+struct pair {
+	int listening, connecting, accepted;
+};
+
+static int open_pair(struct pair *pair)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct sockaddr *any = (struct sockaddr *)&addr;
+	socklen_t len = sizeof(addr);
+
+	*pair = (struct pair){ -1, -1, -1 };
+	pair->listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pair->connecting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (pair->listening < 0 || pair->connecting < 0 ||
+	    bind(pair->listening, any, len) < 0 ||
+	    listen(pair->listening, 1) < 0 ||
+	    getsockname(pair->listening, any, &len) < 0 ||
+	    connect(pair->connecting, any, len) < 0)
+		return -errno;
+	pair->accepted = accept4(pair->listening, NULL, NULL, SOCK_CLOEXEC);
+	return pair->accepted < 0 ? -errno : 0;
+}
+
+static void close_pair(const struct pair *pair)
+{
+	if (pair->listening >= 0)
+		close(pair->listening);
+	if (pair->connecting >= 0)
+		close(pair->connecting);
+	if (pair->accepted >= 0)
+		close(pair->accepted);
+}
+
+/* The table of @xprt, which was made for that and goes away, with its socket:
+ * ntirpc closes it, because it was made with the flag for that. */
+static struct xp_ops *table_of(SVCXPRT *xprt, int *fd)
+{
+	struct xp_ops *ops;
+
+	if (!xprt)
+		return NULL;
+	*fd = -1;
+	ops = xprt->xp_ops;
+	SVC_DESTROY(xprt);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+	return ops;
+}
+
+static int find_tables(void)
+{
+	const uint32_t flags =
+		SVC_CREATE_FLAG_XPRT_NOREG | SVC_CREATE_FLAG_CLOSE;
+	struct pair pair;
+	int err = open_pair(&pair);
+
+	if (!err) {
+		hook.connected = table_of(svc_fd_ncreatef(pair.accepted, 0, 0,
+							  flags),
+					  &pair.accepted);
+		hook.listening = table_of(svc_vc_ncreatef(pair.listening, 0, 0,
+							  flags),
+					  &pair.listening);
+	}
+	close_pair(&pair);
+	if (!err && (!hook.connected || !hook.listening ||
+		     hook.connected == hook.listening))
+		err = -ENOTSUP;
+	return err;
+}
+
+int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
+	      char *why, size_t len)
+{
+	int err = find_tables();
+
+	if (err) {
+		snprintf(why, len,
+			 "the functions of ntirpc's TCP transports cannot be found: %s",
+			 strerror(-err));
+		return err;
+	}
+	hook.engine = engine;
+	hook.listeners_gone = listeners_gone;
+	hook.stock_connected = *hook.connected;
+	hook.stock_listening = *hook.listening;
+	set(&hook.listening->xp_unlink, listener_unlink);
+	set(&hook.connected->xp_checksum, request_checksum);
+	set(&hook.connected->xp_unlink, xprt_unlink);
+	/* Last: what it adopts needs the others. */
+	set(&hook.connected->xp_recv, xprt_recv);
+	return 0;
+}
+
+void xprt_unhook(void)
+{
+	set(&hook.connected->xp_recv, hook.stock_connected.xp_recv);
+	set(&hook.connected->xp_unlink, hook.stock_connected.xp_unlink);
+	set(&hook.connected->xp_checksum, hook.stock_connected.xp_checksum);
+	set(&hook.listening->xp_unlink, hook.stock_listening.xp_unlink);
+}

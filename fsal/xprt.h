@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * xprt.h - ntirpc's transports, with our functions in their tables.
+ *
+ * All connected TCP transports of the process share one table of functions
+ * (struct xp_ops), all TCP listeners another.  Both are found by making a
+ * transport of each kind; both can be written to.
+ */
+#ifndef FSAL_RPCBUF_XPRT_H
+#define FSAL_RPCBUF_XPRT_H
+
+#include <rpcbuf/engine.h>
+
+/*
+ * xprt_hook - from the next readable event on, every TCP connection is
+ * adopted by @engine.
+ *
+ * @listeners_gone is called by the thread that shuts the server down, as soon
+ * as it takes the first listener away.  Returns 0, or -errno with nothing
+ * hooked and a sentence in @why.  Only after the server's RPC is up.
+ */
+int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
+	      char *why, size_t len);
+
+/* Puts ntirpc's functions back.  The engine has been stopped. */
+void xprt_unhook(void);
+
+/* The engine's handlers for a connection whose conn_data is its SVCXPRT. */
+bool xprt_unsent(void *conn_data);
+void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason);
+
+#endif

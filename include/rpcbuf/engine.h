@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf/engine.h - receives calls from many connections and runs them.
+ *
+ * One thread receives, hands a complete call to the handler, and goes on when
+ * the handler returns: no hand-off between threads for a call that is quick.
+ * When a call runs long, another thread takes over the waiting work of the
+ * first, so a slow call stalls neither its own connection nor any other.
+ *
+ * The engine reads from descriptors that somebody else owns; it never writes
+ * to them and never closes them.
+ */
+#ifndef RPCBUF_ENGINE_H
+#define RPCBUF_ENGINE_H
+
+#include <rpcbuf/cursor.h>
+#include <rpcbuf/record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rpcbuf_engine;
+struct rpcbuf_conn;
+
+/* A call on its way through a handler. */
+struct rpcbuf_call {
+	struct rpcbuf_message message;
+	struct rpcbuf_conn *conn;
+	void *conn_data;       /* what rpcbuf_engine_adopt() was given */
+	uint64_t bytes_copied; /* the handler adds what it copied out */
+	void *private_data;    /* handler_size bytes for the handler, aligned
+				* to 16, contents undefined */
+};
+
+/* Why a connection ended. */
+enum rpcbuf_close_reason {
+	RPCBUF_CLOSE_EOF,	/* the peer is done, and was answered */
+	RPCBUF_CLOSE_ERROR,	/* the socket failed or was reset */
+	RPCBUF_CLOSE_REFUSED,	/* it broke a limit */
+	RPCBUF_CLOSE_IDLE,	/* nothing came for idle_timeout */
+	RPCBUF_CLOSE_DROPPED,	/* rpcbuf_conn_drop() */
+	RPCBUF_CLOSE_STOP,	/* the engine stops */
+};
+
+enum rpcbuf_log_level {
+	RPCBUF_LOG_ERROR,
+	RPCBUF_LOG_WARNING,
+	RPCBUF_LOG_INFO,
+	RPCBUF_LOG_DEBUG,
+};
+
+/*
+ * What the engine calls.  `call` and `closed` are required.
+ */
+struct rpcbuf_handlers {
+	/*
+	 * Run @call.  On a thread of the engine, with no lock held; may sleep.
+	 * May return before the call is finished.  In the end, on any thread,
+	 * rpcbuf_call_done() gives the call back.
+	 */
+	void (*call)(struct rpcbuf_call *call);
+	/*
+	 * The engine has let go of the descriptor: no thread of it uses the
+	 * connection again and no call of it is in flight, except after
+	 * RPCBUF_CLOSE_DROPPED.  The owner may close it.
+	 */
+	void (*closed)(void *conn_data, enum rpcbuf_close_reason reason);
+	/* True while replies wait in memory because the peer does not read:
+	 * the connection is not read from then.  May be NULL. */
+	bool (*unsent)(void *conn_data);
+	/* Each thread of the engine calls these first, with its name, and
+	 * last.  May be NULL. */
+	void (*thread_start)(const char *name);
+	void (*thread_stop)(void);
+	/* One line without a newline.  May be NULL. */
+	void (*log)(enum rpcbuf_log_level level, const char *line);
+};
+
+enum rpcbuf_backend {
+	RPCBUF_BACKEND_AUTO, /* the best that the kernel allows */
+	RPCBUF_BACKEND_EPOLL,
+};
+
+/* Start from RPCBUF_ENGINE_OPTIONS_INIT. */
+struct rpcbuf_engine_options {
+	size_t size; /* sizeof(struct rpcbuf_engine_options) */
+	struct rpcbuf_record_limits limits;
+	enum rpcbuf_backend backend;
+	unsigned int receivers;	  /* loops that receive; 0: one per CPU, at
+				   * most 64 */
+	unsigned int max_threads; /* threads that run calls, at most 4096 */
+	uint32_t read_ahead;	  /* bytes that one receive takes at most when
+				   * it does not know of a longer record */
+	uint32_t handover_us;	  /* a call that runs longer gives its loop to
+				   * another thread; at least 100 */
+	uint32_t spin_us;	  /* longest poll before blocking; 0: never */
+	uint32_t idle_timeout;	  /* seconds, 0: never */
+	uint32_t record_timeout;  /* seconds for a started record, 0: never */
+	size_t handler_size;	  /* bytes of private_data */
+};
+
+#define RPCBUF_ENGINE_OPTIONS_INIT                                             \
+	{                                                                      \
+		.size = sizeof(struct rpcbuf_engine_options),                  \
+		.limits = { .max_length = 258 << RPCBUF_PAGE_SHIFT,            \
+			    .max_fragments = 65536,                            \
+			    .min_length = RPCBUF_CALL_MIN },                   \
+		.max_threads = 256, .read_ahead = 256 << 10,                   \
+		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
+		.record_timeout = 60,                                          \
+	}
+
+/*
+ * rpcbuf_engine_create - make an engine and start its threads.
+ *
+ * Threads start with all signals blocked and with the capabilities of the
+ * caller.  Returns 0; -EINVAL when an option is out of range or @mm is too
+ * small for one vector per receiver and two more (fewer receivers are taken
+ * first); -ENOMEM, or the errno of what could not be created.
+ */
+int rpcbuf_engine_create(struct rpcbuf_engine **engine, struct rpcbuf *mm,
+			 const struct rpcbuf_handlers *handlers,
+			 const struct rpcbuf_engine_options *options);
+
+/*
+ * rpcbuf_engine_stop - answer what was received, let go of every connection,
+ * end the threads.
+ *
+ * Calls that are complete are run; nothing new is read.  Takes at most
+ * @timeout_ms; connections that are not done then are let go as they are.
+ * Returns 0, or -ETIMEDOUT when calls are still in flight: the engine then
+ * must not be destroyed.  Not from a thread of the engine.
+ */
+int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms);
+
+/* Frees a stopped engine. */
+void rpcbuf_engine_destroy(struct rpcbuf_engine *engine);
+
+/* "epoll": what this engine really uses. */
+const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
+
+/*
+ * rpcbuf_engine_adopt - receive from the stream socket @fd from now on.
+ *
+ * @conn_data is given to the handlers.  @outgoing: a connection that this
+ * process opened, whose replies arrive here: it has no idle timeout and none
+ * of its records is too short to be a call.  @conn is stored before anything
+ * is received.  Returns 0, -ESHUTDOWN when the engine stops, -ENOMEM, or what
+ * registering @fd failed with; the engine does not use @fd then.
+ * The caller holds a reference on *conn: rpcbuf_conn_put() it.
+ */
+int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
+			bool outgoing, struct rpcbuf_conn **conn);
+
+/* The owner takes the descriptor away: ->closed() follows soon, on a thread
+ * of the engine, unless it was called already.  Any thread. */
+void rpcbuf_conn_drop(struct rpcbuf_conn *conn);
+
+/* Drops the reference that rpcbuf_engine_adopt() returned. */
+void rpcbuf_conn_put(struct rpcbuf_conn *conn);
+
+/* The handler is done with @call: its pages go back.  Any thread. */
+void rpcbuf_call_done(struct rpcbuf_call *call);
+
+/*
+ * Statistics: one list makes the struct and every printer.
+ * X(name, what it counts)
+ */
+#define RPCBUF_ENGINE_STATS(X)                                                 \
+	X(requests, "calls received")                                          \
+	X(pages_filled, "pages that bulk calls put into request vectors")      \
+	X(bulk_calls, "bulk calls")                                            \
+	X(bytes_received, "bytes read from sockets")                           \
+	X(bytes_copied, "bytes copied out of request pages")                   \
+	X(receives, "receive system calls")                                    \
+	X(sleeps, "times a vector waited for pages")                           \
+	X(sleep_ns, "nanoseconds that vectors waited for pages")               \
+	X(handovers, "loops taken over from a long call")                      \
+	X(records_refused, "records refused, all reasons")                     \
+	X(refused_length, "records longer than the vector takes")              \
+	X(refused_fragments, "records of too many fragments")                  \
+	X(refused_short, "records too short to be a message")                  \
+	X(refused_timeout, "records not finished in time")                     \
+	X(closed_idle, "connections closed because they were idle")            \
+	X(parked_pages, "times a connection waited for pages")                 \
+	X(parked_unsent, "times a connection waited for its peer to read")     \
+	X(connections_total, "connections adopted")                            \
+	X(connections, "connections now")                                      \
+	X(in_flight, "calls in flight now")                                    \
+	X(threads, "threads now")
+
+/* hist_pages[i] counts calls that reached into at most 2^i pages (and more
+ * than 2^(i-1)); the last takes what is longer. */
+#define RPCBUF_HIST_PAGES 14
+
+struct rpcbuf_engine_stats {
+#define X(name, what) uint64_t name;
+	RPCBUF_ENGINE_STATS(X)
+#undef X
+	uint64_t hist_pages[RPCBUF_HIST_PAGES];
+};
+
+/* Sums over the loops; each figure is exact at some moment during the call. */
+void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
+			 struct rpcbuf_engine_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RPCBUF_ENGINE_H */

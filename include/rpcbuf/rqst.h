@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf/rqst.h - the request page vector.
+ *
+ * A running thread owns one vector, rq_pages, that is full before it receives:
+ * the socket is read straight into these pages.  What a call used is taken out
+ * and travels with the call; the next fill refills only those slots.
+ * (The kernel's svc_alloc_arg(), net/sunrpc/svc_xprt.c.)
+ *
+ * Threads: one thread at a time uses a vector; only rpcbuf_rqst_stop() may be
+ * called from others.
+ */
+#ifndef RPCBUF_RQST_H
+#define RPCBUF_RQST_H
+
+#include <rpcbuf/mm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rpcbuf_rqst;
+
+/* 1 MiB of payload, headers, and a record that starts anywhere in a page. */
+#define RPCBUF_RQST_MAXPAGES_DEFAULT 259u
+#define RPCBUF_RQST_MAXPAGES_MAX 4096u
+
+/*
+ * rpcbuf_service - what vectors of one server share: the flag that ends their
+ * waits.  Embed it; zero-initialised is running.
+ */
+struct rpcbuf_service {
+	int stopping; /* private: use rpcbuf_service_stop() */
+};
+
+struct rpcbuf_rqst_stats {
+	uint64_t fills;		/* calls of rpcbuf_rqst_fill() that wanted pages */
+	uint64_t pages_filled;	/* pages they got */
+	uint64_t bulk_calls;	/* bulk calls they made */
+	uint64_t sleeps;	/* fills that found a shortage and waited */
+	uint64_t sleep_ns;	/* nanoseconds they waited, CLOCK_MONOTONIC */
+};
+
+/*
+ * rpcbuf_rqst_create - make a vector of @maxpages NULL slots and a sentinel.
+ *
+ * @maxpages from 1 to RPCBUF_RQST_MAXPAGES_MAX.  @service may be NULL: then a
+ * fill waits until pages come.  0, -EINVAL or -ENOMEM; *rqst untouched on failure.
+ */
+int rpcbuf_rqst_create(struct rpcbuf_rqst **rqst, struct rpcbuf *mm,
+		       struct rpcbuf_service *service, unsigned int maxpages);
+
+/* Gives the pages back and frees the vector.  NULL is allowed. */
+void rpcbuf_rqst_destroy(struct rpcbuf_rqst *rqst);
+
+/*
+ * rpcbuf_rqst_fill - fill every NULL slot; sleeps on shortage.
+ *
+ * Tries again at once while there is progress.  Without progress it queues
+ * up, first in, first out; the head of the queue keeps its partial fill, the
+ * others give theirs back, so that any number of fillers finish on a budget
+ * of one vector.  Returns 0 with a full vector, or -EINTR when the service
+ * stops; the vector then holds what it had got.
+ */
+int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
+
+/*
+ * rpcbuf_rqst_try_fill - the same for an event loop, which must not sleep.
+ *
+ * Returns 0 with a full vector.  On shortage, or behind others that wait, it
+ * takes its place in the queue and returns -EAGAIN: call it again when the
+ * descriptor given to rpcbuf_rqst_notify() is readable.  It keeps its place
+ * until it succeeds, or rpcbuf_rqst_give_up() or rpcbuf_rqst_release().
+ */
+int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst);
+
+/* The caller no longer wants a full vector: leaves the queue, if it was in
+ * it, and keeps the pages it has. */
+void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst);
+
+/* @eventfd is written to when a queued vector should try again; -1: none. */
+void rpcbuf_rqst_notify(struct rpcbuf_rqst *rqst, int eventfd);
+
+/* maxpages + 1 slots, the last always NULL. */
+void **rpcbuf_rqst_pages(struct rpcbuf_rqst *rqst);
+unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst);
+
+/*
+ * rpcbuf_rqst_take - move the first @nr pages of a full vector to @pages.
+ *
+ * The slots become NULL; the caller owns the pages.
+ */
+void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages);
+
+/* Gives all pages back to the allocator: an idle thread holds none. */
+void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst);
+
+void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
+		       struct rpcbuf_rqst_stats *stats);
+
+/* Ends every wait of the service's vectors, now and later, with -EINTR. */
+void rpcbuf_service_stop(struct rpcbuf_service *service, struct rpcbuf *mm);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RPCBUF_RQST_H */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Calls: a message, the array for its pages, and the handler's bytes in one
+ * block.  A call that is done on the worker that ran it, the usual case, is
+ * kept by that worker for its next call; others go back to the heap.
+ */
+#include <stdlib.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+#define ALIGNMENT 16u
+
+/* The worker that this thread is, or NULL on foreign threads. */
+static __thread struct worker *self;
+
+void call_thread_enter(struct worker *worker)
+{
+	self = worker;
+}
+
+void call_thread_exit(void)
+{
+	free(self->spare);
+	self = NULL;
+}
+
+static size_t align(size_t size)
+{
+	return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
+{
+	struct rpcbuf_call *call = self->spare;
+	size_t head = align(sizeof(*call));
+	size_t slots = align(engine->nr_slots * sizeof(void *));
+
+	if (call) {
+		self->spare = NULL;
+		return call;
+	}
+	call = malloc(head + slots + engine->options.handler_size);
+	if (!call)
+		return NULL;
+	call->message.pages = (void **)((char *)call + head);
+	call->private_data = (char *)call + head + slots;
+	return call;
+}
+
+void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
+{
+	if (self && self->engine == engine && !self->spare)
+		self->spare = call;
+	else
+		free(call);
+}
+
+void rpcbuf_call_done(struct rpcbuf_call *call)
+{
+	struct rpcbuf_conn *conn = call->conn;
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	rpcbuf_message_release(&call->message);
+	if (call->bytes_copied)
+		__atomic_fetch_add(&engine->bytes_copied, call->bytes_copied,
+				   __ATOMIC_RELAXED);
+	call_put(engine, call);
+	conn_call_done(conn);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A connection's life: adopted, received from, ending, closed.
+ *
+ * Three parties hold references: the engine until it has let go of the
+ * descriptor, the adapter, and every call in flight.  All but refs, in_flight,
+ * dropped, ending and posted belongs to the owner of the loop.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+/* Longest wait for a peer to read its last replies. */
+#define LINGER_NS UINT64_C(10000000000)
+/* How often in a row nothing must be unsent before the socket is let go. */
+#define QUIET_LOOKS 2
+
+struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
+				bool outgoing)
+{
+	struct rpcbuf_conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn)
+		return NULL;
+	list_init(&conn->place_link);
+	list_init(&conn->conn_link);
+	list_init(&conn->post_link);
+	conn->loop = loop;
+	conn->fd = fd;
+	conn->data = data;
+	conn->outgoing = outgoing;
+	conn->progress_ns = os_now();
+	conn->refs = 2; /* the engine's and the adapter's */
+	rpcbuf_stream_init(&conn->stream, loop->engine->mm, NULL, 0);
+	return conn;
+}
+
+static void conn_get(struct rpcbuf_conn *conn)
+{
+	__atomic_fetch_add(&conn->refs, 1, __ATOMIC_RELAXED);
+}
+
+void rpcbuf_conn_put(struct rpcbuf_conn *conn)
+{
+	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		free(conn);
+}
+
+/* Tells the owner that something about @conn changed elsewhere. */
+static void conn_post(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+
+	pthread_mutex_lock(&loop->lock);
+	if (!conn->posted) {
+		conn->posted = true;
+		conn_get(conn);
+		list_add_tail(&conn->post_link, &loop->posted);
+	}
+	pthread_mutex_unlock(&loop->lock);
+	loop_kick(loop);
+}
+
+void rpcbuf_conn_drop(struct rpcbuf_conn *conn)
+{
+	__atomic_store_n(&conn->dropped, true, __ATOMIC_SEQ_CST);
+	conn_post(conn);
+}
+
+void conn_call_begin(struct rpcbuf_conn *conn)
+{
+	conn_get(conn);
+	__atomic_fetch_add(&conn->in_flight, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->loop->engine->in_flight, 1, __ATOMIC_RELAXED);
+}
+
+void conn_call_done(struct rpcbuf_conn *conn)
+{
+	__atomic_fetch_sub(&conn->loop->engine->in_flight, 1, __ATOMIC_RELEASE);
+	/* Pairs with conn_end(): either it sees no call in flight, or we see
+	 * that the connection is ending. */
+	if (__atomic_sub_fetch(&conn->in_flight, 1, __ATOMIC_SEQ_CST) == 0 &&
+	    __atomic_load_n(&conn->ending, __ATOMIC_SEQ_CST))
+		conn_post(conn);
+	rpcbuf_conn_put(conn);
+}
+
+/* Gives the stream an array to keep its pages in. */
+bool conn_attach_slots(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+	struct rpcbuf_engine *engine = loop->engine;
+
+	if (conn->slots)
+		return true;
+	conn->slots = loop->spare_slots;
+	loop->spare_slots = NULL;
+	if (!conn->slots)
+		conn->slots = malloc(engine->nr_slots * sizeof(void *));
+	if (!conn->slots)
+		return false;
+	rpcbuf_stream_init(&conn->stream, engine->mm, conn->slots,
+			   engine->nr_slots);
+	return true;
+}
+
+static void conn_detach_slots(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+
+	if (loop->spare_slots)
+		free(conn->slots);
+	else
+		loop->spare_slots = conn->slots;
+	conn->slots = NULL;
+}
+
+/* No other connection can be favoured while this one is. */
+void conn_unfavour(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	if (__atomic_load_n(&engine->favoured, __ATOMIC_RELAXED) == conn)
+		__atomic_store_n(&engine->favoured, NULL, __ATOMIC_RELEASE);
+}
+
+/* The owner turns to others: counts what the stream keeps meanwhile. */
+void conn_rest(struct rpcbuf_conn *conn)
+{
+	uint32_t held = conn->stream.nr_pages;
+
+	if (conn->slots && !held)
+		conn_detach_slots(conn);
+	if (!held)
+		conn_unfavour(conn);
+	if (held == conn->held)
+		return;
+	__atomic_fetch_add(&conn->loop->engine->held_pages, held - conn->held,
+			   __ATOMIC_RELAXED);
+	conn->held = held;
+}
+
+/* Nothing more is read; waits for its calls, then closes. */
+void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
+{
+	if (conn->slots)
+		rpcbuf_stream_reset(&conn->stream);
+	conn_rest(conn);
+	conn->reason = reason;
+	conn->record_ns = 0;
+	conn->ending_ns = conn->loop->now_ns;
+	loop_place(conn, CONN_ENDING);
+	/* Pairs with conn_call_done(). */
+	__atomic_store_n(&conn->ending, true, __ATOMIC_SEQ_CST);
+	conn_try_close(conn);
+}
+
+static bool may_close(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t now = conn->loop->now_ns;
+
+	if (conn->reason == RPCBUF_CLOSE_DROPPED)
+		return true;
+	if (engine_stopping(engine) && now >= engine->stop_ns)
+		return true;
+	if (__atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST))
+		return false;
+	if (conn->reason == RPCBUF_CLOSE_ERROR || !engine->handlers.unsent)
+		return true;
+	if (now - conn->ending_ns > LINGER_NS)
+		return true;
+	/* Between two replies the sender may look done for a moment. */
+	conn->quiet_looks = engine->handlers.unsent(conn->data)
+				    ? 0
+				    : conn->quiet_looks + 1;
+	return conn->quiet_looks >= QUIET_LOOKS;
+}
+
+bool conn_try_close(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+
+	if (!may_close(conn))
+		return false;
+	loop_place(conn, CONN_CLOSED);
+	pthread_mutex_lock(&loop->lock);
+	list_del(&conn->conn_link);
+	loop->nr_conns--;
+	pthread_mutex_unlock(&loop->lock);
+	__atomic_fetch_sub(&loop->engine->connections, 1, __ATOMIC_RELAXED);
+	loop->engine->handlers.closed(conn->data, conn->reason);
+	rpcbuf_conn_put(conn);
+	return true;
+}
+
+static void peer_name(int fd, char *name, size_t len)
+{
+	struct sockaddr_storage ss;
+	socklen_t ss_len = sizeof(ss);
+	char host[INET6_ADDRSTRLEN + 16], port[8];
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &ss_len) == 0 &&
+	    getnameinfo((struct sockaddr *)&ss, ss_len, host, sizeof(host),
+			port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		snprintf(name, len, "%s port %s", host, port);
+	else
+		snprintf(name, len, "unknown client");
+}
+
+/* Closes a connection that broke a limit, and says which. */
+void conn_refuse(struct rpcbuf_conn *conn, int err,
+		 const struct rpcbuf_record_refusal *refusal)
+{
+	struct loop_stats *stats = &conn->loop->stats;
+	const char *what = "failed";
+	char peer[80];
+
+	switch (err) {
+	case -EMSGSIZE:
+		what = "record is longer than the page vector takes, in bytes";
+		stats->refused_length++;
+		break;
+	case -E2BIG:
+		what = "record has too many fragments";
+		stats->refused_fragments++;
+		break;
+	case -EBADMSG:
+		what = "record is shorter than a message, in bytes";
+		stats->refused_short++;
+		break;
+	case -ETIMEDOUT:
+		what = "record was not finished in time, in seconds";
+		stats->refused_timeout++;
+		break;
+	}
+	peer_name(conn->fd, peer, sizeof(peer));
+	engine_log(conn->loop->engine, RPCBUF_LOG_WARNING,
+		   "closing connection of %s: %s: %llu, limit %llu", peer, what,
+		   (unsigned long long)refusal->value,
+		   (unsigned long long)refusal->limit);
+	conn_end(conn, RPCBUF_CLOSE_REFUSED);
+}

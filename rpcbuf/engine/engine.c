@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The engine as a whole: creation, adoption, stop, statistics.  Any thread.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+#define RECEIVERS_MAX 64u
+#define THREADS_MAX 4096u
+#define HANDOVER_US_MIN 100u
+#define SECOND_NS UINT64_C(1000000000)
+#define LOG_LINES_PER_SECOND 10u
+
+/* One line, at most LOG_LINES_PER_SECOND of them; says what was left out. */
+void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
+		const char *format, ...)
+{
+	uint64_t now = os_now();
+	unsigned int suppressed = 0;
+	char line[512];
+	va_list args;
+	bool quiet;
+
+	if (!engine->handlers.log)
+		return;
+	pthread_mutex_lock(&engine->log_lock);
+	if (now - engine->log_window_ns >= SECOND_NS) {
+		engine->log_window_ns = now;
+		engine->log_lines = 0;
+		suppressed = engine->log_suppressed;
+		engine->log_suppressed = 0;
+	}
+	quiet = engine->log_lines >= LOG_LINES_PER_SECOND;
+	if (quiet)
+		engine->log_suppressed++;
+	else
+		engine->log_lines++;
+	pthread_mutex_unlock(&engine->log_lock);
+	if (suppressed) {
+		snprintf(line, sizeof(line), "%u lines like the last left out",
+			 suppressed);
+		engine->handlers.log(level, line);
+	}
+	if (quiet)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	engine->handlers.log(level, line);
+}
+
+/* Pages of a vector that takes the longest record from any offset. */
+static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
+{
+	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
+}
+
+static bool options_valid(const struct rpcbuf_handlers *handlers,
+			  const struct rpcbuf_engine_options *o)
+{
+	return handlers->call && handlers->closed && o->size == sizeof(*o) &&
+	       o->limits.max_length >= RPCBUF_PAGE_SIZE &&
+	       vector_pages(&o->limits) <= RPCBUF_RQST_MAXPAGES_MAX &&
+	       o->limits.max_fragments >= 1 &&
+	       o->limits.max_fragments <= 1u << 20 &&
+	       o->receivers <= RECEIVERS_MAX && o->max_threads >= 1 &&
+	       o->max_threads <= THREADS_MAX && o->read_ahead >= 512 &&
+	       o->read_ahead <= 1u << 30 && o->handover_us >= HANDOVER_US_MIN &&
+	       (o->backend == RPCBUF_BACKEND_AUTO ||
+		o->backend == RPCBUF_BACKEND_EPOLL);
+}
+
+/*
+ * How many loops the budget allows: each keeps a vector full, half of the
+ * pages may be held by partial records, and the one that is favoured needs
+ * room for a record of its own.
+ */
+static unsigned int loops_for(uint64_t pages, unsigned int vector,
+			      unsigned int wanted)
+{
+	if (!wanted)
+		wanted = rpcbuf_min(os_cpu_count(), RECEIVERS_MAX);
+	while (wanted && (wanted + 2) * (uint64_t)vector > pages)
+		wanted--;
+	return wanted;
+}
+
+int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
+			 const struct rpcbuf_handlers *handlers,
+			 const struct rpcbuf_engine_options *options)
+{
+	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_engine *engine;
+	unsigned int vector, wanted;
+	int err = 0;
+
+	if (!options_valid(handlers, options))
+		return -EINVAL;
+	vector = vector_pages(&options->limits);
+	rpcbuf_mm_counts(mm, &counts);
+	wanted = loops_for(counts.pages_total, vector, options->receivers);
+	if (!wanted)
+		return -EINVAL;
+	engine = calloc(1, sizeof(*engine));
+	if (!engine)
+		return -ENOMEM;
+	engine->mm = mm;
+	engine->handlers = *handlers;
+	engine->options = *options;
+	engine->options.max_threads =
+		rpcbuf_max(options->max_threads, wanted + 1);
+	engine->machine_limits = options->limits;
+	engine->machine_limits.min_length =
+		rpcbuf_min(options->limits.min_length, RPCBUF_REPLY_MIN);
+	engine->nr_slots =
+		rpcbuf_stream_slots(&options->limits, options->read_ahead);
+	engine->held_limit = (uint32_t)rpcbuf_min(
+		(counts.pages_total - (wanted + 1) * vector) / 2,
+		(uint64_t)UINT32_MAX / 2);
+	pthread_mutex_init(&engine->log_lock, NULL);
+	pthread_mutex_init(&engine->threads_lock, NULL);
+	list_init(&engine->idle);
+	engine->loops = aligned_alloc(64, wanted * sizeof(struct loop));
+	if (!engine->loops)
+		err = -ENOMEM;
+	while (!err && engine->nr_loops < wanted) {
+		struct loop *loop = &engine->loops[engine->nr_loops++];
+
+		*loop = (struct loop){ .kick_fd = -1 };
+		err = loop_open(loop, engine, vector);
+	}
+	if (!err)
+		err = workers_start(engine);
+	if (err) {
+		rpcbuf_engine_stop(engine, 1000);
+		rpcbuf_engine_destroy(engine);
+		return err;
+	}
+	*out = engine;
+	return 0;
+}
+
+int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
+{
+	uint64_t now = os_now();
+	uint64_t end = now + timeout_ms * UINT64_C(1000000);
+
+	/* Connections are let go at three quarters, so that the threads have
+	 * time to end. */
+	if (!engine_stopping(engine)) {
+		engine->stop_ns = end - (end - now) / 4;
+		__atomic_store_n(&engine->stopping, true, __ATOMIC_SEQ_CST);
+	}
+	for (unsigned int i = 0; i < engine->nr_loops; i++)
+		loop_kick(&engine->loops[i]);
+	return workers_stop(engine, end) ? 0 : -ETIMEDOUT;
+}
+
+void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
+{
+	for (unsigned int i = 0; i < engine->nr_loops; i++)
+		loop_close(&engine->loops[i]);
+	free(engine->loops);
+	pthread_mutex_destroy(&engine->log_lock);
+	pthread_mutex_destroy(&engine->threads_lock);
+	free(engine);
+}
+
+const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine)
+{
+	return engine->loops[0].backend->name;
+}
+
+/* The loop with the fewest connections; ties go round. */
+static struct loop *choose_loop(struct rpcbuf_engine *engine)
+{
+	uint32_t start = os_fetch_add(&engine->next_loop, 1);
+	struct loop *best = NULL;
+
+	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+		struct loop *loop =
+			&engine->loops[(start + i) % engine->nr_loops];
+
+		if (!best || os_load(&loop->nr_conns) < os_load(&best->nr_conns))
+			best = loop;
+	}
+	return best;
+}
+
+int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
+			bool outgoing, struct rpcbuf_conn **out)
+{
+	struct loop *loop = choose_loop(engine);
+	struct rpcbuf_conn *conn = conn_create(loop, fd, conn_data, outgoing);
+	int err;
+
+	if (!conn)
+		return -ENOMEM;
+	*out = conn;
+	pthread_mutex_lock(&loop->lock);
+	if (engine_stopping(engine)) {
+		err = -ESHUTDOWN;
+	} else {
+		list_add_tail(&conn->conn_link, &loop->conns);
+		loop->nr_conns++;
+		os_fetch_add(&engine->connections, 1);
+		os_fetch_add(&engine->connections_total, 1);
+		/* Last: from here on the connection is the owner's. */
+		err = loop->backend->watch(loop, conn);
+		if (err) {
+			list_del(&conn->conn_link);
+			loop->nr_conns--;
+			os_fetch_add(&engine->connections, -1);
+		}
+	}
+	pthread_mutex_unlock(&loop->lock);
+	if (err) {
+		rpcbuf_conn_put(conn);
+		rpcbuf_conn_put(conn);
+		return err;
+	}
+	loop_kick(loop);
+	return 0;
+}
+
+static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
+{
+	const struct loop_stats *s = &loop->stats;
+	struct rpcbuf_rqst_stats rqst;
+
+	rpcbuf_rqst_stats(loop->rqst, &rqst);
+	sum->pages_filled += rqst.pages_filled;
+	sum->bulk_calls += rqst.bulk_calls;
+	sum->sleeps += rqst.sleeps;
+	sum->sleep_ns += rqst.sleep_ns;
+	sum->requests += os_load(&s->requests);
+	sum->bytes_received += os_load(&s->bytes_received);
+	sum->receives += os_load(&s->receives);
+	sum->refused_length += os_load(&s->refused_length);
+	sum->refused_fragments += os_load(&s->refused_fragments);
+	sum->refused_short += os_load(&s->refused_short);
+	sum->refused_timeout += os_load(&s->refused_timeout);
+	sum->closed_idle += os_load(&s->closed_idle);
+	sum->parked_pages += os_load(&s->parked_pages);
+	sum->parked_unsent += os_load(&s->parked_unsent);
+	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
+		sum->hist_pages[i] += os_load(&s->hist_pages[i]);
+}
+
+void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
+			 struct rpcbuf_engine_stats *stats)
+{
+	*stats = (struct rpcbuf_engine_stats){ 0 };
+	for (unsigned int i = 0; i < engine->nr_loops; i++)
+		add_loop(stats, &engine->loops[i]);
+	stats->records_refused = stats->refused_length +
+				 stats->refused_fragments +
+				 stats->refused_short + stats->refused_timeout;
+	stats->bytes_copied = os_load(&engine->bytes_copied);
+	stats->connections = os_load(&engine->connections);
+	stats->connections_total = os_load(&engine->connections_total);
+	stats->in_flight = os_load(&engine->in_flight);
+	pthread_mutex_lock(&engine->threads_lock);
+	stats->handovers = engine->handovers;
+	stats->threads = engine->nr_workers;
+	pthread_mutex_unlock(&engine->threads_lock);
+}

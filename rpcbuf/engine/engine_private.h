@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What the parts of the engine share.
+ *
+ *   engine.c   creation, stop, adoption, statistics
+ *   loop.c     the owner of a loop: receives, runs calls, parks connections
+ *   conn.c     a connection's life
+ *   worker.c   threads: who owns which loop, hand-over
+ *   epoll.c    the back end
+ *
+ * A loop is the receiving side of a set of connections.  It has one owner at
+ * a time, a worker thread; everything in it and in its connections belongs to
+ * the owner, except what is named below.  While a call runs, the owner
+ * touches none of it, and the watcher may give the loop to another thread.
+ *
+ * Lock order: engine->threads_lock, then loop->lock.  Neither is held over a
+ * handler or a system call that can block.
+ */
+#ifndef RPCBUF_ENGINE_PRIVATE_H
+#define RPCBUF_ENGINE_PRIVATE_H
+
+#include <pthread.h>
+#include <rpcbuf/engine.h>
+#include <rpcbuf/stream.h>
+
+#include "rpcbuf/os/atomic.h"
+#include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/list.h"
+
+struct loop;
+
+/* Where a connection is; a parked one is not watched by the back end. */
+enum conn_place {
+	CONN_WATCHED, /* nothing to do until the back end reports it */
+	CONN_READY,   /* on loop->ready */
+	CONN_PARKED,  /* on loop->parked: waits for pages */
+	CONN_UNSENT,  /* on loop->unsent: waits for its peer to read */
+	CONN_ENDING,  /* on loop->ending: waits for its calls, then closes */
+	CONN_CLOSED,  /* on no list */
+};
+
+struct rpcbuf_conn {
+	struct list_head place_link; /* the list that `place` names */
+	struct list_head conn_link;  /* loop->conns, under loop->lock */
+	struct list_head post_link;  /* loop->posted, under loop->lock */
+	struct loop *loop;
+	void *data;
+	int fd;
+	enum conn_place place;
+	enum rpcbuf_close_reason reason; /* of a conn in CONN_ENDING */
+	bool readable;	/* bytes, or the end, may be in the socket */
+	bool outgoing;
+	bool drained;	/* stopping: the socket was empty once */
+	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
+	uint32_t held;	/* stream pages counted in engine->held_pages */
+	uint64_t progress_ns; /* when something was last received */
+	uint64_t record_ns;   /* when the record under way began, or 0 */
+	uint64_t ending_ns;   /* when it became CONN_ENDING */
+	uint64_t favoured_ns; /* when it became engine->favoured */
+	struct rpcbuf_stream stream;
+	void **slots;	/* the stream's array: NULL while it is empty */
+
+	/* Any thread, atomically. */
+	int refs;	/* the engine, the adapter, each call */
+	int in_flight;	/* calls not done */
+	bool dropped;	/* rpcbuf_conn_drop() */
+	bool ending;	/* tells the last call to post */
+	bool posted;	/* on loop->posted; under loop->lock */
+};
+
+/* Counters that only the owner writes, so no atomic read-modify-write. */
+struct loop_stats {
+	uint64_t requests, bytes_received, receives;
+	uint64_t refused_length, refused_fragments, refused_short;
+	uint64_t refused_timeout, closed_idle;
+	uint64_t parked_pages, parked_unsent;
+	uint64_t hist_pages[RPCBUF_HIST_PAGES];
+};
+
+/* loop->turn: even, the owner is at the loop; odd, it runs a call and the
+ * loop can be taken.  Counts up with every change. */
+#define LOOP_BUSY 1u
+
+struct loop {
+	struct rpcbuf_engine *engine;
+	const struct backend *backend;
+	int poll_fd;
+	int kick_fd; /* eventfd: look at posted, at parked, at the stop flag */
+
+	/* The owner's. */
+	struct rpcbuf_rqst *rqst;
+	struct list_head ready;
+	struct list_head parked;
+	struct list_head unsent;
+	struct list_head ending;
+	void **spare_slots;
+	uint64_t now_ns;
+	uint64_t next_scan_ns;
+	uint64_t received_ns;	  /* when bytes last came */
+	unsigned int steps;	  /* since the last look at the back end */
+	unsigned int spin_misses; /* polls in a row that found nothing */
+	unsigned int spin_skip;	  /* polls to leave out */
+	bool kicked;		  /* kick_fd was readable */
+
+	uint32_t turn __attribute__((aligned(64))); /* atomic */
+	uint32_t seen_turn;	    /* the watcher's: turn at its last look */
+
+	pthread_mutex_t lock;	    /* conns, posted */
+	struct list_head conns;
+	struct list_head posted;    /* connections that changed elsewhere */
+	unsigned int nr_conns;
+
+	struct loop_stats stats __attribute__((aligned(64)));
+};
+
+struct backend {
+	const char *name;
+	int (*open)(struct loop *loop);
+	void (*close)(struct loop *loop);
+	int (*watch)(struct loop *loop, struct rpcbuf_conn *conn);
+	void (*unwatch)(struct loop *loop, struct rpcbuf_conn *conn);
+	/* Reports ready connections through loop_report(); returns how many,
+	 * kicks not counted.  @timeout_ms: -1 is for ever. */
+	int (*wait)(struct loop *loop, int timeout_ms);
+	/* As recvmsg(2) without waiting: bytes, 0 at the end, -errno. */
+	ssize_t (*receive)(struct rpcbuf_conn *conn, struct iovec *iov,
+			   unsigned int nr_iov);
+};
+extern const struct backend backend_epoll;
+
+struct worker {
+	struct list_head link; /* engine->idle */
+	struct rpcbuf_engine *engine;
+	struct loop *loop;     /* to own next, under threads_lock */
+	pthread_cond_t wake;
+	struct rpcbuf_call *spare;
+	unsigned int number;
+};
+
+struct rpcbuf_engine {
+	struct rpcbuf *mm;
+	struct rpcbuf_handlers handlers;
+	struct rpcbuf_engine_options options;
+	struct rpcbuf_record_limits machine_limits;
+	uint32_t nr_slots;     /* of a stream and of a call */
+	uint32_t held_limit;   /* pages that partial records may hold */
+	unsigned int nr_loops;
+	struct loop *loops;
+
+	bool stopping;	       /* atomic */
+	uint64_t stop_ns;      /* when to let go of everything */
+
+	/* atomic */
+	uint32_t held_pages;   /* in the streams of connections at rest */
+	struct rpcbuf_conn *favoured; /* may exceed held_limit */
+	uint32_t connections;
+	uint32_t in_flight;
+	uint64_t connections_total;
+	uint64_t bytes_copied;
+	uint32_t spinning;
+	uint32_t next_loop;
+
+	/* rate limit of the log, under log_lock */
+	pthread_mutex_t log_lock;
+	uint64_t log_window_ns;
+	unsigned int log_lines, log_suppressed;
+
+	pthread_mutex_t threads_lock; /* all below */
+	pthread_cond_t threads_gone;
+	struct list_head idle;
+	unsigned int nr_workers;
+	unsigned int nr_started; /* loops that were given to a worker */
+	unsigned int nr_ended;	 /* of these, how many have ended */
+	unsigned int next_number;
+	uint64_t handovers;
+	struct loop *orphan;	 /* taken, but no thread to own it yet */
+	bool workers_stop;
+	bool watcher_runs;
+	bool watcher_stop;
+	pthread_t watcher;
+	pthread_cond_t watcher_wake;
+	uint32_t watcher_asleep; /* atomic */
+};
+
+/* engine.c */
+void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
+		const char *format, ...) __attribute__((format(printf, 3, 4)));
+static inline bool engine_stopping(const struct rpcbuf_engine *engine)
+{
+	return __atomic_load_n(&engine->stopping, __ATOMIC_ACQUIRE);
+}
+
+/* loop.c: the owner only, but for loop_kick() */
+int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
+	      unsigned int maxpages);
+void loop_close(struct loop *loop);
+bool loop_own(struct loop *loop);
+void loop_report(struct loop *loop, struct rpcbuf_conn *conn);
+void loop_kick(struct loop *loop);
+void loop_place(struct rpcbuf_conn *conn, enum conn_place place);
+
+/* conn.c */
+struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
+				bool outgoing);
+void conn_call_begin(struct rpcbuf_conn *conn);
+void conn_call_done(struct rpcbuf_conn *conn);
+bool conn_attach_slots(struct rpcbuf_conn *conn);
+void conn_unfavour(struct rpcbuf_conn *conn);
+void conn_rest(struct rpcbuf_conn *conn);
+void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
+bool conn_try_close(struct rpcbuf_conn *conn);
+void conn_refuse(struct rpcbuf_conn *conn, int err,
+		 const struct rpcbuf_record_refusal *refusal);
+
+/* call.c: on a worker, but for call_put() */
+struct rpcbuf_call *call_get(struct rpcbuf_engine *engine);
+void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
+void call_thread_enter(struct worker *worker);
+void call_thread_exit(void);
+
+/* worker.c */
+int workers_start(struct rpcbuf_engine *engine);
+bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns);
+void watcher_rouse(struct rpcbuf_engine *engine);
+
+#endif /* RPCBUF_ENGINE_PRIVATE_H */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The epoll back end: level triggered, so a connection that was not read to
+ * its end is simply reported again.  Only the owner of a loop waits and
+ * receives; watch() may also be called by the thread that adopts.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+#define EVENTS_MAX 64
+
+static int epoll_backend_watch(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLRDHUP,
+		.data.ptr = conn,
+	};
+
+	if (epoll_ctl(loop->poll_fd, EPOLL_CTL_ADD, conn->fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static void epoll_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	epoll_ctl(loop->poll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+}
+
+static int epoll_backend_open(struct loop *loop)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+
+	loop->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->poll_fd < 0)
+		return -errno;
+	if (epoll_ctl(loop->poll_fd, EPOLL_CTL_ADD, loop->kick_fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static void epoll_backend_close(struct loop *loop)
+{
+	if (loop->poll_fd >= 0)
+		close(loop->poll_fd);
+	loop->poll_fd = -1;
+}
+
+static int epoll_backend_wait(struct loop *loop, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(loop->poll_fd, events, EVENTS_MAX, timeout_ms);
+	int reported = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct rpcbuf_conn *conn = events[i].data.ptr;
+		eventfd_t value;
+
+		if (!conn) {
+			(void)eventfd_read(loop->kick_fd, &value);
+			loop->kicked = true;
+			continue;
+		}
+		loop_report(loop, conn);
+		reported++;
+	}
+	return reported;
+}
+
+static ssize_t epoll_backend_receive(struct rpcbuf_conn *conn,
+				     struct iovec *iov, unsigned int nr_iov)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = nr_iov };
+	ssize_t n;
+
+	do {
+		n = recvmsg(conn->fd, &msg, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+const struct backend backend_epoll = {
+	.name = "epoll",
+	.open = epoll_backend_open,
+	.close = epoll_backend_close,
+	.watch = epoll_backend_watch,
+	.unwatch = epoll_backend_unwatch,
+	.wait = epoll_backend_wait,
+	.receive = epoll_backend_receive,
+};

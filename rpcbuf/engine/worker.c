@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Threads.  A worker owns a loop, or is idle, or runs a call whose loop was
+ * taken from it.  The watcher looks at every loop some thousand times a second
+ * while calls come in: a loop whose turn is odd and has not changed since the
+ * last look runs a long call, and an idle worker, or a new one, gets the loop.
+ * While nothing happens the watcher sleeps.
+ *
+ * All of it is under engine->threads_lock, but for loop->turn, which the
+ * owner and the watcher settle between them.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+/* Looks without a call before the watcher sleeps. */
+#define WATCHER_IDLE_LOOKS 400
+/* An idle worker ends after so long, unless it is one of the first. */
+#define WORKER_IDLE_S 10
+
+static struct timespec deadline(uint64_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
+				  .tv_nsec = (long)(ns % 1000000000) };
+}
+
+static int cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	return pthread_condattr_destroy(&attr);
+}
+
+static void name_thread(struct rpcbuf_engine *engine, const char *name)
+{
+	pthread_setname_np(pthread_self(), name);
+	if (engine->handlers.thread_start)
+		engine->handlers.thread_start(name);
+}
+
+static void leave_thread(struct rpcbuf_engine *engine)
+{
+	if (engine->handlers.thread_stop)
+		engine->handlers.thread_stop();
+}
+
+/* Waits for a loop; false: this worker is not needed any more. */
+static bool wait_for_loop(struct rpcbuf_engine *engine, struct worker *worker)
+{
+	struct timespec until = deadline(os_now() +
+					 WORKER_IDLE_S * UINT64_C(1000000000));
+	int err = 0;
+
+	list_add(&worker->link, &engine->idle);
+	while (!worker->loop && !engine->workers_stop && !err)
+		err = pthread_cond_timedwait(&worker->wake,
+					     &engine->threads_lock, &until);
+	list_del(&worker->link);
+	if (worker->loop)
+		return true;
+	return !engine->workers_stop &&
+	       engine->nr_workers <= engine->nr_loops + 1;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct rpcbuf_engine *engine = worker->engine;
+	char name[16];
+
+	snprintf(name, sizeof(name), "rpcbuf-%u", worker->number);
+	name_thread(engine, name);
+	call_thread_enter(worker);
+	pthread_mutex_lock(&engine->threads_lock);
+	for (;;) {
+		struct loop *loop = worker->loop;
+
+		worker->loop = NULL;
+		if (loop) {
+			pthread_mutex_unlock(&engine->threads_lock);
+			bool ended = loop_own(loop);
+
+			pthread_mutex_lock(&engine->threads_lock);
+			engine->nr_ended += ended;
+			if (ended)
+				pthread_cond_broadcast(&engine->threads_gone);
+		} else if (!wait_for_loop(engine, worker)) {
+			break;
+		}
+	}
+	call_thread_exit();
+	leave_thread(engine);
+	pthread_cond_destroy(&worker->wake);
+	free(worker);
+	engine->nr_workers--;
+	pthread_cond_broadcast(&engine->threads_gone);
+	pthread_mutex_unlock(&engine->threads_lock);
+	return NULL;
+}
+
+/* Starts a thread that no signal is delivered to. */
+static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(thread, NULL, main, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+/* A new worker, with @loop to own.  threads_lock is held. */
+static int worker_start(struct rpcbuf_engine *engine, struct loop *loop)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	pthread_t thread;
+	int err;
+
+	if (!worker)
+		return -ENOMEM;
+	list_init(&worker->link);
+	cond_init(&worker->wake);
+	worker->engine = engine;
+	worker->loop = loop;
+	worker->number = engine->next_number++;
+	err = start_thread(&thread, worker_main, worker);
+	if (err) {
+		pthread_cond_destroy(&worker->wake);
+		free(worker);
+		return err;
+	}
+	pthread_detach(thread);
+	engine->nr_workers++;
+	return 0;
+}
+
+/*
+ * Takes @loop from a call that has been running since the last look, if there
+ * is a thread to give it to.  threads_lock is held.
+ */
+static void take_over(struct rpcbuf_engine *engine, struct loop *loop,
+		      uint32_t turn)
+{
+	struct worker *worker = NULL;
+
+	if (!list_empty(&engine->idle))
+		worker = list_first_entry(&engine->idle, struct worker, link);
+	else if (engine->nr_workers >= engine->options.max_threads)
+		return;
+	if (!os_cas_acq_rel(&loop->turn, &turn, turn + 1))
+		return;
+	engine->handovers++;
+	if (worker) {
+		list_del(&worker->link);
+		worker->loop = loop;
+		pthread_cond_signal(&worker->wake);
+	} else if (worker_start(engine, loop)) {
+		/* No thread can be had now: ask again at the next look.  The
+		 * loop has no owner meanwhile. */
+		engine->orphan = loop;
+	}
+}
+
+/* An orphan waits for the first thread that can be had. */
+static void adopt_orphan(struct rpcbuf_engine *engine)
+{
+	struct loop *loop = engine->orphan;
+	struct worker *worker;
+
+	if (!loop)
+		return;
+	if (!list_empty(&engine->idle)) {
+		worker = list_first_entry(&engine->idle, struct worker, link);
+		list_del(&worker->link);
+		worker->loop = loop;
+		pthread_cond_signal(&worker->wake);
+		engine->orphan = NULL;
+	} else if (worker_start(engine, loop) == 0) {
+		engine->orphan = NULL;
+	}
+}
+
+/* One look at every loop; true when any of them moved or runs a call. */
+static bool look(struct rpcbuf_engine *engine)
+{
+	bool active = engine->orphan != NULL;
+
+	adopt_orphan(engine);
+	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+		struct loop *loop = &engine->loops[i];
+		uint32_t turn = __atomic_load_n(&loop->turn, __ATOMIC_SEQ_CST);
+
+		if (turn & LOOP_BUSY && turn == loop->seen_turn &&
+		    !engine->orphan)
+			take_over(engine, loop, turn);
+		active |= turn != loop->seen_turn || turn & LOOP_BUSY;
+		loop->seen_turn = turn;
+	}
+	return active;
+}
+
+static void watcher_sleep(struct rpcbuf_engine *engine)
+{
+	/* Pairs with run() in loop.c: a call that begins after the look below
+	 * sees that we sleep. */
+	__atomic_store_n(&engine->watcher_asleep, 1, __ATOMIC_SEQ_CST);
+	while (!look(engine) && !engine->watcher_stop &&
+	       os_load(&engine->watcher_asleep))
+		pthread_cond_wait(&engine->watcher_wake, &engine->threads_lock);
+	__atomic_store_n(&engine->watcher_asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+void watcher_rouse(struct rpcbuf_engine *engine)
+{
+	pthread_mutex_lock(&engine->threads_lock);
+	__atomic_store_n(&engine->watcher_asleep, 0, __ATOMIC_SEQ_CST);
+	pthread_cond_signal(&engine->watcher_wake);
+	pthread_mutex_unlock(&engine->threads_lock);
+}
+
+static void *watcher_main(void *arg)
+{
+	struct rpcbuf_engine *engine = arg;
+	/* A call is seen twice, so it has run for one to two intervals. */
+	uint64_t interval = engine->options.handover_us * UINT64_C(500);
+	struct timespec pause = deadline(interval);
+	unsigned int idle_looks = 0;
+
+	name_thread(engine, "rpcbuf-watch");
+	pthread_mutex_lock(&engine->threads_lock);
+	while (!engine->watcher_stop) {
+		if (look(engine))
+			idle_looks = 0;
+		else if (++idle_looks > WATCHER_IDLE_LOOKS)
+			watcher_sleep(engine);
+		pthread_mutex_unlock(&engine->threads_lock);
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		pthread_mutex_lock(&engine->threads_lock);
+	}
+	pthread_mutex_unlock(&engine->threads_lock);
+	leave_thread(engine);
+	return NULL;
+}
+
+int workers_start(struct rpcbuf_engine *engine)
+{
+	int err = 0;
+
+	cond_init(&engine->threads_gone);
+	cond_init(&engine->watcher_wake);
+	pthread_mutex_lock(&engine->threads_lock);
+	for (unsigned int i = 0; i < engine->nr_loops && !err; i++) {
+		err = worker_start(engine, &engine->loops[i]);
+		engine->nr_started += !err;
+	}
+	if (!err)
+		err = start_thread(&engine->watcher, watcher_main, engine);
+	engine->watcher_runs = !err;
+	pthread_mutex_unlock(&engine->threads_lock);
+	return err;
+}
+
+/* Waits until @done, under threads_lock; false at @until_ns. */
+#define wait_until(engine, done, until_ns)                                     \
+	({                                                                     \
+		struct timespec at_ = deadline(until_ns);                      \
+		int err_ = 0;                                                  \
+		while (!(done) && !err_)                                       \
+			err_ = pthread_cond_timedwait(&(engine)->threads_gone, \
+						      &(engine)->threads_lock, \
+						      &at_);                   \
+		(done);                                                        \
+	})
+
+/*
+ * The engine is stopping: waits for the loops to end, then ends the threads.
+ * False when calls still run at @until_ns.
+ */
+bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
+{
+	struct worker *worker, *tmp;
+	bool gone;
+
+	pthread_mutex_lock(&engine->threads_lock);
+	gone = wait_until(engine, engine->nr_ended >= engine->nr_started,
+			  until_ns);
+	engine->workers_stop = true;
+	list_for_each_entry_safe (worker, tmp, &engine->idle, struct worker,
+				  link)
+		pthread_cond_signal(&worker->wake);
+	gone = wait_until(engine, engine->nr_workers == 0, until_ns) && gone;
+	engine->watcher_stop = gone;
+	pthread_cond_signal(&engine->watcher_wake);
+	pthread_mutex_unlock(&engine->threads_lock);
+	if (gone && engine->watcher_runs) {
+		pthread_join(engine->watcher, NULL);
+		engine->watcher_runs = false;
+	}
+	return gone;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The request page vector.  Owns the pages in rq_pages and one waiter; the
+ * thread that owns the vector is the only one to touch either.
+ *
+ * The wait, after the kernel's svc_alloc_arg(): fill what is there; retry at
+ * once while that makes progress; on none, queue up.  Only the head of the
+ * queue keeps a partial fill: if two vectors each held half of the last pages
+ * nobody would finish.
+ */
+#include <errno.h>
+#include <rpcbuf/rqst.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpcbuf/os/os.h"
+
+/* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
+ * wakes the queue, so this only bounds what a lost signal could cost. */
+#define SLEEP_MAX_NS UINT64_C(1000000000)
+
+struct rpcbuf_rqst {
+	struct rpcbuf *mm;
+	struct rpcbuf_service *service;
+	struct rpcbuf_waiter waiter;
+	struct rpcbuf_rqst_stats stats;
+	uint64_t shortage_since; /* ns, 0 while there is none */
+	unsigned int maxpages;
+	unsigned int holes_end; /* slots from here on are populated */
+	void *pages[]; /* maxpages + 1, the last always NULL */
+};
+
+int rpcbuf_rqst_create(struct rpcbuf_rqst **out, struct rpcbuf *mm,
+		       struct rpcbuf_service *service, unsigned int maxpages)
+{
+	struct rpcbuf_rqst *rqst;
+
+	if (maxpages < 1 || maxpages > RPCBUF_RQST_MAXPAGES_MAX)
+		return -EINVAL;
+	rqst = calloc(1, sizeof(*rqst) + (maxpages + 1) * sizeof(void *));
+	if (!rqst)
+		return -ENOMEM;
+	rqst->mm = mm;
+	rqst->service = service;
+	rqst->waiter = (struct rpcbuf_waiter)RPCBUF_WAITER_INIT;
+	rqst->maxpages = maxpages;
+	rqst->holes_end = maxpages;
+	*out = rqst;
+	return 0;
+}
+
+void rpcbuf_rqst_destroy(struct rpcbuf_rqst *rqst)
+{
+	if (!rqst)
+		return;
+	rpcbuf_rqst_release(rqst);
+	free(rqst);
+}
+
+void **rpcbuf_rqst_pages(struct rpcbuf_rqst *rqst)
+{
+	return rqst->pages;
+}
+
+unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst)
+{
+	return rqst->maxpages;
+}
+
+void rpcbuf_rqst_notify(struct rpcbuf_rqst *rqst, int eventfd)
+{
+	rqst->waiter.eventfd = eventfd;
+}
+
+void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
+{
+	memcpy(pages, rqst->pages, nr * sizeof(*pages));
+	memset(rqst->pages, 0, nr * sizeof(*pages));
+	if (rqst->holes_end < nr)
+		rqst->holes_end = nr;
+}
+
+void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
+{
+	if (!rqst->shortage_since)
+		return;
+	rpcbuf_wait_leave(&rqst->waiter);
+	rqst->stats.sleep_ns += os_now() - rqst->shortage_since;
+	rqst->shortage_since = 0;
+}
+
+static void give_back(struct rpcbuf_rqst *rqst)
+{
+	rpcbuf_free_bulk_array(rqst->mm, rqst->maxpages, rqst->pages);
+	rqst->holes_end = rqst->maxpages;
+}
+
+void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst)
+{
+	rpcbuf_rqst_give_up(rqst);
+	give_back(rqst);
+}
+
+void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
+		       struct rpcbuf_rqst_stats *stats)
+{
+	*stats = rqst->stats;
+}
+
+static unsigned int count_holes(const struct rpcbuf_rqst *rqst)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < rqst->holes_end; i++)
+		nr += !rqst->pages[i];
+	return nr;
+}
+
+/*
+ * Bulk calls over the slots that have holes, again while they bring pages.
+ * True when the vector is full.
+ */
+static bool fill_while_progress(struct rpcbuf_rqst *rqst)
+{
+	unsigned int holes = count_holes(rqst);
+	unsigned int before;
+
+	do {
+		before = holes;
+		rqst->stats.bulk_calls++;
+		if (rpcbuf_alloc_bulk_array(rqst->mm, RPCBUF_GFP_NOWAIT,
+					    rqst->holes_end,
+					    rqst->pages) == rqst->holes_end) {
+			rqst->stats.pages_filled += before;
+			rqst->holes_end = 0;
+			return true;
+		}
+		holes = count_holes(rqst);
+		rqst->stats.pages_filled += before - holes;
+	} while (holes < before);
+	return false;
+}
+
+/* Out of the fast path: somebody waits for pages, or we must. */
+static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
+{
+	if (!rqst->shortage_since) {
+		rqst->shortage_since = os_now();
+		rqst->stats.sleeps++;
+		rpcbuf_wait_join(rqst->mm, &rqst->waiter);
+	}
+	if (!rpcbuf_wait_is_head(&rqst->waiter)) {
+		give_back(rqst);
+		return -EAGAIN;
+	}
+	if (!fill_while_progress(rqst))
+		return -EAGAIN;
+	rpcbuf_rqst_give_up(rqst);
+	return 0;
+}
+
+int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
+{
+	if (!rqst->holes_end)
+		return 0;
+	if (!rqst->shortage_since) {
+		rqst->stats.fills++;
+		if (!rpcbuf_wait_pending(rqst->mm) && fill_while_progress(rqst))
+			return 0;
+	}
+	return fill_queued(rqst);
+}
+
+static bool stopping(const struct rpcbuf_rqst *rqst)
+{
+	return rqst->service &&
+	       __atomic_load_n(&rqst->service->stopping, __ATOMIC_ACQUIRE);
+}
+
+int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst)
+{
+	for (;;) {
+		uint32_t count = rpcbuf_wait_count(&rqst->waiter);
+
+		if (rpcbuf_rqst_try_fill(rqst) == 0)
+			return 0;
+		if (stopping(rqst)) {
+			rpcbuf_rqst_give_up(rqst);
+			return -EINTR;
+		}
+		rpcbuf_wait_sleep(&rqst->waiter, count, SLEEP_MAX_NS);
+	}
+}
+
+void rpcbuf_service_stop(struct rpcbuf_service *service, struct rpcbuf *mm)
+{
+	/* Pairs with the acquire in stopping(): a filler that wait_wake_all()
+	 * woke sees the flag. */
+	__atomic_store_n(&service->stopping, 1, __ATOMIC_RELEASE);
+	rpcbuf_wait_wake_all(mm);
+}

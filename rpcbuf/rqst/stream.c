@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The bytes of a connection that are not yet calls.  Owns pages[0..nr_pages);
+ * one thread at a time.
+ *
+ * Offsets count from the start of pages[0].  head <= head + parsed <=
+ * head + filled <= nr_pages * page size; head lies in pages[0].  When no byte
+ * is left, no page is kept either.
+ */
+#include <rpcbuf/stream.h>
+#include <string.h>
+
+#include "rpcbuf/os/bits.h"
+
+uint32_t rpcbuf_stream_slots(const struct rpcbuf_record_limits *limits,
+			     size_t read_ahead)
+{
+	uint64_t marks = (uint64_t)limits->max_fragments * RPCBUF_MARK_SIZE;
+	uint64_t wire = limits->max_length + marks + read_ahead;
+
+	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, wire) + 1;
+}
+
+void rpcbuf_stream_init(struct rpcbuf_stream *s, struct rpcbuf *mm,
+			void **slots, uint32_t nr_slots)
+{
+	*s = (struct rpcbuf_stream){
+		.mm = mm,
+		.pages = slots,
+		.nr_slots = nr_slots,
+	};
+}
+
+void rpcbuf_stream_reset(struct rpcbuf_stream *s)
+{
+	if (s->nr_pages)
+		rpcbuf_free_bulk_array(s->mm, s->nr_pages, s->pages);
+	rpcbuf_stream_init(s, s->mm, s->pages, s->nr_slots);
+}
+
+bool rpcbuf_stream_empty(const struct rpcbuf_stream *s)
+{
+	return !s->nr_pages;
+}
+
+/* Bytes that still fit into the last page. */
+static size_t last_page_room(const struct rpcbuf_stream *s)
+{
+	return s->nr_pages * RPCBUF_PAGE_SIZE - s->head - s->filled;
+}
+
+unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *s,
+			       struct rpcbuf_rqst *rqst, size_t want,
+			       struct iovec *iov, unsigned int max_iov)
+{
+	void *const *fresh = rpcbuf_rqst_pages(rqst);
+	size_t room = last_page_room(s);
+	size_t free_slots = rpcbuf_min(s->nr_slots - s->nr_pages,
+				       rpcbuf_rqst_maxpages(rqst));
+	unsigned int n = 0;
+
+	want = rpcbuf_min(want, room + free_slots * RPCBUF_PAGE_SIZE);
+	if (room && want && max_iov) {
+		size_t len = rpcbuf_min(room, want);
+
+		iov[n].iov_base = (char *)s->pages[s->nr_pages - 1] +
+				  RPCBUF_PAGE_SIZE - room;
+		iov[n++].iov_len = len;
+		want -= len;
+	}
+	for (size_t i = 0; want; i++) {
+		size_t len = rpcbuf_min(RPCBUF_PAGE_SIZE, want);
+		char *end = n ? (char *)iov[n - 1].iov_base +
+					iov[n - 1].iov_len
+			      : NULL;
+
+		if (end == fresh[i]) {
+			iov[n - 1].iov_len += len;
+		} else {
+			if (n == max_iov)
+				break;
+			iov[n].iov_base = fresh[i];
+			iov[n++].iov_len = len;
+		}
+		want -= len;
+	}
+	return n;
+}
+
+void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
+			  size_t len)
+{
+	size_t room = last_page_room(s);
+	uint32_t nr;
+
+	if (len > room) {
+		nr = rpcbuf_pages_spanned(0, len - room);
+		rpcbuf_rqst_take(rqst, nr, s->pages + s->nr_pages);
+		s->nr_pages += nr;
+	}
+	s->filled += (uint32_t)len;
+}
+
+/* Shows the machine what has arrived, page by page, up to the record's end. */
+static int parse(struct rpcbuf_stream *s,
+		 const struct rpcbuf_record_limits *limits,
+		 struct rpcbuf_record_refusal *refusal)
+{
+	while (s->parsed < s->filled) {
+		uint32_t at = s->head + s->parsed;
+		uint32_t in_page = at & (uint32_t)~RPCBUF_PAGE_MASK;
+		size_t len = rpcbuf_min(RPCBUF_PAGE_SIZE - in_page,
+					(size_t)(s->filled - s->parsed));
+		size_t consumed;
+		int ret = rpcbuf_record_feed(
+			&s->machine, limits,
+			(char *)s->pages[at >> RPCBUF_PAGE_SHIFT] + in_page,
+			len, &consumed, refusal);
+
+		s->parsed += (uint32_t)consumed;
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static uint32_t count_runs(void *const *pages, uint32_t nr)
+{
+	uint32_t runs = nr ? 1 : 0;
+
+	for (uint32_t i = 1; i < nr; i++)
+		runs += !rpcbuf_adjacent(pages[i - 1], pages[i]);
+	return runs;
+}
+
+/*
+ * Hands the pages of the parsed bytes to @message.  The last one stays, with
+ * another reference, when bytes follow in it.
+ */
+static int cut(struct rpcbuf_stream *s, struct rpcbuf_message *message)
+{
+	uint32_t end = s->head + s->parsed;
+	uint32_t nr = rpcbuf_pages_spanned(0, end);
+	uint32_t keep = nr;
+	bool more = s->filled > s->parsed;
+	int err;
+
+	if (more && (end & ~RPCBUF_PAGE_MASK)) {
+		err = rpcbuf_page_get(s->mm, s->pages[nr - 1]);
+		if (err)
+			return err;
+		keep = nr - 1;
+	}
+	memcpy(message->pages, s->pages, nr * sizeof(*s->pages));
+	message->mm = s->mm;
+	message->nr_pages = nr;
+	message->nr_runs = count_runs(s->pages, nr);
+	message->offset = s->head;
+	message->wire_length = s->parsed;
+	message->length = s->machine.length;
+	message->fragments = s->machine.fragments;
+
+	s->nr_pages -= keep;
+	memmove(s->pages, s->pages + keep, s->nr_pages * sizeof(*s->pages));
+	s->head = end - keep * (uint32_t)RPCBUF_PAGE_SIZE;
+	s->filled -= s->parsed;
+	s->parsed = 0;
+	if (!more)
+		s->head = 0;
+	return 1;
+}
+
+int rpcbuf_stream_next(struct rpcbuf_stream *s,
+		       const struct rpcbuf_record_limits *limits,
+		       struct rpcbuf_message *message,
+		       struct rpcbuf_record_refusal *refusal)
+{
+	int ret = parse(s, limits, refusal);
+
+	return ret == 1 ? cut(s, message) : ret;
+}
+
+uint32_t rpcbuf_stream_wanted(const struct rpcbuf_stream *s)
+{
+	return rpcbuf_record_wanted(&s->machine);
+}
