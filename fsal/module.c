@@ -15,18 +15,6 @@
 #include "stack.h"
 #include "takeover.h"
 
-/* Until the take-over is there. */
-__attribute__((weak)) int
-fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *cfg)
-{
-	(void)cfg;
-	return 0;
-}
-
-__attribute__((weak)) void fsal_rpcbuf_takeover_stop(void)
-{
-}
-
 struct fsal_rpcbuf_module fsal_rpcbuf;
 
 /* Ganesha's defaults, from our registration: for the members that we leave to
