@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# shellcheck shell=bash
+#
+# What the end-to-end tests share: a real ganesha.nfsd on free ports in a folder
+# of its own, with the plug-in under it or without, and the clients' addresses.
+# Source it first: it makes the folder $T with the export $T/export, and on exit
+# ends by their pids the processes that the test started.
+#
+# A test sets these before server_start (and may change them for the next one):
+#   S_FSAL     VFS or MEM                 S_CORE    more lines in NFS_CORE_PARAM
+#   S_STOCK    1: without the plug-in     S_RPCBUF  more lines in RPCBUF
+#   S_MEM      lines in MEM               S_SUB     more lines in the sub-FSAL
+#
+#   RPCBUF_TEST_STOCK=1  every server is a stock one; what only the plug-in can
+#                        do is skipped (or fails, where stock is simply wrong)
+#   RPCBUF_TEST_KEEP=1   the folder stays
+set -euo pipefail
+
+RPCBUF_SOURCE=${RPCBUF_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+RPCBUF_BUILD=${RPCBUF_BUILD:-$RPCBUF_SOURCE/build}
+BIN=$RPCBUF_BUILD/tests/e2e
+GANESHA_MODULES=/usr/lib/$(uname -m)-linux-gnu/ganesha
+PLUGIN=$RPCBUF_BUILD/fsal/libfsalrpcbuf.so
+START_SECONDS=20
+STOP_SECONDS=5
+HOST=127.0.0.1
+SKIP=77
+
+S_FSAL=VFS
+S_STOCK=${RPCBUF_TEST_STOCK:-}
+S_CORE=
+S_RPCBUF=
+S_MEM='Inode_Size = 0x200000;' # without it, files have no content
+S_SUB=
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/rpcbuf-e2e.XXXXXX")
+LOG=$T/ganesha.log
+STATS=$T/statistics
+SERVER=
+
+now_ms() {
+	local now=$EPOCHREALTIME
+	echo $((${now/[.,]/} / 1000))
+}
+
+say() {
+	echo "$(basename "$0" .sh): $*"
+}
+
+fail() {
+	say "FAILED: $*" >&2
+	exit 1
+}
+
+skip() {
+	say "skipped: $*"
+	exit "$SKIP"
+}
+
+with_plugin() {
+	[[ -z $S_STOCK ]]
+}
+
+need_plugin() {
+	with_plugin || skip "$1"
+}
+
+on_exit() {
+	local status=$? pid
+	trap - EXIT INT TERM
+	if ((status != 0 && status != SKIP)); then
+		echo "--- statistics, and the last lines of the server's log:" >&2
+		cat "$STATS" >&2 2>/dev/null || true
+		grep -vE ':EVENT :|:DBUS :|NFS CB :' "$LOG" | tail -n 20 >&2 || true
+		grep -i rpcbuf "$LOG" | tail -n 20 >&2 || true
+	fi
+	for pid in $(jobs -p); do
+		kill -9 "$pid" 2>/dev/null || true
+	done
+	wait 2>/dev/null || true
+	if [[ -n ${RPCBUF_TEST_KEEP:-} ]]; then
+		say "kept $T"
+	else
+		rm -rf "$T"
+	fi
+	exit "$status"
+}
+trap on_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+port_is_free() {
+	! (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null
+}
+
+# Two free ports in a row, below those that outgoing connections take.
+pick_ports() {
+	local port
+	while :; do
+		port=$((20500 + (RANDOM * 32768 + RANDOM) % 11000))
+		if port_is_free "$port" && port_is_free $((port + 1)); then
+			PORT=$port
+			MOUNT_PORT=$((port + 1))
+			return
+		fi
+	done
+}
+
+fsal_block() {
+	if with_plugin; then
+		echo "FSAL { Name = RPCBUF; FSAL { Name = $S_FSAL; $S_SUB } }"
+	else
+		echo "FSAL { Name = $S_FSAL; $S_SUB }"
+	fi
+}
+
+server_configure() {
+	local modules=$T/modules
+	mkdir -p "$modules" "$T/export" "$T/recovery"
+	chmod 777 "$T/export"
+	ln -sf "$GANESHA_MODULES"/*.so "$modules/"
+	if [[ $S_FSAL == MEM ]]; then
+		EXPORT=/mem
+	else
+		EXPORT=$T/export
+	fi
+	if with_plugin; then
+		ln -sf "$PLUGIN" "$modules/"
+	fi
+	cat >"$T/ganesha.conf" <<-EOF
+		NFS_CORE_PARAM {
+			NFS_Port = $PORT;
+			MNT_Port = $MOUNT_PORT;
+			Bind_addr = $HOST;
+			Protocols = 3, 4;
+			Enable_NLM = false;
+			Enable_RQUOTA = false;
+			Plugins_Dir = $modules;
+			$S_CORE
+		}
+		NFSv4 {
+			Graceless = true;
+			RecoveryBackend = fs;
+			RecoveryRoot = $T/recovery;
+		}
+		NFS_KRB5 { Active_krb5 = false; }
+		EXPORT {
+			Export_Id = 1;
+			Path = $EXPORT;
+			Pseudo = /e;
+			Access_Type = RW;
+			Squash = No_Root_Squash;
+			Protocols = 3, 4;
+			Transports = TCP;
+			SecType = sys;
+			$(fsal_block)
+		}
+		MEM { $S_MEM }
+		LOG { Default_Log_Level = EVENT; }
+	EOF
+	if with_plugin; then
+		cat >>"$T/ganesha.conf" <<-EOF
+			RPCBUF {
+				Statistics = $STATS;
+				$S_RPCBUF
+			}
+		EOF
+	fi
+}
+
+# Ganesha registers NFS v3 with rpcbind or does not start.
+need_rpcbind() {
+	rpcinfo -p "$HOST" >/dev/null 2>&1 && return
+	/sbin/rpcbind -f 2>>"$T/rpcbind.out" &
+	for _ in {1..100}; do
+		rpcinfo -p "$HOST" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	fail "rpcbind does not answer"
+}
+
+# Starts ganesha.nfsd with what server_configure wrote, does not wait for it.
+# Tests hold clients' inputs open as descriptor 3; the server must not.
+# S_WRAP: a command to start it under, which must exec it.
+server_launch() {
+	rm -f "$STATS"
+	# shellcheck disable=SC2086 # a command and its options
+	${S_WRAP:-} ganesha.nfsd -F -f "$T/ganesha.conf" -L "$LOG" -p "$T/pid" \
+		>>"$T/ganesha.out" 2>&1 3>&- &
+	SERVER=$!
+}
+
+server_wait() {
+	local end=$(($(now_ms) + START_SECONDS * 1000))
+	until raw null 2>/dev/null && raw mount >/dev/null 2>&1; do
+		if ! kill -0 "$SERVER" 2>/dev/null; then
+			return 1
+		fi
+		if (($(now_ms) > end)); then
+			fail "the server does not serve after $START_SECONDS s"
+		fi
+		sleep 0.05
+	done
+	! with_plugin || wait_for "the statistics file" test -s "$STATS"
+}
+
+# Two servers that start at once may take each other's place in rpcbind between
+# one's unregister and register, or the same port: then it is tried again.
+server_start() {
+	local attempt
+	for attempt in 1 2 3 4; do
+		[[ -n ${S_KEEP_PORTS:-} && $attempt == 1 ]] || pick_ports
+		need_rpcbind
+		server_configure
+		server_launch
+		if server_wait; then
+			return
+		fi
+		wait "$SERVER" || true
+		SERVER=
+		grep -qE 'Cannot (register|bind)|Address already in use' "$LOG" ||
+			break
+		sleep "0.$((RANDOM % 10))"
+	done
+	fail "the server does not start"
+}
+
+# SIGTERM; it must be gone in time, with status 0 and with every page back.
+server_stop() {
+	local begin status=0
+	begin=$(now_ms)
+	kill -TERM "$SERVER" || fail "the server is gone before its SIGTERM"
+	while kill -0 "$SERVER" 2>/dev/null; do
+		if (($(now_ms) - begin > STOP_SECONDS * 1000)); then
+			fail "the server still runs $STOP_SECONDS s after SIGTERM"
+		fi
+		sleep 0.02
+	done
+	wait "$SERVER" || status=$?
+	SERVER=
+	if ((status != 0)); then
+		fail "the server's exit status is $status"
+	fi
+	if with_plugin; then
+		assert_eq "$(stat_get pages_out)" 0 "pages out after the end"
+	fi
+}
+
+# wait_for WHAT COMMAND…: until it succeeds; the bound only ends a hung test.
+wait_for() {
+	local what=$1 end
+	shift
+	end=$(($(now_ms) + 20000))
+	until "$@"; do
+		if (($(now_ms) > end)); then
+			fail "waited 20 s in vain for $what"
+		fi
+		sleep 0.05
+	done
+}
+
+assert_eq() {
+	[[ $1 == "$2" ]] || fail "$3: $1, expected $2"
+}
+
+# assert_cmp LEFT OPERATOR RIGHT WHAT, integers
+assert_cmp() {
+	local expression="$1 $2 $3"
+	((expression)) || fail "$4: $1, expected $2 $3"
+}
+
+# One counter; empty if the server does not have it.
+stat_get() {
+	awk -v name="$1" '$1 == name { print $2 }' "$STATS" 2>/dev/null || true
+}
+
+# stat_is NAME OPERATOR VALUE, for wait_for: the file is a second behind.
+stat_is() {
+	local value expression
+	value=$(stat_get "$1")
+	expression="$value $2 $3"
+	[[ -n $value ]] && ((expression))
+}
+
+wait_stat() {
+	wait_for "the statistics to show $*" stat_is "$@"
+}
+
+server_rss_kib() {
+	awk '/^VmRSS:/ { print $2 }' "/proc/$SERVER/status"
+}
+
+server_alive() {
+	kill -0 "$SERVER" 2>/dev/null || fail "the server has died"
+}
+
+url() {
+	local version=$1 path=$2 base=$EXPORT
+	[[ $version == 3 ]] || base=/e
+	echo "nfs://$HOST$base/$path?nfsport=$PORT&mountport=$MOUNT_PORT&version=$version"
+}
+
+raw() {
+	"$BIN/rawrpc" --host "$HOST" --port "$PORT" \
+		--mount-port "$MOUNT_PORT" --export "$EXPORT" "$@"
+}
+
+make_file() {
+	head -c "$2" /dev/urandom >"$1"
+}
+
+hash_of() {
+	sha256sum <"$1"
+}
+
+same_file() {
+	[[ $(hash_of "$1") == "$(hash_of "$2")" ]] || fail "$3: the hashes differ"
+}
+
+cp_quiet() {
+	local said
+	said=$(nfs-cp "$1" "$2" 2>&1) || fail "nfs-cp $1 $2: $said"
+}
+
+# put VERSION FILE NAME: over v4, nfs-cp of libnfs 4.0 cannot send more than fits
+# into 4 KiB with the call (see nfs_write.c).
+put() {
+	local said
+	if (($1 == 3 || $(stat -c %s "$2") <= 2048)); then
+		cp_quiet "$2" "$(url "$1" "$3")"
+	else
+		said=$("$BIN/nfs_write" copy "$(url "$1" "$3")" "$2" 2>&1) ||
+			fail "nfs_write copy $2 over v$1: $said"
+	fi
+}
