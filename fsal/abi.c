@@ -91,7 +91,8 @@ int fsal_rpcbuf_abi_check(char *why, size_t len)
 		size_t size;
 	} symbols[] = {
 		{ "nfs_param", &nfs_param, sizeof(nfs_param) },
-		{ "def_pnfs_ds_ops", &def_pnfs_ds_ops, sizeof(def_pnfs_ds_ops) },
+		{ "def_pnfs_ds_ops", &def_pnfs_ds_ops,
+		  sizeof(def_pnfs_ds_ops) },
 		{ "__ntirpc_pkg_params", &__ntirpc_pkg_params,
 		  sizeof(__ntirpc_pkg_params) },
 	};

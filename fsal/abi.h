@@ -28,7 +28,7 @@
 
 /* What Debian's server passes to calloc for a request: the same switches. */
 _Static_assert(sizeof(nfs_request_t) == 0x8b8,
-	       "config.h was not generated with the switches of Debian's build");
+	       "config.h does not have the switches of Debian's build");
 
 /*
  * fsal_rpcbuf_abi_check - is the server that loads us the one we know?

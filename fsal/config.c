@@ -14,15 +14,15 @@
 #include "abi.h"
 #include "config.h"
 
-#define KIB 1024ull
-#define MIB (1024 * KIB)
-#define TIB (1024 * 1024 * MIB)
-#define PAGE 4096u
+#define KIB	     1024ull
+#define MIB	     (1024 * KIB)
+#define TIB	     (1024 * 1024 * MIB)
+#define PAGE	     4096u
 
 /* Pages of a vector beyond those of the payload: call header, and a payload
  * that begins and ends inside a page. */
 #define VECTOR_EXTRA 3u
-#define THREADS_MAX 64u
+#define THREADS_MAX  64u
 
 static struct config_item_list engines[] = {
 	CONFIG_LIST_TOK("auto", FSAL_RPCBUF_ENGINE_AUTO),
@@ -38,8 +38,8 @@ static struct config_item parameters[] = {
 		       fsal_rpcbuf_config, max_payload),
 	CONF_ITEM_UI32("Max_Fragments", 1, 1048576, 65536, fsal_rpcbuf_config,
 		       max_fragments),
-	CONF_ITEM_UI32("Receive_Threads", 0, THREADS_MAX, 0,
-		       fsal_rpcbuf_config, receive_threads),
+	CONF_ITEM_UI32("Receive_Threads", 0, THREADS_MAX, 0, fsal_rpcbuf_config,
+		       receive_threads),
 	CONF_ITEM_UI32("Max_Threads", 1, 4096, 256, fsal_rpcbuf_config,
 		       max_threads),
 	CONF_ITEM_UI32("Read_Ahead", PAGE, 4 * MIB, 256 * KIB,
@@ -57,12 +57,12 @@ static struct config_item parameters[] = {
 
 /* The server does not export what gives a complaint its line number; these
  * name the parameter and go to the log. */
-#define REFUSE(err_type, ...)                                                 \
-	({                                                                    \
-		LogCrit(COMPONENT_CONFIG, "RPCBUF block: " __VA_ARGS__);      \
-		(err_type)->invalid = true;                                   \
-		(err_type)->errors++;                                         \
-		1;                                                            \
+#define REFUSE(err_type, ...)                                            \
+	({                                                               \
+		LogCrit(COMPONENT_CONFIG, "RPCBUF block: " __VA_ARGS__); \
+		(err_type)->invalid = true;                              \
+		(err_type)->errors++;                                    \
+		1;                                                       \
 	})
 
 static int check_pages(const char *name, uint32_t value,
@@ -168,7 +168,7 @@ int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
 {
 	/* @err_type collects for the whole configuration.  Ours is a fresh one
 	 * on the same stream: only complaints about this block refuse it. */
-	struct config_error_type own = { .fp = err_type->fp };
+	struct config_error_type own = {.fp = err_type->fp};
 	long said = own.fp ? ftell(own.fp) : 0;
 
 	(void)load_config_from_parse(file, &block, cfg, true, &own);

@@ -94,7 +94,8 @@ PASS_OBJ(fsal_status_t, merge,
 
 PASS_MAKE_OBJ(lookup,
 	      (struct fsal_obj_handle *obj, const char *name,
-	       struct fsal_obj_handle **handle, struct fsal_attrlist *attrs_out),
+	       struct fsal_obj_handle **handle,
+	       struct fsal_attrlist *attrs_out),
 	      (sub_of(obj), name, &sub, attrs_out))
 
 PASS_MAKE_OBJ(mkdir,
@@ -106,13 +107,15 @@ PASS_MAKE_OBJ(mkdir,
 PASS_MAKE_OBJ(mknode,
 	      (struct fsal_obj_handle *obj, const char *name,
 	       object_file_type_t type, struct fsal_attrlist *attrs_in,
-	       struct fsal_obj_handle **handle, struct fsal_attrlist *attrs_out),
+	       struct fsal_obj_handle **handle,
+	       struct fsal_attrlist *attrs_out),
 	      (sub_of(obj), name, type, attrs_in, &sub, attrs_out))
 
 PASS_MAKE_OBJ(symlink,
 	      (struct fsal_obj_handle *obj, const char *name,
 	       const char *content, struct fsal_attrlist *attrs_in,
-	       struct fsal_obj_handle **handle, struct fsal_attrlist *attrs_out),
+	       struct fsal_obj_handle **handle,
+	       struct fsal_attrlist *attrs_out),
 	      (sub_of(obj), name, content, attrs_in, &sub, attrs_out))
 
 /* What a directory entry needs on its way up. */

@@ -34,8 +34,8 @@ static fsal_status_t refuse_config(struct config_error_type *err_type,
 	if (!running) {
 		report_config_errors(err_type, NULL, config_errs_to_log);
 		LogFatal(COMPONENT_CONFIG,
-			 "FSAL RPCBUF: %s (%s). The server does not start", what,
-			 strerror(-rc));
+			 "FSAL RPCBUF: %s (%s). The server does not start",
+			 what, strerror(-rc));
 	}
 	LogCrit(COMPONENT_CONFIG, "FSAL RPCBUF: %s (%s)", what, strerror(-rc));
 	return fsalstat(ERR_FSAL_INVAL, -rc);
@@ -154,7 +154,8 @@ static MODULE_FINI void unload(void)
  * server's own function of that name.  Without a registration Ganesha then
  * takes the module out again.
  */
-__attribute__((visibility("default"))) void *fsal_init(void *link_mem, void *self_struct)
+__attribute__((visibility("default"))) void *fsal_init(void *link_mem,
+						       void *self_struct)
 {
 	(void)link_mem;
 	(void)self_struct;

@@ -43,8 +43,8 @@ struct host {
 /* One server: @sub names the sub-FSAL, @path what it exports. */
 struct host_case {
 	const char *sub;
-	const char *path; /* NULL: an empty folder */
-	void (*setup)(void); /* before the server starts, or NULL */
+	const char *path;		/* NULL: an empty folder */
+	void (*setup)(void);		/* before the server starts, or NULL */
 	int (*body)(struct host *host); /* returns the number of failures */
 };
 
@@ -84,7 +84,7 @@ static fsal_status_t host_create_export(struct fsal_module *fsal, void *node,
 					struct config_error_type *err_type,
 					const struct fsal_up_vector *up_ops)
 {
-	struct host_block read = { { NULL, NULL } };
+	struct host_block read = {{NULL, NULL}};
 	struct fsal_module *plugin;
 	int failures;
 
@@ -94,8 +94,8 @@ static fsal_status_t host_create_export(struct fsal_module *fsal, void *node,
 		_exit(2);
 	}
 	plugin = lookup_fsal(read.sub.name);
-	if (FSAL_IS_ERROR(plugin->m_ops.create_export(plugin, read.sub.fsal_node,
-						      err_type, up_ops))) {
+	if (FSAL_IS_ERROR(plugin->m_ops.create_export(
+		    plugin, read.sub.fsal_node, err_type, up_ops))) {
 		report_config_errors(err_type, NULL, config_errs_to_log);
 		_exit(2);
 	}
@@ -148,7 +148,8 @@ static void host_configure(const char *folder, const char *conf)
 	}
 	fprintf(f,
 		"NFS_CORE_PARAM { Plugins_Dir = %s; }\n"
-		"NFSv4 { Graceless = true; RecoveryBackend = fs; RecoveryRoot = %s; }\n"
+		"NFSv4 { Graceless = true; RecoveryBackend = fs;\n"
+		"  RecoveryRoot = %s; }\n"
 		"NFS_KRB5 { Active_krb5 = false; }\n"
 		"RPCBUF { Memory = 4194304; }\n"
 		"EXPORT { Export_Id = 1; Path = %s; Pseudo = /e;\n"

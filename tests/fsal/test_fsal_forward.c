@@ -250,6 +250,10 @@ static void test_exports(void)
 	expect(strcmp(host.ours->exp_ops.get_name(host.ours), "SPY/RPCBUF") ==
 		       0,
 	       "get_name", "does not name both layers");
+	/* The vector itself: the sub-FSAL waits on it for the stack. */
+	expect(host.below->up_ops != NULL &&
+		       host.below->up_ops == host.ours->up_ops,
+	       "up_ops", "is not what Ganesha gave us");
 }
 
 /* A module's operations run on the sub-FSAL's module; dump_config and
