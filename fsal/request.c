@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "payload.h"
 #include "request.h"
 #include "xdr_pages.h"
 
@@ -45,10 +46,11 @@ void request_thread_exit(void)
 
 void request_run(struct rpcbuf_call *call)
 {
-	struct xdr_pages *pages = xdr_pages_create(call);
-	SVCXPRT *xprt = call->conn_data;
 	nfs_request_t *request = request_get();
 	struct svc_req *req = &request->svc;
+	struct xdr_pages *pages = xdr_pages_create(call, req);
+	SVCXPRT *xprt = call->conn_data;
+	enum xprt_stat stat;
 
 	SVC_REF(xprt, SVC_REF_FLAG_NONE);
 	req->rq_xprt = xprt;
@@ -56,7 +58,10 @@ void request_run(struct rpcbuf_call *call)
 	req->rq_refcnt = 1;
 	TAILQ_INIT_ENTRY(request, dupes);
 
-	if (SVC_DECODE(req) == XPRT_SUSPEND)
+	payload_decoding(pages);
+	stat = SVC_DECODE(req);
+	payload_decoding(NULL);
+	if (stat == XPRT_SUSPEND)
 		return; /* it may be gone already */
 
 	if (req->rq_auth)

@@ -17,6 +17,7 @@
 
 #include "abi.h"
 #include "nfs_init.h"
+#include "payload.h"
 #include "request.h"
 #include "stats_file.h"
 #include "takeover.h"
@@ -137,6 +138,7 @@ static void take_over(void)
 		LogFatal(COMPONENT_INIT,
 			 "RPCBUF: the receive engine cannot start: %s",
 			 strerror(-err));
+	payload_hook(takeover.mm);
 	err = xprt_hook(takeover.engine, fsal_rpcbuf_takeover_stop, why,
 			sizeof(why));
 	if (err)
@@ -212,6 +214,7 @@ static void stop_engine(void)
 	int err = rpcbuf_engine_stop(takeover.engine, STOP_MS);
 
 	xprt_unhook();
+	payload_unhook();
 	stats_file_close(takeover.engine, takeover.mm);
 	if (err) {
 		/* Their code stays mapped, and what they hold with them. */

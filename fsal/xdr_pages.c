@@ -45,13 +45,22 @@ static void close_window(struct xdr_pages *p)
 	p->xdr.x_v.vio_head = p->xdr.x_data;
 }
 
-struct xdr_pages *xdr_pages_create(struct rpcbuf_call *call)
+static u_int xdr_pages_getpostn(XDR *xdrs)
+{
+	struct xdr_pages *p = pages_of(xdrs);
+
+	return p->cursor.position + read_in_window(p);
+}
+
+struct xdr_pages *xdr_pages_create(struct rpcbuf_call *call,
+				   struct svc_req *req)
 {
 	struct xdr_pages *p = call->private_data;
 
 	*p = (struct xdr_pages){
 		.xdr = { .x_ops = &xdr_pages_ops, .x_op = XDR_DECODE },
 		.call = call,
+		.req = req,
 	};
 	rpcbuf_cursor_init(&p->cursor, &call->message);
 	open_window(p);
@@ -76,13 +85,37 @@ size_t xdr_pages_peek(struct xdr_pages *p, void *to, size_t len)
 	return len;
 }
 
+void *xdr_pages_payload(struct xdr_pages *p, size_t size)
+{
+	XDR *xdrs = &p->xdr;
+	struct rpcbuf_cursor cursor = p->cursor;
+	uint32_t length;
+
+	if (p->req->rq_msg.cb_cred.oa_flavor == RPCSEC_GSS)
+		return NULL;
+	if (xdr_tail_inline(xdrs) == 0) {
+		/* The window ended with the length: the next one is due. */
+		close_window(p);
+		open_window(p);
+	}
+	if (size > xdr_tail_inline(xdrs) ||
+	    rpcbuf_cursor_seek(&cursor, xdr_pages_getpostn(xdrs) -
+						sizeof(length)) ||
+	    rpcbuf_cursor_read(&cursor, &length, sizeof(length)) ||
+	    ntohl(length) != size)
+		return NULL;
+	return xdrs->x_data;
+}
+
 static bool xdr_pages_getbytes(XDR *xdrs, char *to, u_int len)
 {
 	struct xdr_pages *p = pages_of(xdrs);
 
 	if (len <= xdr_tail_inline(xdrs)) {
-		memcpy(to, xdrs->x_data, len);
 		xdrs->x_data += len;
+		if ((uint8_t *)to == xdrs->x_data - len)
+			return true; /* xdr_pages_payload() */
+		memcpy(to, xdrs->x_data - len, len);
 	} else {
 		close_window(p);
 		if (rpcbuf_cursor_read(&p->cursor, to, len))
@@ -103,13 +136,6 @@ static bool xdr_pages_getunit(XDR *xdrs, uint32_t *unit)
 	*unit = ntohl(*unit);
 	open_window(p);
 	return true;
-}
-
-static u_int xdr_pages_getpostn(XDR *xdrs)
-{
-	struct xdr_pages *p = pages_of(xdrs);
-
-	return p->cursor.position + read_in_window(p);
 }
 
 static bool xdr_pages_setpostn(XDR *xdrs, u_int position)

@@ -20,10 +20,13 @@ struct xdr_pages {
 	XDR xdr; /* first: a stream is found by its XDR */
 	struct rpcbuf_cursor cursor; /* at the start of the window */
 	struct rpcbuf_call *call;
+	struct svc_req *req;
 };
 
-/* Makes the stream of @call in its private_data, positioned at byte 0. */
-struct xdr_pages *xdr_pages_create(struct rpcbuf_call *call);
+/* Makes the stream of @call, which @req is decoded from, in its private_data;
+ * positioned at byte 0. */
+struct xdr_pages *xdr_pages_create(struct rpcbuf_call *call,
+				   struct svc_req *req);
 
 /* The stream that @xdrs is, or NULL when it is another kind. */
 struct xdr_pages *xdr_pages_of(XDR *xdrs);
@@ -33,5 +36,16 @@ struct xdr_pages *xdr_pages_of(XDR *xdrs);
  * end of the message.  Returns how many.
  */
 size_t xdr_pages_peek(struct xdr_pages *pages, void *to, size_t len);
+
+/*
+ * xdr_pages_payload - where a payload of @size bytes, whose length was decoded
+ * just now, lies in the pages of the call.
+ *
+ * Returns its address, which is valid as long as the call; decoding it to that
+ * same address copies nothing.  NULL when it must be copied: it is not
+ * contiguous, the message ends before it does, or what RPCSEC_GSS decodes is
+ * not this stream.
+ */
+void *xdr_pages_payload(struct xdr_pages *pages, size_t size);
 
 #endif

@@ -29,6 +29,8 @@ struct rpcbuf_call {
 	struct rpcbuf_conn *conn;
 	void *conn_data;       /* what rpcbuf_engine_adopt() was given */
 	uint64_t bytes_copied; /* the handler adds what it copied out */
+	unsigned int in_place; /* ... payloads it could use where they lie */
+	unsigned int copied;   /* ... and payloads it had to copy */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
 };
@@ -173,6 +175,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(bulk_calls, "bulk calls")                                            \
 	X(bytes_received, "bytes read from sockets")                           \
 	X(bytes_copied, "bytes copied out of request pages")                   \
+	X(payloads_in_place, "payloads of 8 KiB and more used in the pages")     \
+	X(payloads_copied, "payloads of 8 KiB and more copied out of them")    \
 	X(receives, "receive system calls")                                    \
 	X(sleeps, "times a vector waited for pages")                           \
 	X(sleep_ns, "nanoseconds that vectors waited for pages")               \

@@ -108,6 +108,26 @@ unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
  */
 void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages);
 
+/*
+ * rpcbuf_alloc_run - fill an array with pages that are adjacent in memory.
+ *
+ * @nr from 1 to RPCBUF_RUN_MAX; all slots of @pages are written.  Returns @nr,
+ * or 0 with nothing changed when no such run is free: rpcbuf_alloc_bulk_array()
+ * may still serve.  The pages are ordinary ones, each with its own reference.
+ * Comes from the zone past the caches, and is meant for vectors whose contents
+ * should be contiguous.  Never sleeps.
+ */
+#define RPCBUF_RUN_MAX 512u
+unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr,
+			      void **pages);
+
+/*
+ * rpcbuf_free_run - as rpcbuf_free_bulk_array(), past the caches.
+ *
+ * For pages of a run: back in the zone they are part of one again at once.
+ */
+void rpcbuf_free_run(struct rpcbuf *mm, unsigned int nr, void **pages);
+
 /* One page: NULL means that none was free.  Never sleeps. */
 void *rpcbuf_alloc_page(struct rpcbuf *mm, rpcbuf_gfp_t gfp);
 

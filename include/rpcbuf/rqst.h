@@ -78,6 +78,15 @@ int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst);
  * it, and keeps the pages it has. */
 void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst);
 
+/*
+ * rpcbuf_rqst_prefer_run - before a fill: the first @nr pages should be
+ * adjacent in memory.
+ *
+ * If they are not, what is there is exchanged for one run, where the allocator
+ * has one; the vector is filled by rpcbuf_rqst_fill() either way.
+ */
+void rpcbuf_rqst_prefer_run(struct rpcbuf_rqst *rqst, unsigned int nr);
+
 /* @eventfd is written to when a queued vector should try again; -1: none. */
 void rpcbuf_rqst_notify(struct rpcbuf_rqst *rqst, int eventfd);
 
@@ -88,7 +97,8 @@ unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst);
 /*
  * rpcbuf_rqst_take - move the first @nr pages of a full vector to @pages.
  *
- * The slots become NULL; the caller owns the pages.
+ * The caller owns them then; the others move to the front, so that what is
+ * received next lies behind what was received last.
  */
 void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages);
 

@@ -62,8 +62,11 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 
 	rpcbuf_message_release(&call->message);
 	if (call->bytes_copied)
-		__atomic_fetch_add(&engine->bytes_copied, call->bytes_copied,
-				   __ATOMIC_RELAXED);
+		os_fetch_add(&engine->bytes_copied, call->bytes_copied);
+	if (call->in_place)
+		os_fetch_add(&engine->payloads_in_place, call->in_place);
+	if (call->copied)
+		os_fetch_add(&engine->payloads_copied, call->copied);
 	call_put(engine, call);
 	conn_call_done(conn);
 }

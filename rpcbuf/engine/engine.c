@@ -262,6 +262,8 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 				 stats->refused_fragments +
 				 stats->refused_short + stats->refused_timeout;
 	stats->bytes_copied = os_load(&engine->bytes_copied);
+	stats->payloads_in_place = os_load(&engine->payloads_in_place);
+	stats->payloads_copied = os_load(&engine->payloads_copied);
 	stats->connections = os_load(&engine->connections);
 	stats->connections_total = os_load(&engine->connections_total);
 	stats->in_flight = os_load(&engine->in_flight);

@@ -52,6 +52,8 @@ struct rpcbuf_conn {
 	bool outgoing;
 	bool drained;	/* stopping: the socket was empty once */
 	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
+	uint32_t last_length; /* of the last call, in bytes on the wire */
+	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
 	uint32_t held;	/* stream pages counted in engine->held_pages */
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
@@ -157,6 +159,7 @@ struct rpcbuf_engine {
 	uint32_t in_flight;
 	uint64_t connections_total;
 	uint64_t bytes_copied;
+	uint64_t payloads_in_place, payloads_copied;
 	uint32_t spinning;
 	uint32_t next_loop;
 

@@ -21,6 +21,10 @@
 #define MS_NS UINT64_C(1000000)
 #define SECOND_NS UINT64_C(1000000000)
 #define IOV_MAX_RECEIVE 64
+/* A call with a payload whose copy would cost. */
+#define LARGE_CALL (8u << 10)
+/* So many small ones in a row, and no large one is expected. */
+#define SMALL_CALLS 64
 /* Steps between two looks at the other connections. */
 #define STEPS_PER_POLL 32
 /* Parked connections are tried again this often, wake-ups aside. */
@@ -145,10 +149,47 @@ static size_t iov_bytes(const struct iovec *iov, unsigned int nr)
 	return bytes;
 }
 
+/*
+ * How much to ask the socket for.  Small calls are read ahead.  Where the last
+ * call was large the next are likely to be as large: the receive ends where
+ * such a call does, so that each starts in fresh pages and lies in one run.
+ */
+static size_t receive_size(const struct rpcbuf_conn *conn)
+{
+	size_t ahead = conn->loop->engine->options.read_ahead;
+	size_t wanted = rpcbuf_stream_wanted(&conn->stream);
+
+	if (conn->last_length < LARGE_CALL)
+		return rpcbuf_max(ahead, wanted);
+	if (rpcbuf_stream_empty(&conn->stream))
+		wanted = conn->last_length;
+	if (wanted < ahead)
+		wanted += (ahead - wanted) / conn->last_length *
+			  conn->last_length;
+	return wanted;
+}
+
+/*
+ * At the start of a call: will the receive, or what follows it in a call whose
+ * length nobody knows yet, lie in one run?  Connections that have shown only
+ * small calls for a while do not ask for it.
+ */
+static void prefer_run(struct rpcbuf_conn *conn, size_t want)
+{
+	struct rpcbuf_rqst *rqst = conn->loop->rqst;
+
+	if (!rpcbuf_stream_empty(&conn->stream))
+		return;
+	if (conn->last_length >= LARGE_CALL)
+		rpcbuf_rqst_prefer_run(rqst, rpcbuf_pages_spanned(0, want));
+	else if (conn->small_calls < SMALL_CALLS)
+		rpcbuf_rqst_prefer_run(rqst, rpcbuf_rqst_maxpages(rqst) - 1);
+}
+
 static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct iovec iov[IOV_MAX_RECEIVE];
-	size_t want = loop->engine->options.read_ahead;
+	size_t want = receive_size(conn);
 	unsigned int nr;
 
 	if (!conn->readable) {
@@ -156,13 +197,12 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		step_aside(conn, CONN_WATCHED);
 		return;
 	}
+	prefer_run(conn, want);
 	if (!may_hold(conn) || rpcbuf_rqst_try_fill(loop->rqst) ||
 	    !conn_attach_slots(conn)) {
 		park(conn);
 		return;
 	}
-	if (want < rpcbuf_stream_wanted(&conn->stream))
-		want = rpcbuf_stream_wanted(&conn->stream);
 	nr = rpcbuf_stream_iov(&conn->stream, loop->rqst, want, iov,
 			       IOV_MAX_RECEIVE);
 	loop->stats.receives++;
@@ -196,6 +236,8 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 	call->conn = conn;
 	call->conn_data = conn->data;
 	call->bytes_copied = 0;
+	call->in_place = 0;
+	call->copied = 0;
 	count_call(loop, call);
 	conn_call_begin(conn);
 	/* Pairs with the watcher's last look before it sleeps: either it sees
@@ -237,6 +279,11 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 
 	if (ret != 1)
 		return ret;
+	conn->last_length = call->message.wire_length;
+	if (conn->last_length >= LARGE_CALL)
+		conn->small_calls = 0;
+	else if (conn->small_calls < SMALL_CALLS)
+		conn->small_calls++;
 	conn->record_ns = conn->stream.filled ? loop->now_ns : 0;
 	if (too_short(&call->message, engine->options.limits.min_length,
 		      refusal)) {

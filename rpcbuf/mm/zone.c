@@ -294,3 +294,45 @@ void zone_put(struct zone *zone, void *const *pages, unsigned int nr)
 	os_store(&zone->nr_free, zone->nr_free + put);
 	os_unlock(&zone->lock);
 }
+
+/* The number of a block that is wholly free, or nr_blocks. */
+static uint32_t whole_block(struct zone *zone)
+{
+	while (!zone->heads[ZONE_BLOCK_ORDER] && zone->fresh < zone->nr_blocks)
+		open_fresh(zone);
+	return zone->heads[ZONE_BLOCK_ORDER]
+		       ? zone->heads[ZONE_BLOCK_ORDER] - 1
+		       : zone->nr_blocks;
+}
+
+bool zone_take_run(struct zone *zone, void **pages, unsigned int want)
+{
+	struct zone_block *block;
+	unsigned int w, i;
+	uint32_t number;
+	uint64_t first;
+
+	rpcbuf_assert(want && want <= ZONE_BLOCK_PAGES);
+	os_lock(&zone->lock);
+	number = whole_block(zone);
+	if (number == zone->nr_blocks) {
+		os_unlock(&zone->lock);
+		return false;
+	}
+	block = &zone->blocks[number];
+	list_del(zone, number);
+	for (w = 0; w * 64 < want; w++) {
+		unsigned int left = want - w * 64;
+
+		block->free[w] = left >= 64 ? 0 : ~0ull << left;
+		block->word_order[w] = zone_word_order(block->free[w]);
+	}
+	block->nr_free = (uint16_t)(ZONE_BLOCK_PAGES - want);
+	list_add(zone, number, zone_block_order(block));
+	os_store(&zone->nr_free, zone->nr_free - want);
+	os_unlock(&zone->lock);
+	first = (uint64_t)number << ZONE_BLOCK_ORDER;
+	for (i = 0; i < want; i++)
+		pages[i] = arena_page(zone->arena, first + i);
+	return true;
+}

@@ -68,6 +68,13 @@ unsigned int zone_take(struct zone *zone, void **pages, unsigned int want,
 		       bool adjacent);
 
 /*
+ * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages out of a block that is
+ * wholly free; false when there is none.  The lock is held for the eight words
+ * of the block, whatever @want is.
+ */
+bool zone_take_run(struct zone *zone, void **pages, unsigned int want);
+
+/*
  * Puts back at most ZONE_BATCH pages, all of this arena.  One that is free
  * already is left out and counted (in debug builds page.h reports it first).
  */

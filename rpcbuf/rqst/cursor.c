@@ -16,7 +16,13 @@
 
 void rpcbuf_message_release(struct rpcbuf_message *message)
 {
-	rpcbuf_free_bulk_array(message->mm, message->nr_pages, message->pages);
+	/* Pages of a payload came in a run, and the next one wants it whole:
+	 * the caches are for the single pages of small calls. */
+	if (message->nr_pages > 1)
+		rpcbuf_free_run(message->mm, message->nr_pages, message->pages);
+	else
+		rpcbuf_free_bulk_array(message->mm, message->nr_pages,
+				       message->pages);
 }
 
 static const uint8_t *wire_address(const struct rpcbuf_cursor *c,

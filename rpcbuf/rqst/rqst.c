@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/os.h"
 
 /* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
@@ -26,7 +27,7 @@ struct rpcbuf_rqst {
 	struct rpcbuf_rqst_stats stats;
 	uint64_t shortage_since; /* ns, 0 while there is none */
 	unsigned int maxpages;
-	unsigned int holes_end; /* slots from here on are populated */
+	unsigned int populated; /* slots in front; the others are NULL */
 	void *pages[]; /* maxpages + 1, the last always NULL */
 };
 
@@ -44,7 +45,6 @@ int rpcbuf_rqst_create(struct rpcbuf_rqst **out, struct rpcbuf *mm,
 	rqst->service = service;
 	rqst->waiter = (struct rpcbuf_waiter)RPCBUF_WAITER_INIT;
 	rqst->maxpages = maxpages;
-	rqst->holes_end = maxpages;
 	*out = rqst;
 	return 0;
 }
@@ -74,10 +74,12 @@ void rpcbuf_rqst_notify(struct rpcbuf_rqst *rqst, int eventfd)
 
 void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
 {
+	unsigned int rest = rqst->populated - nr;
+
 	memcpy(pages, rqst->pages, nr * sizeof(*pages));
-	memset(rqst->pages, 0, nr * sizeof(*pages));
-	if (rqst->holes_end < nr)
-		rqst->holes_end = nr;
+	memmove(rqst->pages, rqst->pages + nr, rest * sizeof(*pages));
+	memset(rqst->pages + rest, 0, nr * sizeof(*pages));
+	rqst->populated = rest;
 }
 
 void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
@@ -91,8 +93,8 @@ void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
 
 static void give_back(struct rpcbuf_rqst *rqst)
 {
-	rpcbuf_free_bulk_array(rqst->mm, rqst->maxpages, rqst->pages);
-	rqst->holes_end = rqst->maxpages;
+	rpcbuf_free_bulk_array(rqst->mm, rqst->populated, rqst->pages);
+	rqst->populated = 0;
 }
 
 void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst)
@@ -107,38 +109,51 @@ void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
 	*stats = rqst->stats;
 }
 
-static unsigned int count_holes(const struct rpcbuf_rqst *rqst)
+/* Bulk calls over the empty slots, again while they bring pages.  True when
+ * the vector is full. */
+static bool fill_while_progress(struct rpcbuf_rqst *rqst)
 {
-	unsigned int nr = 0;
+	unsigned int got;
 
-	for (unsigned int i = 0; i < rqst->holes_end; i++)
-		nr += !rqst->pages[i];
+	do {
+		got = rpcbuf_alloc_bulk_array(
+			rqst->mm, RPCBUF_GFP_NOWAIT,
+			rqst->maxpages - rqst->populated,
+			rqst->pages + rqst->populated);
+		rqst->populated += got;
+		rqst->stats.bulk_calls++;
+		rqst->stats.pages_filled += got;
+		if (rqst->populated == rqst->maxpages)
+			return true;
+	} while (got);
+	return false;
+}
+
+static unsigned int front_run(const struct rpcbuf_rqst *rqst, unsigned int most)
+{
+	unsigned int nr = 1;
+
+	if (!rqst->populated)
+		return 0;
+	most = rpcbuf_min(most, rqst->populated);
+	while (nr < most &&
+	       rpcbuf_adjacent(rqst->pages[nr - 1], rqst->pages[nr]))
+		nr++;
 	return nr;
 }
 
-/*
- * Bulk calls over the slots that have holes, again while they bring pages.
- * True when the vector is full.
- */
-static bool fill_while_progress(struct rpcbuf_rqst *rqst)
+void rpcbuf_rqst_prefer_run(struct rpcbuf_rqst *rqst, unsigned int nr)
 {
-	unsigned int holes = count_holes(rqst);
-	unsigned int before;
+	unsigned int most = rpcbuf_min(rqst->maxpages, RPCBUF_RUN_MAX);
 
-	do {
-		before = holes;
-		rqst->stats.bulk_calls++;
-		if (rpcbuf_alloc_bulk_array(rqst->mm, RPCBUF_GFP_NOWAIT,
-					    rqst->holes_end,
-					    rqst->pages) == rqst->holes_end) {
-			rqst->stats.pages_filled += before;
-			rqst->holes_end = 0;
-			return true;
-		}
-		holes = count_holes(rqst);
-		rqst->stats.pages_filled += before - holes;
-	} while (holes < before);
-	return false;
+	nr = rpcbuf_min(nr, most);
+	if (rqst->shortage_since || rpcbuf_wait_pending(rqst->mm) ||
+	    front_run(rqst, nr) >= nr)
+		return;
+	rpcbuf_free_run(rqst->mm, rqst->populated, rqst->pages);
+	rqst->populated = rpcbuf_alloc_run(rqst->mm, most, rqst->pages);
+	rqst->stats.bulk_calls++;
+	rqst->stats.pages_filled += rqst->populated;
 }
 
 /* Out of the fast path: somebody waits for pages, or we must. */
@@ -161,7 +176,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 
 int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
 {
-	if (!rqst->holes_end)
+	if (rqst->populated == rqst->maxpages)
 		return 0;
 	if (!rqst->shortage_since) {
 		rqst->stats.fills++;
