@@ -28,7 +28,8 @@
 #include "fsal/ops.h"
 #include "nfs_lib.h"
 
-#define HOST_SKIPPED 77
+#define HOST_SKIPPED	 77
+#define HOST_RPCBUF_LINE 6
 
 /* What a test gets to see. */
 struct host {
@@ -43,7 +44,8 @@ struct host {
 /* One server: @sub names the sub-FSAL, @path what it exports. */
 struct host_case {
 	const char *sub;
-	const char *path;		/* NULL: an empty folder */
+	const char *path;   /* NULL: an empty folder */
+	const char *rpcbuf; /* line HOST_RPCBUF_LINE, in the RPCBUF block */
 	void (*setup)(void);		/* before the server starts, or NULL */
 	int (*body)(struct host *host); /* returns the number of failures */
 };
@@ -151,12 +153,12 @@ static void host_configure(const char *folder, const char *conf)
 		"NFSv4 { Graceless = true; RecoveryBackend = fs;\n"
 		"  RecoveryRoot = %s; }\n"
 		"NFS_KRB5 { Active_krb5 = false; }\n"
-		"RPCBUF { Memory = 4194304; }\n"
+		"RPCBUF {\n%s\n}\n"
 		"EXPORT { Export_Id = 1; Path = %s; Pseudo = /e;\n"
 		"  FSAL { Name = HOST; FSAL { Name = RPCBUF;\n"
 		"    FSAL { Name = %s; } } } }\n",
-		folder, folder, host_case->path ? host_case->path : folder,
-		host_case->sub);
+		folder, folder, host_case->rpcbuf ? host_case->rpcbuf : "",
+		host_case->path ? host_case->path : folder, host_case->sub);
 	fclose(f);
 }
 
@@ -188,31 +190,38 @@ static int host_remove(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
-static void host_show_log(const char *folder)
+/* The lines of the server's log that hold @what, or every complaint. */
+static int host_grep_log(const char *folder, const char *what)
 {
 	char path[PATH_MAX], line[1024];
+	int found = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/ganesha.log", folder);
 	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (strstr(line, ":CRIT :") || strstr(line, ":FATAL :") ||
-		    strstr(line, ":MAJ :"))
+	while (f && fgets(line, sizeof(line), f)) {
+		if (what) {
+			found += strstr(line, what) != NULL;
+		} else if (strstr(line, ":CRIT :") || strstr(line, ":MAJ :") ||
+			   strstr(line, ":FATAL :")) {
 			fputs(line, stderr);
+			found++;
+		}
+	}
 	if (f)
 		fclose(f);
+	return found;
 }
 
-/* Runs @c; returns 0, or 1 when it failed or the server did. */
-static int host_run(const struct host_case *c)
+/* Runs the server of @c in a new @folder; returns its wait status or -1. */
+static int host_start(const struct host_case *c, char *folder)
 {
-	char folder[] = "/tmp/rpcbuf-host.XXXXXX";
-	int status = 0;
+	int status = -1;
 	pid_t pid;
 
 	if (!mkdtemp(folder)) {
 		perror(folder);
-		return 1;
+		return -1;
 	}
 	host_case = c;
 	fflush(NULL);
@@ -221,12 +230,40 @@ static int host_run(const struct host_case *c)
 		host_be_server(folder);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		perror("the server");
+	return status;
+}
+
+/* The server runs the body of @c; returns 0, or 1 when either failed. */
+static inline int host_run(const struct host_case *c)
+{
+	char folder[] = "/tmp/rpcbuf-host.XXXXXX";
+	int status = host_start(c, folder);
+
 	if (status != 0) {
 		fprintf(stderr, "over %s: status %#x\n", c->sub, status);
-		host_show_log(folder);
+		host_grep_log(folder, NULL);
 	}
 	nftw(folder, host_remove, 16, FTW_DEPTH | FTW_PHYS);
-	return pid < 0 || status != 0;
+	return status != 0;
+}
+
+/* The server of @c ends by itself, unsuccessfully, and its log holds all of
+ * the @nr @sentences; returns 0, or 1 when not. */
+static inline int host_refuses(const struct host_case *c,
+			       const char *const *sentences, int nr)
+{
+	char folder[] = "/tmp/rpcbuf-host.XXXXXX";
+	int status = host_start(c, folder);
+	bool refused = WIFEXITED(status) && WEXITSTATUS(status) == 2;
+
+	for (int i = 0; refused && i < nr; i++)
+		refused = host_grep_log(folder, sentences[i]) > 0;
+	if (!refused) {
+		fprintf(stderr, "%s: status %#x, log:\n", c->rpcbuf, status);
+		host_grep_log(folder, NULL);
+	}
+	nftw(folder, host_remove, 16, FTW_DEPTH | FTW_PHYS);
+	return !refused;
 }
 
 #endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: the RPCBUF block of ganesha.conf is read by Ganesha's own parser. What
+ * is unknown or out of range stops the server with a line that says what and
+ * where; what is valid, and what is left out, arrives in the configuration.
+ *
+ * Method: servers with one block each. For a block that must be refused, the
+ * server's exit status and its log; for a valid one, the values in the plug-in
+ * once its export exists.
+ */
+#include <unistd.h>
+
+#include "fsal/fsal_rpcbuf.h"
+#include "host.h"
+
+#define STRING(x)	 #x
+#define STRING_OF(macro) STRING(macro)
+#define HERE		 "ganesha.conf:" STRING_OF(HOST_RPCBUF_LINE)
+#define STOPS		 "RPCBUF block is not valid"
+#define PAGES		 "is not a multiple of a page, 4096 bytes"
+
+static const struct {
+	const char *block;
+	const char *sentences[2];
+} refused[] = {
+	/* The parser's own complaints, with the line of the parameter. */
+	{ "Colour = 3;", { HERE "): Unknown parameter (Colour)", STOPS } },
+	{ "Memory = 2097151;", { HERE "): (2097151) is out of range", STOPS } },
+	{ "Memory = 0;", { HERE "): (0) is out of range", STOPS } },
+	{ "Memory = 1099511627777;", { HERE "): (1099511627777) is out", STOPS } },
+	{ "Memory = much;", { HERE "): Expected a number", STOPS } },
+	{ "Max_Payload = 65535;", { HERE "): (65535) is out of range", STOPS } },
+	{ "Max_Payload = 4194305;", { HERE "): (4194305) is out", STOPS } },
+	{ "Max_Fragments = 0;", { HERE "): (0) is out of range", STOPS } },
+	{ "Receive_Threads = 65;", { HERE "): (65) is out of range", STOPS } },
+	{ "Max_Threads = 0;", { HERE "): (0) is out of range", STOPS } },
+	{ "Read_Ahead = 4095;", { HERE "): (4095) is out of range", STOPS } },
+	{ "Idle_Timeout = 604801;", { HERE "): (604801) is out", STOPS } },
+	{ "Record_Timeout = 0;", { HERE "): (0) is out of range", STOPS } },
+	{ "Engine = fast;", { HERE "): Unknown token (fast)", STOPS } },
+	{ "} RPCBUF {", { HERE "): Only one RPCBUF block allowed", STOPS } },
+	/* Ours, over several parameters or beyond a range. */
+	{ "Max_Payload = 65537;", { "Max_Payload = 65537 " PAGES, STOPS } },
+	{ "Read_Ahead = 4097;", { "Read_Ahead = 4097 " PAGES, STOPS } },
+	{ "Memory = 2097152; Max_Payload = 2097152;",
+	  { "Memory = 2097152 is less than one page vector and a page, 2113536 "
+	    "bytes for Max_Payload = 2097152",
+	    STOPS } },
+	{ "Statistics = \"here\";",
+	  { "Statistics = \"here\" is not an absolute path", STOPS } },
+};
+
+static int failures;
+
+static void expect(const char *name, uint64_t value, uint64_t expected)
+{
+	if (value == expected)
+		return;
+	fprintf(stderr, "%s is %lu, not %lu\n", name, (unsigned long)value,
+		(unsigned long)expected);
+	failures++;
+}
+
+static const struct fsal_rpcbuf_config *config_of(struct host *h)
+{
+	return &container_of(h->ours->fsal, struct fsal_rpcbuf_module, fsal)
+			->config;
+}
+
+static int values_arrive(struct host *h)
+{
+	const struct fsal_rpcbuf_config *cfg = config_of(h);
+
+	expect("Memory", cfg->memory, 33554432);
+	expect("Max_Payload", cfg->max_payload, 131072);
+	expect("Max_Fragments", cfg->max_fragments, 17);
+	expect("Receive_Threads", cfg->receive_threads, 3);
+	expect("Max_Threads", cfg->max_threads, 9);
+	expect("Read_Ahead", cfg->read_ahead, 8192);
+	expect("Idle_Timeout", cfg->idle_timeout, 77);
+	expect("Record_Timeout", cfg->record_timeout, 5);
+	expect("Engine", cfg->engine, FSAL_RPCBUF_ENGINE_EPOLL);
+	expect("Statistics is the path",
+	       cfg->statistics && strcmp(cfg->statistics, "/tmp/s") == 0, true);
+	return failures;
+}
+
+static int defaults_arrive(struct host *h)
+{
+	const struct fsal_rpcbuf_config *cfg = config_of(h);
+	uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+		       (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t least = 64 << 20;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	expect("Memory", cfg->memory, ram / 8 > least ? ram / 8 : least);
+	expect("Max_Payload", cfg->max_payload, 1 << 20);
+	expect("Max_Fragments", cfg->max_fragments, 65536);
+	expect("Receive_Threads", cfg->receive_threads, cpus < 64 ? cpus : 64);
+	expect("Max_Threads", cfg->max_threads, 256);
+	expect("Read_Ahead", cfg->read_ahead, 256 << 10);
+	/* Ganesha's default of RPC_Idle_Timeout_S. Not read from nfs_param: a
+	 * program that names the server's data gets a copy of its own, which
+	 * the plug-in would not see. */
+	expect("Idle_Timeout", cfg->idle_timeout, 300);
+	expect("Record_Timeout", cfg->record_timeout, 60);
+	expect("Engine", cfg->engine, FSAL_RPCBUF_ENGINE_AUTO);
+	expect("Statistics is left open", cfg->statistics == NULL, true);
+	return failures;
+}
+
+int main(void)
+{
+	static const struct host_case valid[] = {
+		{ .sub = "MEM",
+		  .path = "/mem",
+		  .rpcbuf = "Memory = 33554432; Max_Payload = 131072; "
+			    "Max_Fragments = 17; Receive_Threads = 3; "
+			    "Max_Threads = 9; Read_Ahead = 8192; "
+			    "Idle_Timeout = 77; Record_Timeout = 5; "
+			    "Engine = epoll; Statistics = \"/tmp/s\";",
+		  .body = values_arrive },
+		{ .sub = "MEM", .path = "/mem", .body = defaults_arrive },
+	};
+	size_t nr = sizeof(refused) / sizeof(*refused);
+	int failed = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct host_case c = { .sub = "MEM",
+					     .path = "/mem",
+					     .rpcbuf = refused[i].block };
+
+		failed += host_refuses(&c, refused[i].sentences, 2);
+	}
+	failed += host_run(&valid[0]) + host_run(&valid[1]);
+	printf("%zu blocks refused, 2 accepted, %d failures\n", nr, failed);
+	return failed != 0;
+}
