@@ -35,6 +35,10 @@ static struct {
 	struct xp_ops stock_connected, stock_listening;
 } hook;
 
+/* TCP states as tcp_info has them; <netinet/tcp.h> cannot be included beside
+ * <linux/tcp.h>. */
+#define TCP_CLOSE_WAIT 8
+
 /* Is this the start of a call or of a reply? */
 static bool plausible(const struct peeked *p)
 {
@@ -57,9 +61,14 @@ static bool adoptable(int fd)
 	int unread = 0;
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	    ioctl(fd, SIOCINQ, &unread) == 0 &&
-	    info.tcpi_bytes_received == (uint64_t)unread)
-		return true;
+	    ioctl(fd, SIOCINQ, &unread) == 0) {
+		uint64_t consumed = info.tcpi_bytes_received - (uint64_t)unread;
+
+		/* The kernel counts the end of the stream as a byte. */
+		if (consumed == 0 || (consumed == 1 &&
+				      info.tcpi_state == TCP_CLOSE_WAIT))
+			return true;
+	}
 	return recv(fd, &peeked, sizeof(peeked), MSG_PEEK | MSG_DONTWAIT) ==
 		       (ssize_t)sizeof(peeked) &&
 	       plausible(&peeked);
