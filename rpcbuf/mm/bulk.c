@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The bulk calls: arrays of any length, in windows of 64 slots.
+ * The bulk calls.
  *
- * A window is one hold of a cache.  Its holes are looked for before and
- * its pages are zeroed after the hold.  Releases go from the last window to
- * the first, because the caches are stacks: a vector that is filled again then
- * gets its pages in the order in which it had them.
+ * Arrays of 16 slots and more are worked on in windows of 64, one hold of a
+ * cache each.  The holes of a window are looked for before the hold, and its
+ * pages are zeroed after it.  Releases go from the last window to the first,
+ * because the caches are stacks: a vector that is filled again then gets its
+ * pages in the order in which it had them.  Smaller arrays have a path of their
+ * own without vectors, and single pages one without a loop.
+ *
+ * The two functions over windows are compiled twice, for AVX2 and without.
  */
 #include <string.h>
 
-#include <rpcbuf/mm/page.h>
-#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/pcp_fast.h>
 
 static void zero_pages(void *const *pages, unsigned int nr)
 {
@@ -20,14 +23,24 @@ static void zero_pages(void *const *pages, unsigned int nr)
 		memset(pages[i], 0, RPCBUF_PAGE_SIZE);
 }
 
-static inline bool all_null(void *const *pages, unsigned int nr)
+/* Fills @want (up to PCP_WINDOW) empty slots; returns how many. */
+SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			       void **pages, unsigned int want)
 {
-	uintptr_t any = 0;
-	unsigned int i;
+	struct pcp *pcp = pcp_trylock(mm);
+	unsigned int got = 0;
 
-	for (i = 0; i < nr; i++)
-		any |= (uintptr_t)pages[i];
-	return any == 0;
+	if (rpcbuf_likely(pcp != NULL)) {
+		got = want < RUN_PAGES ? pcp_pop_singles(pcp, pages, want)
+				       : pcp_pop(pcp, pages, want);
+		os_cpulock_release(&pcp->lock);
+	}
+	if (rpcbuf_unlikely(got < want))
+		got += pcp_take_slow(mm, pages + got, want - got);
+	page_mark_out(mm, pages, got);
+	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
+		zero_pages(pages, got);
+	return got;
 }
 
 /* A window with pages in it: returns how many slots from the front are full. */
@@ -40,9 +53,7 @@ fill_holes(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr)
 	for (i = 0; i < nr; i++)
 		holes += pages[i] == NULL;
 	if (holes)
-		got = pcp_take(mm, fresh, holes);
-	if (gfp & RPCBUF_GFP_ZERO)
-		zero_pages(fresh, got);
+		got = take(mm, gfp, fresh, holes);
 	for (i = 0; i < nr; i++) {
 		if (pages[i])
 			continue;
@@ -53,25 +64,19 @@ fill_holes(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr)
 	return i;
 }
 
-static inline unsigned int fill_window(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				       void **pages, unsigned int nr)
+SLOTS_INLINE unsigned int fill_window(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				      void **pages, unsigned int nr)
 {
-	unsigned int got;
-
-	if (rpcbuf_unlikely(!all_null(pages, nr)))
+	if (rpcbuf_unlikely(!slots_all_null(pages, nr)))
 		return fill_holes(mm, gfp, pages, nr);
-	got = pcp_take(mm, pages, nr);
-	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
-		zero_pages(pages, got);
-	return got;
+	return take(mm, gfp, pages, nr);
 }
 
-unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				     unsigned int nr, void **pages)
+SLOTS_INLINE unsigned int fill_windows(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				       unsigned int nr, void **pages)
 {
 	unsigned int done, n, got;
 
-	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
 	for (done = 0; done < nr; done += n) {
 		n = rpcbuf_min(nr - done, PCP_WINDOW);
 		got = fill_window(mm, gfp, pages + done, n);
@@ -81,29 +86,98 @@ unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	return nr;
 }
 
+SLOTS_INLINE void put_windows(struct rpcbuf *mm, unsigned int nr, void **pages)
+{
+	while (nr) {
+		unsigned int n = (nr - 1) % PCP_WINDOW + 1;
+		struct pcp *pcp = pcp_trylock_put(mm);
+
+		nr -= n;
+		if (rpcbuf_unlikely(!pcp)) {
+			pcp_put_slow(mm, pages + nr, n);
+			continue;
+		}
+		pcp_push(mm, pcp, pages + nr, n);
+		if (pcp_is_over(mm, pcp))
+			pcp_trim_unlock(mm, pcp);
+		else
+			os_cpulock_release(&pcp->lock);
+	}
+}
+
+#ifdef __x86_64__
+#define WIDE __attribute__((noinline, target("avx2")))
+#else
+#define WIDE __attribute__((noinline))
+#endif
+
+static WIDE unsigned int fill_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				   unsigned int nr, void **pages)
+{
+	return fill_windows(mm, gfp, nr, pages);
+}
+
+static WIDE void put_wide(struct rpcbuf *mm, unsigned int nr, void **pages)
+{
+	put_windows(mm, nr, pages);
+}
+
+static __attribute__((noinline)) unsigned int
+fill_plain(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
+{
+	return fill_windows(mm, gfp, nr, pages);
+}
+
+static __attribute__((noinline)) void put_plain(struct rpcbuf *mm,
+						unsigned int nr, void **pages)
+{
+	put_windows(mm, nr, pages);
+}
+
+unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				     unsigned int nr, void **pages)
+{
+	if (rpcbuf_unlikely(nr == 0))
+		return 0;
+	if (nr < RUN_PAGES)
+		return fill_window(mm, gfp, pages, nr);
+	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
+	return mm->wide ? fill_wide(mm, gfp, nr, pages)
+			: fill_plain(mm, gfp, nr, pages);
+}
+
 void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
-	unsigned int n;
+	struct pcp *pcp;
 
-	while (nr) {
-		n = (nr - 1) % PCP_WINDOW + 1;
-		nr -= n;
-		pcp_put(mm, pages + nr, n);
+	if (nr >= RUN_PAGES) {
+		if (mm->wide)
+			put_wide(mm, nr, pages);
+		else
+			put_plain(mm, nr, pages);
+		return;
 	}
+	pcp = pcp_trylock_put(mm);
+	if (rpcbuf_unlikely(!pcp)) {
+		pcp_put_slow(mm, pages, nr);
+		return;
+	}
+	pcp_push_singles(mm, pcp, pages, nr);
+	if (pcp_is_over(mm, pcp))
+		pcp_trim_unlock(mm, pcp);
+	else
+		os_cpulock_release(&pcp->lock);
 }
 
 void *rpcbuf_alloc_page(struct rpcbuf *mm, rpcbuf_gfp_t gfp)
 {
 	void *page = NULL;
 
-	if (rpcbuf_unlikely(!pcp_take(mm, &page, 1)))
-		return NULL;
-	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
-		memset(page, 0, RPCBUF_PAGE_SIZE);
+	take(mm, gfp, &page, 1);
 	return page;
 }
 
 void rpcbuf_free_page(struct rpcbuf *mm, void *page)
 {
-	pcp_put(mm, &page, 1);
+	rpcbuf_free_bulk_array(mm, 1, &page);
 }

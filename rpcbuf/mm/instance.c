@@ -98,6 +98,7 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	}
 	zone_init(&new->zone, &new->arena, new->zone.blocks);
 	new->rseq = os_cpulock_rseq();
+	new->wide = os_cpu_has_avx2();
 	pcp_init(new, nr_cpus);
 	*mm = new;
 	return 0;

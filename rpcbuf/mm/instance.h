@@ -42,6 +42,7 @@ struct rpcbuf {
 	unsigned int pcp_runs;	  /* and this many runs */
 	unsigned int batch;	  /* pages moved from zone to cache at a time */
 	bool rseq;		  /* protocol of the per-CPU locks */
+	bool wide;		  /* the CPU has AVX2 */
 	uint32_t waiting;	  /* releases bypass the caches: wait.c */
 	size_t footprint;	  /* of the mapping that this struct begins */
 

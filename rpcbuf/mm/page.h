@@ -15,6 +15,7 @@
 #define RPCBUF_MM_PAGE_H
 
 #include <rpcbuf/mm/instance.h>
+#include <rpcbuf/mm/slots.h>
 #include <rpcbuf/os/assert.h>
 #include <rpcbuf/os/atomic.h>
 
@@ -42,6 +43,14 @@ static inline void page_mark_free(struct rpcbuf *mm, uint64_t index)
 {
 	if (RPCBUF_DEBUG)
 		page_debug_free(mm, index);
+}
+
+static inline void page_mark_run_free(struct rpcbuf *mm, void *const *pages)
+{
+	unsigned int i;
+
+	for (i = 0; RPCBUF_DEBUG && i < RUN_PAGES; i++)
+		page_debug_free(mm, arena_index(&mm->arena, pages[i]));
 }
 
 /*

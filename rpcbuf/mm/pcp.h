@@ -18,18 +18,17 @@
 #define RPCBUF_MM_PCP_H
 
 #include <rpcbuf/mm/instance.h>
+#include <rpcbuf/mm/slots.h>
 #include <rpcbuf/os/cpulock.h>
 
 #define PCP_WINDOW	 ZONE_BATCH /* pages moved in one hold */
-#define PCP_RUN_ORDER	 4u
-#define PCP_RUN_PAGES	 (1u << PCP_RUN_ORDER)
 
 /* Most that any budget makes a cache keep; the arrays have room for two more
  * windows, so that a release may overshoot before it trims. */
 #define PCP_SINGLES_MAX	 512u
 #define PCP_RUNS_MAX	 64u
 #define PCP_SINGLES_ROOM (PCP_SINGLES_MAX + 2 * PCP_WINDOW)
-#define PCP_RUNS_ROOM	 (PCP_RUNS_MAX + 2 * PCP_WINDOW / PCP_RUN_PAGES)
+#define PCP_RUNS_ROOM	 (PCP_RUNS_MAX + 2 * PCP_WINDOW / RUN_PAGES)
 
 struct pcp {
 	struct os_cpulock lock;
@@ -43,16 +42,23 @@ struct pcp {
 void pcp_init(struct rpcbuf *mm, unsigned int nr_cpus);
 
 /*
- * Takes up to @want (1 to PCP_WINDOW) pages without waiting: from this CPU's
- * cache, else the zone, else every CPU's cache.  Returns how many.
+ * The misses of the fast paths (pcp_fast.h).  Take: up to @want (1 to
+ * PCP_WINDOW) pages without waiting, from the zone, else from every CPU's
+ * cache; returns how many.  Put: drops a reference on each page of @pages
+ * (at most PCP_WINDOW slots, NULL is skipped), clears the slots, and gives
+ * those whose last it was to the zone.
  */
-unsigned int pcp_take(struct rpcbuf *mm, void **pages, unsigned int want);
+unsigned int pcp_take_slow(struct rpcbuf *mm, void **pages, unsigned int want)
+	__attribute__((cold, noinline));
+void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
+	__attribute__((cold, noinline));
 
 /*
- * Drops a reference on each page of @pages (at most PCP_WINDOW slots, NULL is
- * skipped), clears the slots, and puts away those whose last it was.
+ * For the holder of a cache that is over its limits: moves the coldest pages
+ * to the zone, PCP_WINDOW at most, and lets go of the lock in between.
  */
-void pcp_put(struct rpcbuf *mm, void **pages, unsigned int nr);
+void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
+	__attribute__((cold, noinline));
 
 /*
  * Moves every cached page to the zone and returns how many.  Every release

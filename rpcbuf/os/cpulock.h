@@ -41,11 +41,10 @@
 #endif
 #endif
 
-/* One aligned 64-bit word: the sequence tests both halves at once. */
 struct os_cpulock {
 	uint32_t held;
-	uint32_t closed;
-} __attribute__((aligned(8)));
+	uint32_t closed; /* a freezer has it or is about to */
+};
 
 /* True when the rseq protocol works in this process; registers membarrier. */
 bool os_cpulock_rseq(void);
@@ -102,9 +101,11 @@ static inline bool os_cpulock_try_rseq(struct rseq *area, uint32_t cpu,
 		     "	movq %%rax, %[cs]\n"
 		     "1:	cmpl %[cpu], %[now]\n"
 		     "	jne %l[fail]\n"
-		     "	cmpq $0, %[lock]\n"
+		     "	cmpl $0, %[held]\n"
 		     "	jne %l[fail]\n"
-		     "	movl $1, %[lock]\n"
+		     "	cmpl $0, %[closed]\n"
+		     "	jne %l[fail]\n"
+		     "	movl $1, %[held]\n"
 		     "2:\n"
 		     "	.pushsection __rseq_failure, \"ax\"\n"
 		     "	.byte 0x0f, 0xb9, 0x3d\n"
@@ -113,7 +114,8 @@ static inline bool os_cpulock_try_rseq(struct rseq *area, uint32_t cpu,
 						    "	.popsection\n"
 		     :
 		     : [cs] "m"(area->rseq_cs), [now] "m"(area->cpu_id),
-		       [lock] "m"(*lock), [cpu] "r"(cpu)
+		       [held] "m"(lock->held), [closed] "m"(lock->closed),
+		       [cpu] "r"(cpu)
 		     : "rax", "memory", "cc"
 		     : fail);
 	os_store((uint64_t *)(void *)&area->rseq_cs, 0);

@@ -106,6 +106,15 @@ unsigned int os_cpu_count(void)
 	return count > 0 ? (unsigned int)count : 1;
 }
 
+bool os_cpu_has_avx2(void)
+{
+#ifdef __x86_64__
+	return __builtin_cpu_supports("avx2");
+#else
+	return false;
+#endif
+}
+
 unsigned int os_getcpu(void)
 {
 	int cpu = sched_getcpu();

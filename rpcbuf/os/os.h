@@ -45,6 +45,9 @@ void os_eventfd_signal(int fd);
 /* CPU numbers are below this; it does not change while the program runs. */
 unsigned int os_cpu_count(void);
 
+/* True on x86 with 256-bit integer vectors. */
+bool os_cpu_has_avx2(void);
+
 /* The CPU that the caller ran on a moment ago, by asking the kernel. */
 unsigned int os_getcpu(void);
 

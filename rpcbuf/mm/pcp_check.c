@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The walker of pcp.h: every cached page is in range, free, and in one place. */
+#include <stdlib.h>
+
+#include <rpcbuf/mm/pcp_fast.h>
+
+#define CHECK(condition, sentence)       \
+	do {                             \
+		if (!(condition))        \
+			return sentence; \
+	} while (0)
+
+static const char *check_page(const struct rpcbuf *mm, void *page,
+			      uint8_t *seen)
+{
+	uint64_t index = arena_index(&mm->arena, page);
+	const struct zone_block *block;
+
+	CHECK(index < mm->arena.nr_pages,
+	      "pcp: an address in a cache is not a page of the instance");
+	CHECK(!seen[index], "pcp: a page is in the caches twice");
+	seen[index] = 1;
+	CHECK(mm->extra[index] == 0, "pcp: a cached page has references");
+	CHECK(!RPCBUF_DEBUG || mm->state[index] == PAGE_FREE,
+	      "pcp: a cached page is out");
+
+	block = &mm->zone.blocks[index >> ZONE_BLOCK_ORDER];
+	CHECK(index >> ZONE_BLOCK_ORDER < mm->zone.fresh &&
+		      !(block->free[index / 64 % ZONE_BLOCK_WORDS] >>
+				index % 64 &
+			1),
+	      "pcp: a cached page is free in the zone as well");
+	return NULL;
+}
+
+static const char *check_cache(const struct rpcbuf *mm, const struct pcp *pcp,
+			       uint8_t *seen)
+{
+	const char *wrong = NULL;
+	uint32_t i, k;
+
+	CHECK(pcp->nr_singles <= PCP_SINGLES_ROOM &&
+		      pcp->nr_runs <= PCP_RUNS_ROOM,
+	      "pcp: a cache has more than it has room for");
+	for (i = 0; i < pcp->nr_singles && !wrong; i++)
+		wrong = check_page(mm, pcp->singles[i], seen);
+	for (i = 0; i < pcp->nr_runs && !wrong; i++) {
+		CHECK((uintptr_t)pcp->runs[i] %
+				      (RUN_PAGES * RPCBUF_PAGE_SIZE) ==
+			      0,
+		      "pcp: a run is not aligned");
+		for (k = 0; k < RUN_PAGES && !wrong; k++)
+			wrong = check_page(
+				mm, (char *)pcp->runs[i] + k * RPCBUF_PAGE_SIZE,
+				seen);
+	}
+	return wrong;
+}
+
+const char *pcp_is_valid(struct rpcbuf *mm)
+{
+	uint8_t *seen = calloc(mm->arena.nr_pages, 1);
+	const char *wrong = NULL;
+	unsigned int cpu;
+
+	if (!seen)
+		return "pcp: no memory for the check";
+	os_lock(&mm->freezing);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
+	os_cpulock_settle(mm->rseq);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+		os_cpulock_wait(&mm->pcps[cpu].lock, mm->rseq);
+	os_lock(&mm->zone.lock);
+	for (cpu = 0; cpu < mm->nr_pcps && !wrong; cpu++)
+		wrong = check_cache(mm, &mm->pcps[cpu], seen);
+	os_unlock(&mm->zone.lock);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+		os_cpulock_open(&mm->pcps[cpu].lock, mm->rseq);
+	os_unlock(&mm->freezing);
+	free(seen);
+	return wrong;
+}

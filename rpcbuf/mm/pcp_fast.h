@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What the holder of a CPU's cache does with it, inlined into the bulk calls.
+ * Functions that take a struct pcp want its lock held.
+ */
+#ifndef RPCBUF_MM_PCP_FAST_H
+#define RPCBUF_MM_PCP_FAST_H
+
+#include <rpcbuf/mm/page.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/slots.h>
+#include <rpcbuf/mm/wait.h>
+
+/* The cache of this CPU with its lock, or NULL: then use the zone. */
+SLOTS_INLINE struct pcp *pcp_trylock(struct rpcbuf *mm)
+{
+	unsigned int cpu;
+
+#ifdef OS_HAVE_RSEQ
+	if (rpcbuf_likely(mm->rseq)) {
+		struct rseq *area = os_rseq_area();
+
+		cpu = os_cpu_rseq(area);
+		if (rpcbuf_unlikely(cpu >= mm->nr_pcps))
+			return NULL;
+		return rpcbuf_likely(os_cpulock_try_rseq(area, cpu,
+							 &mm->pcps[cpu].lock))
+			       ? &mm->pcps[cpu]
+			       : NULL;
+	}
+#endif
+	cpu = os_cpu();
+	if (cpu >= mm->nr_pcps || !os_cpulock_try_atomic(&mm->pcps[cpu].lock))
+		return NULL;
+	return &mm->pcps[cpu];
+}
+
+/*
+ * The same for a release of up to PCP_WINDOW pages, of whatever mix: NULL also
+ * when somebody waits for pages (asked inside the lock, see wait.c) and when
+ * there is no room.
+ */
+SLOTS_INLINE struct pcp *pcp_trylock_put(struct rpcbuf *mm)
+{
+	struct pcp *pcp = pcp_trylock(mm);
+
+	if (rpcbuf_unlikely(!pcp))
+		return NULL;
+	if (rpcbuf_unlikely(wait_pending(mm) ||
+			    pcp->nr_singles > PCP_SINGLES_ROOM - PCP_WINDOW ||
+			    pcp->nr_runs >
+				    PCP_RUNS_ROOM - PCP_WINDOW / RUN_PAGES)) {
+		os_cpulock_release(&pcp->lock);
+		return NULL;
+	}
+	return pcp;
+}
+
+SLOTS_INLINE unsigned int pcp_pop_singles(struct pcp *pcp, void **pages,
+					  unsigned int want)
+{
+	unsigned int nr = rpcbuf_min(want, pcp->nr_singles);
+	unsigned int left = pcp->nr_singles - nr;
+
+	slots_copy(pages, pcp->singles + left, nr);
+	os_store(&pcp->nr_singles, left);
+	return nr;
+}
+
+/* Up to PCP_WINDOW.  Less than @want when runs are missing, though there are
+ * singles: the zone may have runs. */
+SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
+				  unsigned int want)
+{
+	unsigned int nr = rpcbuf_min(want / RUN_PAGES, pcp->nr_runs);
+	unsigned int left = pcp->nr_runs - nr;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		slots_expand_run(pages + i * RUN_PAGES, pcp->runs[left + i]);
+	os_store(&pcp->nr_runs, left);
+	i *= RUN_PAGES;
+	if (want - i < RUN_PAGES && want != i)
+		i += pcp_pop_singles(pcp, pages + i, want - i);
+	return i;
+}
+
+/* True when 16 slots hold the pages of a run, each with a single owner. */
+SLOTS_INLINE bool pcp_is_run(struct rpcbuf *mm, void *const *pages)
+{
+	uint64_t index = arena_index(&mm->arena, pages[0]);
+	const uint64_t *extra;
+
+	if (index % RUN_PAGES || index + RUN_PAGES > mm->arena.nr_pages ||
+	    !slots_adjacent_run(pages))
+		return false;
+	/* Four counts at a time.  Acquire: as in page_drop(). */
+	extra = (const uint64_t *)(const void *)&mm->extra[index];
+	return !(os_load_acquire(&extra[0]) | os_load_acquire(&extra[1]) |
+		 os_load_acquire(&extra[2]) | os_load_acquire(&extra[3]));
+}
+
+/* Drops a reference on the page of each slot, clears it, keeps the free. */
+SLOTS_INLINE void pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
+				   void **pages, unsigned int nr)
+{
+	unsigned int nr_singles = pcp->nr_singles, i;
+
+	for (i = 0; i < nr; i++) {
+		void *page = pages[i];
+
+		pages[i] = NULL;
+		if (page && page_drop(mm, page))
+			pcp->singles[nr_singles++] = page;
+	}
+	os_store(&pcp->nr_singles, nr_singles);
+}
+
+/* The same, and whole runs are kept as such. */
+SLOTS_INLINE void pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
+			   unsigned int nr)
+{
+	unsigned int nr_runs = pcp->nr_runs, i = 0;
+
+	while (nr - i >= RUN_PAGES) {
+		if (pcp_is_run(mm, pages + i)) {
+			page_mark_run_free(mm, pages + i);
+			pcp->runs[nr_runs++] = pages[i];
+			slots_clear_run(pages + i);
+			i += RUN_PAGES;
+		} else {
+			pcp_push_singles(mm, pcp, pages + i, 1);
+			i++;
+		}
+	}
+	os_store(&pcp->nr_runs, nr_runs);
+	pcp_push_singles(mm, pcp, pages + i, nr - i);
+}
+
+/* True when a release made it keep more than the instance allows. */
+SLOTS_INLINE bool pcp_is_over(const struct rpcbuf *mm, const struct pcp *pcp)
+{
+	return rpcbuf_unlikely(pcp->nr_singles > mm->pcp_singles ||
+			       pcp->nr_runs > mm->pcp_runs);
+}
+
+#endif /* RPCBUF_MM_PCP_FAST_H */

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What the tests of rpcbuf/mm share: random numbers that can be repeated,
+ * instances, and a main() that runs a suite under both protocols of the
+ * per-CPU locks.
+ */
+#ifndef TESTS_MM_UTIL_H
+#define TESTS_MM_UTIL_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rpcbuf/mm.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/zone.h>
+#include <rpcbuf/os/assert.h>
+#include <rpcbuf/os/os.h>
+
+#ifndef __SANITIZE_THREAD__
+#define __SANITIZE_THREAD__ 0
+#endif
+#ifndef __SANITIZE_ADDRESS__
+#define __SANITIZE_ADDRESS__ 0
+#endif
+#define TEST_SANITIZED (__SANITIZE_THREAD__ || __SANITIZE_ADDRESS__)
+
+/* A tenth of the rounds is enough where each costs ten times as much. */
+#define TEST_ROUNDS(n) (TEST_SANITIZED ? (n) / 10 : (n))
+
+/* For loops: Check reports every assertion that holds to its parent process. */
+#define require(condition)                              \
+	do {                                            \
+		if (!(condition))                       \
+			ck_abort_msg("%s", #condition); \
+	} while (0)
+
+/* From RPCBUF_SEED, or the clock; printed, so that a failure can be repeated. */
+static inline uint64_t test_seed(void)
+{
+	const char *given = getenv("RPCBUF_SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 0)
+			      : (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid();
+
+	printf("RPCBUF_SEED=%llu\n", (unsigned long long)seed);
+	fflush(stdout);
+	return seed | 1;
+}
+
+/* xorshift64* */
+static inline uint32_t test_random(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return (uint32_t)(*state * 0x2545f4914f6cdd1dull >> 32);
+}
+
+static inline uint32_t test_below(uint64_t *state, uint32_t n)
+{
+	return test_random(state) % n;
+}
+
+static inline struct rpcbuf *test_create(uint64_t nr_pages)
+{
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+	struct rpcbuf *mm = NULL;
+
+	options.memory = nr_pages * RPCBUF_PAGE_SIZE;
+	ck_assert_int_eq(rpcbuf_create(&mm, &options), 0);
+	ck_assert_ptr_nonnull(mm);
+	return mm;
+}
+
+static inline void test_is_valid(struct rpcbuf *mm)
+{
+	const char *wrong = zone_is_valid(&mm->zone);
+
+	if (!wrong)
+		wrong = pcp_is_valid(mm);
+	ck_assert_msg(wrong == NULL, "%s", wrong);
+}
+
+/* Everything is back, the structures are sound, and it can be unmapped. */
+static inline void test_destroy(struct rpcbuf *mm)
+{
+	struct rpcbuf_mm_counts counts;
+
+	test_is_valid(mm);
+	rpcbuf_mm_counts(mm, &counts);
+	ck_assert_uint_eq(counts.pages_out, 0);
+	ck_assert_int_eq(rpcbuf_destroy(mm), 0);
+}
+
+/* How many iovecs a vector would be. */
+static inline unsigned int test_nr_runs(void *const *pages, unsigned int nr)
+{
+	unsigned int i, runs = nr != 0;
+
+	for (i = 1; i < nr; i++)
+		runs += !rpcbuf_adjacent(pages[i - 1], pages[i]);
+	return runs;
+}
+
+/* Pages of a mapping that are committed. */
+static inline uint64_t test_resident(const void *address, uint64_t nr_pages)
+{
+	unsigned char *vec = malloc(nr_pages);
+	uint64_t i, resident = 0;
+
+	ck_assert_ptr_nonnull(vec);
+	ck_assert_int_eq(
+		mincore((void *)address, nr_pages * RPCBUF_PAGE_SIZE, vec), 0);
+	for (i = 0; i < nr_pages; i++)
+		resident += vec[i] & 1;
+	free(vec);
+	return resident;
+}
+
+/*
+ * Runs the suite as the machine is, and where that means restartable
+ * sequences once more in a process that has none, to cover the fallback.
+ */
+static inline int test_main(Suite *suite, char **argv)
+{
+	SRunner *runner = srunner_create(suite);
+	bool rseq = os_cpulock_rseq();
+	int failed;
+
+	printf("per-CPU locks: %s\n", rseq ? "rseq" : "atomic");
+	fflush(stdout);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	if (failed || !rseq)
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (getenv("RPCBUF_TEST_AGAIN")) {
+		fprintf(stderr, "rseq could not be turned off\n");
+		return EXIT_FAILURE;
+	}
+	setenv("RPCBUF_TEST_AGAIN", "1", 1);
+	setenv("GLIBC_TUNABLES", "glibc.pthread.rseq=0", 1);
+	execv("/proc/self/exe", argv);
+	perror("execv");
+	return EXIT_FAILURE;
+}
+
+#endif /* TESTS_MM_UTIL_H */
