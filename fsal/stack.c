@@ -49,8 +49,6 @@ int rpcbuf_stack_read(void *node, struct config_error_type *err_type,
 	struct stack_block read = { { NULL, NULL } };
 	struct fsal_module *fsal;
 
-	/* On success the commit of the nested block has loaded the module and
-	 * left a reference on it; the look-up would add a second. */
 	if (load_config_from_node(node, &block, &read, true, err_type) != 0)
 		return -EINVAL;
 	if (read.sub.name == NULL)
@@ -60,7 +58,12 @@ int rpcbuf_stack_read(void *node, struct config_error_type *err_type,
 	mem_free(read.sub.name, 0);
 	if (fsal == NULL)
 		return -EINVAL;
+	/* The commit of the nested block has left a reference, the look-up adds
+	 * a second.  When the commit failed there is none, and no node: the
+	 * parser does not tell, and the module may be there unconfigured. */
 	fsal_put(fsal);
+	if (read.sub.fsal_node == NULL)
+		return -EINVAL;
 	stack->fsal = fsal;
 	stack->node = read.sub.fsal_node;
 	return 0;

@@ -46,7 +46,8 @@ struct host_case {
 	const char *sub;
 	const char *path;   /* NULL: an empty folder */
 	const char *rpcbuf; /* line HOST_RPCBUF_LINE, in the RPCBUF block */
-	void (*setup)(void);		/* before the server starts, or NULL */
+	void (*setup)(void); /* before the server starts, or NULL */
+	void (*modules)(const char *folder); /* after they are laid out */
 	int (*body)(struct host *host); /* returns the number of failures */
 };
 
@@ -91,7 +92,9 @@ static fsal_status_t host_create_export(struct fsal_module *fsal, void *node,
 	int failures;
 
 	(void)fsal;
-	if (host_read_block(node, err_type, &read) != 0 || !read.sub.name) {
+	/* The node is set when the plug-in was loaded and configured. */
+	if (host_read_block(node, err_type, &read) != 0 ||
+	    !read.sub.fsal_node) {
 		report_config_errors(err_type, NULL, config_errs_to_log);
 		_exit(2);
 	}
@@ -169,6 +172,8 @@ static void host_be_server(const char *folder)
 	snprintf(conf, sizeof(conf), "%s/ganesha.conf", folder);
 	snprintf(log, sizeof(log), "%s/ganesha.log", folder);
 	host_modules(folder, host_case->sub);
+	if (host_case->modules)
+		host_case->modules(folder);
 	host_configure(folder, conf);
 	if (register_fsal(&host.module, "HOST", FSAL_MAJOR_VERSION,
 			  FSAL_MINOR_VERSION, FSAL_ID_NO_PNFS) != 0)
