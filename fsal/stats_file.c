@@ -66,6 +66,7 @@ void stats_file_write(struct rpcbuf_engine *engine, struct rpcbuf *mm)
 	int err = out ? 0 : errno;
 
 	if (out) {
+		fchmod(fileno(out), 0644); /* the server's umask is 0 */
 		print_all(out, engine, mm);
 		if (fclose(out) != 0 || rename(file.temporary, file.path) < 0)
 			err = errno;

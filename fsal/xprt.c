@@ -122,6 +122,20 @@ static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
 }
 
+/*
+ * In the place of xp_destroy: runs once, when the last reference is gone.
+ * ntirpc forgets the descriptor that it sends queued replies through when the
+ * transport is destroyed between two of them.
+ */
+static void xprt_destroy(SVCXPRT *xprt, u_int flags, const char *tag,
+			 const int line)
+{
+	if (xprt->xp_fd_send != -1)
+		close(xprt->xp_fd_send);
+	xprt->xp_fd_send = -1;
+	hook.stock_connected.xp_destroy(xprt, flags, tag, line);
+}
+
 /* A listener goes away for good only when the server shuts down. */
 static void listener_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 			    const int line)
@@ -248,6 +262,7 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 	set(&hook.listening->xp_unlink, listener_unlink);
 	set(&hook.connected->xp_checksum, request_checksum);
 	set(&hook.connected->xp_unlink, xprt_unlink);
+	set(&hook.connected->xp_destroy, xprt_destroy);
 	/* Last: what it adopts needs the others. */
 	set(&hook.connected->xp_recv, xprt_recv);
 	return 0;
@@ -256,6 +271,7 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 void xprt_unhook(void)
 {
 	set(&hook.connected->xp_recv, hook.stock_connected.xp_recv);
+	set(&hook.connected->xp_destroy, hook.stock_connected.xp_destroy);
 	set(&hook.connected->xp_unlink, hook.stock_connected.xp_unlink);
 	set(&hook.connected->xp_checksum, hook.stock_connected.xp_checksum);
 	set(&hook.listening->xp_unlink, hook.stock_listening.xp_unlink);

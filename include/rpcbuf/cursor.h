@@ -31,6 +31,7 @@ struct rpcbuf_message {
 	uint32_t wire_length; /* bytes on the wire, marks included */
 	uint32_t length;      /* bytes of the message, marks not counted */
 	uint32_t fragments;
+	bool run; /* give the pages back with rpcbuf_free_run() */
 };
 
 /* Drops the message's references; its pages array is all NULL afterwards. */

@@ -94,8 +94,9 @@ struct rpcbuf_engine_options {
 	unsigned int max_threads; /* threads that run calls, at most 4096 */
 	uint32_t read_ahead;	  /* bytes that one receive takes at most when
 				   * it does not know of a longer record */
-	uint32_t handover_us;	  /* a call that runs longer gives its loop to
-				   * another thread; at least 100 */
+	uint32_t handover_us;	  /* a call that runs for longer gives its loop
+				   * to another thread, before it has run for
+				   * twice as long; at least 100 */
 	uint32_t spin_us;	  /* longest poll before blocking; 0: never */
 	uint32_t idle_timeout;	  /* seconds, 0: never */
 	uint32_t record_timeout;  /* seconds for a started record, 0: never */

@@ -79,26 +79,31 @@ int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst);
 void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst);
 
 /*
- * rpcbuf_rqst_prefer_run - before a fill: the first @nr pages should be
- * adjacent in memory.
+ * rpcbuf_rqst_try_run - fill a vector whose pages shall be adjacent in memory.
  *
- * If they are not, what is there is exchanged for one run, where the allocator
- * has one; the vector is filled by rpcbuf_rqst_fill() either way.
+ * For a vector that is filled by this function alone, of at most
+ * RPCBUF_RUN_MAX pages.  Its pages are what is left of one run; when these are
+ * fewer than @nr, they are given back and a new run is taken.  Returns 0 with
+ * @nr pages or more in front, or -ENOMEM with an empty vector when no run is
+ * free or others wait for pages.  Pages taken from it are best given back with
+ * rpcbuf_free_run().
  */
-void rpcbuf_rqst_prefer_run(struct rpcbuf_rqst *rqst, unsigned int nr);
+int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr);
 
 /* @eventfd is written to when a queued vector should try again; -1: none. */
 void rpcbuf_rqst_notify(struct rpcbuf_rqst *rqst, int eventfd);
 
-/* maxpages + 1 slots, the last always NULL. */
+/* The pages in front: as many as are populated, then a NULL.  A full vector
+ * has maxpages. */
 void **rpcbuf_rqst_pages(struct rpcbuf_rqst *rqst);
+unsigned int rpcbuf_rqst_populated(const struct rpcbuf_rqst *rqst);
 unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst);
 
 /*
- * rpcbuf_rqst_take - move the first @nr pages of a full vector to @pages.
+ * rpcbuf_rqst_take - move the first @nr pages of a vector to @pages.
  *
- * The caller owns them then; the others move to the front, so that what is
- * received next lies behind what was received last.
+ * The caller owns them then.  Until the next fill the vector begins behind
+ * them; the fill puts other pages in their slots, and those are used first.
  */
 void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages);
 

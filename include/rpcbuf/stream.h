@@ -30,6 +30,7 @@ struct rpcbuf_stream {
 	uint32_t head;	   /* first byte of the record under way, in pages[0] */
 	uint32_t parsed;   /* bytes behind head that the machine has seen */
 	uint32_t filled;   /* bytes behind head that have arrived */
+	bool run;	   /* some of the pages are of a run */
 	struct rpcbuf_record_machine machine;
 };
 
@@ -53,9 +54,8 @@ bool rpcbuf_stream_empty(const struct rpcbuf_stream *stream);
 /*
  * rpcbuf_stream_iov - where the next bytes go.
  *
- * The room in the stream's last page, then pages from the front of @rqst,
- * which must be full: up to @want bytes in all, adjacent pages as one entry,
- * at most @max_iov entries.  Returns how many entries were written, 0 when
+ * The room in the stream's last page, then the pages in front of @rqst: up to
+ * @want bytes in all, adjacent pages as one entry, at most @max_iov entries.  Returns how many entries were written, 0 when
  * the stream has no slot left (a full vector within its limits never gets there).
  */
 unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *stream,
@@ -63,9 +63,12 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *stream,
 			       struct iovec *iov, unsigned int max_iov);
 
 /* The first @len bytes of those entries were written to: takes their pages
- * out of @rqst. */
+ * out of @rqst.  @run: the pages of @rqst are a run. */
 void rpcbuf_stream_commit(struct rpcbuf_stream *stream,
-			  struct rpcbuf_rqst *rqst, size_t len);
+			  struct rpcbuf_rqst *rqst, size_t len, bool run);
+
+/* The page that would continue the stream's last one in memory, or NULL. */
+const void *rpcbuf_stream_next_page(const struct rpcbuf_stream *stream);
 
 /*
  * rpcbuf_stream_next - take the next complete message out.

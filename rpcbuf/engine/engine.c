@@ -228,16 +228,24 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 	return 0;
 }
 
+static void add_vector(struct rpcbuf_engine_stats *sum,
+		       const struct rpcbuf_rqst *rqst)
+{
+	struct rpcbuf_rqst_stats stats;
+
+	rpcbuf_rqst_stats(rqst, &stats);
+	sum->pages_filled += stats.pages_filled;
+	sum->bulk_calls += stats.bulk_calls;
+	sum->sleeps += stats.sleeps;
+	sum->sleep_ns += stats.sleep_ns;
+}
+
 static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 {
 	const struct loop_stats *s = &loop->stats;
-	struct rpcbuf_rqst_stats rqst;
 
-	rpcbuf_rqst_stats(loop->rqst, &rqst);
-	sum->pages_filled += rqst.pages_filled;
-	sum->bulk_calls += rqst.bulk_calls;
-	sum->sleeps += rqst.sleeps;
-	sum->sleep_ns += rqst.sleep_ns;
+	add_vector(sum, loop->rqst);
+	add_vector(sum, loop->run);
 	sum->requests += os_load(&s->requests);
 	sum->bytes_received += os_load(&s->bytes_received);
 	sum->receives += os_load(&s->receives);

@@ -90,7 +90,8 @@ struct loop {
 	int kick_fd; /* eventfd: look at posted, at parked, at the stop flag */
 
 	/* The owner's. */
-	struct rpcbuf_rqst *rqst;
+	struct rpcbuf_rqst *rqst; /* filled in bulk, through the caches */
+	struct rpcbuf_rqst *run;  /* one run, for payloads */
 	struct list_head ready;
 	struct list_head parked;
 	struct list_head unsent;

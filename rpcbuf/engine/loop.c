@@ -25,10 +25,13 @@
 #define LARGE_CALL (8u << 10)
 /* So many small ones in a row, and no large one is expected. */
 #define SMALL_CALLS 64
+/* Pages of a run that small calls may use up before the rest is too short for
+ * the largest payload: header pages that it does not need. */
+#define RUN_SLACK 1
 /* Steps between two looks at the other connections. */
 #define STEPS_PER_POLL 32
 /* Parked connections are tried again this often, wake-ups aside. */
-#define RETRY_MS 5
+#define RETRY_MS 1
 /* A loop that received nothing for so long keeps no pages. */
 #define IDLE_PAGES_NS (2 * SECOND_NS)
 /* How long one connection may hold up others that wait for pages. */
@@ -123,7 +126,6 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 
 	conn->readable = n == (ssize_t)asked;
 	if (n > 0) {
-		rpcbuf_stream_commit(&conn->stream, loop->rqst, (size_t)n);
 		loop->stats.bytes_received += (uint64_t)n;
 		conn->progress_ns = loop->now_ns;
 		loop->received_ns = loop->now_ns;
@@ -149,65 +151,83 @@ static size_t iov_bytes(const struct iovec *iov, unsigned int nr)
 	return bytes;
 }
 
+/* Bytes that the call under way, or the next one, is known or likely to need. */
+static size_t call_size(const struct rpcbuf_conn *conn)
+{
+	if (!rpcbuf_stream_empty(&conn->stream))
+		return rpcbuf_stream_wanted(&conn->stream);
+	return conn->last_length < LARGE_CALL ? 0 : conn->last_length;
+}
+
+/*
+ * The vector to receive into: the run, for a connection that has lately sent a
+ * large call or not shown yet what it sends; the pages from the caches for
+ * others, and where no run is free.  A call that is under way goes on in the
+ * run only where its pages go on.  NULL: there are no pages now.
+ */
+static struct rpcbuf_rqst *choose_vector(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+	unsigned int nr = rpcbuf_pages_spanned(0, call_size(conn));
+	bool start = rpcbuf_stream_empty(&conn->stream);
+
+	if (start && conn->small_calls < SMALL_CALLS) {
+		if (!nr)
+			nr = rpcbuf_rqst_maxpages(loop->run) - RUN_SLACK;
+		if (rpcbuf_rqst_try_run(loop->run, nr) == 0)
+			return loop->run;
+	} else if (!start && rpcbuf_rqst_populated(loop->run) >= nr &&
+		   rpcbuf_rqst_pages(loop->run)[0] ==
+			   rpcbuf_stream_next_page(&conn->stream)) {
+		return loop->run;
+	}
+	return rpcbuf_rqst_try_fill(loop->rqst) ? NULL : loop->rqst;
+}
+
 /*
  * How much to ask the socket for.  Small calls are read ahead.  Where the last
  * call was large the next are likely to be as large: the receive ends where
  * such a call does, so that each starts in fresh pages and lies in one run.
  */
-static size_t receive_size(const struct rpcbuf_conn *conn)
+static size_t receive_size(const struct rpcbuf_conn *conn,
+			   const struct rpcbuf_rqst *rqst)
 {
-	size_t ahead = conn->loop->engine->options.read_ahead;
-	size_t wanted = rpcbuf_stream_wanted(&conn->stream);
+	size_t first = call_size(conn);
+	size_t most = rpcbuf_max(first, conn->loop->engine->options.read_ahead);
 
-	if (conn->last_length < LARGE_CALL)
-		return rpcbuf_max(ahead, wanted);
-	if (rpcbuf_stream_empty(&conn->stream))
-		wanted = conn->last_length;
-	if (wanted < ahead)
-		wanted += (ahead - wanted) / conn->last_length *
-			  conn->last_length;
-	return wanted;
-}
-
-/*
- * At the start of a call: will the receive, or what follows it in a call whose
- * length nobody knows yet, lie in one run?  Connections that have shown only
- * small calls for a while do not ask for it.
- */
-static void prefer_run(struct rpcbuf_conn *conn, size_t want)
-{
-	struct rpcbuf_rqst *rqst = conn->loop->rqst;
-
-	if (!rpcbuf_stream_empty(&conn->stream))
-		return;
-	if (conn->last_length >= LARGE_CALL)
-		rpcbuf_rqst_prefer_run(rqst, rpcbuf_pages_spanned(0, want));
-	else if (conn->small_calls < SMALL_CALLS)
-		rpcbuf_rqst_prefer_run(rqst, rpcbuf_rqst_maxpages(rqst) - 1);
+	most = rpcbuf_min(most,
+			  rpcbuf_rqst_populated(rqst) * RPCBUF_PAGE_SIZE);
+	if (conn->last_length < LARGE_CALL || first >= most)
+		return most;
+	return first +
+	       (most - first) / conn->last_length * conn->last_length;
 }
 
 static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct iovec iov[IOV_MAX_RECEIVE];
-	size_t want = receive_size(conn);
+	struct rpcbuf_rqst *rqst;
 	unsigned int nr;
+	ssize_t n;
 
 	if (!conn->readable) {
 		conn->drained = true;
 		step_aside(conn, CONN_WATCHED);
 		return;
 	}
-	prefer_run(conn, want);
-	if (!may_hold(conn) || rpcbuf_rqst_try_fill(loop->rqst) ||
-	    !conn_attach_slots(conn)) {
+	rqst = may_hold(conn) ? choose_vector(conn) : NULL;
+	if (!rqst || !conn_attach_slots(conn)) {
 		park(conn);
 		return;
 	}
-	nr = rpcbuf_stream_iov(&conn->stream, loop->rqst, want, iov,
-			       IOV_MAX_RECEIVE);
+	nr = rpcbuf_stream_iov(&conn->stream, rqst, receive_size(conn, rqst),
+			       iov, IOV_MAX_RECEIVE);
 	loop->stats.receives++;
-	received(conn, loop->backend->receive(conn, iov, nr),
-		 iov_bytes(iov, nr));
+	n = loop->backend->receive(conn, iov, nr);
+	if (n > 0)
+		rpcbuf_stream_commit(&conn->stream, rqst, (size_t)n,
+				     rqst == loop->run);
+	received(conn, n, iov_bytes(iov, nr));
 }
 
 static unsigned int log2_up(uint32_t value)
@@ -424,6 +444,12 @@ static void check_times(struct rpcbuf_conn *conn)
 	}
 }
 
+static void release_vectors(struct loop *loop)
+{
+	rpcbuf_rqst_release(loop->rqst);
+	rpcbuf_rqst_release(loop->run);
+}
+
 /* Once a second. */
 static void scan(struct loop *loop)
 {
@@ -445,8 +471,11 @@ static void scan(struct loop *loop)
 	pthread_mutex_lock(&loop->lock);
 	list_splice_tail(&all, &loop->conns);
 	pthread_mutex_unlock(&loop->lock);
+	/* What others wait for is not kept for payloads to come. */
+	if (rpcbuf_wait_pending(loop->engine->mm))
+		rpcbuf_rqst_release(loop->run);
 	if (loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
-		rpcbuf_rqst_release(loop->rqst);
+		release_vectors(loop);
 }
 
 /*
@@ -551,7 +580,7 @@ bool loop_own(struct loop *loop)
 
 	for (;;) {
 		if (engine_stopping(loop->engine) && drain(loop)) {
-			rpcbuf_rqst_release(loop->rqst);
+			release_vectors(loop);
 			return true;
 		}
 		if (list_empty(&loop->ready) || loop->steps >= STEPS_PER_POLL)
@@ -589,6 +618,10 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	if (err)
 		return err;
 	rpcbuf_rqst_notify(loop->rqst, loop->kick_fd);
+	err = rpcbuf_rqst_create(&loop->run, engine->mm, NULL,
+				 rpcbuf_min(maxpages, RPCBUF_RUN_MAX));
+	if (err)
+		return err;
 	return loop->backend->open(loop);
 }
 
@@ -600,6 +633,7 @@ void loop_close(struct loop *loop)
 	if (loop->kick_fd >= 0)
 		close(loop->kick_fd);
 	rpcbuf_rqst_destroy(loop->rqst);
+	rpcbuf_rqst_destroy(loop->run);
 	free(loop->spare_slots);
 	pthread_mutex_destroy(&loop->lock);
 }

@@ -232,8 +232,7 @@ void watcher_rouse(struct rpcbuf_engine *engine)
 static void *watcher_main(void *arg)
 {
 	struct rpcbuf_engine *engine = arg;
-	/* A call is seen twice, so it has run for one to two intervals. */
-	uint64_t interval = engine->options.handover_us * UINT64_C(500);
+	uint64_t interval = engine->options.handover_us * UINT64_C(1000);
 	struct timespec pause = deadline(interval);
 	unsigned int idle_looks = 0;
 

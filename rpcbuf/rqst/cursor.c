@@ -16,9 +16,8 @@
 
 void rpcbuf_message_release(struct rpcbuf_message *message)
 {
-	/* Pages of a payload came in a run, and the next one wants it whole:
-	 * the caches are for the single pages of small calls. */
-	if (message->nr_pages > 1)
+	/* The next payload wants the run whole again. */
+	if (message->run)
 		rpcbuf_free_run(message->mm, message->nr_pages, message->pages);
 	else
 		rpcbuf_free_bulk_array(message->mm, message->nr_pages,

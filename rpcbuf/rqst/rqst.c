@@ -27,7 +27,10 @@ struct rpcbuf_rqst {
 	struct rpcbuf_rqst_stats stats;
 	uint64_t shortage_since; /* ns, 0 while there is none */
 	unsigned int maxpages;
-	unsigned int populated; /* slots in front; the others are NULL */
+	/* Slots [0, refilled) and [first, maxpages) have pages, those between
+	 * are NULL.  A vector that is used has refilled == 0. */
+	unsigned int refilled;
+	unsigned int first;
 	void *pages[]; /* maxpages + 1, the last always NULL */
 };
 
@@ -45,6 +48,7 @@ int rpcbuf_rqst_create(struct rpcbuf_rqst **out, struct rpcbuf *mm,
 	rqst->service = service;
 	rqst->waiter = (struct rpcbuf_waiter)RPCBUF_WAITER_INIT;
 	rqst->maxpages = maxpages;
+	rqst->first = maxpages;
 	*out = rqst;
 	return 0;
 }
@@ -59,7 +63,12 @@ void rpcbuf_rqst_destroy(struct rpcbuf_rqst *rqst)
 
 void **rpcbuf_rqst_pages(struct rpcbuf_rqst *rqst)
 {
-	return rqst->pages;
+	return rqst->pages + rqst->first;
+}
+
+unsigned int rpcbuf_rqst_populated(const struct rpcbuf_rqst *rqst)
+{
+	return rqst->maxpages - rqst->first;
 }
 
 unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst)
@@ -74,12 +83,9 @@ void rpcbuf_rqst_notify(struct rpcbuf_rqst *rqst, int eventfd)
 
 void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
 {
-	unsigned int rest = rqst->populated - nr;
-
-	memcpy(pages, rqst->pages, nr * sizeof(*pages));
-	memmove(rqst->pages, rqst->pages + nr, rest * sizeof(*pages));
-	memset(rqst->pages + rest, 0, nr * sizeof(*pages));
-	rqst->populated = rest;
+	memcpy(pages, rqst->pages + rqst->first, nr * sizeof(*pages));
+	memset(rqst->pages + rqst->first, 0, nr * sizeof(*pages));
+	rqst->first += nr;
 }
 
 void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
@@ -93,8 +99,10 @@ void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
 
 static void give_back(struct rpcbuf_rqst *rqst)
 {
-	rpcbuf_free_bulk_array(rqst->mm, rqst->populated, rqst->pages);
-	rqst->populated = 0;
+	/* Past the caches: who waits gets them, and runs are whole again. */
+	rpcbuf_free_run(rqst->mm, rqst->maxpages, rqst->pages);
+	rqst->refilled = 0;
+	rqst->first = rqst->maxpages;
 }
 
 void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst)
@@ -116,44 +124,40 @@ static bool fill_while_progress(struct rpcbuf_rqst *rqst)
 	unsigned int got;
 
 	do {
-		got = rpcbuf_alloc_bulk_array(
-			rqst->mm, RPCBUF_GFP_NOWAIT,
-			rqst->maxpages - rqst->populated,
-			rqst->pages + rqst->populated);
-		rqst->populated += got;
+		got = rpcbuf_alloc_bulk_array(rqst->mm, RPCBUF_GFP_NOWAIT,
+					      rqst->first - rqst->refilled,
+					      rqst->pages + rqst->refilled);
+		rqst->refilled += got;
 		rqst->stats.bulk_calls++;
 		rqst->stats.pages_filled += got;
-		if (rqst->populated == rqst->maxpages)
+		if (rqst->refilled == rqst->first) {
+			rqst->refilled = 0;
+			rqst->first = 0;
 			return true;
+		}
 	} while (got);
 	return false;
 }
 
-static unsigned int front_run(const struct rpcbuf_rqst *rqst, unsigned int most)
+int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr)
 {
-	unsigned int nr = 1;
+	unsigned int got;
 
-	if (!rqst->populated)
+	if (nr > rqst->maxpages)
+		return -ENOMEM;
+	if (rpcbuf_rqst_populated(rqst) >= nr)
 		return 0;
-	most = rpcbuf_min(most, rqst->populated);
-	while (nr < most &&
-	       rpcbuf_adjacent(rqst->pages[nr - 1], rqst->pages[nr]))
-		nr++;
-	return nr;
-}
-
-void rpcbuf_rqst_prefer_run(struct rpcbuf_rqst *rqst, unsigned int nr)
-{
-	unsigned int most = rpcbuf_min(rqst->maxpages, RPCBUF_RUN_MAX);
-
-	nr = rpcbuf_min(nr, most);
-	if (rqst->shortage_since || rpcbuf_wait_pending(rqst->mm) ||
-	    front_run(rqst, nr) >= nr)
-		return;
-	rpcbuf_free_run(rqst->mm, rqst->populated, rqst->pages);
-	rqst->populated = rpcbuf_alloc_run(rqst->mm, most, rqst->pages);
+	rpcbuf_free_run(rqst->mm, rpcbuf_rqst_populated(rqst),
+			rqst->pages + rqst->first);
+	rqst->first = rqst->maxpages;
+	if (rpcbuf_wait_pending(rqst->mm))
+		return -ENOMEM;
+	got = rpcbuf_alloc_run(rqst->mm, rqst->maxpages, rqst->pages);
+	rqst->stats.fills++;
 	rqst->stats.bulk_calls++;
-	rqst->stats.pages_filled += rqst->populated;
+	rqst->stats.pages_filled += got;
+	rqst->first -= got;
+	return got ? 0 : -ENOMEM;
 }
 
 /* Out of the fast path: somebody waits for pages, or we must. */
@@ -176,7 +180,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 
 int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
 {
-	if (rqst->populated == rqst->maxpages)
+	if (!rqst->first)
 		return 0;
 	if (!rqst->shortage_since) {
 		rqst->stats.fills++;

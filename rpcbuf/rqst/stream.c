@@ -56,7 +56,7 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *s,
 	void *const *fresh = rpcbuf_rqst_pages(rqst);
 	size_t room = last_page_room(s);
 	size_t free_slots = rpcbuf_min(s->nr_slots - s->nr_pages,
-				       rpcbuf_rqst_maxpages(rqst));
+				       rpcbuf_rqst_populated(rqst));
 	unsigned int n = 0;
 
 	want = rpcbuf_min(want, room + free_slots * RPCBUF_PAGE_SIZE);
@@ -87,8 +87,15 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *s,
 	return n;
 }
 
+const void *rpcbuf_stream_next_page(const struct rpcbuf_stream *s)
+{
+	return s->nr_pages ? (char *)s->pages[s->nr_pages - 1] +
+				     RPCBUF_PAGE_SIZE
+			   : NULL;
+}
+
 void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
-			  size_t len)
+			  size_t len, bool run)
 {
 	size_t room = last_page_room(s);
 	uint32_t nr;
@@ -97,6 +104,7 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 		nr = rpcbuf_pages_spanned(0, len - room);
 		rpcbuf_rqst_take(rqst, nr, s->pages + s->nr_pages);
 		s->nr_pages += nr;
+		s->run |= run;
 	}
 	s->filled += (uint32_t)len;
 }
@@ -159,14 +167,17 @@ static int cut(struct rpcbuf_stream *s, struct rpcbuf_message *message)
 	message->wire_length = s->parsed;
 	message->length = s->machine.length;
 	message->fragments = s->machine.fragments;
+	message->run = s->run;
 
 	s->nr_pages -= keep;
 	memmove(s->pages, s->pages + keep, s->nr_pages * sizeof(*s->pages));
 	s->head = end - keep * (uint32_t)RPCBUF_PAGE_SIZE;
 	s->filled -= s->parsed;
 	s->parsed = 0;
-	if (!more)
+	if (!more) {
 		s->head = 0;
+		s->run = false;
+	}
 	return 1;
 }
 
