@@ -19,7 +19,6 @@ set -euo pipefail
 RPCBUF_SOURCE=${RPCBUF_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 RPCBUF_BUILD=${RPCBUF_BUILD:-$RPCBUF_SOURCE/build}
 BIN=$RPCBUF_BUILD/tests/e2e
-GANESHA_MODULES=/usr/lib/$(uname -m)-linux-gnu/ganesha
 PLUGIN=$RPCBUF_BUILD/fsal/libfsalrpcbuf.so
 START_SECONDS=20
 STOP_SECONDS=5
@@ -34,6 +33,7 @@ S_MEM='Inode_Size = 0x200000;' # without it, files have no content
 S_SUB=
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/rpcbuf-e2e.XXXXXX")
+CONF=$T/ganesha.conf
 LOG=$T/ganesha.log
 STATS=$T/statistics
 SERVER=
@@ -70,9 +70,10 @@ on_exit() {
 	trap - EXIT INT TERM
 	if ((status != 0 && status != SKIP)); then
 		echo "--- statistics, and the last lines of the server's log:" >&2
-		cat "$STATS" >&2 2>/dev/null || true
-		grep -vE ':EVENT :|:DBUS :|NFS CB :' "$LOG" | tail -n 20 >&2 || true
-		grep -i rpcbuf "$LOG" | tail -n 20 >&2 || true
+		grep -v ' 0$' "$STATS" 2>/dev/null | paste -s -d ' ' >&2 || true
+		grep -vE ':EVENT :|:DBUS :|NFS CB :|RADOS|gssd_|:LOG: Changing' \
+			"$LOG" | tail -n 20 >&2 || true
+		grep 'EVENT :RPCBUF' "$LOG" | tail -n 5 >&2 || true
 	fi
 	for pid in $(jobs -p); do
 		kill -9 "$pid" 2>/dev/null || true
@@ -93,99 +94,44 @@ port_is_free() {
 	! (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null
 }
 
-# Two free ports in a row, below those that outgoing connections take.
-pick_ports() {
-	local port
-	while :; do
-		port=$((20500 + (RANDOM * 32768 + RANDOM) % 11000))
-		if port_is_free "$port" && port_is_free $((port + 1)); then
-			PORT=$port
-			MOUNT_PORT=$((port + 1))
-			return
-		fi
+# A free port below those that outgoing connections take.
+pick_port() {
+	PORT=$((20500 + (RANDOM * 32768 + RANDOM) % 11000))
+	until port_is_free "$PORT"; do
+		PORT=$((PORT + 1))
 	done
 }
 
-fsal_block() {
-	if with_plugin; then
-		echo "FSAL { Name = RPCBUF; FSAL { Name = $S_FSAL; $S_SUB } }"
-	else
-		echo "FSAL { Name = $S_FSAL; $S_SUB }"
-	fi
-}
-
+# The configuration is the one of tools/serve, with the test's lines added.
 server_configure() {
-	local modules=$T/modules
-	mkdir -p "$modules" "$T/export" "$T/recovery"
-	chmod 777 "$T/export"
-	ln -sf "$GANESHA_MODULES"/*.so "$modules/"
-	if [[ $S_FSAL == MEM ]]; then
-		EXPORT=/mem
-	else
-		EXPORT=$T/export
-	fi
+	rm -rf "$T/recovery" # else it would wait for clients of the last one
+	local options=(--config --run-dir "$T" --port "$PORT" --fsal "$S_FSAL")
+	with_plugin || options+=(--stock)
+	EXPORT=$T/export
+	mkdir -p "$EXPORT"
+	chmod 777 "$EXPORT"
+	"$RPCBUF_SOURCE/tools/serve" "${options[@]}" "$EXPORT" >/dev/null || return
+	MOUNT_PORT=$(sed -n 's/.*MNT_Port = \([0-9]*\);/\1/p' "$CONF")
 	if with_plugin; then
-		ln -sf "$PLUGIN" "$modules/"
+		ln -sf "$PLUGIN" "$T/plugins/"
 	fi
-	cat >"$T/ganesha.conf" <<-EOF
-		NFS_CORE_PARAM {
-			NFS_Port = $PORT;
-			MNT_Port = $MOUNT_PORT;
-			Bind_addr = $HOST;
-			Protocols = 3, 4;
-			Enable_NLM = false;
-			Enable_RQUOTA = false;
-			Plugins_Dir = $modules;
-			$S_CORE
-		}
-		NFSv4 {
-			Graceless = true;
-			RecoveryBackend = fs;
-			RecoveryRoot = $T/recovery;
-		}
-		NFS_KRB5 { Active_krb5 = false; }
-		EXPORT {
-			Export_Id = 1;
-			Path = $EXPORT;
-			Pseudo = /e;
-			Access_Type = RW;
-			Squash = No_Root_Squash;
-			Protocols = 3, 4;
-			Transports = TCP;
-			SecType = sys;
-			$(fsal_block)
-		}
-		MEM { $S_MEM }
-		LOG { Default_Log_Level = EVENT; }
-	EOF
-	if with_plugin; then
-		cat >>"$T/ganesha.conf" <<-EOF
-			RPCBUF {
-				Statistics = $STATS;
-				$S_RPCBUF
-			}
-		EOF
+	if [[ $S_RPCBUF == *Memory* ]]; then
+		sed -i '/Memory = /d' "$CONF"
 	fi
-}
-
-# Ganesha registers NFS v3 with rpcbind or does not start.
-need_rpcbind() {
-	rpcinfo -p "$HOST" >/dev/null 2>&1 && return
-	/sbin/rpcbind -f 2>>"$T/rpcbind.out" &
-	for _ in {1..100}; do
-		rpcinfo -p "$HOST" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	fail "rpcbind does not answer"
+	sed -i -e "s|^NFS_CORE_PARAM {|& $S_CORE|" -e "s|^RPCBUF {|& $S_RPCBUF|" \
+		-e "s|FSAL { Name = $S_FSAL;|& $S_SUB|" "$CONF"
+	echo "MEM { $S_MEM }" >>"$CONF"
 }
 
 # Starts ganesha.nfsd with what server_configure wrote, does not wait for it.
 # Tests hold clients' inputs open as descriptor 3; the server must not.
-# S_WRAP: a command to start it under, which must exec it.
+# S_WRAP: a command to start it under, which must exec it. Its rpcbind is its
+# own, so that tests may run at once.
 server_launch() {
 	rm -f "$STATS"
 	# shellcheck disable=SC2086 # a command and its options
-	${S_WRAP:-} ganesha.nfsd -F -f "$T/ganesha.conf" -L "$LOG" -p "$T/pid" \
+	${S_WRAP:-} "$RPCBUF_SOURCE/tools/with-rpcbind" --private \
+		ganesha.nfsd -F -f "$CONF" -L "$LOG" -p "$T/pid" \
 		>>"$T/ganesha.out" 2>&1 3>&- &
 	SERVER=$!
 }
@@ -204,25 +150,24 @@ server_wait() {
 	! with_plugin || wait_for "the statistics file" test -s "$STATS"
 }
 
-# Two servers that start at once may take each other's place in rpcbind between
-# one's unregister and register, or the same port: then it is tried again.
+# S_KEEP_PORTS: where the last one was. A port that another process took in
+# between is given up for another one.
 server_start() {
 	local attempt
 	for attempt in 1 2 3 4; do
-		[[ -n ${S_KEEP_PORTS:-} && $attempt == 1 ]] || pick_ports
-		need_rpcbind
-		server_configure
+		if [[ -z ${S_KEEP_PORTS:-} ]]; then
+			pick_port
+			server_configure || continue
+		fi
 		server_launch
 		if server_wait; then
 			return
 		fi
 		wait "$SERVER" || true
 		SERVER=
-		grep -qE 'Cannot (register|bind)|Address already in use' "$LOG" ||
-			break
-		sleep "0.$((RANDOM % 10))"
+		grep -qE 'Cannot bind|Address already in use' "$LOG" || break
 	done
-	fail "the server does not start"
+	fail "the server does not start ($attempt times tried)"
 }
 
 # SIGTERM; it must be gone in time, with status 0 and with every page back.
@@ -295,9 +240,7 @@ server_alive() {
 }
 
 url() {
-	local version=$1 path=$2 base=$EXPORT
-	[[ $version == 3 ]] || base=/e
-	echo "nfs://$HOST$base/$path?nfsport=$PORT&mountport=$MOUNT_PORT&version=$version"
+	echo "nfs://$HOST$EXPORT/$2?nfsport=$PORT&mountport=$MOUNT_PORT&version=$1"
 }
 
 raw() {

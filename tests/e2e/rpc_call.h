@@ -244,12 +244,11 @@ static inline bool rpc_reply_parse(struct rpc_reply *reply, const void *record,
 
 	*view = (struct rpc_view){ record, (const uint8_t *)record + len, false };
 	reply->xid = rpc_get_u32(view);
+	reply->accept_stat = UINT32_MAX;
 	if (rpc_get_u32(view) != 1)
 		return false;
-	if (rpc_get_u32(view)) {
-		reply->accept_stat = UINT32_MAX;
+	if (rpc_get_u32(view))
 		return !view->bad;
-	}
 	rpc_get_u32(view);
 	rpc_get_opaque(view, &verifier);
 	reply->accept_stat = rpc_get_u32(view);

@@ -90,12 +90,14 @@ static inline void rpc_put_fragment(struct rpc_buf *wire, const uint8_t *data,
 	rpc_put(wire, data, len);
 }
 
-static inline size_t rpc_cut_next(struct rpc_cut *cut, size_t at)
+static inline size_t rpc_cut_next(struct rpc_cut *cut)
 {
+	size_t size = cut->size;
+
 	if (cut->kind == RPC_CUT_AT)
-		return at ? SIZE_MAX : cut->size;
+		cut->size = SIZE_MAX;
 	if (cut->kind != RPC_CUT_RANDOM)
-		return cut->size;
+		return size;
 	cut->size = cut->size * 6364136223846793005u + 1442695040888963407u;
 	if (cut->size >> 61 == 0)
 		return 0;
@@ -119,7 +121,7 @@ static inline void rpc_cut_record(struct rpc_cut cut, struct rpc_buf *wire,
 	while (empties--)
 		rpc_put_fragment(wire, NULL, 0, 0);
 	do {
-		size_t left = record->len - at, len = rpc_cut_next(&cut, at);
+		size_t left = record->len - at, len = rpc_cut_next(&cut);
 
 		if (cut.empty)
 			rpc_put_fragment(wire, NULL, 0, 0);
