@@ -104,18 +104,23 @@ static void list_del(struct zone *zone, uint32_t number)
 		zone->orders &= ~(1u << block->order);
 }
 
-/* After a word of the block changed: it may belong on another list. */
-static void update(struct zone *zone, uint32_t number, unsigned int w)
+/* After the orders of words changed: the block may belong on another list. */
+static void relink(struct zone *zone, uint32_t number)
 {
-	struct zone_block *block = &zone->blocks[number];
-	int8_t order;
+	int8_t order = zone_block_order(&zone->blocks[number]);
 
-	block->word_order[w] = zone_word_order(block->free[w]);
-	order = zone_block_order(block);
-	if (order == block->order)
+	if (order == zone->blocks[number].order)
 		return;
 	list_del(zone, number);
 	list_add(zone, number, order);
+}
+
+static void update(struct zone *zone, uint32_t number, unsigned int w)
+{
+	struct zone_block *block = &zone->blocks[number];
+
+	block->word_order[w] = zone_word_order(block->free[w]);
+	relink(zone, number);
 }
 
 /* The last block may be cut short by the budget: what is missing is not free. */
@@ -182,6 +187,11 @@ static unsigned int best_word(const struct zone_block *block, int least)
 	return best;
 }
 
+static uint64_t low_bits(unsigned int n)
+{
+	return n >= 64 ? ~0ull : (1ull << n) - 1;
+}
+
 /* Lowest @n set bits of a word. */
 static uint64_t lowest_bits(uint64_t word, unsigned int n)
 {
@@ -192,30 +202,43 @@ static uint64_t lowest_bits(uint64_t word, unsigned int n)
 	return word ^ rest;
 }
 
-/* Takes up to @want pages out of one word, ascending. */
+/* The addresses of the pages of a mask, ascending, stretch by stretch. */
+static unsigned int list_pages(const struct zone *zone, uint64_t first,
+			       uint64_t mask, void **pages)
+{
+	unsigned int nr = 0, at, len, i;
+	uintptr_t address;
+
+	while (mask) {
+		at = (unsigned int)__builtin_ctzll(mask);
+		len = mask >> at == ~0ull
+			      ? 64
+			      : (unsigned int)__builtin_ctzll(~(mask >> at));
+		address = (uintptr_t)arena_page(zone->arena, first + at);
+		for (i = 0; i < len; i++)
+			pages[nr++] = (void *)(address + i * RPCBUF_PAGE_SIZE);
+		mask &= ~(low_bits(len) << at);
+	}
+	return nr;
+}
+
+/* Takes up to @want pages out of one word. */
 static unsigned int take_word(struct zone *zone, uint32_t number,
 			      unsigned int w, void **pages, unsigned int want,
 			      bool adjacent)
 {
 	struct zone_block *block = &zone->blocks[number];
 	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER | w * 64;
-	uint64_t mask = block->free[w], bits;
 	unsigned int order = (unsigned int)block->word_order[w];
-	unsigned int taken = 0;
+	uint64_t mask = block->free[w];
+	unsigned int taken;
 
-	if (adjacent) {
-		unsigned int at =
-			(unsigned int)__builtin_ctzll(runs_of(mask, order));
-
-		mask = order == ZONE_WORD_ORDER
-			       ? ~0ull
-			       : ((1ull << (1u << order)) - 1) << at;
-	}
-	mask = lowest_bits(mask, want);
-	for (bits = mask; bits; bits &= bits - 1)
-		pages[taken++] =
-			arena_page(zone->arena,
-				   first + (unsigned int)__builtin_ctzll(bits));
+	if (adjacent)
+		mask = low_bits(rpcbuf_min(want, 1u << order))
+		       << __builtin_ctzll(runs_of(mask, order));
+	else
+		mask = lowest_bits(mask, want);
+	taken = list_pages(zone, first, mask, pages);
 	block->free[w] &= ~mask;
 	block->nr_free = (uint16_t)(block->nr_free - taken);
 	update(zone, number, w);
@@ -272,67 +295,120 @@ static unsigned int put_word(struct zone *zone, uint64_t word, uint64_t mask)
 	return put;
 }
 
+/*
+ * The bits of the pages at the front of an array that lie in one word; their
+ * number goes to *@nr.  Neighbours in the array tend to be neighbours in
+ * memory, so stretches of them are looked for.  Stops at a page that is there
+ * twice.
+ */
+static uint64_t same_word(const struct zone *zone, void *const *pages,
+			  unsigned int *nr)
+{
+	uint64_t index = arena_index(zone->arena, pages[0]);
+	uint64_t word = index / 64, mask = 0, stretch;
+	unsigned int i = 0;
+
+	while (index / 64 == word) {
+		uintptr_t address = (uintptr_t)pages[i];
+		unsigned int bit = index % 64, len = 1;
+		unsigned int most = rpcbuf_min(*nr - i, 64 - bit);
+
+		while (len < most && (uintptr_t)pages[i + len] ==
+					     address + len * RPCBUF_PAGE_SIZE)
+			len++;
+		stretch = low_bits(len) << bit;
+		if (mask & stretch)
+			break;
+		mask |= stretch;
+		i += len;
+		if (i == *nr)
+			break;
+		index = arena_index(zone->arena, pages[i]);
+	}
+	*nr = i;
+	return mask;
+}
+
 void zone_put(struct zone *zone, void *const *pages, unsigned int nr)
 {
-	unsigned int i = 0, put = 0;
+	unsigned int i, n, put = 0;
 
 	rpcbuf_assert(nr <= ZONE_BATCH);
 	os_lock(&zone->lock);
-	while (i < nr) {
-		uint64_t index = arena_index(zone->arena, pages[i]);
-		uint64_t word = index / 64, mask = 0;
+	for (i = 0; i < nr; i += n) {
+		uint64_t word = arena_index(zone->arena, pages[i]) / 64;
 
-		/* Neighbours in the array tend to be neighbours in memory. */
-		do {
-			mask |= 1ull << index % 64;
-			if (++i == nr)
-				break;
-			index = arena_index(zone->arena, pages[i]);
-		} while (index / 64 == word && !(mask >> index % 64 & 1));
-		put += put_word(zone, word, mask);
+		n = nr - i;
+		put += put_word(zone, word, same_word(zone, pages + i, &n));
 	}
 	os_store(&zone->nr_free, zone->nr_free + put);
 	os_unlock(&zone->lock);
 }
 
-/* The number of a block that is wholly free, or nr_blocks. */
-static uint32_t whole_block(struct zone *zone)
+/* The first page, in the block, of a free and aligned run of @order, which the
+ * block has. */
+static unsigned int find_run(const struct zone_block *block, unsigned int order)
 {
-	while (!zone->heads[ZONE_BLOCK_ORDER] && zone->fresh < zone->nr_blocks)
-		open_fresh(zone);
-	return zone->heads[ZONE_BLOCK_ORDER]
-		       ? zone->heads[ZONE_BLOCK_ORDER] - 1
-		       : zone->nr_blocks;
+	unsigned int w, step;
+
+	if (order <= ZONE_WORD_ORDER) {
+		w = best_word(block, (int)order);
+		return w * 64 + (unsigned int)__builtin_ctzll(
+					runs_of(block->free[w], order));
+	}
+	step = 1u << (order - ZONE_WORD_ORDER);
+	for (w = 0; w < ZONE_BLOCK_WORDS; w += step) {
+		unsigned int full = 0;
+
+		while (full < step && block->free[w + full] == ~0ull)
+			full++;
+		if (full == step)
+			break;
+	}
+	return w * 64;
+}
+
+static void clear_run(struct zone *zone, uint32_t number, unsigned int at,
+		      unsigned int nr)
+{
+	struct zone_block *block = &zone->blocks[number];
+
+	block->nr_free = (uint16_t)(block->nr_free - nr);
+	while (nr) {
+		unsigned int w = at / 64, n = rpcbuf_min(nr, 64 - at % 64);
+
+		block->free[w] &= ~(low_bits(n) << at % 64);
+		block->word_order[w] = zone_word_order(block->free[w]);
+		at += n;
+		nr -= n;
+	}
+	relink(zone, number);
 }
 
 bool zone_take_run(struct zone *zone, void **pages, unsigned int want)
 {
-	struct zone_block *block;
-	unsigned int w, i;
-	uint32_t number;
-	uint64_t first;
+	unsigned int order, at, i;
+	uint32_t number, wide;
+	uintptr_t first;
 
 	rpcbuf_assert(want && want <= ZONE_BLOCK_PAGES);
+	order = want == 1 ? 0 : 32 - (unsigned int)__builtin_clz(want - 1);
 	os_lock(&zone->lock);
-	number = whole_block(zone);
-	if (number == zone->nr_blocks) {
+	while (!(wide = zone->orders >> order) && zone->fresh < zone->nr_blocks)
+		open_fresh(zone);
+	if (!wide) {
 		os_unlock(&zone->lock);
 		return false;
 	}
-	block = &zone->blocks[number];
-	list_del(zone, number);
-	for (w = 0; w * 64 < want; w++) {
-		unsigned int left = want - w * 64;
-
-		block->free[w] = left >= 64 ? 0 : ~0ull << left;
-		block->word_order[w] = zone_word_order(block->free[w]);
-	}
-	block->nr_free = (uint16_t)(ZONE_BLOCK_PAGES - want);
-	list_add(zone, number, zone_block_order(block));
+	number = zone->heads[order + (unsigned int)__builtin_ctz(wide)] - 1;
+	at = find_run(&zone->blocks[number], order);
+	clear_run(zone, number, at, want);
 	os_store(&zone->nr_free, zone->nr_free - want);
 	os_unlock(&zone->lock);
-	first = (uint64_t)number << ZONE_BLOCK_ORDER;
+
+	first = (uintptr_t)arena_page(
+		zone->arena, ((uint64_t)number << ZONE_BLOCK_ORDER) + at);
 	for (i = 0; i < want; i++)
-		pages[i] = arena_page(zone->arena, first + i);
+		pages[i] = (void *)(first + i * RPCBUF_PAGE_SIZE);
 	return true;
 }

@@ -68,9 +68,9 @@ unsigned int zone_take(struct zone *zone, void **pages, unsigned int want,
 		       bool adjacent);
 
 /*
- * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages out of a block that is
- * wholly free; false when there is none.  The lock is held for the eight words
- * of the block, whatever @want is.
+ * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages: the front of a free run of
+ * the next order, the smallest that there is; false when there is none.  The
+ * lock is held for the eight words of a block, whatever @want is.
  */
 bool zone_take_run(struct zone *zone, void **pages, unsigned int want);
 

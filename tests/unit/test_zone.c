@@ -235,6 +235,50 @@ START_TEST(double_put_is_refused)
 }
 END_TEST
 
+/* A run is cut from the smallest that serves it, and goes back into it. */
+START_TEST(runs_of_any_length)
+{
+	void **all = calloc(MAX_PAGES, sizeof(*all)), *pages[512], *other[512];
+	unsigned int n;
+
+	setup(4096);
+	for (n = 1; n <= 512; n++) {
+		ck_assert(zone_take_run(&zone, pages, n));
+		ck_assert_uint_eq(test_nr_runs(pages, n), 1);
+		ck_assert_uint_eq(zone_nr_free(&zone), 4096 - n);
+		put_all(pages, n);
+		ck_assert_uint_eq(zone.fresh, 1);
+	}
+	assert_coalesced();
+
+	/* Two vectors of half a block share one; whole blocks stay whole. */
+	ck_assert(zone_take_run(&zone, pages, 200));
+	ck_assert(zone_take_run(&zone, other, 256));
+	ck_assert_uint_eq(zone.fresh, 1);
+	ck_assert(zone_take_run(&zone, all, 257));
+	ck_assert_uint_eq(zone.fresh, 2);
+	put_all(all, 257);
+	put_all(pages, 200);
+	put_all(other, 256);
+	assert_coalesced();
+
+	/* None, although there are pages enough: every 33rd is out. */
+	ck_assert_uint_eq(take_all(all, true), 4096);
+	for (n = 0; n < 4096; n++)
+		if (n % 33)
+			zone_put(&zone, all + n, 1);
+	ck_assert(!zone_take_run(&zone, pages, 33));
+	ck_assert(!zone_take_run(&zone, pages, 512));
+	ck_assert(zone_take_run(&zone, pages, 16));
+	put_all(pages, 16);
+	for (n = 0; n < 4096; n += 33)
+		zone_put(&zone, all + n, 1);
+	assert_coalesced();
+	teardown();
+	free(all);
+}
+END_TEST
+
 /* Used memory is used again before fresh memory is. */
 START_TEST(fresh_blocks_come_last)
 {
@@ -273,9 +317,15 @@ START_TEST(random_against_model)
 
 		/* Drift between empty and full. */
 		if (test_below(&seed, 100) < (round / 2000 % 2 ? 60u : 40u)) {
-			got = zone_take(&zone, pages, n,
-					(bool)test_below(&seed, 2));
-			require(got == rpcbuf_min(n, nr_pages - nr_out));
+			if (test_below(&seed, 10) == 0) {
+				got = zone_take_run(&zone, pages, n) ? n : 0;
+				require(!got || test_nr_runs(pages, n) == 1);
+			} else {
+				got = zone_take(&zone, pages, n,
+						(bool)test_below(&seed, 2));
+				require(got ==
+					rpcbuf_min(n, nr_pages - nr_out));
+			}
 			for (i = 0; i < got; i++) {
 				uint64_t index = arena_index(&arena, pages[i]);
 
@@ -321,6 +371,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, single_pages_come_from_fragments);
 	tcase_add_test(tcase, shortage_takes_what_there_is);
 	tcase_add_test(tcase, double_put_is_refused);
+	tcase_add_test(tcase, runs_of_any_length);
 	tcase_add_test(tcase, fresh_blocks_come_last);
 	tcase_add_test(tcase, random_against_model);
 	suite_add_tcase(suite, tcase);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: the contract of rpcbuf/os holds on this kernel, and where the kernel
+ * refuses membarrier the per-CPU locks fall back.
+ * Method: mutual exclusion is shown by plain counters that many threads
+ * increment; membarrier is refused by a seccomp filter, as containers do.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <rpcbuf/os/lock.h>
+
+#include "mm_util.h"
+
+#define THREADS 4
+
+static uint64_t rounds;
+static uint64_t counter; /* plain: the locks are what protects it */
+static bool stop;
+
+START_TEST(map_aligns)
+{
+	static const size_t aligns[] = {4096, 65536, OS_HUGE_SIZE};
+	unsigned int i;
+	void *address;
+
+	for (i = 0; i < 3; i++) {
+		ck_assert_int_eq(os_map(&address, 12288, aligns[i]), 0);
+		ck_assert_uint_eq((uintptr_t)address % aligns[i], 0);
+		ck_assert_uint_eq(test_resident(address, 3), 0);
+		memset(address, 1, 12288);
+		os_unmap(address, 12288);
+	}
+	ck_assert_int_eq(os_map(&address, SIZE_MAX & ~(size_t)4095, 4096),
+			 -ENOMEM);
+	ck_assert_int_eq(
+		os_map(&address, SIZE_MAX & ~(size_t)4095, OS_HUGE_SIZE),
+		-ENOMEM);
+}
+END_TEST
+
+static void *lock_and_count(void *lock)
+{
+	uint64_t i;
+
+	for (i = 0; i < rounds; i++) {
+		os_lock(lock);
+		counter++;
+		os_unlock(lock);
+	}
+	return NULL;
+}
+
+START_TEST(lock_excludes)
+{
+	struct os_lock lock = {0};
+	pthread_t threads[THREADS];
+	int i;
+
+	rounds = TEST_ROUNDS(100000);
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, lock_and_count, &lock);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(counter, THREADS * rounds);
+	ck_assert(os_lock_try(&lock));
+	ck_assert(!os_lock_try(&lock));
+	os_unlock(&lock);
+	ck_assert(os_lock_try(&lock));
+}
+END_TEST
+
+/* One counter per CPU, only ever incremented under that CPU's lock. */
+static struct {
+	struct os_cpulock lock;
+	uint64_t count;
+} * cpus;
+static bool rseq;
+
+static bool try_here(unsigned int *cpu)
+{
+#ifdef OS_HAVE_RSEQ
+	if (rseq) {
+		*cpu = os_cpu_rseq(os_rseq_area());
+		return os_cpulock_try_rseq(os_rseq_area(), *cpu,
+					   &cpus[*cpu].lock);
+	}
+#endif
+	*cpu = os_cpu();
+	return os_cpulock_try_atomic(&cpus[*cpu].lock);
+}
+
+static void *count_on_cpus(void *arg)
+{
+	uint64_t *successes = arg;
+	unsigned int cpu;
+
+	while (!os_load(&stop)) {
+		if (!try_here(&cpu))
+			continue;
+		cpus[cpu].count++;
+		os_cpulock_release(&cpus[cpu].lock);
+		os_store(successes, *successes + 1);
+	}
+	return NULL;
+}
+
+static void freeze_and_count(unsigned int nr_cpus)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_cpus; i++)
+		os_cpulock_close(&cpus[i].lock, rseq);
+	os_cpulock_settle(rseq);
+	for (i = 0; i < nr_cpus; i++) {
+		os_cpulock_wait(&cpus[i].lock, rseq);
+		cpus[i].count++;
+	}
+	for (i = 0; i < nr_cpus; i++)
+		os_cpulock_open(&cpus[i].lock, rseq);
+}
+
+/* More threads than CPUs, so that holders are preempted, while this one freezes
+ * and counts as well, until everybody had the lock often. */
+START_TEST(cpulock_excludes)
+{
+	uint64_t successes[THREADS] = {0}, sum = 0, total = 0, freezes = 0;
+	unsigned int i, nr_cpus = os_cpu_count();
+	pthread_t threads[THREADS];
+
+	rseq = os_cpulock_rseq();
+	cpus = calloc(nr_cpus, sizeof(*cpus));
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, count_on_cpus, &successes[i]);
+	for (i = 0; i < THREADS; i++)
+		while (os_load(&successes[i]) < 1000 || freezes < 1000) {
+			freeze_and_count(nr_cpus);
+			freezes++;
+		}
+	os_store(&stop, true);
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		sum += successes[i];
+	}
+	sum += freezes * nr_cpus;
+	for (i = 0; i < nr_cpus; i++)
+		total += cpus[i].count;
+	ck_assert_uint_eq(total, sum);
+	free(cpus);
+}
+END_TEST
+
+static void *wake_later(void *word)
+{
+	struct timespec pause = {.tv_nsec = 20000000};
+
+	nanosleep(&pause, NULL);
+	__atomic_store_n((uint32_t *)word, 1, __ATOMIC_SEQ_CST);
+	os_futex_wake(word, 1);
+	return NULL;
+}
+
+START_TEST(futex)
+{
+	uint64_t before = os_now();
+	pthread_t thread;
+	uint32_t word = 0;
+
+	ck_assert_int_eq(os_futex_wait(&word, 1, OS_FOREVER), 0);
+	ck_assert_int_eq(os_futex_wait(&word, 0, before + 1000000), -ETIMEDOUT);
+	ck_assert_uint_ge(os_now(), before + 1000000);
+	pthread_create(&thread, NULL, wake_later, &word);
+	while (os_load_acquire(&word) == 0)
+		ck_assert_int_eq(os_futex_wait(&word, 0, OS_FOREVER), 0);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
+START_TEST(cpu_number)
+{
+	cpu_set_t set;
+
+	ck_assert_uint_lt(os_getcpu(), os_cpu_count());
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+	ck_assert_uint_eq(os_getcpu(), 0);
+	ck_assert_uint_eq(os_cpu(), 0);
+}
+END_TEST
+
+static void refuse_membarrier(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = 4, .filter = filter};
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program),
+			 0);
+}
+
+START_TEST(without_membarrier)
+{
+	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
+	struct rpcbuf *mm;
+	void *pages[300] = {NULL};
+
+	refuse_membarrier();
+	ck_assert_int_eq(os_membarrier_register(), -EPERM);
+	ck_assert(!os_cpulock_rseq());
+	mm = test_create(300);
+	ck_assert(!mm->rseq);
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 300, pages), 300);
+	rpcbuf_wait_join(mm, &waiter);
+	rpcbuf_free_bulk_array(mm, 300, pages);
+	ck_assert_uint_gt(rpcbuf_wait_count(&waiter), 0);
+	rpcbuf_wait_leave(&waiter);
+	test_destroy(mm);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("os");
+	TCase *tcase = tcase_create("os");
+
+	(void)argc;
+	tcase_set_timeout(tcase, 100);
+	tcase_add_test(tcase, map_aligns);
+	tcase_add_test(tcase, lock_excludes);
+	tcase_add_test(tcase, cpulock_excludes);
+	tcase_add_test(tcase, futex);
+	tcase_add_test(tcase, cpu_number);
+	tcase_add_test(tcase, without_membarrier);
+	suite_add_tcase(suite, tcase);
+	return test_main(suite, argv);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: caches give back what was released last, keep runs and single pages
+ * apart, stay within their limits, and never keep a page from who needs it.
+ * Method: pin the thread to one CPU and look into the caches; release on one
+ * CPU and take on another; budgets from 16 pages up.
+ */
+#include <sched.h>
+
+#include "mm_util.h"
+
+static struct rpcbuf *mm;
+
+static uint64_t cached(void)
+{
+	struct rpcbuf_mm_counts counts;
+
+	rpcbuf_mm_counts(mm, &counts);
+	return counts.pages_cached;
+}
+
+/* False where the machine has no such CPU. */
+static bool run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
+static void fill(void **pages, unsigned int nr)
+{
+	memset(pages, 0, nr * sizeof(*pages));
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, nr, pages), nr);
+}
+
+START_TEST(released_last_comes_first)
+{
+	static const unsigned int sizes[] = {1, 7, 15, 16, 17, 100, 257, 300};
+	void *pages[300], *again[300];
+	unsigned int i, n;
+
+	run_on(0);
+	mm = test_create(16384);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		n = sizes[i];
+		fill(pages, n);
+		memcpy(again, pages, n * sizeof(*pages));
+		rpcbuf_free_bulk_array(mm, n, again);
+		fill(again, n);
+		ck_assert_int_eq(memcmp(pages, again, n * sizeof(*pages)), 0);
+		rpcbuf_free_bulk_array(mm, n, again);
+	}
+	test_destroy(mm);
+}
+END_TEST
+
+START_TEST(runs_are_kept_whole)
+{
+	struct pcp *pcp;
+	void *pages[64];
+
+	run_on(0);
+	mm = test_create(16384);
+	fill(pages, 64);
+	pcp = &mm->pcps[0];
+	ck_assert_uint_eq(pcp->nr_runs, 0);
+	rpcbuf_free_bulk_array(mm, 64, pages);
+	ck_assert_uint_eq(pcp->nr_runs, 4);
+	ck_assert_uint_eq(pcp->nr_singles, 0);
+
+	/* Shifted by a page: the runs begin at slot 15, 31 and 47. */
+	fill(pages, 64);
+	rpcbuf_free_bulk_array(mm, 1, pages);
+	rpcbuf_free_bulk_array(mm, 63, pages + 1);
+	ck_assert_uint_eq(pcp->nr_runs, 3);
+	ck_assert_uint_eq(pcp->nr_singles, 16);
+	test_is_valid(mm);
+	test_destroy(mm);
+}
+END_TEST
+
+START_TEST(small_requests_leave_runs_alone)
+{
+	void *pages[512], *small[200];
+	struct pcp *pcp;
+	unsigned int i;
+
+	run_on(0);
+	mm = test_create(16384);
+	fill(pages, 512);
+	rpcbuf_free_bulk_array(mm, 512, pages);
+	pcp = &mm->pcps[0];
+	ck_assert_uint_eq(pcp->nr_runs, 32);
+	for (i = 0; i < 200; i++)
+		small[i] = rpcbuf_alloc_page(mm, 0);
+	ck_assert_uint_eq(pcp->nr_runs, 32);
+	rpcbuf_free_bulk_array(mm, 200, small);
+	test_destroy(mm);
+}
+END_TEST
+
+START_TEST(caches_are_bounded)
+{
+	void **pages = calloc(16384, sizeof(*pages));
+	unsigned int i;
+
+	run_on(0);
+	mm = test_create(16384);
+	fill(pages, 16384);
+	/* Singles, in an order that makes no runs. */
+	for (i = 0; i < 8192; i++)
+		rpcbuf_free_page(mm, pages[i * 2]);
+	ck_assert_uint_le(cached(), mm->pcp_singles + PCP_WINDOW);
+	test_is_valid(mm);
+	for (i = 0; i < 8192; i++)
+		rpcbuf_free_page(mm, pages[i * 2 + 1]);
+	fill(pages, 16384);
+	rpcbuf_free_bulk_array(mm, 16384, pages);
+	ck_assert_uint_le(mm->pcps[0].nr_runs,
+			  mm->pcp_runs + PCP_WINDOW / RUN_PAGES);
+	test_is_valid(mm);
+	ck_assert_uint_gt(pcp_drain_all(mm), 0);
+	ck_assert_uint_eq(cached(), 0);
+	ck_assert_uint_eq(pcp_drain_all(mm), 0);
+	test_destroy(mm);
+	free(pages);
+}
+END_TEST
+
+/* Every page of the budget can be had, whichever CPU's cache it lies in. */
+START_TEST(nothing_is_hoarded)
+{
+	static const unsigned int budgets[] = {16,  17,	 40,   100,
+					       258, 260, 1000, 10000};
+	void **pages = calloc(10000, sizeof(*pages));
+	unsigned int i, k, nr;
+
+	for (i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++) {
+		nr = budgets[i];
+		mm = test_create(nr);
+		for (k = 0; k < 6; k++) {
+			run_on(k % 2);
+			fill(pages, nr);
+			ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
+			run_on(1 - k % 2);
+			if (k < 3)
+				rpcbuf_free_bulk_array(mm, nr, pages);
+			else
+				while (nr)
+					rpcbuf_free_page(mm, pages[--nr]);
+			nr = budgets[i];
+			ck_assert_uint_le(cached(), nr / 2 + 2 * PCP_WINDOW);
+			run_on(k % 2);
+		}
+		test_destroy(mm);
+	}
+	free(pages);
+}
+END_TEST
+
+/* One page left, in the other CPU's cache. */
+START_TEST(the_last_page_is_found)
+{
+	void *pages[1000], *page;
+
+	mm = test_create(1000);
+	run_on(0);
+	fill(pages, 1000);
+	if (!run_on(1))
+		return;
+	rpcbuf_free_page(mm, pages[77]);
+	ck_assert_uint_eq(cached(), 1);
+	run_on(0);
+	page = rpcbuf_alloc_page(mm, 0);
+	ck_assert_ptr_eq(page, pages[77]);
+	rpcbuf_free_bulk_array(mm, 1000, pages);
+	test_destroy(mm);
+}
+END_TEST
+
+/* A cache whose lock somebody holds is passed by, not waited for. */
+START_TEST(held_cache_is_bypassed)
+{
+	void *pages[257];
+	unsigned int cpu;
+
+	mm = test_create(4096);
+	fill(pages, 257);
+	rpcbuf_free_bulk_array(mm, 257, pages);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+		mm->pcps[cpu].lock.held = 1;
+	fill(pages, 257);
+	rpcbuf_free_bulk_array(mm, 257, pages);
+	fill(pages, 3);
+	rpcbuf_free_bulk_array(mm, 3, pages);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+		mm->pcps[cpu].lock.held = 0;
+	test_destroy(mm);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("pcp");
+	TCase *tcase = tcase_create("pcp");
+
+	(void)argc;
+	tcase_set_timeout(tcase, 100);
+	tcase_add_test(tcase, released_last_comes_first);
+	tcase_add_test(tcase, runs_are_kept_whole);
+	tcase_add_test(tcase, small_requests_leave_runs_alone);
+	tcase_add_test(tcase, caches_are_bounded);
+	tcase_add_test(tcase, nothing_is_hoarded);
+	tcase_add_test(tcase, the_last_page_is_found);
+	tcase_add_test(tcase, held_cache_is_bypassed);
+	suite_add_tcase(suite, tcase);
+	return test_main(suite, argv);
+}
