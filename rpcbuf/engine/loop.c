@@ -181,6 +181,10 @@ static struct rpcbuf_rqst *choose_vector(struct rpcbuf_conn *conn)
 			   rpcbuf_stream_next_page(&conn->stream)) {
 		return loop->run;
 	}
+	if (rpcbuf_rqst_try_fill(loop->rqst) == 0)
+		return loop->rqst;
+	/* What is short is not kept for payloads to come. */
+	rpcbuf_rqst_release(loop->run);
 	return rpcbuf_rqst_try_fill(loop->rqst) ? NULL : loop->rqst;
 }
 
@@ -471,7 +475,6 @@ static void scan(struct loop *loop)
 	pthread_mutex_lock(&loop->lock);
 	list_splice_tail(&all, &loop->conns);
 	pthread_mutex_unlock(&loop->lock);
-	/* What others wait for is not kept for payloads to come. */
 	if (rpcbuf_wait_pending(loop->engine->mm))
 		rpcbuf_rqst_release(loop->run);
 	if (loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
