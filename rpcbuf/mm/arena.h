@@ -10,6 +10,9 @@
 #define RPCBUF_MM_ARENA_H
 
 #include <rpcbuf/mm.h>
+#include <rpcbuf/os/bits.h>
+
+_Static_assert(RPCBUF_PAGE_SIZE == OS_PAGE_SIZE, "one size of page");
 
 struct arena {
 	uintptr_t base;	   /* aligned to 2 MiB */

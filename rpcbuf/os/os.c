@@ -34,7 +34,7 @@ void os_panic(const char *format, ...)
 
 int os_map(void **address, size_t length, size_t align)
 {
-	size_t slack = align - RPCBUF_PAGE_SIZE;
+	size_t slack = align - OS_PAGE_SIZE;
 	char *map, *start;
 
 	if (length > SIZE_MAX - slack)
