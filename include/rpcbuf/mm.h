@@ -8,7 +8,7 @@
  * in memory where that is possible, so that a vector of them is few iovecs.
  *
  * Threads: every function may be called by any thread at any time, unless it
- * says otherwise.  Nothing here aborts on shortage.
+ * says otherwise; none by a signal handler.  Nothing here aborts on shortage.
  */
 #ifndef RPCBUF_MM_H
 #define RPCBUF_MM_H
@@ -68,7 +68,7 @@ struct rpcbuf_options {
  * first written to.  Returns 0 and stores the instance in *mm; -EINVAL when
  * an option is out of range, -ENOMEM when address space or bookkeeping (about
  * 1/1800 of the budget, committed on use) cannot be had.  *mm is untouched on
- * failure.  May not be called from a signal handler.
+ * failure.
  *
  * The instance belongs to the process that made it: after fork(2) the child
  * may read the pages it inherited, and must not call the library on it.
@@ -79,7 +79,8 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options);
  * rpcbuf_destroy - unmap an instance.
  *
  * Every page must be back and no thread may be inside a call on @mm.
- * Returns 0, or -EBUSY while pages are out; the instance is then unharmed.
+ * Returns 0, or -EBUSY while pages are out or a waiter is queued; the instance
+ * is then unharmed.
  */
 int rpcbuf_destroy(struct rpcbuf *mm);
 

@@ -6,6 +6,7 @@
  * Method: create with every limit and one beyond; look at what is resident.
  */
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "mm_util.h"
 
@@ -92,6 +93,21 @@ START_TEST(huge_instance_costs_nothing)
 END_TEST
 #endif
 
+#if !TEST_SANITIZED /* sanitizers need the address space themselves */
+START_TEST(no_address_space)
+{
+	struct rlimit limit = {.rlim_cur = 1 << 30, .rlim_max = 1 << 30};
+
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	/* The arena does not fit; then not even its bookkeeping does. */
+	ck_assert_int_eq(create((uint64_t)4 << 30), -ENOMEM);
+	ck_assert_int_eq(create((uint64_t)16 << 40), -ENOMEM);
+	/* And nothing of the attempts is left. */
+	ck_assert_int_eq(create((uint64_t)900 << 20), 0);
+}
+END_TEST
+#endif
+
 START_TEST(busy_while_pages_are_out)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
@@ -159,6 +175,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, options_carry_their_size);
 #if !TEST_SANITIZED
 	tcase_add_test(tcase, huge_instance_costs_nothing);
+	tcase_add_test(tcase, no_address_space);
 #endif
 	tcase_add_test(tcase, busy_while_pages_are_out);
 	tcase_add_test(tcase, two_instances);
