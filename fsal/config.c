@@ -22,6 +22,9 @@
 /* Pages of a vector beyond those of the payload: call header, and a payload
  * that begins and ends inside a page. */
 #define VECTOR_EXTRA 3u
+/* One is full to receive into, one may be held by calls that came in part, and
+ * the connection that goes on when pages are short needs one. */
+#define VECTORS_LEAST 3u
 #define THREADS_MAX  64u
 
 static struct config_item_list engines[] = {
@@ -33,7 +36,7 @@ static struct config_item_list engines[] = {
 
 /* A default of 0 outside the range stands for "choose by the machine". */
 static struct config_item parameters[] = {
-	CONF_ITEM_UI64("Memory", 2 * MIB, TIB, 0, fsal_rpcbuf_config, memory),
+	CONF_ITEM_UI64("Memory", MIB, TIB, 0, fsal_rpcbuf_config, memory),
 	CONF_ITEM_UI32("Max_Payload", 64 * KIB, 4 * MIB, MIB,
 		       fsal_rpcbuf_config, max_payload),
 	CONF_ITEM_UI32("Max_Fragments", 1, 1048576, 65536, fsal_rpcbuf_config,
@@ -78,13 +81,14 @@ static int check_pages(const char *name, uint32_t value,
 static int check_memory(const struct fsal_rpcbuf_config *cfg,
 			struct config_error_type *err_type)
 {
-	uint64_t least = cfg->max_payload + (VECTOR_EXTRA + 1) * (uint64_t)PAGE;
+	uint64_t least = VECTORS_LEAST * (cfg->max_payload +
+					  VECTOR_EXTRA * (uint64_t)PAGE);
 
 	if (cfg->memory == 0 || cfg->memory >= least)
 		return 0;
 	return REFUSE(err_type,
 		      "Memory = %" PRIu64
-		      " is less than one page vector and a page, %" PRIu64
+		      " is less than three page vectors, %" PRIu64
 		      " bytes for Max_Payload = %" PRIu32,
 		      cfg->memory, least, cfg->max_payload);
 }

@@ -29,8 +29,8 @@ enum fsal_rpcbuf_engine {
  * their place.  Units and ranges are those of the parameter in the comment.
  */
 struct fsal_rpcbuf_config {
-	/* Memory: page budget in bytes, 2 MiB to 1 TiB and at least one page
-	 * vector and a page; default an eighth of RAM, at least 64 MiB. */
+	/* Memory: page budget in bytes, 1 MiB to 1 TiB and at least three page
+	 * vectors; default an eighth of RAM, at least 64 MiB. */
 	uint64_t memory;
 	/* Max_Payload: bytes of a WRITE that a page vector takes, whole pages,
 	 * 64 KiB to 4 MiB; default 1 MiB.  Clients are told through wtmax and

@@ -23,11 +23,6 @@
 #include "request.h"
 #include "xprt.h"
 
-/* Mark, xid, direction, and what follows in a call: the RPC version. */
-struct peeked {
-	uint32_t mark, xid, direction, version;
-};
-
 static struct {
 	struct rpcbuf_engine *engine;
 	void (*listeners_gone)(void);
@@ -39,14 +34,59 @@ static struct {
  * <linux/tcp.h>. */
 #define TCP_CLOSE_WAIT 8
 
-/* Is this the start of a call or of a reply? */
-static bool plausible(const struct peeked *p)
-{
-	uint32_t length = ntohl(p->mark) & ~RPCBUF_MARK_LAST;
+/* Bytes that are peeked at: enough for the head of a call in fragments of a
+ * byte with empty ones between. */
+#define PEEK_BYTES 512u
 
-	if (ntohl(p->direction) == CALL)
-		return length >= RPCBUF_CALL_MIN && ntohl(p->version) == 2;
-	return ntohl(p->direction) == REPLY && length >= RPCBUF_REPLY_MIN;
+/* The first words of a message; what follows in a call is the RPC version. */
+struct head {
+	uint32_t xid, direction, version;
+};
+
+/*
+ * Collects the head of the message that @wire may begin with, across the
+ * fragments it is cut into.  Stores the length of the record as far as it is
+ * known; false when @wire ends before the head does.
+ */
+static bool read_head(const uint8_t *wire, size_t len, struct head *head,
+		      uint32_t *length)
+{
+	uint8_t *to = (uint8_t *)head, *end = to + sizeof(*head);
+	uint32_t mark = 0;
+
+	*length = 0;
+	while (to < end) {
+		uint32_t left;
+
+		if (len < sizeof(mark) || mark & RPCBUF_MARK_LAST)
+			return false;
+		memcpy(&mark, wire, sizeof(mark));
+		mark = ntohl(mark);
+		wire += sizeof(mark);
+		len -= sizeof(mark);
+		left = mark & ~RPCBUF_MARK_LAST;
+		*length += left;
+		for (; left && len && to < end; left--, len--)
+			*to++ = *wire++;
+		if (left && to < end)
+			return false;
+	}
+	if (!(mark & RPCBUF_MARK_LAST))
+		*length = UINT32_MAX;
+	return true;
+}
+
+/* Is this the start of a call or of a reply? */
+static bool plausible(const uint8_t *wire, size_t len)
+{
+	struct head head;
+	uint32_t length;
+
+	if (!read_head(wire, len, &head, &length))
+		return false;
+	if (ntohl(head.direction) == CALL)
+		return length >= RPCBUF_CALL_MIN && ntohl(head.version) == 2;
+	return ntohl(head.direction) == REPLY && length >= RPCBUF_REPLY_MIN;
 }
 
 /*
@@ -56,7 +96,8 @@ static bool plausible(const struct peeked *p)
 static bool adoptable(int fd)
 {
 	struct tcp_info info;
-	struct peeked peeked;
+	uint8_t peeked[PEEK_BYTES];
+	ssize_t n;
 	socklen_t len = sizeof(info);
 	int unread = 0;
 
@@ -69,9 +110,8 @@ static bool adoptable(int fd)
 				      info.tcpi_state == TCP_CLOSE_WAIT))
 			return true;
 	}
-	return recv(fd, &peeked, sizeof(peeked), MSG_PEEK | MSG_DONTWAIT) ==
-		       (ssize_t)sizeof(peeked) &&
-	       plausible(&peeked);
+	n = recv(fd, peeked, sizeof(peeked), MSG_PEEK | MSG_DONTWAIT);
+	return n > 0 && plausible(peeked, (size_t)n);
 }
 
 /* The connection that @xprt was adopted as; at most one caller gets it. */

@@ -25,7 +25,7 @@ static const struct {
 } refused[] = {
 	/* The parser's own complaints, with the line of the parameter. */
 	{ "Colour = 3;", { HERE "): Unknown parameter (Colour)", STOPS } },
-	{ "Memory = 2097151;", { HERE "): (2097151) is out of range", STOPS } },
+	{ "Memory = 1048575;", { HERE "): (1048575) is out of range", STOPS } },
 	{ "Memory = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Memory = 1099511627777;", { HERE "): (1099511627777) is out", STOPS } },
 	{ "Memory = much;", { HERE "): Expected a number", STOPS } },
@@ -43,7 +43,7 @@ static const struct {
 	{ "Max_Payload = 65537;", { "Max_Payload = 65537 " PAGES, STOPS } },
 	{ "Read_Ahead = 4097;", { "Read_Ahead = 4097 " PAGES, STOPS } },
 	{ "Memory = 2097152; Max_Payload = 2097152;",
-	  { "Memory = 2097152 is less than one page vector and a page, 2113536 "
+	  { "Memory = 2097152 is less than three page vectors, 6328320 "
 	    "bytes for Max_Payload = 2097152",
 	    STOPS } },
 	{ "Statistics = \"here\";",
