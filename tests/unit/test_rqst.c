@@ -378,6 +378,22 @@ START_TEST(queue_of_two)
 }
 END_TEST
 
+/* Those that wait in an event loop are told of a stop as well. */
+START_TEST(stop_notifies)
+{
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	rpcbuf_rqst_notify(rqst, fd);
+	leave(0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
+	ck_assert(!is_readable(fd));
+	rpcbuf_service_stop(&service, mm);
+	ck_assert(is_readable(fd));
+	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), -EINTR);
+	close(fd);
+}
+END_TEST
+
 /* First in, first out: each of many gets the one vector there is in turn. */
 START_TEST(in_order)
 {
@@ -390,6 +406,9 @@ START_TEST(in_order)
 		ck_assert_int_eq(rpcbuf_rqst_try_fill(queue[i]), -EAGAIN);
 	}
 	rpcbuf_free_bulk_array(mm, nr_held, held);
+	/* There is enough for a newcomer too, but others were first. */
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
+	ck_assert_uint_eq(out(), 0);
 	for (i = 0; i < 8; i++) {
 		for (j = 7; j > i; j--)
 			ck_assert_int_eq(rpcbuf_rqst_try_fill(queue[j]),
@@ -397,6 +416,7 @@ START_TEST(in_order)
 		ck_assert_int_eq(rpcbuf_rqst_try_fill(queue[i]), 0);
 		rpcbuf_rqst_release(queue[i]);
 	}
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), 0);
 	for (i = 0; i < 8; i++)
 		rpcbuf_rqst_destroy(queue[i]);
 }
@@ -495,6 +515,7 @@ int main(void)
 	tcase_add_loop_test(tcase, sleeps_until_pages_come, 0, VECTOR);
 	tcase_add_test(tcase, try_fill);
 	tcase_add_loop_test(tcase, queue_of_two, 0, 3);
+	tcase_add_test(tcase, stop_notifies);
 	tcase_add_test(tcase, in_order);
 	suite_add_tcase(suite, tcase);
 	tcase_set_timeout(small, 100);

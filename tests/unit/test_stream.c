@@ -312,10 +312,19 @@ START_TEST(many_records_in_a_page)
 }
 END_TEST
 
+static struct rpcbuf_message *take_next(const struct rpcbuf_record_limits *l)
+{
+	struct kept *k = &kept[0];
+
+	k->message.pages = k->pages;
+	ck_assert_int_eq(rpcbuf_stream_next(&stream, l, &k->message, &refusal),
+			 1);
+	return &k->message;
+}
+
 /* A record ends exactly with its page: nothing is shared, nothing stays. */
 START_TEST(page_edges)
 {
-	struct kept *k = &kept[0];
 	uint32_t first = (uint32_t)(PAGE - 2 + (unsigned int)_i) -
 			 RPCBUF_MARK_SIZE;
 
@@ -325,16 +334,13 @@ START_TEST(page_edges)
 	write_some(2 * PAGE, MAX_IOV, SIZE_MAX);
 	rpcbuf_rqst_release(rqst);
 	for (nr_taken = 0; nr_taken < 2; nr_taken++) {
-		k->message.pages = k->pages;
-		k->record = nr_taken;
-		ck_assert_int_eq(rpcbuf_stream_next(&stream, &limits,
-						    &k->message, &refusal),
-				 1);
-		check_frame(&k->message, nr_taken);
-		compare_and_release(k);
+		check_frame(take_next(&limits), nr_taken);
+		kept[0].record = nr_taken;
+		compare_and_release(&kept[0]);
 	}
-	ck_assert_int_eq(
-		rpcbuf_stream_next(&stream, &limits, &k->message, &refusal), 0);
+	ck_assert_int_eq(rpcbuf_stream_next(&stream, &limits, &kept[0].message,
+					    &refusal),
+			 0);
 	ck_assert_uint_eq(out(), 0);
 }
 END_TEST
@@ -363,6 +369,58 @@ START_TEST(longest_records)
 		check_rest();
 	}
 	pump(&seed);
+}
+END_TEST
+
+/* The worst record for the slots: the longest, in as many fragments as may be,
+ * from the last byte of a page, all there but one byte. */
+START_TEST(slots_suffice)
+{
+	const struct rpcbuf_record_limits worst = { .max_length = 4200,
+						    .max_fragments = 3000 };
+	uint32_t sizes[3000] = { 4200 };
+	struct iovec iov[MAX_IOV];
+	unsigned int nr;
+
+	reference_alloc(20, 2 * MAX_BODY);
+	add_record((uint32_t[]){ PAGE - 1 - RPCBUF_MARK_SIZE }, 1);
+	add_record(sizes, 3000);
+	free(stream.pages);
+	nr_slots = rpcbuf_stream_slots(&worst, READ_AHEAD);
+	rpcbuf_stream_init(&stream, mm, malloc(nr_slots * sizeof(void *)),
+			   nr_slots);
+	while (written < wire_len - 1)
+		write_some(VECTOR * PAGE, MAX_IOV, wire_len - 1 - written);
+	rpcbuf_message_release(take_next(&worst));
+	ck_assert_int_eq(
+		rpcbuf_stream_next(&stream, &worst, &kept[1].message, &refusal),
+		0);
+	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
+	nr = rpcbuf_stream_iov(&stream, rqst, READ_AHEAD, iov, MAX_IOV);
+	ck_assert_uint_eq(check_iov(iov, nr, READ_AHEAD), READ_AHEAD);
+	copy_to_iov(iov, 1);
+	rpcbuf_stream_commit(&stream, rqst, READ_AHEAD, false);
+	rpcbuf_message_release(take_next(&worst));
+}
+END_TEST
+
+/* Pages of a run go back as such, others do not. */
+START_TEST(runs_are_passed_on)
+{
+	reference_alloc(4, 4 * MAX_BODY);
+	add_record((uint32_t[]){ 2000 }, 1);
+	add_record((uint32_t[]){ 8000 }, 1);
+	add_record((uint32_t[]){ 8000 }, 1);
+	ck_assert_int_eq(rpcbuf_rqst_try_run(run_rqst, VECTOR), 0);
+	write_some(SIZE_MAX, 1, records[1].end);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(take_next(&limits)->run);
+		rpcbuf_message_release(&kept[0].message);
+	}
+	rpcbuf_rqst_release(run_rqst);
+	write_some(SIZE_MAX, MAX_IOV, SIZE_MAX);
+	ck_assert(!take_next(&limits)->run);
+	rpcbuf_message_release(&kept[0].message);
 }
 END_TEST
 
@@ -470,6 +528,8 @@ int main(void)
 	tcase_add_test(tcase, many_records_in_a_page);
 	tcase_add_loop_test(tcase, page_edges, 0, 5);
 	tcase_add_test(tcase, longest_records);
+	tcase_add_test(tcase, slots_suffice);
+	tcase_add_test(tcase, runs_are_passed_on);
 	tcase_add_loop_test(tcase, refused_length, 0, 2);
 	tcase_add_test(tcase, refused_fragments);
 	tcase_add_test(tcase, refused_short);
