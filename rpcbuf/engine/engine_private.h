@@ -106,7 +106,9 @@ struct loop {
 	bool kicked;		  /* kick_fd was readable */
 
 	uint32_t turn __attribute__((aligned(64))); /* atomic */
-	uint32_t seen_turn;	    /* the watcher's: turn at its last look */
+	int owner_id;		    /* atomic: the owner's os_thread_id() */
+	uint32_t seen_turn;	    /* the watcher's: turn at its last look, */
+	unsigned int seen_running;  /* and looks at which the owner ran */
 
 	pthread_mutex_t lock;	    /* conns, posted */
 	struct list_head conns;

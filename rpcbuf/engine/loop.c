@@ -581,6 +581,7 @@ bool loop_own(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
 
+	os_store(&loop->owner_id, os_thread_id());
 	for (;;) {
 		if (engine_stopping(loop->engine) && drain(loop)) {
 			release_vectors(loop);

@@ -3,7 +3,8 @@
  * Threads.  A worker owns a loop, or is idle, or runs a call whose loop was
  * taken from it.  The watcher looks at every loop some thousand times a second
  * while calls come in: a loop whose turn is odd and has not changed since the
- * last look runs a long call, and an idle worker, or a new one, gets the loop.
+ * last look runs a long call, and an idle worker, or a new one, gets the loop
+ * (is_due() says when).
  * While nothing happens the watcher sleeps.
  *
  * All of it is under engine->threads_lock, but for loop->turn, which the
@@ -21,6 +22,8 @@
 
 /* Looks without a call before the watcher sleeps. */
 #define WATCHER_IDLE_LOOKS 400
+/* Looks after which a call that does not sleep gives its loop away too. */
+#define RUNNING_LOOKS 8
 /* An idle worker ends after so long, unless it is one of the first. */
 #define WORKER_IDLE_S 10
 
@@ -191,6 +194,18 @@ static void adopt_orphan(struct rpcbuf_engine *engine)
 	}
 }
 
+/*
+ * The loop runs the same call as at the last look.  A call that sleeps gives
+ * its loop away at once.  One that computes, or whose thread waits for a CPU,
+ * gets some looks more: another thread would only compete with it.
+ */
+static bool is_due(struct loop *loop)
+{
+	if (os_thread_sleeps(os_load(&loop->owner_id)))
+		return true;
+	return ++loop->seen_running > RUNNING_LOOKS;
+}
+
 /* One look at every loop; true when any of them moved or runs a call. */
 static bool look(struct rpcbuf_engine *engine)
 {
@@ -201,8 +216,9 @@ static bool look(struct rpcbuf_engine *engine)
 		struct loop *loop = &engine->loops[i];
 		uint32_t turn = __atomic_load_n(&loop->turn, __ATOMIC_SEQ_CST);
 
-		if (turn & LOOP_BUSY && turn == loop->seen_turn &&
-		    !engine->orphan)
+		if (turn != loop->seen_turn)
+			loop->seen_running = 0;
+		else if (turn & LOOP_BUSY && !engine->orphan && is_due(loop))
 			take_over(engine, loop, turn);
 		active |= turn != loop->seen_turn || turn & LOOP_BUSY;
 		loop->seen_turn = turn;

@@ -2,8 +2,12 @@
 #include <rpcbuf/mm/arena.h>
 #include <rpcbuf/os/os.h>
 
-/* Below this, one hugepage more or less is a large share of the budget. */
-#define HUGE_MIN ((size_t)16 << 20)
+/*
+ * The beginning of an arena stays in small pages: the zone uses low addresses
+ * first, and as long as a program needs no more than this, a hugepage that is
+ * touched in one place would cost more memory than it saves time.
+ */
+#define SMALL_PAGES ((size_t)16 << 20)
 
 int arena_map(struct arena *arena, uint64_t nr_pages, bool hugepages)
 {
@@ -16,8 +20,9 @@ int arena_map(struct arena *arena, uint64_t nr_pages, bool hugepages)
 		return err;
 	if (!hugepages)
 		os_advise_huge(base, length, false);
-	else if (length >= HUGE_MIN)
-		os_advise_huge(base, length, true);
+	else if (length > SMALL_PAGES)
+		os_advise_huge((char *)base + SMALL_PAGES, length - SMALL_PAGES,
+			       true);
 
 	arena->base = (uintptr_t)base;
 	arena->nr_pages = nr_pages;

@@ -4,6 +4,8 @@
  * system call for memory, sleeping or CPU numbers itself.
  */
 #include <errno.h>
+#include <string.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sched.h>
@@ -141,4 +143,30 @@ void os_membarrier_rseq(void)
 void os_yield(void)
 {
 	sched_yield();
+}
+
+int os_thread_id(void)
+{
+	return (int)syscall(SYS_gettid);
+}
+
+bool os_thread_sleeps(int id)
+{
+	char path[64], text[128];
+	const char *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return true;
+	text[n] = '\0';
+	/* "123 (name) R ...": the name may contain what it likes. */
+	state = strrchr(text, ')');
+	return !state || state[1] != ' ' || state[2] != 'R';
 }

@@ -63,6 +63,16 @@ int os_membarrier_register(void);
  */
 void os_membarrier_rseq(void);
 
+/* The calling thread, as os_thread_sleeps() names it. */
+int os_thread_id(void);
+
+/*
+ * True while thread @id of this process waits for something: an answer, a
+ * lock, a disk.  False while it runs or would run if it were given a CPU.  Asks
+ * the kernel, some microseconds; true when the kernel does not tell.
+ */
+bool os_thread_sleeps(int id);
+
 /* Lets another thread run: for waits that should end at any moment. */
 void os_yield(void);
 
