@@ -118,7 +118,10 @@ server_configure() {
 	if [[ $S_RPCBUF == *Memory* ]]; then
 		sed -i '/Memory = /d' "$CONF"
 	fi
-	sed -i -e "s|^NFS_CORE_PARAM {|& $S_CORE|" -e "s|^RPCBUF {|& $S_RPCBUF|" \
+	printf '%s\n' "$S_CORE" >"$T/core.lines"
+	printf '%s\n' "$S_RPCBUF" >"$T/rpcbuf.lines"
+	sed -i -e "/^NFS_CORE_PARAM {/r $T/core.lines" \
+		-e "/^RPCBUF {/r $T/rpcbuf.lines" \
 		-e "s|FSAL { Name = $S_FSAL;|& $S_SUB|" "$CONF"
 	echo "MEM { $S_MEM }" >>"$CONF"
 }
@@ -130,7 +133,7 @@ server_configure() {
 server_launch() {
 	rm -f "$STATS"
 	# shellcheck disable=SC2086 # a command and its options
-	${S_WRAP:-} "$RPCBUF_SOURCE/tools/with-rpcbind" --private \
+	"$RPCBUF_SOURCE/tools/with-rpcbind" --private ${S_WRAP:-} \
 		ganesha.nfsd -F -f "$CONF" -L "$LOG" -p "$T/pid" \
 		>>"$T/ganesha.out" 2>&1 3>&- &
 	SERVER=$!
@@ -188,6 +191,8 @@ server_stop() {
 	fi
 	if with_plugin; then
 		assert_eq "$(stat_get pages_out)" 0 "pages out after the end"
+		! grep -E 'RPCBUF: (pages are missing|calls are still)' "$LOG" ||
+			fail "the plug-in did not end cleanly"
 	fi
 }
 

@@ -26,7 +26,7 @@ static struct nfs_fh mount_and_find(uint16_t mount_port, const char *export,
 				    const char *name)
 {
 	struct rpc_conn mount = rpc_connect("127.0.0.1", mount_port, 0);
-	struct rpc_buf call = { 0 };
+	struct rpc_buf call = {0};
 	struct rpc_reply reply;
 	struct nfs_fh fh;
 
@@ -55,7 +55,8 @@ static void check_reply(void *opaque, struct rpc_reply *reply)
 	struct expected *e = opaque;
 
 	if (reply->xid - e->first >= e->count)
-		die("%s: a reply to %#x, which nobody made", e->what, reply->xid);
+		die("%s: a reply to %#x, which nobody made", e->what,
+		    reply->xid);
 	if (reply->accept_stat || rpc_get_u32(&reply->results))
 		die("%s: call %#x failed", e->what, reply->xid);
 	e->seen++;
@@ -66,7 +67,7 @@ static void exchange(const struct rpc_buf *wire, uint32_t first, size_t count,
 		     const char *format, size_t detail)
 {
 	char what[128];
-	struct expected e = { first, count, 0, what };
+	struct expected e = {first, count, 0, what};
 
 	snprintf(what, sizeof(what), format, detail);
 	if (rpc_exchange(&conn, wire, count, false, check_reply, &e) != count)
@@ -76,7 +77,7 @@ static void exchange(const struct rpc_buf *wire, uint32_t first, size_t count,
 static void one(const struct rpc_buf *call, struct rpc_cut cut,
 		const char *format, size_t detail)
 {
-	struct rpc_buf wire = { 0 };
+	struct rpc_buf wire = {0};
 
 	rpc_cut_record(cut, &wire, call);
 	exchange(&wire, xid, 1, format, detail);
@@ -85,13 +86,15 @@ static void one(const struct rpc_buf *call, struct rpc_cut cut,
 
 static struct rpc_cut make_cut(int kind, size_t size, int flags)
 {
-	return (struct rpc_cut){ .kind = kind, .size = size,
-				 .empty = flags & 1, .tail = flags & 2 };
+	return (struct rpc_cut){.kind = kind,
+				.size = size,
+				.empty = flags & 1,
+				.tail = flags & 2};
 }
 
 static void getattr_every_cut(void)
 {
-	struct rpc_buf call = { 0 };
+	struct rpc_buf call = {0};
 
 	nfs3_call(&call, ++xid, NFS3_GETATTR, &file);
 	for (int flags = 0; flags < 4; flags++) {
@@ -118,7 +121,7 @@ static void getattr_every_cut(void)
 static void batch(size_t count, int kind, size_t size, size_t segment,
 		  unsigned pause_us)
 {
-	struct rpc_buf call = { 0 }, wire = { 0 };
+	struct rpc_buf call = {0}, wire = {0};
 	uint32_t first = xid + 1;
 
 	for (size_t i = 0; i < count; i++) {
@@ -164,7 +167,7 @@ static void fill(uint8_t *data, size_t len, uint64_t seed)
 static void read_back(const uint8_t *data, size_t len, struct rpc_cut cut,
 		      size_t seed)
 {
-	struct rpc_buf call = { 0 }, wire = { 0 };
+	struct rpc_buf call = {0}, wire = {0};
 	struct rpc_reply reply;
 	const uint8_t *got;
 	uint32_t got_len;
@@ -187,7 +190,7 @@ static void write_and_read(size_t len, struct rpc_cut cut, const char *format,
 			   size_t detail)
 {
 	static uint8_t data[WRITE_LEN];
-	struct rpc_buf call = { 0 };
+	struct rpc_buf call = {0};
 
 	fill(data, len, detail + len);
 	nfs3_call_write(&call, ++xid, &file, 0, data, len);
@@ -199,7 +202,7 @@ static void write_and_read(size_t len, struct rpc_cut cut, const char *format,
 /* The payload of a WRITE whose whole record has this length. */
 static size_t payload_of(size_t record_len)
 {
-	struct rpc_buf call = { 0 };
+	struct rpc_buf call = {0};
 
 	nfs3_call_write(&call, 1, &file, 0, "", 0);
 	record_len = (record_len - call.len) & ~3UL;
@@ -216,10 +219,12 @@ static void writes(void)
 	for (size_t size = 1021; size < 5000; size += 512)
 		write_and_read(WRITE_LEN, make_cut(RPC_CUT_EVERY, size, 0),
 			       "WRITE in fragments of %zu", size);
-	write_and_read(payload_of(FRAGMENTS_MANY), make_cut(RPC_CUT_EVERY, 1, 0),
-		       "WRITE in %zu fragments", FRAGMENTS_MANY);
-	write_and_read(payload_of(FRAGMENTS_MOST), make_cut(RPC_CUT_EVERY, 1, 0),
-		       "WRITE in %zu fragments", FRAGMENTS_MOST);
+	write_and_read(payload_of(FRAGMENTS_MANY),
+		       make_cut(RPC_CUT_EVERY, 1, 0), "WRITE in %zu fragments",
+		       FRAGMENTS_MANY);
+	write_and_read(payload_of(FRAGMENTS_MOST),
+		       make_cut(RPC_CUT_EVERY, 1, 0), "WRITE in %zu fragments",
+		       FRAGMENTS_MOST);
 }
 
 int main(int argc, char **argv)

@@ -18,7 +18,7 @@ enum { MAX_CUTS = 16, MAX_BLOCK = 1 << 20 };
 struct options {
 	const char *host, *export_path;
 	unsigned port, mount_port, count, replay, connections, segment, pause;
-	unsigned pad;
+	unsigned pad, interval, closed_within;
 	uint32_t xid;
 	double retry;
 	bool half_close, wait, leave, expect_close;
@@ -53,6 +53,7 @@ static void __attribute__((noreturn)) usage(int status)
 		"  --port N, --mount-port N, --host ADDRESS, --export PATH\n"
 		"  --count N        send N calls in one go, xids counting up;\n"
 		"                   read and write advance by LEN each time\n"
+		"  --interval US    one by one, each so long after the last reply\n"
 		"  --replay N       send the same bytes N times, each after the\n"
 		"                   reply to the one before; statuses are printed\n"
 		"  --fragment HOW   whole, every:N, at:N, random:SEED, empties:N,\n"
@@ -62,6 +63,7 @@ static void __attribute__((noreturn)) usage(int status)
 		"  --segment N, --pause US   at most N bytes per send, US apart\n"
 		"  --half-close     shut the sending side, then expect end of file\n"
 		"  --expect-close   0 if the server closes without an answer\n"
+		"  --closed-within S  say when the server closed, which it must\n"
 		"  --wait           send all that fits, say \"sent\", and take replies\n"
 		"                   only when stdin ends\n"
 		"  --leave          send all that fits, then end at once\n"
@@ -91,7 +93,8 @@ static struct options parse(int argc, char **argv)
 		{ "expect-close", 0, NULL, 'x' }, { "wait", 0, NULL, 'w' },
 		{ "connections", 1, NULL, 'C' }, { "xid", 1, NULL, 'i' },
 		{ "retry", 1, NULL, 't' },	{ "leave", 0, NULL, 'l' },
-		{ "pad", 1, NULL, 'P' },
+		{ "pad", 1, NULL, 'P' },	{ "interval", 1, NULL, 'I' },
+		{ "closed-within", 1, NULL, 'k' },
 		{ "help", 0, NULL, 'H' },
 		{ 0 },
 	};
@@ -110,11 +113,13 @@ static struct options parse(int argc, char **argv)
 		case 'n': opt.count = number(optarg, 1000000); break;
 		case 'r': opt.replay = number(optarg, 1000); break;
 		case 's': opt.segment = number(optarg, UINT32_MAX); break;
-		case 'u': opt.pause = number(optarg, 1000000); break;
+		case 'u': opt.pause = number(optarg, 60000000); break;
 		case 'c': opt.half_close = true; break;
 		case 'x': opt.expect_close = true; break;
 		case 'w': opt.wait = true; break;
 		case 'l': opt.leave = true; break;
+		case 'I': opt.interval = number(optarg, 60000000); break;
+		case 'k': opt.closed_within = number(optarg, 3600); break;
 		case 'P': opt.pad = number(optarg, 1 << 30); break;
 		case 'C': opt.connections = number(optarg, 10000); break;
 		case 'i': opt.xid = number(optarg, UINT32_MAX); break;
@@ -313,26 +318,37 @@ static size_t send_without_reading(struct rpc_conn *conn, size_t n,
 /* Says how far it got, then waits until the script lets go of our stdin. */
 static void announce_and_wait(const struct rpc_buf *wire, size_t sent)
 {
-	printf("sent %zu of %zu\n", sent, wire->len);
-	fflush(stdout);
+	fprintf(stderr, "sent %zu of %zu\n", sent, wire->len);
 	while (getchar() != EOF)
 		;
 }
 
-/* All calls, each cut its own way, which changes with the turn. */
-static struct rpc_buf cut_calls(const struct session *s, unsigned turn)
+/* One call, cut in a way that changes with the turn. */
+static void cut_call(const struct session *s, struct rpc_buf *wire, unsigned i,
+		     unsigned turn)
+{
+	struct rpc_buf *call = &s->calls[i];
+	size_t pad = s->opt->pad > call->len ? s->opt->pad - call->len : 0;
+
+	memset(rpc_buf_add(call, pad), 0, pad);
+	rpc_cut_record(s->opt->cut[(i + turn) % s->opt->cuts], wire, call);
+}
+
+static size_t one_by_one(struct session *s, struct rpc_conn *conn)
 {
 	struct rpc_buf wire = { 0 };
+	unsigned i;
 
-	for (unsigned i = 0; i < s->opt->count; i++) {
-		struct rpc_buf *call = &s->calls[i];
-		size_t pad = s->opt->pad > call->len ? s->opt->pad - call->len : 0;
-
-		memset(rpc_buf_add(call, pad), 0, pad);
-		rpc_cut_record(s->opt->cut[(i + turn) % s->opt->cuts], &wire,
-			       call);
+	for (i = 0; i < s->opt->count; i++) {
+		wire.len = 0;
+		cut_call(s, &wire, i, 0);
+		if (!rpc_exchange(conn, &wire, 1, false, take_reply, s))
+			break;
+		if (i + 1 < s->opt->count)
+			usleep(s->opt->interval);
 	}
-	return wire;
+	free(wire.data);
+	return i;
 }
 
 /*
@@ -341,9 +357,10 @@ static struct rpc_buf cut_calls(const struct session *s, unsigned turn)
  */
 static size_t replay(struct session *s, struct rpc_conn *conn, unsigned turn)
 {
-	struct rpc_buf wire = cut_calls(s, turn);
+	struct rpc_buf wire = { 0 };
 	struct pollfd fd = { .fd = conn->fd, .events = POLLIN };
 
+	cut_call(s, &wire, 0, turn);
 	for (int tries = 0; tries < 10; tries++) {
 		usleep(10000);
 		rpc_exchange(conn, &wire, 0, false, NULL, NULL);
@@ -355,6 +372,15 @@ static size_t replay(struct session *s, struct rpc_conn *conn, unsigned turn)
 	return rpc_exchange(conn, &wire, s->opt->count, false, take_reply, s);
 }
 
+static void say_when_closed(struct rpc_conn *conn, unsigned patience)
+{
+	double begin = rpc_now();
+
+	if (!rpc_closed_within(conn, patience))
+		die("the server has not closed after %u s", patience);
+	printf("%.1f\n", rpc_now() - begin);
+}
+
 static int run(struct session *s, struct rpc_buf wire)
 {
 	const struct options *opt = s->opt;
@@ -363,8 +389,8 @@ static int run(struct session *s, struct rpc_buf wire)
 
 	for (unsigned i = 0; i < opt->connections; i++)
 		conn[i] = open_conn(opt);
-	if (!wire.len)
-		wire = cut_calls(s, 0);
+	for (unsigned i = 0; !opt->interval && s->calls[i].len; i++)
+		cut_call(s, &wire, i, 0);
 	if (opt->wait || opt->leave) {
 		sent = send_without_reading(conn, opt->connections, &wire);
 		if (opt->leave)
@@ -375,8 +401,11 @@ static int run(struct session *s, struct rpc_buf wire)
 		wire.data += sent;
 		wire.len -= sent;
 	}
-	got = rpc_exchange(conn, &wire, opt->count, opt->half_close, take_reply,
-			   s);
+	if (opt->interval)
+		got = one_by_one(s, conn);
+	else
+		got = rpc_exchange(conn, &wire, opt->count, opt->half_close,
+				   take_reply, s);
 	for (unsigned i = 1; i < opt->replay && got == opt->count; i++) {
 		memset(s->seen, 0, opt->count);
 		got = replay(s, conn, i);
@@ -391,6 +420,8 @@ static int run(struct session *s, struct rpc_buf wire)
 	if (opt->half_close &&
 	    (!rpc_closed_within(conn, 10) || conn->in.len > conn->taken))
 		die("no clean end of file behind the last reply");
+	if (opt->closed_within)
+		say_when_closed(conn, opt->closed_within);
 	return s->worst ? 2 : 0;
 }
 

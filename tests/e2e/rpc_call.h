@@ -34,7 +34,11 @@ enum {
 	NFS3_FILE_SYNC = 2,
 };
 
-enum nfs3_createmode { NFS3_UNCHECKED, NFS3_GUARDED, NFS3_EXCLUSIVE };
+enum nfs3_createmode {
+	NFS3_UNCHECKED,
+	NFS3_GUARDED,
+	NFS3_EXCLUSIVE
+};
 
 struct rpc_buf {
 	uint8_t *data;
@@ -125,7 +129,7 @@ static inline void rpc_call_begin(struct rpc_buf *buf, uint32_t xid,
 				  uint32_t prog, uint32_t vers, uint32_t proc)
 {
 	static const char machine[] = "rawrpc";
-	const uint32_t header[] = { xid, 0, 2, prog, vers, proc };
+	const uint32_t header[] = {xid, 0, 2, prog, vers, proc};
 
 	buf->len = 0;
 	for (size_t i = 0; i < sizeof(header) / sizeof(*header); i++)
@@ -242,7 +246,7 @@ static inline bool rpc_reply_parse(struct rpc_reply *reply, const void *record,
 	struct rpc_view *view = &reply->results;
 	uint32_t verifier;
 
-	*view = (struct rpc_view){ record, (const uint8_t *)record + len, false };
+	*view = (struct rpc_view){record, (const uint8_t *)record + len, false};
 	reply->xid = rpc_get_u32(view);
 	reply->accept_stat = UINT32_MAX;
 	if (rpc_get_u32(view) != 1)
@@ -256,7 +260,8 @@ static inline bool rpc_reply_parse(struct rpc_reply *reply, const void *record,
 }
 
 /* The payload of a READ reply behind its status; NULL if it is cut short. */
-static inline const uint8_t *nfs3_read_data(struct rpc_view *view, uint32_t *len)
+static inline const uint8_t *nfs3_read_data(struct rpc_view *view,
+					    uint32_t *len)
 {
 	if (rpc_get_u32(view))
 		rpc_get(view, NFS3_ATTR_SIZE);

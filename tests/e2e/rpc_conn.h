@@ -19,7 +19,7 @@
 
 #include "rpc_call.h"
 
-#define RPC_LAST 0x80000000u
+#define RPC_LAST       0x80000000u
 #define RPC_PATIENCE_S 30
 
 /*
@@ -56,13 +56,13 @@ typedef void (*rpc_reply_fn)(void *opaque, struct rpc_reply *reply);
 
 static inline struct rpc_cut rpc_cut_whole(void)
 {
-	return (struct rpc_cut){ RPC_CUT_EVERY, SIZE_MAX, false, false };
+	return (struct rpc_cut){RPC_CUT_EVERY, SIZE_MAX, false, false};
 }
 
 static inline struct rpc_cut rpc_cut_parse(const char *text)
 {
-	static const char *const names[] = { "every:", "at:", "random:",
-					     "empties:", "claim:" };
+	static const char *const names[] = {
+		"every:", "at:", "random:", "empties:", "claim:"};
 	struct rpc_cut cut = rpc_cut_whole();
 
 	cut.empty = strstr(text, "+empty");
@@ -146,9 +146,9 @@ static inline double rpc_now(void)
 static inline struct rpc_conn rpc_connect(const char *host, uint16_t port,
 					  double patience)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(port) };
-	struct rpc_conn conn = { .fd = -1 };
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(port)};
+	struct rpc_conn conn = {.fd = -1};
 	double end = rpc_now() + patience;
 	int one = 1;
 
@@ -181,7 +181,8 @@ static inline void rpc_disconnect(struct rpc_conn *conn)
 static inline bool rpc_send_some(struct rpc_conn *conn, struct rpc_view *wire)
 {
 	size_t left = wire->end - wire->at;
-	size_t len = conn->segment && conn->segment < left ? conn->segment : left;
+	size_t len = conn->segment && conn->segment < left ? conn->segment
+							   : left;
 	ssize_t sent = send(conn->fd, wire->at, len, MSG_NOSIGNAL);
 
 	if (sent > 0) {
@@ -234,7 +235,7 @@ static inline bool rpc_take_record(struct rpc_conn *conn)
 static inline void rpc_poll(struct rpc_conn *conn, short events, size_t got,
 			    size_t want)
 {
-	struct pollfd fd = { .fd = conn->fd, .events = events };
+	struct pollfd fd = {.fd = conn->fd, .events = events};
 	int ready = poll(&fd, 1, RPC_PATIENCE_S * 1000);
 
 	if (ready < 0 && errno != EINTR)
@@ -251,9 +252,10 @@ static inline void rpc_poll(struct rpc_conn *conn, short events, size_t got,
  */
 static inline size_t rpc_exchange(struct rpc_conn *conn,
 				  const struct rpc_buf *wire, size_t want,
-				  bool half_close, rpc_reply_fn fn, void *opaque)
+				  bool half_close, rpc_reply_fn fn,
+				  void *opaque)
 {
-	struct rpc_view out = { wire->data, wire->data + wire->len, false };
+	struct rpc_view out = {wire->data, wire->data + wire->len, false};
 	struct rpc_reply reply;
 	size_t got = 0;
 
@@ -284,7 +286,7 @@ static inline size_t rpc_exchange(struct rpc_conn *conn,
 static inline struct rpc_reply rpc_call(struct rpc_conn *conn,
 					const struct rpc_buf *call)
 {
-	struct rpc_buf wire = { 0 };
+	struct rpc_buf wire = {0};
 	struct rpc_reply reply;
 
 	rpc_cut_record(rpc_cut_whole(), &wire, call);
@@ -301,7 +303,7 @@ static inline struct rpc_reply rpc_call(struct rpc_conn *conn,
 static inline bool rpc_closed_within(struct rpc_conn *conn, double patience)
 {
 	double end = rpc_now() + patience;
-	struct pollfd fd = { .fd = conn->fd, .events = POLLIN };
+	struct pollfd fd = {.fd = conn->fd, .events = POLLIN};
 
 	while (!conn->closed && rpc_now() < end) {
 		if (poll(&fd, 1, 1 + (end - rpc_now()) * 1000) > 0)

@@ -40,8 +40,8 @@ call_hex() {
 bystander() {
 	local calls=0
 	while [[ -e $T/abuse ]]; do
-		raw --count 20 --pause 100 getattr bystander || return
-		calls=$((calls + 20))
+		raw --count 400 --interval 500 getattr bystander || return
+		calls=$((calls + 400))
 	done
 	echo "$calls" >"$T/bystander.calls"
 }
@@ -80,7 +80,7 @@ refused refused_short "[0-9]+" 0 bytes 80000000
 rss=$(server_rss_kib)
 mkfifo "$T/hold"
 raw --connections 200 --wait --fragment claim:$((LAST | limit)) null \
-	<"$T/hold" >"$T/held" &
+	<"$T/hold" 2>"$T/held" &
 holder=$!
 exec 3>"$T/hold"
 wait_for "200 claims" test -s "$T/held"

@@ -20,7 +20,7 @@ crowd() {
 	"$BIN/nfs_write" --writes 1000000 --span $((64 << 20)) random \
 		"$(url 4 random)" "$T/mirror" >/dev/null 2>&1 &
 	raw --count 20000 read large 0 4096 >/dev/null 2>&1 &
-	raw --count 2000 --wait read large 0 65536 <"$T/hold" >"$T/flood" 2>&1 &
+	raw --count 2000 --wait read large 0 65536 <"$T/hold" 2>"$T/flood" >/dev/null &
 	raw --connections 10 --wait bytes 8000 <"$T/hold" >/dev/null 2>&1 &
 	raw --connections 10 --wait bytes 8000010000000001 <"$T/hold" \
 		>/dev/null 2>&1 &

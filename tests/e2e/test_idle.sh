@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: an idle connection is closed after RPC_Idle_Timeout_S, a busy one never,
+# and a record that is not finished in time costs its sender the connection.
+# Method: with a time-out of 3 s, one connection makes a call a second for four
+# times as long, one reads all the while, one makes a call and falls silent, one
+# stays in the middle of a record. Bounds are generous where they are upper ones.
+# (A connection that never sends a byte is never adopted: it is stock's to reap.)
+source "$(dirname "$0")/lib.sh"
+need_plugin "stock's reaper is not what is tested"
+
+S_CORE="RPC_Idle_Timeout_S = 3;"
+S_RPCBUF="Record_Timeout = 2;"
+
+server_start
+pids=()
+raw --count 13 --interval 1000000 null &
+pids+=($!)
+# Always busy, with replies that take their time to be read.
+truncate -s $((64 << 20)) "$T/export/large"
+raw --count 200 --interval 60000 read large 0 65536 >/dev/null &
+pids+=($!)
+raw --closed-within 20 null >"$T/silent" &
+pids+=($!)
+raw --count 0 --closed-within 20 bytes 80000040000000010000 >"$T/half" &
+pids+=($!)
+for pid in "${pids[@]}"; do
+	wait "$pid" || fail "one of the four: see above"
+done
+
+for name in silent half; do
+	say "$name: closed after $(cat "$T/$name") s"
+	awk '{ exit !($1 >= 1) }' "$T/$name" || fail "$name: closed too early"
+done
+wait_stat closed_idle '>=' 1
+wait_stat refused_timeout == 1
+grep -q "RPCBUF.*$HOST.*not finished" "$LOG" || fail "no word of the unfinished record"
+server_stop
