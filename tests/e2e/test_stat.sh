@@ -125,6 +125,7 @@ grep -q "^ *$grower  " "$T/said" || fail "the other is not listed: $(<"$T/said")
 expect_fault 4 "there is no process 2147483647" 2147483647
 expect_fault 4 "99999999999999999999 is not the id of any process" 99999999999999999999
 expect_fault 5 "process $grower (bash) has no statistics in $T/none" --folder="$T/none" "$grower"
+expect_fault 5 "for rates every 1 s: rpcbuf-stat - 1" --folder="$T/none" 1
 expect_fault 7 "$T/nowhere cannot be read: No such file" "$T/nowhere"
 expect_fault 8 "is not a statistics file of rpcbuf: it does not begin like one" "$CONF"
 expect_fault 8 "it is not a regular file" "$T"

@@ -16,8 +16,9 @@
 #include "server.h"
 #include "show.h"
 
-#define INTERVAL_MAX 86400
-#define COUNT_MAX    1000000000
+#define INTERVAL_MAX	86400
+#define COUNT_MAX	1000000000
+#define INTERVAL_LIKELY 60
 
 const char *argp_program_version = "rpcbuf-stat " RPCBUF_VERSION;
 
@@ -103,22 +104,37 @@ static const struct argp argp = {
 	       "rpcbuf-stat(1).",
 };
 
-static int find(const struct arguments *args, struct server *server,
-		struct fault *fault)
+static int find_pid(const struct arguments *args, struct server *server,
+		    struct fault *fault)
 {
 	long pid;
+	int status;
+	size_t at;
 
-	if (!args->target)
-		return server_only(args->folder, server, fault);
-	if (!is_number(args->target))
-		return server_by_file(args->target, server, fault);
 	errno = 0;
 	pid = strtol(args->target, NULL, 10);
 	if (errno || pid < 1 || pid > INT_MAX)
 		return fault_set(fault, STAT_NO_PROCESS,
 				 "%s is not the id of any process",
 				 args->target);
-	return server_by_pid(args->folder, (pid_t)pid, server, fault);
+	status = server_by_pid(args->folder, (pid_t)pid, server, fault);
+	/* Other tools of this kind take a lone number for an interval. */
+	at = strlen(fault->text);
+	if (status && !args->interval && pid <= INTERVAL_LIKELY)
+		snprintf(fault->text + at, sizeof(fault->text) - at,
+			 "; for rates every %ld s: rpcbuf-stat - %ld", pid,
+			 pid);
+	return status;
+}
+
+static int find(const struct arguments *args, struct server *server,
+		struct fault *fault)
+{
+	if (!args->target)
+		return server_only(args->folder, server, fault);
+	if (is_number(args->target))
+		return find_pid(args, server, fault);
+	return server_by_file(args->target, server, fault);
 }
 
 /* What a server that has ended counted is worth a look, so it is printed

@@ -151,8 +151,8 @@ static int parse(const char *path, struct sample *sample, struct fault *fault)
 		end = strchr(line, '\n');
 		if (add_line(sample, line, (size_t)(end - line)))
 			continue;
-		snprintf(why, sizeof(why), "its line %u is not a name and a number",
-			 nr);
+		snprintf(why, sizeof(why),
+			 "its line %u is not a name and a number", nr);
 		return not_ours(fault, path, why);
 	}
 	if (sample->pid <= 0)
