@@ -208,9 +208,9 @@ server_launch
 STATS=/proc/$SERVER/root/run/rpcbuf/$SERVER
 server_wait || fail "the server without a parameter Statistics does not start"
 expect 0 "pid $SERVER" --raw "$SERVER"
-kill -9 "$SERVER"
-{ wait "$SERVER" || true; } 2>/dev/null
-rm -f "/run/rpcbuf/$SERVER" "/run/rpcbuf/$SERVER.new"
+kill "$SERVER"
+wait "$SERVER" || fail "the server's exit status is $?"
+[[ ! -e /run/rpcbuf/$SERVER ]] || fail "the server leaves /run/rpcbuf/$SERVER"
 expect_fault 4 "there is no process $SERVER" "$SERVER"
 SERVER=
 say "the default place"
