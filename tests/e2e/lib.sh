@@ -36,6 +36,8 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/rpcbuf-e2e.XXXXXX")
 CONF=$T/ganesha.conf
 LOG=$T/ganesha.log
 STATS=$T/statistics
+# shellcheck disable=SC2034
+STOP_MS=0 # how long the last server_stop took
 SERVER=
 
 now_ms() {
@@ -184,6 +186,8 @@ server_stop() {
 		fi
 		sleep 0.02
 	done
+	# shellcheck disable=SC2034 # read by tests
+	STOP_MS=$(($(now_ms) - begin))
 	wait "$SERVER" || status=$?
 	SERVER=
 	if ((status != 0)); then

@@ -41,6 +41,7 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	wait_for "the flood" test -s "$T/flood"
 	sleep "0.$((round * 2))"
 	server_stop
+	say "round $round: gone after $STOP_MS ms"
 	for pid in $(jobs -p); do
 		kill -9 "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
