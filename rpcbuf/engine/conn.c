@@ -191,7 +191,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	loop_place(conn, CONN_CLOSED);
 	pthread_mutex_lock(&loop->lock);
 	list_del(&conn->conn_link);
-	loop->nr_conns--;
+	os_store(&loop->nr_conns, loop->nr_conns - 1);
 	pthread_mutex_unlock(&loop->lock);
 	__atomic_fetch_sub(&loop->engine->connections, 1, __ATOMIC_RELAXED);
 	loop->engine->handlers.closed(conn->data, conn->reason);
@@ -225,19 +225,19 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 	switch (err) {
 	case -EMSGSIZE:
 		what = "record is longer than the page vector takes, in bytes";
-		stats->refused_length++;
+		stat_add(stats->refused_length, 1);
 		break;
 	case -E2BIG:
 		what = "record has too many fragments";
-		stats->refused_fragments++;
+		stat_add(stats->refused_fragments, 1);
 		break;
 	case -EBADMSG:
 		what = "record is shorter than a message, in bytes";
-		stats->refused_short++;
+		stat_add(stats->refused_short, 1);
 		break;
 	case -ETIMEDOUT:
 		what = "record was not finished in time, in seconds";
-		stats->refused_timeout++;
+		stat_add(stats->refused_timeout, 1);
 		break;
 	}
 	peer_name(conn->fd, peer, sizeof(peer));

@@ -207,14 +207,14 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 		err = -ESHUTDOWN;
 	} else {
 		list_add_tail(&conn->conn_link, &loop->conns);
-		loop->nr_conns++;
+		os_store(&loop->nr_conns, loop->nr_conns + 1);
 		os_fetch_add(&engine->connections, 1);
 		os_fetch_add(&engine->connections_total, 1);
 		/* Last: from here on the connection is the owner's. */
 		err = loop->backend->watch(loop, conn);
 		if (err) {
 			list_del(&conn->conn_link);
-			loop->nr_conns--;
+			os_store(&loop->nr_conns, loop->nr_conns - 1);
 			os_fetch_add(&engine->connections, -1);
 		}
 	}

@@ -70,7 +70,9 @@ struct rpcbuf_conn {
 	bool posted;	/* on loop->posted; under loop->lock */
 };
 
-/* Counters that only the owner writes, so no atomic read-modify-write. */
+/* Counters that only the owner writes, so no atomic read-modify-write; read
+ * by any thread. */
+#define stat_add(counter, n) os_store(&(counter), (counter) + (n))
 struct loop_stats {
 	uint64_t requests, bytes_received, receives;
 	uint64_t refused_length, refused_fragments, refused_short;

@@ -115,7 +115,7 @@ static bool may_hold(struct rpcbuf_conn *conn)
 
 static void park(struct rpcbuf_conn *conn)
 {
-	conn->loop->stats.parked_pages++;
+	stat_add(conn->loop->stats.parked_pages, 1);
 	step_aside(conn, CONN_PARKED);
 }
 
@@ -126,7 +126,7 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 
 	conn->readable = n == (ssize_t)asked;
 	if (n > 0) {
-		loop->stats.bytes_received += (uint64_t)n;
+		stat_add(loop->stats.bytes_received, (uint64_t)n);
 		conn->progress_ns = loop->now_ns;
 		loop->received_ns = loop->now_ns;
 		if (!conn->record_ns)
@@ -226,7 +226,7 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 	}
 	nr = rpcbuf_stream_iov(&conn->stream, rqst, receive_size(conn, rqst),
 			       iov, IOV_MAX_RECEIVE);
-	loop->stats.receives++;
+	stat_add(loop->stats.receives, 1);
 	n = loop->backend->receive(conn, iov, nr);
 	if (n > 0)
 		rpcbuf_stream_commit(&conn->stream, rqst, (size_t)n,
@@ -243,8 +243,9 @@ static void count_call(struct loop *loop, const struct rpcbuf_call *call)
 {
 	unsigned int bucket = log2_up(call->message.nr_pages);
 
-	loop->stats.requests++;
-	loop->stats.hist_pages[rpcbuf_min(bucket, RPCBUF_HIST_PAGES - 1u)]++;
+	bucket = rpcbuf_min(bucket, RPCBUF_HIST_PAGES - 1u);
+	stat_add(loop->stats.requests, 1);
+	stat_add(loop->stats.hist_pages[bucket], 1);
 }
 
 /*
@@ -330,7 +331,7 @@ static bool step(struct loop *loop, struct rpcbuf_conn *conn)
 		return true;
 	}
 	if (engine->handlers.unsent && engine->handlers.unsent(conn->data)) {
-		loop->stats.parked_unsent++;
+		stat_add(loop->stats.parked_unsent, 1);
 		step_aside(conn, CONN_UNSENT);
 		return true;
 	}
@@ -443,7 +444,7 @@ static void check_times(struct rpcbuf_conn *conn)
 		conn->progress_ns = now;
 	if (options->idle_timeout &&
 	    now - conn->progress_ns >= options->idle_timeout * SECOND_NS) {
-		conn->loop->stats.closed_idle++;
+		stat_add(conn->loop->stats.closed_idle, 1);
 		conn_end(conn, RPCBUF_CLOSE_IDLE);
 	}
 }

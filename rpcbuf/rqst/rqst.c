@@ -13,12 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/os.h"
 
 /* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
  * wakes the queue, so this only bounds what a lost signal could cost. */
 #define SLEEP_MAX_NS UINT64_C(1000000000)
+
+/* Statistics are written by the vector's thread alone, and read by any. */
+#define stat_add(counter, n) os_store(&(counter), (counter) + (n))
 
 struct rpcbuf_rqst {
 	struct rpcbuf *mm;
@@ -93,7 +97,7 @@ void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
 	if (!rqst->shortage_since)
 		return;
 	rpcbuf_wait_leave(&rqst->waiter);
-	rqst->stats.sleep_ns += os_now() - rqst->shortage_since;
+	stat_add(rqst->stats.sleep_ns, os_now() - rqst->shortage_since);
 	rqst->shortage_since = 0;
 }
 
@@ -114,7 +118,11 @@ void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst)
 void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
 		       struct rpcbuf_rqst_stats *stats)
 {
-	*stats = rqst->stats;
+	stats->fills = os_load(&rqst->stats.fills);
+	stats->pages_filled = os_load(&rqst->stats.pages_filled);
+	stats->bulk_calls = os_load(&rqst->stats.bulk_calls);
+	stats->sleeps = os_load(&rqst->stats.sleeps);
+	stats->sleep_ns = os_load(&rqst->stats.sleep_ns);
 }
 
 /* Bulk calls over the empty slots, again while they bring pages.  True when
@@ -128,8 +136,8 @@ static bool fill_while_progress(struct rpcbuf_rqst *rqst)
 					      rqst->first - rqst->refilled,
 					      rqst->pages + rqst->refilled);
 		rqst->refilled += got;
-		rqst->stats.bulk_calls++;
-		rqst->stats.pages_filled += got;
+		stat_add(rqst->stats.bulk_calls, 1);
+		stat_add(rqst->stats.pages_filled, got);
 		if (rqst->refilled == rqst->first) {
 			rqst->refilled = 0;
 			rqst->first = 0;
@@ -153,9 +161,9 @@ int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr)
 	if (rpcbuf_wait_pending(rqst->mm))
 		return -ENOMEM;
 	got = rpcbuf_alloc_run(rqst->mm, rqst->maxpages, rqst->pages);
-	rqst->stats.fills++;
-	rqst->stats.bulk_calls++;
-	rqst->stats.pages_filled += got;
+	stat_add(rqst->stats.fills, 1);
+	stat_add(rqst->stats.bulk_calls, 1);
+	stat_add(rqst->stats.pages_filled, got);
 	rqst->first -= got;
 	return got ? 0 : -ENOMEM;
 }
@@ -165,7 +173,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 {
 	if (!rqst->shortage_since) {
 		rqst->shortage_since = os_now();
-		rqst->stats.sleeps++;
+		stat_add(rqst->stats.sleeps, 1);
 		rpcbuf_wait_join(rqst->mm, &rqst->waiter);
 	}
 	if (!rpcbuf_wait_is_head(&rqst->waiter)) {
@@ -183,7 +191,7 @@ int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
 	if (!rqst->first)
 		return 0;
 	if (!rqst->shortage_since) {
-		rqst->stats.fills++;
+		stat_add(rqst->stats.fills, 1);
 		if (!rpcbuf_wait_pending(rqst->mm) && fill_while_progress(rqst))
 			return 0;
 	}
