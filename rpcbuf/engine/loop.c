@@ -256,7 +256,7 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 		struct rpcbuf_call *call)
 {
 	struct rpcbuf_engine *engine = loop->engine;
-	uint32_t turn = loop->turn + 1;
+	uint32_t turn = os_load(&loop->turn) + 1;
 
 	call->conn = conn;
 	call->conn_data = conn->data;
