@@ -135,7 +135,8 @@ server_configure() {
 server_launch() {
 	rm -f "$STATS"
 	# shellcheck disable=SC2086 # a command and its options
-	"$RPCBUF_SOURCE/tools/with-rpcbind" --private ${S_WRAP:-} \
+	setpriv --pdeathsig KILL \
+		"$RPCBUF_SOURCE/tools/with-rpcbind" --private ${S_WRAP:-} \
 		ganesha.nfsd -F -f "$CONF" -L "$LOG" -p "$T/pid" \
 		>>"$T/ganesha.out" 2>&1 3>&- &
 	SERVER=$!

@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <nfsc/libnfs.h>
@@ -253,6 +255,7 @@ int main(int argc, char **argv)
 	if (argc != optind + 3 || !w.block || w.block > MIB || !w.span ||
 	    !w.in_flight || w.in_flight > MAX_IN_FLIGHT)
 		usage();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	w.local = open(argv[optind + 2], O_RDWR | O_CREAT, 0644);
 	if (w.local < 0)

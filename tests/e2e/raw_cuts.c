@@ -231,6 +231,7 @@ int main(int argc, char **argv)
 {
 	if (argc != 4)
 		die("usage: raw_cuts PORT MOUNT-PORT EXPORT");
+	rpc_end_with_parent();
 	conn = rpc_connect("127.0.0.1", strtoul(argv[1], NULL, 0), 0);
 	file = mount_and_find(strtoul(argv[2], NULL, 0), argv[3], "cuts");
 	getattr_every_cut();

@@ -432,6 +432,7 @@ int main(int argc, char **argv)
 	struct rpc_buf wire = { 0 };
 	int status;
 
+	rpc_end_with_parent();
 	argv += optind;
 	argc -= optind;
 	if (!argc || !opt.port)

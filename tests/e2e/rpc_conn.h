@@ -13,6 +13,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,6 +134,12 @@ static inline void rpc_cut_record(struct rpc_cut cut, struct rpc_buf *wire,
 	} while (at < record->len);
 	if (cut.tail)
 		rpc_put_fragment(wire, NULL, 0, RPC_LAST);
+}
+
+/* A test that is killed must not leave a client behind that waits for it. */
+static inline void rpc_end_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static inline double rpc_now(void)
