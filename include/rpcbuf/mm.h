@@ -53,7 +53,7 @@ struct rpcbuf_options {
 };
 
 #define RPCBUF_MEMORY_MIN ((uint64_t)64 << 10)
-#define RPCBUF_MEMORY_MAX ((uint64_t)16 << 40)
+#define RPCBUF_MEMORY_MAX ((uint64_t)8 << 40)
 
 #define RPCBUF_OPTIONS_INIT                                                    \
 	{                                                                      \
@@ -67,7 +67,7 @@ struct rpcbuf_options {
  * Address space is reserved here; memory is committed page by page when it is
  * first written to.  Returns 0 and stores the instance in *mm; -EINVAL when
  * an option is out of range, -ENOMEM when address space or bookkeeping (about
- * 1/1800 of the budget, committed on use) cannot be had.  *mm is untouched on
+ * 1/680 of the budget, committed on use) cannot be had.  *mm is untouched on
  * failure.
  *
  * The instance belongs to the process that made it: after fork(2) the child

@@ -13,13 +13,14 @@
  */
 #include <string.h>
 
+#include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/pcp_fast.h>
 
-static void zero_pages(void *const *pages, unsigned int nr)
+void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; gfp & RPCBUF_GFP_ZERO && i < nr; i++)
 		memset(pages[i], 0, RPCBUF_PAGE_SIZE);
 }
 
@@ -39,7 +40,7 @@ SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		got += pcp_take_slow(mm, pages + got, want - got);
 	page_mark_out(mm, pages, got);
 	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
-		zero_pages(pages, got);
+		bulk_prepare(gfp, pages, got);
 	return got;
 }
 
@@ -122,6 +123,12 @@ static WIDE void put_wide(struct rpcbuf *mm, unsigned int nr, void **pages)
 	put_windows(mm, nr, pages);
 }
 
+static WIDE unsigned int take_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				   void **pages, unsigned int want)
+{
+	return take(mm, gfp, pages, want);
+}
+
 static __attribute__((noinline)) unsigned int
 fill_plain(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 {
@@ -132,6 +139,13 @@ static __attribute__((noinline)) void put_plain(struct rpcbuf *mm,
 						unsigned int nr, void **pages)
 {
 	put_windows(mm, nr, pages);
+}
+
+unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
+		       unsigned int want)
+{
+	return mm->wide ? take_wide(mm, gfp, pages, want)
+			: take(mm, gfp, pages, want);
 }
 
 unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,

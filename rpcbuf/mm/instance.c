@@ -50,7 +50,7 @@ static size_t align_up(size_t n, size_t align)
 static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 			   unsigned int nr_cpus)
 {
-	size_t pcps, blocks, extra, state, length;
+	size_t pcps, blocks, extra, links, state, length;
 	char *map;
 	void *address;
 	int err;
@@ -58,7 +58,8 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 	pcps = align_up(sizeof(struct rpcbuf), 128);
 	blocks = align_up(pcps + nr_cpus * sizeof(struct pcp), 128);
 	extra = blocks + zone_footprint(nr_pages);
-	state = extra + align_up((size_t)nr_pages * sizeof(uint16_t), 8);
+	links = extra + align_up((size_t)nr_pages * sizeof(uint16_t), 8);
+	state = links + (size_t)nr_pages * sizeof(uint32_t);
 	length = align_up(state + (RPCBUF_DEBUG ? (size_t)nr_pages : 0),
 			  RPCBUF_PAGE_SIZE);
 
@@ -72,6 +73,7 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 	(*mm)->pcps = (struct pcp *)(void *)(map + pcps);
 	(*mm)->zone.blocks = (struct zone_block *)(void *)(map + blocks);
 	(*mm)->extra = (uint16_t *)(void *)(map + extra);
+	(*mm)->links = (uint32_t *)(void *)(map + links);
 	(*mm)->state = (uint8_t *)(map + state);
 	return 0;
 }

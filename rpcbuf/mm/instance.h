@@ -35,6 +35,7 @@ struct wait_queue {
 struct rpcbuf {
 	struct arena arena;
 	uint16_t *extra;	  /* references of each page beyond the first */
+	uint32_t *links;	  /* of each page: the next on its list, list.c */
 	uint8_t *state;		  /* debug builds: enum page_state of each */
 	struct pcp *pcps;	  /* one per CPU */
 	unsigned int nr_pcps;	  /* 0: the budget is too small for caches */

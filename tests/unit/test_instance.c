@@ -101,7 +101,7 @@ START_TEST(no_address_space)
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
 	/* The arena does not fit; then not even its bookkeeping does. */
 	ck_assert_int_eq(create((uint64_t)4 << 30), -ENOMEM);
-	ck_assert_int_eq(create((uint64_t)16 << 40), -ENOMEM);
+	ck_assert_int_eq(create((uint64_t)8 << 40), -ENOMEM);
 	/* And nothing of the attempts is left. */
 	ck_assert_int_eq(create((uint64_t)900 << 20), 0);
 }
