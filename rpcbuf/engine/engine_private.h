@@ -3,7 +3,10 @@
  * What the parts of the engine share.
  *
  *   engine.c   creation, stop, adoption, statistics
- *   loop.c     the owner of a loop: receives, runs calls, parks connections
+ *   loop.c     the owner of a loop: who is ready, who waits, when to block
+ *   step.c     one look at one connection: runs a call, or receives
+ *   limits.c   time limits, once a second
+ *   call.c     a call in flight
  *   conn.c     a connection's life
  *   worker.c   threads: who owns which loop, hand-over
  *   epoll.c    the back end
@@ -206,6 +209,13 @@ bool loop_own(struct loop *loop);
 void loop_report(struct loop *loop, struct rpcbuf_conn *conn);
 void loop_kick(struct loop *loop);
 void loop_place(struct rpcbuf_conn *conn, enum conn_place place);
+
+/* step.c: false when the loop was given to another thread meanwhile */
+bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
+
+/* limits.c */
+void loop_check_limits(struct loop *loop);
+void loop_release_vectors(struct loop *loop);
 
 /* conn.c */
 struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
