@@ -37,6 +37,8 @@ struct rpcbuf;
 typedef unsigned int rpcbuf_gfp_t;
 #define RPCBUF_GFP_NOWAIT ((rpcbuf_gfp_t)0)
 #define RPCBUF_GFP_ZERO ((rpcbuf_gfp_t)1 << 0) /* pages are zeroed */
+#define RPCBUF_GFP_WAIT ((rpcbuf_gfp_t)1 << 1) /* may sleep; only calls that
+						* name it do */
 
 /*
  * Options of an instance.  Start from RPCBUF_OPTIONS_INIT and set what

@@ -45,7 +45,7 @@
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
 
-static void wake(struct rpcbuf_waiter *waiter)
+void wait_wake_one(struct rpcbuf_waiter *waiter)
 {
 	__atomic_fetch_add(&waiter->woken, 1, __ATOMIC_SEQ_CST);
 	/* Partner: sleep() stores `sleeping`, then the kernel reads `woken`. */
@@ -59,7 +59,7 @@ void wait_wake(struct rpcbuf *mm)
 {
 	os_lock(&mm->wait.lock);
 	if (mm->wait.first)
-		wake(mm->wait.first);
+		wait_wake_one(mm->wait.first);
 	os_unlock(&mm->wait.lock);
 }
 
@@ -69,7 +69,7 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 
 	os_lock(&mm->wait.lock);
 	for (waiter = mm->wait.first; waiter; waiter = waiter->next)
-		wake(waiter);
+		wait_wake_one(waiter);
 	os_unlock(&mm->wait.lock);
 }
 
@@ -130,7 +130,7 @@ void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 	if (!queue->first)
 		os_store(&mm->waiting, 0);
 	else if (was_head)
-		wake(queue->first);
+		wait_wake_one(queue->first);
 	os_unlock(&queue->lock);
 }
 
