@@ -100,10 +100,12 @@ static void *worker_main(void *arg)
 			break;
 		}
 	}
+	pthread_mutex_unlock(&engine->threads_lock);
 	call_thread_exit();
 	leave_thread(engine);
 	pthread_cond_destroy(&worker->wake);
 	free(worker);
+	pthread_mutex_lock(&engine->threads_lock);
 	engine->nr_workers--;
 	pthread_cond_broadcast(&engine->threads_gone);
 	pthread_mutex_unlock(&engine->threads_lock);
