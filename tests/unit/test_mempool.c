@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: a mempool serves in its order (allocator, reserve for all or nothing,
+ * allocator in line, first come first served), is refilled first, is resized
+ * while in use, and whoever may sleep always gets what it asked for.
+ * Method: one thread uses up the instance and looks at what each call takes
+ * from where; then threads wait for one another.  A deadlock ends in the time
+ * limit of the test.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <rpcbuf/mempool.h>
+#include <rpcbuf/mm/mempool.h>
+
+#include "mm_util.h"
+
+#define NR_PAGES 512u
+#define MIN_NR	 100u
+#define WAIT	 RPCBUF_GFP_WAIT
+
+static struct rpcbuf *mm;
+static struct rpcbuf_mempool *pool;
+static void *hog[NR_PAGES]; /* pages that keep the allocator empty */
+static void *pages[NR_PAGES];
+
+static void setup(void)
+{
+	mm = test_create(NR_PAGES);
+	ck_assert_int_eq(rpcbuf_mempool_create(&pool, mm, MIN_NR), 0);
+}
+
+static void pool_is_valid(void)
+{
+	const char *wrong = mempool_is_valid(pool);
+
+	ck_assert_msg(wrong == NULL, "%s", wrong);
+}
+
+static void teardown(void)
+{
+	pool_is_valid();
+	rpcbuf_free_bulk_array(mm, NR_PAGES, pages);
+	rpcbuf_free_bulk_array(mm, NR_PAGES, hog);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(pool), 0);
+	test_destroy(mm);
+}
+
+/* Leaves @free pages in the allocator. */
+static void use_up(unsigned int free)
+{
+	unsigned int got = rpcbuf_alloc_bulk_array(mm, 0, NR_PAGES, hog);
+
+	rpcbuf_free_bulk_array(mm, free, hog + got - free);
+}
+
+static struct rpcbuf_mempool_stats stats(void)
+{
+	struct rpcbuf_mempool_stats now;
+
+	rpcbuf_mempool_stats(pool, &now);
+	return now;
+}
+
+START_TEST(create_and_destroy)
+{
+	struct rpcbuf_mempool *other = (void *)-1;
+
+	ck_assert_int_eq(rpcbuf_mempool_create(&other, mm, 0), -EINVAL);
+	ck_assert_int_eq(
+		rpcbuf_mempool_create(&other, mm, RPCBUF_MEMPOOL_MAX + 1),
+		-EINVAL);
+	ck_assert_int_eq(rpcbuf_mempool_create(&other, mm, NR_PAGES), -ENOMEM);
+	ck_assert_ptr_eq(other, (void *)-1);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+	ck_assert_uint_eq(stats().min_nr, MIN_NR);
+	ck_assert_int_eq(rpcbuf_mempool_create(&other, mm, NR_PAGES - MIN_NR),
+			 0);
+	ck_assert_int_eq(rpcbuf_destroy(mm), -EBUSY);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(other), 0);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(NULL), 0);
+}
+END_TEST
+
+START_TEST(limits)
+{
+	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
+
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, WAIT, MIN_NR + 1, pages),
+		-EINVAL);
+	ck_assert_ptr_null(pages[0]);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_list(pool, WAIT, MIN_NR + 1, &list),
+		-EINVAL);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(
+				 pool, WAIT, MIN_NR + 1, NULL, NULL),
+			 -EINVAL);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, WAIT, 0, pages),
+			 0);
+	ck_assert_ptr_null(pages[0]);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_list(pool, WAIT, 0, &list),
+			 0);
+	ck_assert_uint_eq(list.nr, 0);
+}
+END_TEST
+
+/* While the allocator has pages the reserve is not touched. */
+START_TEST(allocator_first)
+{
+	use_up(MIN_NR);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, WAIT, MIN_NR, pages),
+		MIN_NR);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+	ck_assert_uint_eq(stats().reserve_calls, 0);
+	rpcbuf_mempool_free_bulk_array(pool, MIN_NR, pages);
+	ck_assert_ptr_null(pages[0]);
+	ck_assert_ptr_null(pages[MIN_NR - 1]);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+}
+END_TEST
+
+START_TEST(reserve_gives_all_or_nothing)
+{
+	void *more[MIN_NR] = {NULL};
+
+	/* 30 from the allocator, 50 from the reserve. */
+	use_up(30);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 80, pages),
+			 80);
+	ck_assert_uint_eq(stats().curr_nr, 50);
+	ck_assert_uint_eq(stats().reserve_pages, 50);
+	ck_assert_uint_eq(stats().reserve_calls, 1);
+	/* 51 are more than there are: none, rather than 50. */
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 51, more), 0);
+	ck_assert_ptr_null(more[0]);
+	ck_assert_uint_eq(stats().curr_nr, 50);
+	ck_assert_uint_eq(stats().partial, 1);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 50, more),
+			 50);
+	ck_assert_ptr_null(rpcbuf_mempool_alloc_page(pool, 0));
+
+	/* Refilled first: nothing reaches the allocator until it is full. */
+	rpcbuf_mempool_free_bulk_array(pool, 80, pages);
+	ck_assert_uint_eq(stats().curr_nr, 80);
+	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
+	rpcbuf_mempool_free_bulk_array(pool, 50, more);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, NR_PAGES, pages), 30);
+}
+END_TEST
+
+/* What came from the allocator is the caller's, if it cannot wait. */
+START_TEST(partial_array)
+{
+	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
+	void *kept[MIN_NR] = {NULL};
+
+	use_up(0);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 60, kept),
+			 60);
+	rpcbuf_free_bulk_array(mm, 10, hog);
+	pages[0] = kept[0];
+	pages[5] = kept[5];
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 100, pages),
+			 12);
+	ck_assert_ptr_eq(pages[5], kept[5]);
+	ck_assert_ptr_null(pages[12]);
+	ck_assert_uint_eq(stats().curr_nr, 40);
+	/* With the holes that are left it is the same call. */
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 52, pages),
+			 52);
+	ck_assert_uint_eq(stats().curr_nr, 0);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_list(pool, 0, 5, &list), 0);
+	pages[0] = pages[5] = NULL;
+	rpcbuf_mempool_free_bulk_array(pool, NR_PAGES, pages);
+	rpcbuf_mempool_free_bulk_array(pool, MIN_NR, kept);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+}
+END_TEST
+
+START_TEST(lists)
+{
+	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
+
+	use_up(30);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_list(pool, 0, 80, &list),
+			 80);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_list(pool, 0, 10, &list),
+			 10);
+	ck_assert_uint_eq(list.nr, 90);
+	ck_assert_uint_eq(stats().curr_nr, 40);
+	ck_assert_uint_eq(rpcbuf_page_list_to_array(mm, &list, NR_PAGES, pages),
+			  90);
+	while (list.nr < 90) {
+		rpcbuf_page_list_add(mm, &list, pages[list.nr]);
+		pages[list.nr - 1] = NULL;
+	}
+	rpcbuf_mempool_free_bulk_list(pool, &list);
+	ck_assert_uint_eq(list.nr, 0);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+}
+END_TEST
+
+struct collected {
+	unsigned int nr, most;
+};
+
+static bool collect(void *page, void *opaque)
+{
+	struct collected *collected = opaque;
+
+	/* No lock is held: the pool may be used from here. */
+	pool_is_valid();
+	if (collected->nr == collected->most)
+		return false;
+	pages[collected->nr++] = page;
+	return true;
+}
+
+START_TEST(callbacks)
+{
+	struct collected collected = {.most = 80};
+
+	use_up(30);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(
+				 pool, 0, 80, collect, &collected),
+			 80);
+	ck_assert_uint_eq(stats().curr_nr, 50);
+	rpcbuf_mempool_free_bulk_array(pool, 80, pages);
+
+	/* Refused among the pages of the reserve: the rest goes back. */
+	collected = (struct collected){.most = 50};
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(
+				 pool, WAIT, 80, collect, &collected),
+			 50);
+	ck_assert_uint_eq(stats().curr_nr, 80);
+	rpcbuf_mempool_free_bulk_array(pool, 50, pages);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+
+	/* Refused among those of the allocator. */
+	collected = (struct collected){.most = 10};
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(
+				 pool, WAIT, 80, collect, &collected),
+			 10);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+	ck_assert_uint_eq(collected.nr, 10);
+	collected = (struct collected){.nr = 10, .most = NR_PAGES};
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(
+				 pool, 0, 20, collect, &collected),
+			 20);
+	use_up(0);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(
+				 pool, 0, MIN_NR, collect, &collected),
+			 MIN_NR);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(pool, 0, 1, collect,
+							    &collected),
+			 0);
+}
+END_TEST
+
+START_TEST(zeroed)
+{
+	unsigned int i, j;
+	void *page;
+
+	use_up(0);
+	page = rpcbuf_mempool_alloc_page(pool, WAIT);
+	memset(page, 0xa5, RPCBUF_PAGE_SIZE);
+	rpcbuf_mempool_free_page(pool, page);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, RPCBUF_GFP_ZERO,
+							 MIN_NR, pages),
+			 MIN_NR);
+	for (i = 0; i < MIN_NR; i++)
+		for (j = 0; j < RPCBUF_PAGE_SIZE; j++)
+			require(((char *)pages[i])[j] == 0);
+}
+END_TEST
+
+/* A page with several holders fills the reserve when the last one lets go. */
+START_TEST(shared_pages)
+{
+	struct rpcbuf_mm_counts counts;
+	void *page, *foreign;
+
+	use_up(0);
+	page = rpcbuf_mempool_alloc_page(pool, WAIT);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR - 1);
+	ck_assert_int_eq(rpcbuf_page_get(mm, page), 0);
+	rpcbuf_mempool_free_page(pool, page);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR - 1);
+	rpcbuf_mempool_free_page(pool, page);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+
+	if (RPCBUF_DEBUG)
+		return;
+	page = rpcbuf_mempool_alloc_page(pool, WAIT);
+	foreign = &counts;
+	rpcbuf_mempool_free_page(pool, foreign);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR - 1);
+	rpcbuf_mm_counts(mm, &counts);
+	ck_assert_uint_eq(counts.refused, 1);
+	rpcbuf_mempool_free_page(pool, page);
+}
+END_TEST
+
+START_TEST(resize)
+{
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 0), -EINVAL);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, RPCBUF_MEMPOOL_MAX + 1),
+			 -EINVAL);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 7), 0);
+	ck_assert_uint_eq(stats().curr_nr, 7);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 8, pages),
+			 -EINVAL);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 300), 0);
+	ck_assert_uint_eq(stats().curr_nr, 300);
+
+	/* More than there is to spare: releases do the rest. */
+	use_up(20);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 400), 0);
+	ck_assert_uint_eq(stats().min_nr, 400);
+	ck_assert_uint_eq(stats().curr_nr, 320);
+	rpcbuf_mempool_free_bulk_array(pool, 70, hog);
+	ck_assert_uint_eq(stats().curr_nr, 390);
+	rpcbuf_mempool_free_bulk_array(pool, 70, hog + 70);
+	ck_assert_uint_eq(stats().curr_nr, 400);
+	/* And while some of it is out. */
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 350, pages),
+			 350);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 100), 0);
+	ck_assert_uint_eq(stats().curr_nr, 100);
+	rpcbuf_mempool_free_bulk_array(pool, 350, pages);
+	ck_assert_uint_eq(stats().curr_nr, 100);
+}
+END_TEST
+
+START_TEST(refill)
+{
+	use_up(0);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 90, pages),
+			 90);
+	ck_assert_uint_eq(rpcbuf_mempool_refill(pool), 0);
+	/* Past the pool. */
+	rpcbuf_free_bulk_array(mm, 90, pages);
+	ck_assert_uint_eq(stats().curr_nr, 10);
+	ck_assert_uint_eq(rpcbuf_mempool_refill(pool), 90);
+	ck_assert_uint_eq(rpcbuf_mempool_refill(pool), 0);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+}
+END_TEST
+
+/* Threads of the tests below: take, count, hold for a moment, let go. */
+static uint32_t nr_served;
+
+struct job {
+	unsigned int nr, rounds, face;
+	uint32_t order; /* in which it was served */
+};
+
+static bool keep(void *page, void *opaque)
+{
+	struct rpcbuf_page_list *list = opaque;
+
+	rpcbuf_page_list_add(mm, list, page);
+	return true;
+}
+
+static void take_and_release(struct job *job)
+{
+	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
+	void *array[NR_PAGES] = {NULL};
+	int nr = (int)job->nr;
+
+	if (job->face % 3 == 0)
+		require(rpcbuf_mempool_alloc_bulk_array(pool, WAIT, job->nr,
+							array) == nr);
+	else if (job->face % 3 == 1)
+		require(rpcbuf_mempool_alloc_bulk_list(pool, WAIT, job->nr,
+						       &list) == nr);
+	else
+		require(rpcbuf_mempool_alloc_bulk_callback(pool, WAIT, job->nr,
+							   keep, &list) == nr);
+	if (job->face % 3)
+		require(rpcbuf_page_list_to_array(mm, &list, job->nr, array) ==
+			job->nr);
+	job->order = os_fetch_add(&nr_served, 1);
+	sched_yield();
+	rpcbuf_mempool_free_bulk_array(pool, job->nr, array);
+}
+
+static void *taker(void *arg)
+{
+	struct job *job = arg;
+
+	while (job->rounds--) {
+		take_and_release(job);
+		job->face++;
+	}
+	return NULL;
+}
+
+static void run_jobs(struct job *jobs, unsigned int nr, bool in_order)
+{
+	pthread_t threads[64];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		ck_assert_int_eq(
+			pthread_create(&threads[i], NULL, taker, &jobs[i]), 0);
+		while (in_order && stats().waiting <= i)
+			sched_yield();
+	}
+	if (in_order)
+		rpcbuf_mempool_free_bulk_array(pool, NR_PAGES, pages);
+	for (i = 0; i < nr; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* The classic: with half of the reserve each they would wait for ever. */
+START_TEST(two_threads_that_need_more_than_half)
+{
+	struct job jobs[2] = {{.nr = 60, .rounds = TEST_ROUNDS(5000)},
+			      {.nr = 70, .rounds = TEST_ROUNDS(5000)}};
+
+	use_up((unsigned int)_i);
+	run_jobs(jobs, 2, false);
+	pool_is_valid();
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+	ck_assert_uint_gt(stats().reserve_calls, 0);
+	ck_assert(!rpcbuf_wait_pending(mm));
+}
+END_TEST
+
+START_TEST(many_threads)
+{
+	struct job jobs[24];
+	unsigned int i;
+
+	use_up((unsigned int)_i);
+	for (i = 0; i < 24; i++)
+		jobs[i] = (struct job){.nr = 1 + i * 43 % MIN_NR,
+				       .rounds = TEST_ROUNDS(1000),
+				       .face = i};
+	run_jobs(jobs, 24, false);
+	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
+	ck_assert(!rpcbuf_wait_pending(mm));
+}
+END_TEST
+
+/* They queue up while nothing is there; nobody overtakes, however little it
+ * needs, and a pool that was shrunk meanwhile still serves them. */
+START_TEST(first_come_first_served)
+{
+	struct job jobs[8];
+	unsigned int i;
+
+	nr_served = 0;
+	use_up(0);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR, pages),
+		MIN_NR);
+	for (i = 0; i < 8; i++)
+		jobs[i] = (struct job){
+			.nr = i % 2 ? 1 : MIN_NR, .rounds = 1, .face = i};
+	run_jobs(jobs, 8, true);
+	/* Each needs the whole reserve, or comes behind one who does and
+	 * before one who does. */
+	for (i = 0; i + 2 < 8; i += 2)
+		ck_assert_uint_lt(jobs[i].order, jobs[i + 2].order);
+	ck_assert_uint_ge(stats().waits, 8);
+	ck_assert_uint_gt(stats().wait_ns, 0);
+}
+END_TEST
+
+static void *shrink_then_release(void *unused)
+{
+	while (stats().waiting < 2)
+		sched_yield();
+	ck_assert_int_eq(rpcbuf_mempool_destroy(pool), -EBUSY);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 3), 0);
+	/* Who cannot wait does not pass those who do. */
+	rpcbuf_mempool_free_bulk_array(pool, 5, pages);
+	require(!rpcbuf_mempool_alloc_page(pool, 0));
+	rpcbuf_mempool_free_bulk_array(pool, NR_PAGES, pages);
+	return unused;
+}
+
+START_TEST(shrunk_under_waiters)
+{
+	struct job jobs[2] = {{.nr = 90, .rounds = 1},
+			      {.nr = 50, .rounds = 1, .face = 1}};
+	pthread_t thread;
+
+	use_up(0);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR, pages),
+		MIN_NR);
+	pthread_create(&thread, NULL, shrink_then_release, NULL);
+	run_jobs(jobs, 2, false);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(stats().curr_nr, 3);
+	ck_assert_uint_eq(stats().min_nr, 3);
+}
+END_TEST
+
+static void *release_past_the_pool(void *unused)
+{
+	while (stats().waiting < 1)
+		sched_yield();
+	/* Page by page, into whatever cache. */
+	while (stats().waiting) {
+		static unsigned int next;
+
+		if (next < NR_PAGES && hog[next]) {
+			rpcbuf_free_page(mm, hog[next]);
+			hog[next++] = NULL;
+		}
+		sched_yield();
+	}
+	return unused;
+}
+
+/* A release to the instance serves whoever waits in a pool, as well. */
+START_TEST(allocator_in_line)
+{
+	pthread_t thread;
+
+	use_up(0);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR, pages),
+		MIN_NR);
+	pthread_create(&thread, NULL, release_past_the_pool, NULL);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, WAIT, 50, pages + MIN_NR),
+		50);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(stats().curr_nr, 0);
+	ck_assert_uint_eq(stats().waits, 1);
+	rpcbuf_mempool_free_bulk_array(pool, NR_PAGES, pages);
+}
+END_TEST
+
+/* Who may sleep does not take pages past those who wait for the instance, but
+ * may use the reserve. */
+START_TEST(behind_the_queue_of_the_instance)
+{
+	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
+
+	use_up(200);
+	rpcbuf_wait_join(mm, &waiter);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, WAIT, 60, pages),
+			 60);
+	ck_assert_uint_eq(stats().curr_nr, 40);
+	ck_assert_uint_eq(rpcbuf_mempool_refill(pool), 0);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, 0, 100, pages + 60), 100);
+	ck_assert_uint_eq(stats().curr_nr, 40);
+	rpcbuf_wait_leave(&waiter);
+	ck_assert_uint_eq(rpcbuf_mempool_refill(pool), 60);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("mempool");
+	TCase *tcase = tcase_create("mempool");
+
+	(void)argc;
+	tcase_set_timeout(tcase, 100);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, create_and_destroy);
+	tcase_add_test(tcase, limits);
+	tcase_add_test(tcase, allocator_first);
+	tcase_add_test(tcase, reserve_gives_all_or_nothing);
+	tcase_add_test(tcase, partial_array);
+	tcase_add_test(tcase, lists);
+	tcase_add_test(tcase, callbacks);
+	tcase_add_test(tcase, zeroed);
+	tcase_add_test(tcase, shared_pages);
+	tcase_add_test(tcase, resize);
+	tcase_add_test(tcase, refill);
+	tcase_add_loop_test(tcase, two_threads_that_need_more_than_half, 0, 4);
+	tcase_add_loop_test(tcase, many_threads, 0, 3);
+	tcase_add_test(tcase, first_come_first_served);
+	tcase_add_test(tcase, shrunk_under_waiters);
+	tcase_add_test(tcase, allocator_in_line);
+	tcase_add_test(tcase, behind_the_queue_of_the_instance);
+	suite_add_tcase(suite, tcase);
+	return test_main(suite, argv);
+}
