@@ -19,6 +19,40 @@ extern "C" {
 #endif
 
 /*
+ * Memory nodes: numbered from 0; a set of them is a mask of bits.
+ *
+ * A request prefers the node that the caller runs on, or the one it names.  Bulk
+ * comes from the preferred node as long as that has pages above its low
+ * watermark; the rest, page by page, from it and the other nodes of the mask.
+ */
+typedef uint64_t rpcbuf_nodemask_t;
+#define RPCBUF_NODES_ALL (~(rpcbuf_nodemask_t)0)
+#define RPCBUF_NODE_HERE (-1)
+
+unsigned int rpcbuf_nr_nodes(const struct rpcbuf *mm);
+
+/* The node of a page; -1 for what is no page of the instance. */
+int rpcbuf_page_node(const struct rpcbuf *mm, const void *page);
+
+/* rpcbuf_alloc_bulk_array(), rpcbuf_alloc_page() and rpcbuf_alloc_pages() for a
+ * node and a mask.  @node: RPCBUF_NODE_HERE, or one that there is; for others
+ * the request fails.  Only nodes of @mask serve, the preferred one included. */
+unsigned int rpcbuf_alloc_bulk_array_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+					  int node, rpcbuf_nodemask_t mask,
+					  unsigned int nr, void **pages);
+void *rpcbuf_alloc_page_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp, int node,
+			     rpcbuf_nodemask_t mask);
+void *rpcbuf_alloc_pages_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			      unsigned int order, int node,
+			      rpcbuf_nodemask_t mask);
+
+/*
+ * How many runs of adjacent pages an array is, NULL slots left out: the number of
+ * iovecs that it would be.
+ */
+unsigned int rpcbuf_bulk_runs(unsigned int nr, void *const *pages);
+
+/*
  * A list of pages, in one direction, of a single instance.
  *
  * The links are in a field that each page has for this purpose, in the

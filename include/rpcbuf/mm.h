@@ -8,7 +8,8 @@
  * in memory where that is possible, so that a vector of them is few iovecs.
  *
  * Threads: every function may be called by any thread at any time, unless it
- * says otherwise; none by a signal handler.  Nothing here aborts on shortage.
+ * says otherwise; by a signal handler only requests with RPCBUF_GFP_NOLOCK and
+ * the releases named _nolock.  Nothing here aborts on shortage.
  */
 #ifndef RPCBUF_MM_H
 #define RPCBUF_MM_H
@@ -41,6 +42,17 @@ typedef unsigned int rpcbuf_gfp_t;
 						* name it do */
 
 /*
+ * RPCBUF_GFP_NOLOCK: served from this CPU's cache, else by locks that happen to
+ * be free; never waits for a lock and wakes nobody.  May come back empty while
+ * there are pages.  Safe in a signal handler that interrupts the library.
+ *
+ * RPCBUF_GFP_RESERVE: may use what is kept back from everybody else, for
+ * callers that need a page in order to release others.
+ */
+#define RPCBUF_GFP_NOLOCK  ((rpcbuf_gfp_t)1 << 2)
+#define RPCBUF_GFP_RESERVE ((rpcbuf_gfp_t)1 << 3)
+
+/*
  * Options of an instance.  Start from RPCBUF_OPTIONS_INIT and set what
  * differs: `size` lets an older program run with a newer library.
  */
@@ -52,6 +64,10 @@ struct rpcbuf_options {
 	bool no_hugepages;	/* no transparent hugepages, even where the
 				 * system gives them to all; otherwise advised
 				 * for budgets of 16 MiB and more */
+	unsigned int nodes;	/* memory nodes: 0 for those of the machine;
+				 * else the budget is split in so many, up to
+				 * RPCBUF_NODES_MAX and 2 MiB each at least, and
+				 * the CPUs are dealt out to them: for tests */
 };
 
 #define RPCBUF_MEMORY_MIN ((uint64_t)64 << 10)
@@ -62,6 +78,8 @@ struct rpcbuf_options {
 		.size = sizeof(struct rpcbuf_options),                         \
 		.memory = (uint64_t)64 << 20,                                  \
 	}
+
+#define RPCBUF_NODES_MAX 64u
 
 /*
  * rpcbuf_create - make an instance.
@@ -110,6 +128,15 @@ unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
  * pages is woken.  Never sleeps.
  */
 void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages);
+
+/*
+ * The same without ever waiting for a lock, for signal handlers and the like.
+ * Pages whose place is locked by somebody are left to him.  Wakes a waiter,
+ * which is a system call that signal handlers may make.
+ */
+void rpcbuf_free_bulk_array_nolock(struct rpcbuf *mm, unsigned int nr,
+				   void **pages);
+void rpcbuf_free_page_nolock(struct rpcbuf *mm, void *page);
 
 /*
  * rpcbuf_alloc_run - fill an array with pages that are adjacent in memory.

@@ -37,7 +37,7 @@ SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		os_cpulock_release(&pcp->lock);
 	}
 	if (rpcbuf_unlikely(got < want))
-		got += pcp_take_slow(mm, pages + got, want - got);
+		got += pcp_take_slow(mm, gfp, pages + got, want - got);
 	page_mark_out(mm, pages, got);
 	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
 		bulk_prepare(gfp, pages, got);
@@ -48,21 +48,12 @@ SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 static unsigned int __attribute__((noinline))
 fill_holes(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr)
 {
+	unsigned int holes = bulk_holes(pages, nr), got = 0;
 	void *fresh[PCP_WINDOW];
-	unsigned int i, holes = 0, got = 0, used = 0;
 
-	for (i = 0; i < nr; i++)
-		holes += pages[i] == NULL;
 	if (holes)
 		got = take(mm, gfp, fresh, holes);
-	for (i = 0; i < nr; i++) {
-		if (pages[i])
-			continue;
-		if (used == got)
-			break;
-		pages[i] = fresh[used++];
-	}
-	return i;
+	return bulk_merge(pages, nr, fresh, got);
 }
 
 SLOTS_INLINE unsigned int fill_window(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
@@ -98,11 +89,8 @@ SLOTS_INLINE void put_windows(struct rpcbuf *mm, unsigned int nr, void **pages)
 			pcp_put_slow(mm, pages + nr, n);
 			continue;
 		}
-		pcp_push(mm, pcp, pages + nr, n);
-		if (pcp_is_over(mm, pcp))
-			pcp_trim_unlock(mm, pcp);
-		else
-			os_cpulock_release(&pcp->lock);
+		pcp_pushed(mm, pcp, pages + nr, n,
+			   pcp_push(mm, pcp, pages + nr, n));
 	}
 }
 
@@ -176,11 +164,7 @@ void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 		pcp_put_slow(mm, pages, nr);
 		return;
 	}
-	pcp_push_singles(mm, pcp, pages, nr);
-	if (pcp_is_over(mm, pcp))
-		pcp_trim_unlock(mm, pcp);
-	else
-		os_cpulock_release(&pcp->lock);
+	pcp_pushed(mm, pcp, pages, nr, pcp_push_singles(mm, pcp, pages, nr));
 }
 
 void *rpcbuf_alloc_page(struct rpcbuf *mm, rpcbuf_gfp_t gfp)

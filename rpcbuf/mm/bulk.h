@@ -15,4 +15,31 @@ unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 /* The second pass over pages that were taken, after all locks are dropped. */
 void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr);
 
+/* The empty slots of an array. */
+static inline unsigned int bulk_holes(void *const *pages, unsigned int nr)
+{
+	unsigned int i, holes = 0;
+
+	for (i = 0; i < nr; i++)
+		holes += pages[i] == NULL;
+	return holes;
+}
+
+/* Puts fresh pages in the holes, from the front; returns how many slots from
+ * the front are full then. */
+static inline unsigned int bulk_merge(void **pages, unsigned int nr,
+				      void *const *fresh, unsigned int got)
+{
+	unsigned int i, used = 0;
+
+	for (i = 0; i < nr; i++) {
+		if (pages[i])
+			continue;
+		if (used == got)
+			break;
+		pages[i] = fresh[used++];
+	}
+	return i;
+}
+
 #endif /* RPCBUF_MM_BULK_H */

@@ -9,10 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/numa.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/ticks.h>
 
 _Static_assert(sizeof(struct rpcbuf_options) == 24,
 	       "a new option goes to the end, and read_options() knows its "
@@ -37,6 +40,9 @@ static int read_options(struct rpcbuf_options *known,
 	if (known->memory < RPCBUF_MEMORY_MIN ||
 	    known->memory > RPCBUF_MEMORY_MAX)
 		return -EINVAL;
+	if (known->nodes > RPCBUF_NODES_MAX ||
+	    known->nodes * (uint64_t)OS_HUGE_SIZE > known->memory)
+		return -EINVAL;
 	return 0;
 }
 
@@ -48,14 +54,15 @@ static size_t align_up(size_t n, size_t align)
 /* Carves the bookkeeping out of one mapping; `extra` in multiples of four
  * counts, as pcp_is_run() reads them. */
 static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
-			   unsigned int nr_cpus)
+			   unsigned int nr_cpus, unsigned int nr_nodes)
 {
-	size_t pcps, blocks, extra, links, state, length;
+	size_t nodes, pcps, blocks, extra, links, state, length;
 	char *map;
 	void *address;
 	int err;
 
-	pcps = align_up(sizeof(struct rpcbuf), 128);
+	nodes = align_up(sizeof(struct rpcbuf), 128);
+	pcps = align_up(nodes + nr_nodes * sizeof(struct mm_node), 128);
 	blocks = align_up(pcps + nr_cpus * sizeof(struct pcp), 128);
 	extra = blocks + zone_footprint(nr_pages);
 	links = extra + align_up((size_t)nr_pages * sizeof(uint16_t), 8);
@@ -70,12 +77,57 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 	map = address;
 	*mm = address;
 	(*mm)->footprint = length;
+	(*mm)->nr_cpus = nr_cpus;
+	(*mm)->nr_nodes = nr_nodes;
+	(*mm)->nodes = (struct mm_node *)(void *)(map + nodes);
 	(*mm)->pcps = (struct pcp *)(void *)(map + pcps);
-	(*mm)->zone.blocks = (struct zone_block *)(void *)(map + blocks);
+	(*mm)->blocks = (struct zone_block *)(void *)(map + blocks);
 	(*mm)->extra = (uint16_t *)(void *)(map + extra);
 	(*mm)->links = (uint32_t *)(void *)(map + links);
 	(*mm)->state = (uint8_t *)(map + state);
 	return 0;
+}
+
+/* A slice for each node, whole blocks; small budgets are not worth a split. */
+#define NODE_PAGES_MIN ((uint64_t)4096)
+
+static unsigned int choose_nodes(const struct rpcbuf_options *options)
+{
+	unsigned int nodes = options->nodes;
+
+	if (nodes)
+		return nodes;
+	nodes = os_node_count();
+	return options->memory >> RPCBUF_PAGE_SHIFT < nodes * NODE_PAGES_MIN
+		       ? 1
+		       : nodes;
+}
+
+static void init_nodes(struct rpcbuf *mm, bool real)
+{
+	uint64_t slice = mm->arena.nr_pages / mm->nr_nodes;
+	unsigned int i;
+
+	mm->slice_pages = slice - slice % ZONE_BLOCK_PAGES;
+	for (i = 0; i < mm->nr_nodes; i++) {
+		struct mm_node *node = &mm->nodes[i];
+		uint64_t first = i * mm->slice_pages;
+
+		node->first = first;
+		node->slice.base = (uintptr_t)arena_page(&mm->arena, first);
+		node->slice.nr_pages = i + 1 == mm->nr_nodes
+					       ? mm->arena.nr_pages - first
+					       : mm->slice_pages;
+		zone_init(&node->zone, &node->slice,
+			  mm->blocks + (first >> ZONE_BLOCK_ORDER),
+			  mm->links + first);
+		node_watermarks(&node->zone);
+		if (real)
+			os_prefer_node((void *)node->slice.base,
+				       (size_t)node->slice.nr_pages
+					       << RPCBUF_PAGE_SHIFT,
+				       i);
+	}
 }
 
 int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
@@ -90,7 +142,7 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	if (err)
 		return err;
 	nr_pages = known.memory >> RPCBUF_PAGE_SHIFT;
-	err = map_bookkeeping(&new, nr_pages, nr_cpus);
+	err = map_bookkeeping(&new, nr_pages, nr_cpus, choose_nodes(&known));
 	if (err)
 		return err;
 	err = arena_map(&new->arena, nr_pages, !known.no_hugepages);
@@ -98,18 +150,21 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 		os_unmap(new, new->footprint);
 		return err;
 	}
-	zone_init(&new->zone, &new->arena, new->zone.blocks);
+	init_nodes(new, !known.nodes && new->nr_nodes > 1);
+	new->made_ticks = os_ticks();
+	new->made_ns = os_now();
 	new->rseq = os_cpulock_rseq();
 	new->wide = os_cpu_has_avx2();
-	pcp_init(new, nr_cpus);
+	pcp_init(new, known.nodes != 0);
 	*mm = new;
 	return 0;
 }
 
 int rpcbuf_destroy(struct rpcbuf *mm)
 {
+	node_flush(mm);
 	pcp_drain_all(mm);
-	if (wait_pending(mm) || zone_nr_free(&mm->zone) != mm->arena.nr_pages)
+	if (wait_pending(mm) || node_nr_free(mm) != mm->arena.nr_pages)
 		return -EBUSY;
 	arena_unmap(&mm->arena);
 	os_unmap(mm, mm->footprint);
@@ -118,20 +173,28 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 
 void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
 {
-	uint64_t total = mm->arena.nr_pages;
-	uint64_t cached = pcp_nr_cached(mm);
-	uint64_t at_home = zone_nr_free(&mm->zone) + cached;
+	uint64_t total = mm->arena.nr_pages, cached, at_home;
+	unsigned int i;
+
+	node_flush(mm);
+	cached = pcp_nr_cached(mm);
+	at_home = node_nr_free(mm) + cached;
 
 	/* While pages move, one may be seen twice. */
 	counts->pages_total = total;
 	counts->pages_cached = cached;
 	counts->pages_out = total - rpcbuf_min(at_home, total);
-	counts->refused = os_load(&mm->refused) + os_load(&mm->zone.refused);
+	counts->refused = os_load(&mm->refused);
+	for (i = 0; i < mm->nr_nodes; i++)
+		counts->refused += os_load(&mm->nodes[i].zone.refused);
 }
 
-void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr)
+const char *mm_is_valid(struct rpcbuf *mm)
 {
-	zone_put(&mm->zone, pages, nr);
-	if (rpcbuf_unlikely(wait_pending(mm)))
-		wait_wake(mm);
+	const char *wrong = NULL;
+	unsigned int i;
+
+	for (i = 0; i < mm->nr_nodes && !wrong; i++)
+		wrong = zone_is_valid(&mm->nodes[i].zone);
+	return wrong ? wrong : pcp_is_valid(mm);
 }

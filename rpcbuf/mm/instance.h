@@ -11,6 +11,8 @@
  *
  *	wait.joining > freezing > a frozen cache > zone.lock | wait.lock
  *
+ * Callers that must not wait only try for any of these.
+ *
  * The fields up to `refused` are written when the instance is made, and
  * `waiting` when a queue forms or dissolves: the fast paths share these lines
  * with nobody who writes.
@@ -18,6 +20,7 @@
 #ifndef RPCBUF_MM_INSTANCE_H
 #define RPCBUF_MM_INSTANCE_H
 
+#include <rpcbuf/bulk.h>
 #include <rpcbuf/mm/arena.h>
 #include <rpcbuf/mm/zone.h>
 #include <rpcbuf/os/lock.h>
@@ -25,9 +28,11 @@
 #define MM_CACHE_LINE 64
 
 struct pcp;
+struct mm_node;
 
 struct wait_queue {
 	struct os_lock lock;	/* the list, and `woken` of those in it */
+	uint32_t missed;	/* a wake that found `lock` held */
 	struct os_lock joining; /* raising `waiting`, until caches are empty */
 	struct rpcbuf_waiter *first, *last;
 };
@@ -37,8 +42,15 @@ struct rpcbuf {
 	uint16_t *extra;	  /* references of each page beyond the first */
 	uint32_t *links;	  /* of each page: the next on its list, list.c */
 	uint8_t *state;		  /* debug builds: enum page_state of each */
+	struct zone_block *blocks; /* of all zones, in the order of the pages */
 	struct pcp *pcps;	  /* one per CPU */
 	unsigned int nr_pcps;	  /* 0: the budget is too small for caches */
+	unsigned int nr_cpus;
+	unsigned int nr_nodes;
+	struct mm_node *nodes;
+	uint64_t slice_pages; /* of each node; the last may have more */
+	uint64_t made_ticks;  /* os_ticks() and os_now() at creation */
+	uint64_t made_ns;
 	unsigned int pcp_singles; /* a cache keeps no more than this, */
 	unsigned int pcp_runs;	  /* and this many runs */
 	unsigned int batch;	  /* pages moved from zone to cache at a time */
@@ -47,9 +59,16 @@ struct rpcbuf {
 	uint32_t waiting;	  /* releases bypass the caches: wait.c */
 	size_t footprint;	  /* of the mapping that this struct begins */
 
+	/*
+	 * Called, from any thread and with no lock held, when a zone falls to
+	 * its low watermark; not again until `reclaim_asked` is 0.  NULL:
+	 * nobody reclaims.
+	 */
+	void (*reclaim_wake)(struct rpcbuf *mm);
+	uint32_t reclaim_asked;
+
 	uint64_t refused __attribute__((aligned(MM_CACHE_LINE)));
 	struct os_lock freezing __attribute__((aligned(MM_CACHE_LINE)));
-	struct zone zone __attribute__((aligned(MM_CACHE_LINE)));
 	struct wait_queue wait __attribute__((aligned(MM_CACHE_LINE)));
 };
 
@@ -58,5 +77,11 @@ struct rpcbuf {
  * queue if there is one.  At most ZONE_BATCH.
  */
 void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr);
+
+/* The same without waiting for a lock: node.c, zone_defer.c. */
+void mm_give_nolock(struct rpcbuf *mm, void *const *pages, unsigned int nr);
+
+/* Walks zones and caches; for tests.  NULL, or a sentence on what is wrong. */
+const char *mm_is_valid(struct rpcbuf *mm);
 
 #endif /* RPCBUF_MM_INSTANCE_H */

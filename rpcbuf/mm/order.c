@@ -6,52 +6,63 @@
 #include <string.h>
 
 #include <rpcbuf/bulk.h>
-#include <rpcbuf/mm/bulk.h>
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/wait.h>
 
 _Static_assert(RPCBUF_ORDER_MAX == ZONE_BLOCK_ORDER, "orders of the zone");
 
-static void *take_order(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int order)
+static void mark_out(struct rpcbuf *mm, void *first, unsigned int nr)
 {
-	void *pages[ZONE_BLOCK_PAGES];
-	unsigned int nr = 1u << order;
+	unsigned int i;
 
-	if (!zone_take_run(&mm->zone, pages, nr))
+	for (i = 0; RPCBUF_DEBUG && i < nr; i++) {
+		void *page = (char *)first + i * RPCBUF_PAGE_SIZE;
+
+		page_mark_out(mm, &page, 1);
+	}
+}
+
+static void *take_order(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int order,
+			unsigned int node, rpcbuf_nodemask_t mask)
+{
+	unsigned int nr = 1u << order;
+	void *pages = node_take_run(mm, gfp, node, mask, nr);
+
+	if (rpcbuf_unlikely(!pages) && !(gfp & RPCBUF_GFP_NOLOCK) &&
+	    node_flush(mm) + pcp_drain_all(mm))
+		pages = node_take_run(mm, gfp, node, mask, nr);
+	if (!pages)
 		return NULL;
-	page_mark_out(mm, pages, nr);
+	mark_out(mm, pages, nr);
 	if (gfp & RPCBUF_GFP_ZERO)
-		memset(pages[0], 0, nr * RPCBUF_PAGE_SIZE);
-	return pages[0];
+		memset(pages, 0, nr * RPCBUF_PAGE_SIZE);
+	return pages;
+}
+
+void *rpcbuf_alloc_pages_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			      unsigned int order, int node,
+			      rpcbuf_nodemask_t mask)
+{
+	if (order == 0)
+		return rpcbuf_alloc_page_node(mm, gfp, node, mask);
+	if (order > RPCBUF_ORDER_MAX)
+		return NULL;
+	if (node == RPCBUF_NODE_HERE)
+		node = (int)node_here(mm);
+	if ((unsigned int)node >= mm->nr_nodes)
+		return NULL;
+	return take_order(mm, gfp, order, (unsigned int)node, mask);
 }
 
 void *rpcbuf_alloc_pages(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			 unsigned int order)
 {
-	void *pages;
-
 	if (order == 0)
 		return rpcbuf_alloc_page(mm, gfp);
-	if (order > RPCBUF_ORDER_MAX)
-		return NULL;
-	pages = take_order(mm, gfp, order);
-	if (rpcbuf_unlikely(!pages) && pcp_drain_all(mm))
-		pages = take_order(mm, gfp, order);
-	return pages;
-}
-
-static void put_order(struct rpcbuf *mm, void *first, unsigned int nr)
-{
-	uint64_t index = arena_index(&mm->arena, first);
-	void *pages[PCP_WINDOW];
-	unsigned int i, n;
-
-	for (; nr; nr -= n) {
-		n = rpcbuf_min(nr, PCP_WINDOW);
-		for (i = 0; i < n; i++, index++)
-			pages[i] = arena_page(&mm->arena, index);
-		mm_give(mm, pages, n);
-	}
+	return rpcbuf_alloc_pages_node(mm, gfp, order, RPCBUF_NODE_HERE,
+				       RPCBUF_NODES_ALL);
 }
 
 void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
@@ -75,7 +86,9 @@ void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 		return;
 	for (i = 1; i < nr; i++)
 		page_mark_free(mm, index + i);
-	put_order(mm, pages, nr);
+	zone_put_run(&mm->nodes[node_of(mm, index)].zone, pages, nr);
+	if (rpcbuf_unlikely(wait_pending(mm)))
+		wait_wake(mm);
 }
 
 unsigned int rpcbuf_alloc_bulk_orders(struct rpcbuf *mm, rpcbuf_gfp_t gfp,

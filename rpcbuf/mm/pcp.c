@@ -4,29 +4,52 @@
  */
 #include <string.h>
 
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp_fast.h>
+#include <rpcbuf/os/numa.h>
+
+static unsigned int node_of_cpu(const struct rpcbuf *mm, unsigned int cpu,
+				bool fake)
+{
+	if (mm->nr_nodes == 1)
+		return 0;
+	return (fake ? cpu : os_node_of_cpu(cpu)) % mm->nr_nodes;
+}
 
 /* Caches hold a quarter of the budget at most, over all CPUs; a third of that
  * as single pages. */
-void pcp_init(struct rpcbuf *mm, unsigned int nr_cpus)
+void pcp_init(struct rpcbuf *mm, bool fake)
 {
-	uint64_t share = mm->arena.nr_pages / 4 / nr_cpus;
+	uint64_t share = mm->arena.nr_pages / 4 / mm->nr_cpus;
+	unsigned int cpu;
 
-	mm->nr_pcps = share ? nr_cpus : 0;
+	mm->nr_pcps = share ? mm->nr_cpus : 0;
 	mm->pcp_singles = (unsigned int)rpcbuf_min((share + 2) / 3,
 						   (uint64_t)PCP_SINGLES_MAX);
 	mm->pcp_runs = (unsigned int)rpcbuf_min(share * 2 / 3 / RUN_PAGES,
 						(uint64_t)PCP_RUNS_MAX);
 	mm->batch = rpcbuf_min(mm->pcp_singles / 2, PCP_WINDOW);
+	for (cpu = 0; cpu < mm->nr_cpus; cpu++) {
+		struct pcp *pcp = &mm->pcps[cpu];
+
+		pcp->high_singles = mm->pcp_singles;
+		pcp->high_runs = mm->pcp_runs;
+		pcp->node = node_of_cpu(mm, cpu, fake);
+		pcp->slice = mm->nodes[pcp->node].slice;
+		pcp->extra = mm->extra + mm->nodes[pcp->node].first;
+	}
 }
 
-/* What a refill took beyond its need goes to the cache: a release, see wait.c. */
-static void stock(struct rpcbuf *mm, void **pages, unsigned int nr,
-		  bool adjacent)
+void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
+	       unsigned int nr, bool adjacent)
 {
 	struct pcp *pcp = pcp_trylock_put(mm);
 	unsigned int i = 0, nr_singles, nr_runs;
 
+	if (pcp && pcp->node != node) {
+		os_cpulock_release(&pcp->lock);
+		pcp = NULL;
+	}
 	if (!pcp) {
 		mm_give(mm, pages, nr);
 		return;
@@ -35,7 +58,7 @@ static void stock(struct rpcbuf *mm, void **pages, unsigned int nr,
 	nr_runs = pcp->nr_runs;
 	while (i < nr) {
 		if (adjacent && nr - i >= RUN_PAGES &&
-		    pcp_is_run(mm, pages + i)) {
+		    pcp_is_run(pcp, pages + i)) {
 			pcp->runs[nr_runs++] = pages[i];
 			i += RUN_PAGES;
 		} else {
@@ -47,36 +70,10 @@ static void stock(struct rpcbuf *mm, void **pages, unsigned int nr,
 	os_cpulock_release(&pcp->lock);
 }
 
-/* The zone is empty: other CPUs' caches may not be. */
-static void reclaim(struct rpcbuf *mm)
+unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
+			   unsigned int want)
 {
-	if (pcp_nr_cached(mm)) {
-		pcp_drain_all(mm);
-		return;
-	}
-	/* A drain that is under way ends with its pages in the zone. */
-	os_lock(&mm->freezing);
-	os_unlock(&mm->freezing);
-}
-
-unsigned int pcp_take_slow(struct rpcbuf *mm, void **pages, unsigned int want)
-{
-	bool adjacent = want >= RUN_PAGES;
-	unsigned int ask = want, got, given;
-	void *batch[PCP_WINDOW];
-
-	if (!wait_pending(mm) && mm->batch > want)
-		ask = mm->batch;
-	got = zone_take(&mm->zone, batch, ask, adjacent);
-	if (got < want) {
-		reclaim(mm);
-		got += zone_take(&mm->zone, batch + got, want - got, adjacent);
-	}
-	given = rpcbuf_min(got, want);
-	memcpy(pages, batch, given * sizeof(*pages));
-	if (got > given)
-		stock(mm, batch + given, got - given, adjacent);
-	return given;
+	return node_take(mm, gfp, node_here(mm), RPCBUF_NODES_ALL, pages, want);
 }
 
 void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
@@ -117,15 +114,18 @@ static unsigned int cut_runs(struct pcp *pcp, void **cold)
 	return n * RUN_PAGES;
 }
 
+unsigned int pcp_cut(struct pcp *pcp, void **cold)
+{
+	if (pcp->nr_singles > pcp->high_singles)
+		return cut(pcp->singles, &pcp->nr_singles, cold, PCP_WINDOW);
+	return cut_runs(pcp, cold);
+}
+
 void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
 	void *cold[PCP_WINDOW];
-	unsigned int n;
+	unsigned int n = pcp_cut(pcp, cold);
 
-	if (pcp->nr_singles > mm->pcp_singles)
-		n = cut(pcp->singles, &pcp->nr_singles, cold, PCP_WINDOW);
-	else
-		n = cut_runs(pcp, cold);
 	os_cpulock_release(&pcp->lock);
 	mm_give(mm, cold, n);
 }

@@ -34,12 +34,18 @@ struct pcp {
 	struct os_cpulock lock;
 	uint32_t nr_singles;
 	uint32_t nr_runs;
+	uint32_t high_singles; /* it trims when it has more than these */
+	uint32_t high_runs;
+	struct arena slice; /* of its node; others' pages it does not keep */
+	uint16_t *extra;    /* the counts of these pages */
+	uint32_t node;
 	void *runs[PCP_RUNS_ROOM];
 	void *singles[PCP_SINGLES_ROOM];
 } __attribute__((aligned(128)));
 
-/* Chooses the limits of the caches for this budget and number of CPUs. */
-void pcp_init(struct rpcbuf *mm, unsigned int nr_cpus);
+/* Chooses the limits of the caches for this budget and number of CPUs.
+ * @fake: CPUs are dealt out to the nodes, whatever the machine has. */
+void pcp_init(struct rpcbuf *mm, bool fake);
 
 /*
  * The misses of the fast paths (pcp_fast.h).  Take: up to @want (1 to
@@ -48,10 +54,19 @@ void pcp_init(struct rpcbuf *mm, unsigned int nr_cpus);
  * (at most PCP_WINDOW slots, NULL is skipped), clears the slots, and gives
  * those whose last it was to the zone.
  */
-unsigned int pcp_take_slow(struct rpcbuf *mm, void **pages, unsigned int want)
-	__attribute__((cold, noinline));
+unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
+			   unsigned int want) __attribute__((cold, noinline));
 void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 	__attribute__((cold, noinline));
+
+/* What a refill took beyond its need goes to the cache of this CPU, if that is
+ * of the node: a release, see wait.c. */
+void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
+	       unsigned int nr, bool adjacent);
+
+/* For the holder of a cache that is over its limits: moves the coldest pages
+ * out, PCP_WINDOW at most; returns how many. */
+unsigned int pcp_cut(struct pcp *pcp, void **cold);
 
 /*
  * For the holder of a cache that is over its limits: moves the coldest pages

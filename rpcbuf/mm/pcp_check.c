@@ -2,6 +2,7 @@
 /* The walker of pcp.h: every cached page is in range, free, and in one place. */
 #include <stdlib.h>
 
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp_fast.h>
 
 #define CHECK(condition, sentence)       \
@@ -15,6 +16,7 @@ static const char *check_page(const struct rpcbuf *mm, void *page,
 {
 	uint64_t index = arena_index(&mm->arena, page);
 	const struct zone_block *block;
+	const struct mm_node *node;
 
 	CHECK(index < mm->arena.nr_pages,
 	      "pcp: an address in a cache is not a page of the instance");
@@ -24,8 +26,9 @@ static const char *check_page(const struct rpcbuf *mm, void *page,
 	CHECK(!RPCBUF_DEBUG || mm->state[index] == PAGE_FREE,
 	      "pcp: a cached page is out");
 
-	block = &mm->zone.blocks[index >> ZONE_BLOCK_ORDER];
-	CHECK(index >> ZONE_BLOCK_ORDER < mm->zone.fresh &&
+	node = &mm->nodes[node_of(mm, index)];
+	block = &mm->blocks[index >> ZONE_BLOCK_ORDER];
+	CHECK((index - node->first) >> ZONE_BLOCK_ORDER < node->zone.fresh &&
 		      !(block->free[index / 64 % ZONE_BLOCK_WORDS] >>
 				index % 64 &
 			1),
@@ -39,6 +42,9 @@ static const char *check_cache(const struct rpcbuf *mm, const struct pcp *pcp,
 	const char *wrong = NULL;
 	uint32_t i, k;
 
+	CHECK(pcp->high_singles <= PCP_SINGLES_MAX &&
+		      pcp->high_runs <= PCP_RUNS_MAX,
+	      "pcp: a cache may keep more than it has room for");
 	CHECK(pcp->nr_singles <= PCP_SINGLES_ROOM &&
 		      pcp->nr_runs <= PCP_RUNS_ROOM,
 	      "pcp: a cache has more than it has room for");
@@ -61,7 +67,7 @@ const char *pcp_is_valid(struct rpcbuf *mm)
 {
 	uint8_t *seen = calloc(mm->arena.nr_pages, 1);
 	const char *wrong = NULL;
-	unsigned int cpu;
+	unsigned int cpu, i;
 
 	if (!seen)
 		return "pcp: no memory for the check";
@@ -71,10 +77,12 @@ const char *pcp_is_valid(struct rpcbuf *mm)
 	os_cpulock_settle(mm->rseq);
 	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
 		os_cpulock_wait(&mm->pcps[cpu].lock, mm->rseq);
-	os_lock(&mm->zone.lock);
+	for (i = 0; i < mm->nr_nodes; i++)
+		os_lock(&mm->nodes[i].zone.lock);
 	for (cpu = 0; cpu < mm->nr_pcps && !wrong; cpu++)
 		wrong = check_cache(mm, &mm->pcps[cpu], seen);
-	os_unlock(&mm->zone.lock);
+	for (i = 0; i < mm->nr_nodes; i++)
+		os_unlock(&mm->nodes[i].zone.lock);
 	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
 		os_cpulock_open(&mm->pcps[cpu].lock, mm->rseq);
 	os_unlock(&mm->freezing);

@@ -85,63 +85,94 @@ SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 	return i;
 }
 
-/* True when 16 slots hold the pages of a run, each with a single owner. */
-SLOTS_INLINE bool pcp_is_run(struct rpcbuf *mm, void *const *pages)
+/* True when 16 slots hold the pages of a run, each with a single owner, that
+ * this cache may keep. */
+SLOTS_INLINE bool pcp_is_run(const struct pcp *pcp, void *const *pages)
 {
-	uint64_t index = arena_index(&mm->arena, pages[0]);
+	uint64_t index = arena_index(&pcp->slice, pages[0]);
 	const uint64_t *extra;
 
-	if (index % RUN_PAGES || index + RUN_PAGES > mm->arena.nr_pages ||
+	if (index % RUN_PAGES || index + RUN_PAGES > pcp->slice.nr_pages ||
 	    !slots_adjacent_run(pages))
 		return false;
 	/* Four counts at a time.  Acquire: as in page_drop(). */
-	extra = (const uint64_t *)(const void *)&mm->extra[index];
+	extra = (const uint64_t *)(const void *)&pcp->extra[index];
 	return !(os_load_acquire(&extra[0]) | os_load_acquire(&extra[1]) |
 		 os_load_acquire(&extra[2]) | os_load_acquire(&extra[3]));
 }
 
-/* Drops a reference on the page of each slot, clears it, keeps the free. */
-SLOTS_INLINE void pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
+/*
+ * Drops a reference on the page of each slot, clears it, keeps the free.  True
+ * when something was left alone: pages of other nodes, and what is no page.
+ */
+SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 				   void **pages, unsigned int nr)
 {
 	unsigned int nr_singles = pcp->nr_singles, i;
+	bool left = false;
 
 	for (i = 0; i < nr; i++) {
 		void *page = pages[i];
+		uint64_t index = arena_index(&pcp->slice, page);
 
+		if (rpcbuf_unlikely(index >= pcp->slice.nr_pages)) {
+			left |= page != NULL;
+			continue;
+		}
 		pages[i] = NULL;
-		if (page && page_drop(mm, page))
-			pcp->singles[nr_singles++] = page;
+		/* Acquire: pairs with the release in page_drop_shared(). */
+		if (rpcbuf_unlikely(os_load_acquire(&pcp->extra[index]) != 0)) {
+			if (!page_drop_shared(mm,
+					      arena_index(&mm->arena, page)))
+				continue;
+		} else {
+			page_mark_free(mm, arena_index(&mm->arena, page));
+		}
+		pcp->singles[nr_singles++] = page;
 	}
 	os_store(&pcp->nr_singles, nr_singles);
+	return left;
 }
 
 /* The same, and whole runs are kept as such. */
-SLOTS_INLINE void pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
+SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 			   unsigned int nr)
 {
 	unsigned int nr_runs = pcp->nr_runs, i = 0;
+	bool left = false;
 
 	while (nr - i >= RUN_PAGES) {
-		if (pcp_is_run(mm, pages + i)) {
+		if (pcp_is_run(pcp, pages + i)) {
 			page_mark_run_free(mm, pages + i);
 			pcp->runs[nr_runs++] = pages[i];
 			slots_clear_run(pages + i);
 			i += RUN_PAGES;
 		} else {
-			pcp_push_singles(mm, pcp, pages + i, 1);
+			left |= pcp_push_singles(mm, pcp, pages + i, 1);
 			i++;
 		}
 	}
 	os_store(&pcp->nr_runs, nr_runs);
-	pcp_push_singles(mm, pcp, pages + i, nr - i);
+	return left | pcp_push_singles(mm, pcp, pages + i, nr - i);
 }
 
-/* True when a release made it keep more than the instance allows. */
-SLOTS_INLINE bool pcp_is_over(const struct rpcbuf *mm, const struct pcp *pcp)
+/* True when a release made it keep more than it should. */
+SLOTS_INLINE bool pcp_is_over(const struct pcp *pcp)
 {
-	return rpcbuf_unlikely(pcp->nr_singles > mm->pcp_singles ||
-			       pcp->nr_runs > mm->pcp_runs);
+	return rpcbuf_unlikely(pcp->nr_singles > pcp->high_singles ||
+			       pcp->nr_runs > pcp->high_runs);
+}
+
+/* After a push: lets go of the cache, and sees to what it could not keep. */
+SLOTS_INLINE void pcp_pushed(struct rpcbuf *mm, struct pcp *pcp, void **pages,
+			     unsigned int nr, bool left)
+{
+	if (pcp_is_over(pcp))
+		pcp_trim_unlock(mm, pcp);
+	else
+		os_cpulock_release(&pcp->lock);
+	if (rpcbuf_unlikely(left))
+		pcp_put_slow(mm, pages, nr);
 }
 
 #endif /* RPCBUF_MM_PCP_FAST_H */

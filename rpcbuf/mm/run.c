@@ -4,6 +4,7 @@
  * would cut them up.  Any thread; what it costs is the zone's lock once per
  * take, and once per window of a release.
  */
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 
@@ -11,11 +12,32 @@ _Static_assert(RPCBUF_RUN_MAX == ZONE_BLOCK_PAGES, "a run lies in one block");
 
 unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
-	if (!nr || nr > RPCBUF_RUN_MAX ||
-	    !zone_take_run(&mm->zone, pages, nr))
+	unsigned int i;
+	char *first;
+
+	if (!nr || nr > RPCBUF_RUN_MAX)
 		return 0;
+	first = node_take_run(mm, 0, node_here(mm), RPCBUF_NODES_ALL, nr);
+	if (!first)
+		return 0;
+	for (i = 0; i < nr; i++)
+		pages[i] = first + i * RPCBUF_PAGE_SIZE;
 	page_mark_out(mm, pages, nr);
 	return nr;
+}
+
+unsigned int rpcbuf_bulk_runs(unsigned int nr, void *const *pages)
+{
+	const char *next = NULL;
+	unsigned int i, runs = 0;
+
+	for (i = 0; i < nr; i++) {
+		if (!pages[i])
+			continue;
+		runs += pages[i] != next;
+		next = (const char *)pages[i] + RPCBUF_PAGE_SIZE;
+	}
+	return runs;
 }
 
 void rpcbuf_free_run(struct rpcbuf *mm, unsigned int nr, void **pages)

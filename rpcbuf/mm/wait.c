@@ -27,6 +27,11 @@
  *   before Z2, which reads 1; the increment comes after W3, so the
  *   waiter does not sleep, or is woken.
  *
+ * Release without waiting, of a page whose zone is locked: N1 push it on the
+ * zone's list, full barrier, N2 read waiting; 1: wake as Z2 does, or leave it to
+ * the holder of wait.lock.  The sleeper's flush comes after W1 and W3 and a full
+ * barrier, so it finds the page, or N2 reads 1.
+ *
  * A refill that moves pages from the zone to a cache is a release into a cache
  * for what it keeps (pcp.c), so pages in the hands of a filler come to light
  * as well.  Who gives up puts back what it had, by one of the two.
@@ -41,6 +46,7 @@
  */
 #include <errno.h>
 
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
@@ -55,12 +61,39 @@ void wait_wake_one(struct rpcbuf_waiter *waiter)
 		os_eventfd_signal(waiter->eventfd);
 }
 
+/*
+ * Wakes that found the lock held (wait_wake_nolock()) are the holder's to do.
+ * Partner of the fence: who missed stores `missed`, then tries the lock.
+ */
+static void unlock(struct rpcbuf *mm)
+{
+	struct wait_queue *queue = &mm->wait;
+
+	do {
+		if (os_load(&queue->missed)) {
+			os_store(&queue->missed, 0);
+			if (queue->first)
+				wait_wake_one(queue->first);
+		}
+		os_unlock(&queue->lock);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	} while (os_load(&queue->missed) && os_lock_try(&queue->lock));
+}
+
+void wait_wake_nolock(struct rpcbuf *mm)
+{
+	__atomic_store_n(&mm->wait.missed, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (os_lock_try(&mm->wait.lock))
+		unlock(mm);
+}
+
 void wait_wake(struct rpcbuf *mm)
 {
 	os_lock(&mm->wait.lock);
 	if (mm->wait.first)
 		wait_wake_one(mm->wait.first);
-	os_unlock(&mm->wait.lock);
+	unlock(mm);
 }
 
 void rpcbuf_wait_wake_all(struct rpcbuf *mm)
@@ -70,7 +103,7 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 	os_lock(&mm->wait.lock);
 	for (waiter = mm->wait.first; waiter; waiter = waiter->next)
 		wait_wake_one(waiter);
-	os_unlock(&mm->wait.lock);
+	unlock(mm);
 }
 
 /* True when the queue was empty. */
@@ -91,7 +124,7 @@ static bool append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 	queue->last = waiter;
 	if (empty)
 		os_store(&mm->waiting, 1);
-	os_unlock(&queue->lock);
+	unlock(mm);
 	return empty;
 }
 
@@ -131,7 +164,7 @@ void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 		os_store(&mm->waiting, 0);
 	else if (was_head)
 		wait_wake_one(queue->first);
-	os_unlock(&queue->lock);
+	unlock(mm);
 }
 
 bool rpcbuf_wait_is_head(const struct rpcbuf_waiter *waiter)
@@ -143,7 +176,7 @@ bool rpcbuf_wait_is_head(const struct rpcbuf_waiter *waiter)
 		return false;
 	os_lock(&mm->wait.lock);
 	head = mm->wait.first == waiter;
-	os_unlock(&mm->wait.lock);
+	unlock(mm);
 	return head;
 }
 
@@ -161,6 +194,9 @@ int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
 							  : OS_FOREVER;
 	int err = 0;
 
+	/* Pages that were left on a list are not to be slept on. */
+	if (waiter->mm && node_flush(waiter->mm))
+		wait_wake(waiter->mm);
 	__atomic_store_n(&waiter->sleeping, 1, __ATOMIC_SEQ_CST);
 	while (!err &&
 	       __atomic_load_n(&waiter->woken, __ATOMIC_SEQ_CST) == count)

@@ -18,6 +18,10 @@ static inline bool wait_pending(const struct rpcbuf *mm)
 /* Wakes the head of the queue, after pages were put in the zone. */
 void wait_wake(struct rpcbuf *mm);
 
+/* The same for who must not wait: the holder of the queue's lock does it, if
+ * there is one. */
+void wait_wake_nolock(struct rpcbuf *mm);
+
 /* Wakes @waiter, which the caller keeps from going away, wherever it is
  * queued: what it waits for may be there. */
 void wait_wake_one(struct rpcbuf_waiter *waiter);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <string.h>
 
-#include <rpcbuf/mm/zone.h>
-#include <rpcbuf/os/assert.h>
+#include <rpcbuf/mm/zone_private.h>
 
 /* Bits that start a naturally aligned run of 2^n bits. */
 static const uint64_t starts[ZONE_WORD_ORDER + 1] = {
@@ -17,11 +16,13 @@ size_t zone_footprint(uint64_t nr_pages)
 	       sizeof(struct zone_block);
 }
 
-void zone_init(struct zone *zone, const struct arena *arena, void *blocks)
+void zone_init(struct zone *zone, const struct arena *arena, void *blocks,
+	       uint32_t *links)
 {
 	memset(zone, 0, sizeof(*zone));
 	zone->arena = arena;
 	zone->blocks = blocks;
+	zone->links = links;
 	zone->nr_pages = arena->nr_pages;
 	zone->nr_free = arena->nr_pages;
 	zone->nr_blocks = (uint32_t)(zone_footprint(arena->nr_pages) /
@@ -29,7 +30,7 @@ void zone_init(struct zone *zone, const struct arena *arena, void *blocks)
 }
 
 /* In the result a bit is set where a free, aligned run of @order starts. */
-static uint64_t runs_of(uint64_t word, unsigned int order)
+uint64_t zone_runs_of(uint64_t word, unsigned int order)
 {
 	unsigned int n;
 
@@ -105,7 +106,7 @@ static void list_del(struct zone *zone, uint32_t number)
 }
 
 /* After the orders of words changed: the block may belong on another list. */
-static void relink(struct zone *zone, uint32_t number)
+void zone_relink(struct zone *zone, uint32_t number)
 {
 	int8_t order = zone_block_order(&zone->blocks[number]);
 
@@ -120,11 +121,11 @@ static void update(struct zone *zone, uint32_t number, unsigned int w)
 	struct zone_block *block = &zone->blocks[number];
 
 	block->word_order[w] = zone_word_order(block->free[w]);
-	relink(zone, number);
+	zone_relink(zone, number);
 }
 
 /* The last block may be cut short by the budget: what is missing is not free. */
-static void open_fresh(struct zone *zone)
+void zone_open_fresh(struct zone *zone)
 {
 	uint32_t number = zone->fresh++;
 	struct zone_block *block = &zone->blocks[number];
@@ -166,14 +167,14 @@ static int choose(struct zone *zone, unsigned int want, bool adjacent)
 		return __builtin_ctz(zone->orders);
 	}
 	if (zone->fresh < zone->nr_blocks) {
-		open_fresh(zone);
+		zone_open_fresh(zone);
 		return choose(zone, want, adjacent);
 	}
 	return zone->orders ? 31 - __builtin_clz(zone->orders) : ZONE_NO_ORDER;
 }
 
 /* The word of the block with the smallest runs of at least @least. */
-static unsigned int best_word(const struct zone_block *block, int least)
+unsigned int zone_best_word(const struct zone_block *block, int least)
 {
 	unsigned int w, best = ZONE_BLOCK_WORDS;
 
@@ -185,11 +186,6 @@ static unsigned int best_word(const struct zone_block *block, int least)
 			best = w;
 	}
 	return best;
-}
-
-static uint64_t low_bits(unsigned int n)
-{
-	return n >= 64 ? ~0ull : (1ull << n) - 1;
 }
 
 /* Lowest @n set bits of a word. */
@@ -217,7 +213,7 @@ static unsigned int list_pages(const struct zone *zone, uint64_t first,
 		address = (uintptr_t)arena_page(zone->arena, first + at);
 		for (i = 0; i < len; i++)
 			pages[nr++] = (void *)(address + i * RPCBUF_PAGE_SIZE);
-		mask &= ~(low_bits(len) << at);
+		mask &= ~(zone_low_bits(len) << at);
 	}
 	return nr;
 }
@@ -234,8 +230,8 @@ static unsigned int take_word(struct zone *zone, uint32_t number,
 	unsigned int taken;
 
 	if (adjacent)
-		mask = low_bits(rpcbuf_min(want, 1u << order))
-		       << __builtin_ctzll(runs_of(mask, order));
+		mask = zone_low_bits(rpcbuf_min(want, 1u << order))
+		       << __builtin_ctzll(zone_runs_of(mask, order));
 	else
 		mask = lowest_bits(mask, want);
 	taken = list_pages(zone, first, mask, pages);
@@ -245,13 +241,15 @@ static unsigned int take_word(struct zone *zone, uint32_t number,
 	return taken;
 }
 
-unsigned int zone_take(struct zone *zone, void **pages, unsigned int want,
-		       bool adjacent)
+unsigned int zone_take_locked(struct zone *zone, void **pages,
+			      unsigned int want, bool adjacent, uint64_t keep)
 {
 	unsigned int taken = 0;
+	uint64_t most;
 
 	rpcbuf_assert(want <= ZONE_BATCH);
-	os_lock(&zone->lock);
+	most = zone->nr_free > keep ? zone->nr_free - keep : 0;
+	want = (unsigned int)rpcbuf_min((uint64_t)want, most);
 	while (taken < want) {
 		int order = choose(zone, want - taken, adjacent);
 		uint32_t number;
@@ -260,18 +258,39 @@ unsigned int zone_take(struct zone *zone, void **pages, unsigned int want,
 		if (order == ZONE_NO_ORDER)
 			break;
 		number = zone->heads[order] - 1;
-		w = best_word(&zone->blocks[number],
-			      adjacent ? rpcbuf_min(order, (int)ZONE_WORD_ORDER)
-				       : 0);
+		w = zone_best_word(&zone->blocks[number],
+				   adjacent ? rpcbuf_min(order,
+							 (int)ZONE_WORD_ORDER)
+					    : 0);
 		taken += take_word(zone, number, w, pages + taken, want - taken,
 				   adjacent);
 	}
 	os_store(&zone->nr_free, zone->nr_free - taken);
-	os_unlock(&zone->lock);
 	return taken;
 }
 
-static unsigned int put_word(struct zone *zone, uint64_t word, uint64_t mask)
+unsigned int zone_take_above(struct zone *zone, void **pages,
+			     unsigned int want, bool adjacent, uint64_t keep)
+{
+	unsigned int taken;
+
+	zone_lock(zone);
+	taken = zone_take_locked(zone, pages, want, adjacent, keep);
+	zone_unlock(zone);
+	return taken;
+}
+
+bool zone_try_take(struct zone *zone, void **pages, unsigned int *nr,
+		   uint64_t keep)
+{
+	if (!zone_trylock(zone))
+		return false;
+	*nr = zone_take_locked(zone, pages, *nr, *nr > 1, keep);
+	zone_unlock(zone);
+	return true;
+}
+
+unsigned int zone_put_word(struct zone *zone, uint64_t word, uint64_t mask)
 {
 	uint32_t number = (uint32_t)(word / ZONE_BLOCK_WORDS);
 	unsigned int w = (unsigned int)(word % ZONE_BLOCK_WORDS);
@@ -316,7 +335,7 @@ static uint64_t same_word(const struct zone *zone, void *const *pages,
 		while (len < most && (uintptr_t)pages[i + len] ==
 					     address + len * RPCBUF_PAGE_SIZE)
 			len++;
-		stretch = low_bits(len) << bit;
+		stretch = zone_low_bits(len) << bit;
 		if (mask & stretch)
 			break;
 		mask |= stretch;
@@ -329,86 +348,33 @@ static uint64_t same_word(const struct zone *zone, void *const *pages,
 	return mask;
 }
 
-void zone_put(struct zone *zone, void *const *pages, unsigned int nr)
+void zone_put_locked(struct zone *zone, void *const *pages, unsigned int nr)
 {
 	unsigned int i, n, put = 0;
 
 	rpcbuf_assert(nr <= ZONE_BATCH);
-	os_lock(&zone->lock);
 	for (i = 0; i < nr; i += n) {
 		uint64_t word = arena_index(zone->arena, pages[i]) / 64;
 
 		n = nr - i;
-		put += put_word(zone, word, same_word(zone, pages + i, &n));
+		put += zone_put_word(zone, word,
+				     same_word(zone, pages + i, &n));
 	}
 	os_store(&zone->nr_free, zone->nr_free + put);
-	os_unlock(&zone->lock);
 }
 
-/* The first page, in the block, of a free and aligned run of @order, which the
- * block has. */
-static unsigned int find_run(const struct zone_block *block, unsigned int order)
+void zone_put(struct zone *zone, void *const *pages, unsigned int nr)
 {
-	unsigned int w, step;
-
-	if (order <= ZONE_WORD_ORDER) {
-		w = best_word(block, (int)order);
-		return w * 64 + (unsigned int)__builtin_ctzll(
-					runs_of(block->free[w], order));
-	}
-	step = 1u << (order - ZONE_WORD_ORDER);
-	for (w = 0; w < ZONE_BLOCK_WORDS; w += step) {
-		unsigned int full = 0;
-
-		while (full < step && block->free[w + full] == ~0ull)
-			full++;
-		if (full == step)
-			break;
-	}
-	return w * 64;
+	zone_lock(zone);
+	zone_put_locked(zone, pages, nr);
+	zone_unlock(zone);
 }
 
-static void clear_run(struct zone *zone, uint32_t number, unsigned int at,
-		      unsigned int nr)
+bool zone_try_put(struct zone *zone, void *const *pages, unsigned int nr)
 {
-	struct zone_block *block = &zone->blocks[number];
-
-	block->nr_free = (uint16_t)(block->nr_free - nr);
-	while (nr) {
-		unsigned int w = at / 64, n = rpcbuf_min(nr, 64 - at % 64);
-
-		block->free[w] &= ~(low_bits(n) << at % 64);
-		block->word_order[w] = zone_word_order(block->free[w]);
-		at += n;
-		nr -= n;
-	}
-	relink(zone, number);
-}
-
-bool zone_take_run(struct zone *zone, void **pages, unsigned int want)
-{
-	unsigned int order, at, i;
-	uint32_t number, wide;
-	uintptr_t first;
-
-	rpcbuf_assert(want && want <= ZONE_BLOCK_PAGES);
-	order = want == 1 ? 0 : 32 - (unsigned int)__builtin_clz(want - 1);
-	os_lock(&zone->lock);
-	while (!(wide = zone->orders >> order) && zone->fresh < zone->nr_blocks)
-		open_fresh(zone);
-	if (!wide) {
-		os_unlock(&zone->lock);
+	if (!zone_trylock(zone))
 		return false;
-	}
-	number = zone->heads[order + (unsigned int)__builtin_ctz(wide)] - 1;
-	at = find_run(&zone->blocks[number], order);
-	clear_run(zone, number, at, want);
-	os_store(&zone->nr_free, zone->nr_free - want);
-	os_unlock(&zone->lock);
-
-	first = (uintptr_t)arena_page(
-		zone->arena, ((uint64_t)number << ZONE_BLOCK_ORDER) + at);
-	for (i = 0; i < want; i++)
-		pages[i] = (void *)(first + i * RPCBUF_PAGE_SIZE);
+	zone_put_locked(zone, pages, nr);
+	zone_unlock(zone);
 	return true;
 }

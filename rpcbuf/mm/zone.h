@@ -14,8 +14,13 @@
  * ready without touching its bookkeeping, and memory that was used before is
  * used again first, lately freed blocks before others.
  *
- * Concurrency: one lock, held for at most ZONE_BATCH pages, taken with no
- * other lock of rpcbuf held except the freezer's (pcp.h).
+ * Watermarks: min, low and high pages.  The zone only keeps them; who takes
+ * says what must stay free (mm/node.c).
+ *
+ * Concurrency: one lock, held for at most ZONE_BATCH pages or the words of one
+ * block, taken with no other lock of rpcbuf held except the freezer's
+ * (pcp.h).  Who must not wait puts pages on `deferred`, a list without a lock,
+ * from where the next holder of the lock moves them (zone_defer.c).
  */
 #ifndef RPCBUF_MM_ZONE_H
 #define RPCBUF_MM_ZONE_H
@@ -50,35 +55,74 @@ struct zone {
 	uint64_t nr_free; /* written under the lock, read by anybody */
 	uint64_t nr_pages;
 	uint64_t refused; /* pages put that were free already */
+	uint64_t min, low, high;
 	struct zone_block *blocks;
 	const struct arena *arena;
+	uint32_t *links;  /* of the pages: the next on one of these two: */
+	uint32_t backlog; /* number of a page + 1; taken off `deferred` */
+	uint64_t longest; /* hold of the lock, os_ticks() */
+	uint64_t since;	  /* the present one */
+	uint32_t deferred __attribute__((aligned(64)));
 };
 
 /* Bytes of bookkeeping for @nr_pages pages: zeroed memory for zone_init(). */
 size_t zone_footprint(uint64_t nr_pages);
-void zone_init(struct zone *zone, const struct arena *arena, void *blocks);
+/* @links: a zeroed count for each page. */
+void zone_init(struct zone *zone, const struct arena *arena, void *blocks,
+	       uint32_t *links);
 
 /*
- * Takes up to @want (at most ZONE_BATCH) free pages.  Returns how many.
+ * Takes up to @want (at most ZONE_BATCH) free pages, of those beyond the first
+ * @keep.  Returns how many.
  * @adjacent: prefer large runs; otherwise use up the smallest first, so that
  * single pages do not break what could serve a vector.  Pages of a run are in
  * ascending order.
  */
-unsigned int zone_take(struct zone *zone, void **pages, unsigned int want,
-		       bool adjacent);
+unsigned int zone_take_above(struct zone *zone, void **pages,
+			     unsigned int want, bool adjacent, uint64_t keep);
+
+static inline unsigned int zone_take(struct zone *zone, void **pages,
+				     unsigned int want, bool adjacent)
+{
+	return zone_take_above(zone, pages, want, adjacent, 0);
+}
 
 /*
  * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages: the front of a free run of
- * the next order, the smallest that there is; false when there is none.  The
- * lock is held for the eight words of a block, whatever @want is.
+ * the next order, the smallest that there is.  Returns the first, or NULL.
  */
-bool zone_take_run(struct zone *zone, void **pages, unsigned int want);
+void *zone_take_run_above(struct zone *zone, unsigned int want, uint64_t keep);
+
+/* Puts back a run of pages that lies within a block. */
+void zone_put_run(struct zone *zone, void *first, unsigned int nr);
 
 /*
  * Puts back at most ZONE_BATCH pages, all of this arena.  One that is free
  * already is left out and counted (in debug builds page.h reports it first).
  */
 void zone_put(struct zone *zone, void *const *pages, unsigned int nr);
+
+/*
+ * The same for callers that must not wait, signal handlers among them.  False
+ * (NULL for a run): somebody holds the lock, nothing was done.  @nr is the
+ * wish and the result.
+ */
+bool zone_try_take(struct zone *zone, void **pages, unsigned int *nr,
+		   uint64_t keep);
+void *zone_try_take_run(struct zone *zone, unsigned int want, uint64_t keep);
+bool zone_try_put(struct zone *zone, void *const *pages, unsigned int nr);
+
+/* Leaves a page to the next holder of the lock.  Never waits. */
+void zone_defer(struct zone *zone, void *page);
+
+/* Puts back whatever was left so; returns how many pages. */
+uint64_t zone_flush(struct zone *zone);
+
+static inline bool zone_has_deferred(struct zone *zone)
+{
+	return __atomic_load_n(&zone->deferred, __ATOMIC_RELAXED) != 0 ||
+	       __atomic_load_n(&zone->backlog, __ATOMIC_RELAXED) != 0;
+}
 
 static inline uint64_t zone_nr_free(const struct zone *zone)
 {

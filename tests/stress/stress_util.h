@@ -13,6 +13,7 @@
 
 #include <rpcbuf/mm.h>
 #include <rpcbuf/mm/instance.h>
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/zone.h>
 #include <rpcbuf/os/os.h>
@@ -68,11 +69,9 @@ static inline struct rpcbuf *test_create(uint64_t nr_pages)
 
 static inline void test_destroy(struct rpcbuf *mm)
 {
-	const char *wrong = zone_is_valid(&mm->zone);
+	const char *wrong = mm_is_valid(mm);
 	struct rpcbuf_mm_counts counts;
 
-	if (!wrong)
-		wrong = pcp_is_valid(mm);
 	if (wrong)
 		fprintf(stderr, "%s\n", wrong);
 	require(!wrong);

@@ -17,6 +17,7 @@
 
 #include <rpcbuf/mm.h>
 #include <rpcbuf/mm/instance.h>
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/zone.h>
 #include <rpcbuf/os/assert.h>
@@ -81,10 +82,8 @@ static inline struct rpcbuf *test_create(uint64_t nr_pages)
 
 static inline void test_is_valid(struct rpcbuf *mm)
 {
-	const char *wrong = zone_is_valid(&mm->zone);
+	const char *wrong = mm_is_valid(mm);
 
-	if (!wrong)
-		wrong = pcp_is_valid(mm);
 	ck_assert_msg(wrong == NULL, "%s", wrong);
 }
 

@@ -245,7 +245,7 @@ END_TEST
 
 START_TEST(more_than_the_most)
 {
-	struct rpcbuf *large = test_create(RPCBUF_BULK_MAX + 100);
+	struct rpcbuf *large = test_create(RPCBUF_BULK_MAX + 1000);
 	void **pages = calloc(RPCBUF_BULK_MAX + 10, sizeof(*pages));
 
 	ck_assert_uint_eq(

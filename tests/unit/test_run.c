@@ -70,7 +70,7 @@ START_TEST(pages_are_ordinary)
 		rpcbuf_free_run(mm, 180, pages + 77);
 		ck_assert_uint_eq(out(), 0);
 		/* Only the page that another call released is in a cache. */
-		ck_assert_uint_eq(zone_nr_free(&mm->zone), 1023);
+		ck_assert_uint_eq(node_nr_free(mm), 1023);
 		ck_assert_uint_eq(pcp_drain_all(mm), 1);
 	}
 	test_destroy(mm);

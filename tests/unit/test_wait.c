@@ -113,7 +113,7 @@ START_TEST(join_drains_the_caches)
 	rpcbuf_wait_join(mm, &waiter);
 	rpcbuf_mm_counts(mm, &counts);
 	ck_assert_uint_eq(counts.pages_cached, 0);
-	ck_assert_uint_eq(zone_nr_free(&mm->zone), 20);
+	ck_assert_uint_eq(node_nr_free(mm), 20);
 	/* A fill of one page must not put the rest of a batch in a cache. */
 	all[0] = rpcbuf_alloc_page(mm, 0);
 	rpcbuf_mm_counts(mm, &counts);

@@ -13,14 +13,17 @@
 static struct arena arena;
 static struct zone zone;
 static void *blocks;
+static uint32_t links[16384];
 
 static void setup(uint64_t nr_pages)
 {
+	ck_assert_uint_le(nr_pages, sizeof(links) / sizeof(links[0]));
+	memset(links, 0, sizeof(links));
 	size_t footprint = (zone_footprint(nr_pages) + 4095) & ~(size_t)4095;
 
 	ck_assert_int_eq(arena_map(&arena, nr_pages, true), 0);
 	ck_assert_int_eq(os_map(&blocks, footprint, 4096), 0);
-	zone_init(&zone, &arena, blocks);
+	zone_init(&zone, &arena, blocks, links);
 }
 
 static void teardown(void)
@@ -31,6 +34,16 @@ static void teardown(void)
 	os_unmap(blocks,
 		 (zone_footprint(arena.nr_pages) + 4095) & ~(size_t)4095);
 	arena_unmap(&arena);
+}
+
+static bool zone_take_run(struct zone *from, void **pages, unsigned int want)
+{
+	char *first = zone_take_run_above(from, want, 0);
+	unsigned int i;
+
+	for (i = 0; first && i < want; i++)
+		pages[i] = first + i * RPCBUF_PAGE_SIZE;
+	return first != NULL;
 }
 
 static uint64_t take_all(void **pages, bool adjacent)

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <string.h>
+
+#include <rpcbuf/mm/bulk.h>
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/wait.h>
+
+/*
+ * A 512th of what a large zone has is kept for those who need a page in order
+ * to free others; small budgets have no reserve, they count every page.  Bulk
+ * requests leave some more to single pages, and ask for reclaim there.
+ */
+#define RESERVE_FROM	16384u /* pages; only zones above have a reserve */
+#define RESERVE_SHARE	512u
+#define RESERVE_MAX	2048u
+#define LOW_SHARE	128u
+#define LOW_MAX		8192u
+
+void node_watermarks(struct zone *zone)
+{
+	uint64_t step = rpcbuf_min(zone->nr_pages / LOW_SHARE,
+				   (uint64_t)LOW_MAX);
+
+	zone->min = zone->nr_pages <= RESERVE_FROM
+			    ? 0
+			    : rpcbuf_min(zone->nr_pages / RESERVE_SHARE,
+					 (uint64_t)RESERVE_MAX);
+	zone->low = zone->min + step;
+	zone->high = zone->low + step;
+}
+
+static struct zone *zone_of(struct rpcbuf *mm, unsigned int node)
+{
+	return &mm->nodes[node].zone;
+}
+
+static bool in_mask(rpcbuf_nodemask_t mask, unsigned int node)
+{
+	return mask >> node & 1;
+}
+
+static uint64_t kept_back(const struct zone *zone, rpcbuf_gfp_t gfp)
+{
+	return gfp & RPCBUF_GFP_RESERVE ? 0 : zone->min;
+}
+
+/* The i-th node that a request with this preference turns to. */
+static unsigned int fallback(const struct rpcbuf *mm, unsigned int node,
+			     unsigned int i)
+{
+	return (node + i) % mm->nr_nodes;
+}
+
+/* Once until the reclaimer clears the flag. */
+static void ask_for_reclaim(struct rpcbuf *mm)
+{
+	void (*wake)(struct rpcbuf *) = os_load_acquire(&mm->reclaim_wake);
+
+	if (wake && !os_load(&mm->reclaim_asked) &&
+	    !os_exchange_acquire(&mm->reclaim_asked, 1))
+		wake(mm);
+}
+
+/* The zones are empty: CPUs' caches and lists of the deferred may not be. */
+static void gather(struct rpcbuf *mm)
+{
+	node_flush(mm);
+	if (pcp_nr_cached(mm)) {
+		pcp_drain_all(mm);
+		return;
+	}
+	/* A drain that is under way ends with its pages in the zone. */
+	os_lock(&mm->freezing);
+	os_unlock(&mm->freezing);
+}
+
+static unsigned int walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+			 rpcbuf_nodemask_t mask, void **pages,
+			 unsigned int want)
+{
+	unsigned int i, n, got = 0;
+
+	for (i = 0; i < mm->nr_nodes && got < want; i++) {
+		struct zone *zone = zone_of(mm, n = fallback(mm, node, i));
+
+		if (in_mask(mask, n))
+			got += zone_take_above(zone, pages + got, want - got,
+					       want >= RUN_PAGES,
+					       kept_back(zone, gfp));
+	}
+	return got;
+}
+
+static unsigned int try_walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			     unsigned int node, rpcbuf_nodemask_t mask,
+			     void **pages, unsigned int want)
+{
+	unsigned int i, n, nr, got = 0;
+
+	for (i = 0; i < mm->nr_nodes && got < want; i++) {
+		struct zone *zone = zone_of(mm, n = fallback(mm, node, i));
+
+		nr = want - got;
+		if (in_mask(mask, n) &&
+		    zone_try_take(zone, pages + got, &nr, kept_back(zone, gfp)))
+			got += nr;
+	}
+	return got;
+}
+
+static unsigned int take_singly(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				unsigned int node, rpcbuf_nodemask_t mask,
+				void **pages, unsigned int want)
+{
+	unsigned int got = walk(mm, gfp, node, mask, pages, want);
+
+	ask_for_reclaim(mm);
+	if (got < want) {
+		gather(mm);
+		got += walk(mm, gfp, node, mask, pages + got, want - got);
+	}
+	return got;
+}
+
+unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+{
+	struct zone *zone = zone_of(mm, node);
+	unsigned int ask = want, got = 0, given;
+	void *batch[PCP_WINDOW];
+
+	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
+		return try_walk(mm, gfp, node, mask, pages, want);
+	if (!wait_pending(mm) && mm->batch > want)
+		ask = mm->batch;
+	if (in_mask(mask, node))
+		got = zone_take_above(zone, batch, ask, want >= RUN_PAGES,
+				      zone->low);
+	given = rpcbuf_min(got, want);
+	memcpy(pages, batch, given * sizeof(*pages));
+	if (got > given)
+		pcp_stock(mm, node, batch + given, got - given,
+			  want >= RUN_PAGES);
+	if (given < want)
+		given += take_singly(mm, gfp, node, mask, pages + given,
+				     want - given);
+	return given;
+}
+
+static void *walk_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		      rpcbuf_nodemask_t mask, unsigned int nr)
+{
+	void *first = NULL;
+	unsigned int i, n;
+
+	for (i = 0; i < mm->nr_nodes && !first; i++) {
+		struct zone *zone = zone_of(mm, n = fallback(mm, node, i));
+		uint64_t keep = kept_back(zone, gfp);
+
+		if (!in_mask(mask, n))
+			continue;
+		if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
+			first = zone_try_take_run(zone, nr, keep);
+		else
+			first = zone_take_run_above(zone, nr, keep);
+	}
+	return first;
+}
+
+void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		    rpcbuf_nodemask_t mask, unsigned int nr)
+{
+	void *first = walk_run(mm, gfp, node, mask, nr);
+
+	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
+		return first;
+	if (zone_nr_free(zone_of(mm, node)) <= zone_of(mm, node)->low)
+		ask_for_reclaim(mm);
+	return first;
+}
+
+unsigned int node_here(const struct rpcbuf *mm)
+{
+	unsigned int cpu;
+
+	if (mm->nr_nodes == 1)
+		return 0;
+	cpu = os_cpu();
+	return cpu < mm->nr_cpus ? mm->pcps[cpu].node : 0;
+}
+
+uint64_t node_flush(struct rpcbuf *mm)
+{
+	uint64_t flushed = 0;
+	unsigned int node;
+
+	for (node = 0; node < mm->nr_nodes; node++)
+		flushed += zone_flush(zone_of(mm, node));
+	return flushed;
+}
+
+uint64_t node_nr_free(const struct rpcbuf *mm)
+{
+	uint64_t nr_free = 0;
+	unsigned int node;
+
+	for (node = 0; node < mm->nr_nodes; node++)
+		nr_free += zone_nr_free(&mm->nodes[node].zone);
+	return nr_free;
+}
+
+/* How many pages at the front of an array are of the first one's node. */
+static unsigned int same_node(const struct rpcbuf *mm, void *const *pages,
+			      unsigned int nr, unsigned int *node)
+{
+	unsigned int i;
+
+	*node = node_of(mm, arena_index(&mm->arena, pages[0]));
+	if (mm->nr_nodes == 1)
+		return nr;
+	for (i = 1; i < nr; i++)
+		if (node_of(mm, arena_index(&mm->arena, pages[i])) != *node)
+			break;
+	return i;
+}
+
+void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr)
+{
+	unsigned int n, node;
+
+	for (; nr; nr -= n, pages += n) {
+		n = same_node(mm, pages, nr, &node);
+		zone_put(zone_of(mm, node), pages, n);
+	}
+	if (rpcbuf_unlikely(wait_pending(mm)))
+		wait_wake(mm);
+}
+
+void mm_give_nolock(struct rpcbuf *mm, void *const *pages, unsigned int nr)
+{
+	unsigned int n, node, i;
+
+	for (; nr; nr -= n, pages += n) {
+		struct zone *zone;
+
+		n = same_node(mm, pages, nr, &node);
+		zone = zone_of(mm, node);
+		if (zone_try_put(zone, pages, n))
+			continue;
+		for (i = 0; i < n; i++)
+			zone_defer(zone, pages[i]);
+	}
+	/* Partner: the flush of who is going to sleep, wait.c. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (wait_pending(mm))
+		wait_wake_nolock(mm);
+}
+
+unsigned int rpcbuf_nr_nodes(const struct rpcbuf *mm)
+{
+	return mm->nr_nodes;
+}
+
+int rpcbuf_page_node(const struct rpcbuf *mm, const void *page)
+{
+	uint64_t index = arena_index(&mm->arena, page);
+
+	return index < mm->arena.nr_pages ? (int)node_of(mm, index) : -1;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Nodes: each owns an aligned slice of the one arena, with a zone of its own.
+ *
+ * A page's node follows from its address; a CPU has the node that it is on, and
+ * its cache keeps pages of that node only.  What a cache cannot serve comes
+ * from here, in two ways:
+ *
+ * - bulk: from the preferred node alone, as long as that stays above `low`;
+ * - the single-page path, for what is left: falls back through the nodes in
+ *   order, down to `min` (to nothing for RPCBUF_GFP_RESERVE), tells the
+ *   reclaimer that a zone is low, and empties the caches before it gives up.
+ *
+ * Any thread, no locks held.  Requests with RPCBUF_GFP_NOLOCK only ever try for
+ * a zone's lock; their releases leave pages to its holder.
+ */
+#ifndef RPCBUF_MM_NODE_H
+#define RPCBUF_MM_NODE_H
+
+#include <rpcbuf/bulk.h>
+#include <rpcbuf/mm/instance.h>
+
+#ifndef RPCBUF_WITH_NOLOCK
+#define RPCBUF_WITH_NOLOCK 1 /* 0: to measure what the feature costs */
+#endif
+
+struct mm_node {
+	struct arena slice;
+	uint64_t first; /* number of the slice's first page in the arena */
+	struct zone zone __attribute__((aligned(MM_CACHE_LINE)));
+};
+
+/* What a slice gives up only to the holders of the reserve, and the rest. */
+void node_watermarks(struct zone *zone);
+
+/* Up to @want (at most PCP_WINDOW) pages; returns how many. */
+unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       rpcbuf_nodemask_t mask, void **pages, unsigned int want);
+
+/* The first of @nr (at most ZONE_BLOCK_PAGES) adjacent pages, or NULL. */
+void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		    rpcbuf_nodemask_t mask, unsigned int nr);
+
+/* The node that the caller runs on, a moment ago. */
+unsigned int node_here(const struct rpcbuf *mm);
+
+/* Puts back what was deferred, on all nodes; returns how many pages. */
+uint64_t node_flush(struct rpcbuf *mm);
+
+/* Sum over the nodes. */
+uint64_t node_nr_free(const struct rpcbuf *mm);
+
+/* The number of a page's node.  @index as arena_index() gives it. */
+static inline unsigned int node_of(const struct rpcbuf *mm, uint64_t index)
+{
+	return mm->nr_nodes == 1 ? 0
+				 : (unsigned int)(index / mm->slice_pages);
+}
+
+#endif /* RPCBUF_MM_NODE_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What the files of the zone share.  Functions that change a zone want its
+ * lock held, zone_lock() and zone_trylock() excepted.
+ */
+#ifndef RPCBUF_MM_ZONE_PRIVATE_H
+#define RPCBUF_MM_ZONE_PRIVATE_H
+
+#include <rpcbuf/mm/zone.h>
+#include <rpcbuf/os/assert.h>
+#include <rpcbuf/os/ticks.h>
+
+static inline uint64_t zone_low_bits(unsigned int n)
+{
+	return n >= 64 ? ~0ull : (1ull << n) - 1;
+}
+
+/* In the result a bit is set where a free, aligned run of @order starts. */
+uint64_t zone_runs_of(uint64_t word, unsigned int order);
+
+/* The word of the block with the smallest runs of at least @least. */
+unsigned int zone_best_word(const struct zone_block *block, int least);
+
+/* After the orders of words changed: the block may belong on another list. */
+void zone_relink(struct zone *zone, uint32_t number);
+
+/* Puts the first fresh block on a list. */
+void zone_open_fresh(struct zone *zone);
+
+/* Sets bits of a word (by its number in the zone); returns how many were not
+ * set before. */
+unsigned int zone_put_word(struct zone *zone, uint64_t word, uint64_t mask);
+
+unsigned int zone_take_locked(struct zone *zone, void **pages,
+			      unsigned int want, bool adjacent, uint64_t keep);
+void zone_put_locked(struct zone *zone, void *const *pages, unsigned int nr);
+
+/* Moves up to ZONE_BATCH deferred pages; returns how many. */
+unsigned int zone_settle(struct zone *zone)
+	__attribute__((cold, noinline));
+
+static inline void zone_locked(struct zone *zone)
+{
+	zone->since = os_ticks();
+	if (rpcbuf_unlikely(zone_has_deferred(zone)))
+		zone_settle(zone);
+}
+
+static inline void zone_lock(struct zone *zone)
+{
+	os_lock(&zone->lock);
+	zone_locked(zone);
+}
+
+static inline bool zone_trylock(struct zone *zone)
+{
+	if (!os_lock_try(&zone->lock))
+		return false;
+	zone_locked(zone);
+	return true;
+}
+
+static inline void zone_unlock(struct zone *zone)
+{
+	uint64_t held = os_ticks() - zone->since;
+
+	if (rpcbuf_unlikely(held > zone->longest))
+		os_store(&zone->longest, held);
+	os_unlock(&zone->lock);
+}
+
+#endif /* RPCBUF_MM_ZONE_PRIVATE_H */

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Runs of a zone: adjacent pages within a block, taken and put as one.  The
+ * lock is held for the eight words of a block, however many pages that is.
+ */
+#include <rpcbuf/mm/zone_private.h>
+
+/* The first page, in the block, of a free and aligned run of @order, which the
+ * block has. */
+static unsigned int find_run(const struct zone_block *block, unsigned int order)
+{
+	unsigned int w, step;
+
+	if (order <= ZONE_WORD_ORDER) {
+		w = zone_best_word(block, (int)order);
+		return w * 64 + (unsigned int)__builtin_ctzll(
+					zone_runs_of(block->free[w], order));
+	}
+	step = 1u << (order - ZONE_WORD_ORDER);
+	for (w = 0; w < ZONE_BLOCK_WORDS; w += step) {
+		unsigned int full = 0;
+
+		while (full < step && block->free[w + full] == ~0ull)
+			full++;
+		if (full == step)
+			break;
+	}
+	return w * 64;
+}
+
+static void clear_run(struct zone *zone, uint32_t number, unsigned int at,
+		      unsigned int nr)
+{
+	struct zone_block *block = &zone->blocks[number];
+
+	block->nr_free = (uint16_t)(block->nr_free - nr);
+	while (nr) {
+		unsigned int w = at / 64, n = rpcbuf_min(nr, 64 - at % 64);
+
+		block->free[w] &= ~(zone_low_bits(n) << at % 64);
+		block->word_order[w] = zone_word_order(block->free[w]);
+		at += n;
+		nr -= n;
+	}
+	zone_relink(zone, number);
+}
+
+/* Orders: the smallest that holds @nr pages. */
+static unsigned int order_for(unsigned int nr)
+{
+	return nr == 1 ? 0 : 32 - (unsigned int)__builtin_clz(nr - 1);
+}
+
+/* The index of the first page of a run that is no longer free, or -1. */
+static int64_t take_run_locked(struct zone *zone, unsigned int want,
+			       uint64_t keep)
+{
+	unsigned int order = order_for(want), at;
+	uint32_t number, wide;
+
+	if (zone->nr_free < keep + want)
+		return -1;
+	while (!(wide = zone->orders >> order) && zone->fresh < zone->nr_blocks)
+		zone_open_fresh(zone);
+	if (!wide)
+		return -1;
+	number = zone->heads[order + (unsigned int)__builtin_ctz(wide)] - 1;
+	at = find_run(&zone->blocks[number], order);
+	clear_run(zone, number, at, want);
+	os_store(&zone->nr_free, zone->nr_free - want);
+	return ((int64_t)number << ZONE_BLOCK_ORDER) + at;
+}
+
+static void *first_page(const struct zone *zone, int64_t first)
+{
+	return first < 0 ? NULL : arena_page(zone->arena, (uint64_t)first);
+}
+
+void *zone_take_run_above(struct zone *zone, unsigned int want, uint64_t keep)
+{
+	int64_t first;
+
+	rpcbuf_assert(want && want <= ZONE_BLOCK_PAGES);
+	zone_lock(zone);
+	first = take_run_locked(zone, want, keep);
+	zone_unlock(zone);
+	return first_page(zone, first);
+}
+
+void *zone_try_take_run(struct zone *zone, unsigned int want, uint64_t keep)
+{
+	int64_t first;
+
+	rpcbuf_assert(want && want <= ZONE_BLOCK_PAGES);
+	if (!zone_trylock(zone))
+		return NULL;
+	first = take_run_locked(zone, want, keep);
+	zone_unlock(zone);
+	return first_page(zone, first);
+}
+
+void zone_put_run(struct zone *zone, void *first, unsigned int nr)
+{
+	uint64_t index = arena_index(zone->arena, first);
+	unsigned int put = 0, n;
+
+	rpcbuf_assert(nr <= ZONE_BLOCK_PAGES);
+	zone_lock(zone);
+	for (; nr; nr -= n, index += n) {
+		unsigned int bit = index % 64;
+
+		n = rpcbuf_min(nr, 64 - bit);
+		put += zone_put_word(zone, index / 64,
+				     zone_low_bits(n) << bit);
+	}
+	os_store(&zone->nr_free, zone->nr_free + put);
+	zone_unlock(zone);
+}
