@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What rpcbuf wants of its figures, each as a ratio that is not to be
+ * exceeded.  A goal that is missed is no error of a run.
+ */
+#ifndef BENCH_GOAL_H
+#define BENCH_GOAL_H
+
+#include "figure.h"
+
+#define GOAL_TEXT 64u
+
+struct goal {
+	enum bench_case which;
+	unsigned int nr;
+	char against[GOAL_TEXT]; /* "of rte_mempool" */
+	double limit;
+	double ratio; /* 0: a peer is missing */
+};
+
+#define GOALS_MAX 64u
+
+/* The goals of the cases that were measured; returns how many. */
+unsigned int goals_list(const struct bench *bench,
+			struct goal goals[GOALS_MAX]);
+
+const char *goal_verdict(const struct goal *goal);
+
+#endif /* BENCH_GOAL_H */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Which peers there are, and those of them that this run measures.
+ */
+#ifndef BENCH_PEERS_H
+#define BENCH_PEERS_H
+
+#include "peer.h"
+
+#define PEERS_MAX 16u
+
+extern struct peer peer_rpcbuf, peer_list, peer_callback, peer_aged;
+extern struct peer peer_dpdk, peer_tcmalloc, peer_jemalloc, peer_mimalloc;
+extern struct peer peer_glibc, peer_copy;
+
+/* In the order of the columns. */
+struct peer_set {
+	struct peer *peers[PEERS_MAX];
+	unsigned int nr;
+};
+
+/*
+ * Opens the peers of @names (separated by commas; NULL: all), and says on
+ * standard error which are not there and why.  False when a name is unknown,
+ * which is said too.
+ */
+bool peers_open(struct peer_set *set, const char *names);
+
+/* By each thread that measures: enters those of the set that want it. */
+bool peers_enter(const struct peer_set *set);
+
+void peers_print(void);
+
+#endif /* BENCH_PEERS_H */
