@@ -74,6 +74,14 @@ int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
  */
 int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst);
 
+/*
+ * rpcbuf_rqst_make_do - after -EAGAIN: is what there is enough?
+ *
+ * With @nr pages or more the vector can be used as it is: returns 0, and the
+ * place in the queue goes to the next.  -EAGAIN when there are fewer.
+ */
+int rpcbuf_rqst_make_do(struct rpcbuf_rqst *rqst, unsigned int nr);
+
 /* The caller no longer wants a full vector: leaves the queue, if it was in
  * it, and keeps the pages it has. */
 void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst);

@@ -71,6 +71,15 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *stream,
 const void *rpcbuf_stream_next_page(const struct rpcbuf_stream *stream);
 
 /*
+ * rpcbuf_stream_move - copy the bytes of a stream to other pages.
+ *
+ * @pages: as many as the stream has, which becomes their owner; those that it
+ * had are in @pages afterwards, the caller's to give back.  @run: @pages are
+ * of a run.
+ */
+void rpcbuf_stream_move(struct rpcbuf_stream *stream, void **pages, bool run);
+
+/*
  * rpcbuf_stream_next - take the next complete message out.
  *
  * @message: its `pages` must have room for nr_slots addresses; the other

@@ -81,12 +81,16 @@ void conn_call_begin(struct rpcbuf_conn *conn)
 
 void conn_call_done(struct rpcbuf_conn *conn)
 {
-	__atomic_fetch_sub(&conn->loop->engine->in_flight, 1, __ATOMIC_RELEASE);
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
 	/* Pairs with conn_end(): either it sees no call in flight, or we see
 	 * that the connection is ending. */
 	if (__atomic_sub_fetch(&conn->in_flight, 1, __ATOMIC_SEQ_CST) == 0 &&
 	    __atomic_load_n(&conn->ending, __ATOMIC_SEQ_CST))
 		conn_post(conn);
+	/* Pairs with rpcbuf_engine_stop(): from here on the engine may be
+	 * destroyed. */
+	__atomic_fetch_sub(&engine->in_flight, 1, __ATOMIC_RELEASE);
 	rpcbuf_conn_put(conn);
 }
 
@@ -129,20 +133,42 @@ void conn_unfavour(struct rpcbuf_conn *conn)
 		__atomic_store_n(&engine->favoured, NULL, __ATOMIC_RELEASE);
 }
 
-/* The owner turns to others: counts what the stream keeps meanwhile. */
-void conn_rest(struct rpcbuf_conn *conn)
+/* Counts what the stream keeps. */
+void conn_account(struct rpcbuf_conn *conn)
 {
 	uint32_t held = conn->stream.nr_pages;
 
-	if (conn->slots && !held)
-		conn_detach_slots(conn);
-	if (!held)
-		conn_unfavour(conn);
 	if (held == conn->held)
 		return;
-	__atomic_fetch_add(&conn->loop->engine->held_pages, held - conn->held,
-			   __ATOMIC_RELAXED);
+	os_fetch_add(&conn->loop->engine->held_pages, held - conn->held);
 	conn->held = held;
+}
+
+/*
+ * A few bytes may be kept for long: not in a page of a run, which would keep
+ * the whole run from being used again.
+ */
+static void leave_run(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_stream *stream = &conn->stream;
+	void *page = rpcbuf_alloc_page(stream->mm, RPCBUF_GFP_NOWAIT);
+
+	if (!page)
+		return;
+	rpcbuf_stream_move(stream, &page, false);
+	rpcbuf_free_run(stream->mm, 1, &page);
+}
+
+/* The owner turns to others. */
+void conn_rest(struct rpcbuf_conn *conn)
+{
+	if (conn->slots && !conn->stream.nr_pages) {
+		conn_detach_slots(conn);
+		conn_unfavour(conn);
+	} else if (conn->stream.nr_pages == 1 && conn->stream.run) {
+		leave_run(conn);
+	}
+	conn_account(conn);
 }
 
 /* Nothing more is read; waits for its calls, then closes. */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
@@ -158,7 +159,15 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 	}
 	for (unsigned int i = 0; i < engine->nr_loops; i++)
 		loop_kick(&engine->loops[i]);
-	return workers_stop(engine, end) ? 0 : -ETIMEDOUT;
+	if (!workers_stop(engine, end))
+		return -ETIMEDOUT;
+	/* Calls that the handler finishes on threads of its own. */
+	while (os_load_acquire(&engine->in_flight)) {
+		if (os_now() >= end)
+			return -ETIMEDOUT;
+		usleep(1000);
+	}
+	return 0;
 }
 
 void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)

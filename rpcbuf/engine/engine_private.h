@@ -225,6 +225,7 @@ void conn_call_done(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);
 void conn_unfavour(struct rpcbuf_conn *conn);
 void conn_rest(struct rpcbuf_conn *conn);
+void conn_account(struct rpcbuf_conn *conn);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
 bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,

@@ -279,8 +279,17 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 
 void loop_close(struct loop *loop)
 {
+	struct rpcbuf_conn *conn;
+
 	if (!loop->backend)
 		return;
+	/* Dropped, or done with, after the loop had ended. */
+	while (!list_empty(&loop->posted)) {
+		conn = list_first_entry(&loop->posted, struct rpcbuf_conn,
+					post_link);
+		list_del(&conn->post_link);
+		rpcbuf_conn_put(conn);
+	}
 	loop->backend->close(loop);
 	if (loop->kick_fd >= 0)
 		close(loop->kick_fd);

@@ -18,9 +18,11 @@
 #define LARGE_CALL (8u << 10)
 /* So many small ones in a row, and no large one is expected. */
 #define SMALL_CALLS 64
-/* Pages of a run that small calls may use up before the rest is too short for
- * the largest payload: header pages that it does not need. */
-#define RUN_SLACK 1
+/* Most that is copied to let the rest of a large call lie in a run. */
+#define MOVED_PAGES 64
+/* A stream of so many pages counts as held at once, a shorter one only when
+ * its connection comes to rest. */
+#define HELD_AT_ONCE 8
 
 /* A connection that leaves the ready list for now. */
 static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
@@ -63,6 +65,8 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 		loop->received_ns = loop->now_ns;
 		if (!conn->record_ns)
 			conn->record_ns = loop->now_ns;
+		if (conn->stream.nr_pages >= HELD_AT_ONCE)
+			conn_account(conn);
 		loop_place(conn, CONN_READY);
 	} else if (n == 0) {
 		conn_end(conn, RPCBUF_CLOSE_EOF);
@@ -92,8 +96,30 @@ static size_t call_size(const struct rpcbuf_conn *conn)
 }
 
 /*
- * The vector to receive into: the run, for a connection that has lately sent a
- * large call or not shown yet what it sends; the pages from the caches for
+ * A call turns out to be large, and the least of it has come: that moves to the
+ * front of a run, and the call goes on behind it.  What is copied here is less
+ * than the payload that need not be copied then.
+ */
+static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
+{
+	struct rpcbuf_stream *stream = &conn->stream;
+	struct rpcbuf_rqst *run = conn->loop->run;
+	void *pages[MOVED_PAGES];
+	uint32_t nr_moved = stream->nr_pages;
+
+	if (stream->run || nr_moved > MOVED_PAGES || nr_moved * 2 > nr ||
+	    rpcbuf_rqst_try_run(run, nr + nr_moved))
+		return false;
+	os_fetch_add(&conn->loop->engine->bytes_copied, stream->filled);
+	rpcbuf_rqst_take(run, nr_moved, pages);
+	rpcbuf_stream_move(stream, pages, true);
+	rpcbuf_free_bulk_array(stream->mm, nr_moved, pages);
+	return true;
+}
+
+/*
+ * The vector to receive into: the run, for a connection whose last call was
+ * large, and where a call turns out to be; the pages from the caches for
  * others, and where no run is free.  A call that is under way goes on in the
  * run only where its pages go on.  NULL: there are no pages now.
  */
@@ -101,29 +127,31 @@ static struct rpcbuf_rqst *choose_vector(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	unsigned int nr = rpcbuf_pages_spanned(0, call_size(conn));
-	bool start = rpcbuf_stream_empty(&conn->stream);
 
-	if (start && conn->small_calls < SMALL_CALLS) {
-		if (!nr)
-			nr = rpcbuf_rqst_maxpages(loop->run) - RUN_SLACK;
-		if (rpcbuf_rqst_try_run(loop->run, nr) == 0)
+	if (rpcbuf_stream_empty(&conn->stream)) {
+		if (nr && rpcbuf_rqst_try_run(loop->run, nr) == 0)
 			return loop->run;
-	} else if (!start && rpcbuf_rqst_populated(loop->run) >= nr &&
-		   rpcbuf_rqst_pages(loop->run)[0] ==
-			   rpcbuf_stream_next_page(&conn->stream)) {
+	} else if (move_to_run(conn, nr) ||
+		   (rpcbuf_rqst_populated(loop->run) >= nr &&
+		    rpcbuf_rqst_pages(loop->run)[0] ==
+			    rpcbuf_stream_next_page(&conn->stream))) {
 		return loop->run;
 	}
 	if (rpcbuf_rqst_try_fill(loop->rqst) == 0)
 		return loop->rqst;
 	/* What is short is not kept for payloads to come. */
 	rpcbuf_rqst_release(loop->run);
-	return rpcbuf_rqst_try_fill(loop->rqst) ? NULL : loop->rqst;
+	if (rpcbuf_rqst_try_fill(loop->rqst) &&
+	    rpcbuf_rqst_make_do(loop->rqst, 1))
+		return NULL;
+	return loop->rqst;
 }
 
 /*
  * How much to ask the socket for.  Small calls are read ahead.  Where the last
  * call was large the next are likely to be as large: the receive ends where
  * such a call does, so that each starts in fresh pages and lies in one run.
+ * Where nothing is known a page is enough to see how long the call is.
  */
 static size_t receive_size(const struct rpcbuf_conn *conn,
 			   const struct rpcbuf_rqst *rqst)
@@ -133,6 +161,8 @@ static size_t receive_size(const struct rpcbuf_conn *conn,
 
 	most = rpcbuf_min(most,
 			  rpcbuf_rqst_populated(rqst) * RPCBUF_PAGE_SIZE);
+	if (conn->small_calls < SMALL_CALLS && !first)
+		return RPCBUF_PAGE_SIZE;
 	if (conn->last_length < LARGE_CALL || first >= most)
 		return most;
 	return first +
@@ -151,7 +181,13 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		step_aside(conn, CONN_WATCHED);
 		return;
 	}
-	rqst = may_hold(conn) ? choose_vector(conn) : NULL;
+	if (!may_hold(conn)) {
+		/* The one that may gets the pages that wait here for bytes. */
+		loop_release_vectors(loop);
+		park(conn);
+		return;
+	}
+	rqst = choose_vector(conn);
 	if (!rqst || !conn_attach_slots(conn)) {
 		park(conn);
 		return;

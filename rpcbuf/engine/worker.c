@@ -247,11 +247,21 @@ void watcher_rouse(struct rpcbuf_engine *engine)
 	pthread_mutex_unlock(&engine->threads_lock);
 }
 
+/* Sleeps for @interval, or until the watcher is to end. */
+static void watcher_pause(struct rpcbuf_engine *engine, uint64_t interval)
+{
+	struct timespec until = deadline(os_now() + interval);
+	int err = 0;
+
+	while (!engine->watcher_stop && !err)
+		err = pthread_cond_timedwait(&engine->watcher_wake,
+					     &engine->threads_lock, &until);
+}
+
 static void *watcher_main(void *arg)
 {
 	struct rpcbuf_engine *engine = arg;
 	uint64_t interval = engine->options.handover_us * UINT64_C(1000);
-	struct timespec pause = deadline(interval);
 	unsigned int idle_looks = 0;
 
 	name_thread(engine, "rpcbuf-watch");
@@ -261,9 +271,7 @@ static void *watcher_main(void *arg)
 			idle_looks = 0;
 		else if (++idle_looks > WATCHER_IDLE_LOOKS)
 			watcher_sleep(engine);
-		pthread_mutex_unlock(&engine->threads_lock);
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-		pthread_mutex_lock(&engine->threads_lock);
+		watcher_pause(engine, interval);
 	}
 	pthread_mutex_unlock(&engine->threads_lock);
 	leave_thread(engine);

@@ -198,6 +198,21 @@ int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
 	return fill_queued(rqst);
 }
 
+int rpcbuf_rqst_make_do(struct rpcbuf_rqst *rqst, unsigned int nr)
+{
+	void **pages = rqst->pages;
+
+	if (rqst->refilled + rpcbuf_rqst_populated(rqst) < nr)
+		return -EAGAIN;
+	rqst->first -= rqst->refilled;
+	memmove(pages + rqst->first, pages, rqst->refilled * sizeof(*pages));
+	memset(pages, 0,
+	       rpcbuf_min(rqst->refilled, rqst->first) * sizeof(*pages));
+	rqst->refilled = 0;
+	rpcbuf_rqst_give_up(rqst);
+	return 0;
+}
+
 static bool stopping(const struct rpcbuf_rqst *rqst)
 {
 	return rqst->service &&

@@ -109,6 +109,24 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 	s->filled += (uint32_t)len;
 }
 
+void rpcbuf_stream_move(struct rpcbuf_stream *s, void **pages, bool run)
+{
+	uint32_t at = s->head, left = s->filled;
+
+	for (uint32_t i = 0; i < s->nr_pages; i++) {
+		uint32_t len = rpcbuf_min(left,
+					  (uint32_t)RPCBUF_PAGE_SIZE - at);
+		void *old = s->pages[i];
+
+		memcpy((char *)pages[i] + at, (char *)old + at, len);
+		s->pages[i] = pages[i];
+		pages[i] = old;
+		left -= len;
+		at = 0;
+	}
+	s->run = run;
+}
+
 /* Shows the machine what has arrived, page by page, up to the record's end. */
 static int parse(struct rpcbuf_stream *s,
 		 const struct rpcbuf_record_limits *limits,
