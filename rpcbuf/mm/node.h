@@ -50,11 +50,14 @@ uint64_t node_flush(struct rpcbuf *mm);
 /* Sum over the nodes. */
 uint64_t node_nr_free(const struct rpcbuf *mm);
 
-/* The number of a page's node.  @index as arena_index() gives it. */
+/* The number of a page's node.  @index as arena_index() gives it.  The last
+ * slice is larger by what the division leaves. */
 static inline unsigned int node_of(const struct rpcbuf *mm, uint64_t index)
 {
-	return mm->nr_nodes == 1 ? 0
-				 : (unsigned int)(index / mm->slice_pages);
+	return mm->nr_nodes == 1
+		       ? 0
+		       : rpcbuf_min((unsigned int)(index / mm->slice_pages),
+				    mm->nr_nodes - 1);
 }
 
 #endif /* RPCBUF_MM_NODE_H */

@@ -11,8 +11,8 @@
 			return sentence; \
 	} while (0)
 
-static const char *check_page(const struct rpcbuf *mm, void *page,
-			      uint8_t *seen)
+static const char *check_page(const struct rpcbuf *mm, const struct pcp *pcp,
+			      void *page, uint8_t *seen)
 {
 	uint64_t index = arena_index(&mm->arena, page);
 	const struct zone_block *block;
@@ -20,6 +20,8 @@ static const char *check_page(const struct rpcbuf *mm, void *page,
 
 	CHECK(index < mm->arena.nr_pages,
 	      "pcp: an address in a cache is not a page of the instance");
+	CHECK(node_of(mm, index) == pcp->node,
+	      "pcp: a cache has a page of another node");
 	CHECK(!seen[index], "pcp: a page is in the caches twice");
 	seen[index] = 1;
 	CHECK(mm->extra[index] == 0, "pcp: a cached page has references");
@@ -49,16 +51,17 @@ static const char *check_cache(const struct rpcbuf *mm, const struct pcp *pcp,
 		      pcp->nr_runs <= PCP_RUNS_ROOM,
 	      "pcp: a cache has more than it has room for");
 	for (i = 0; i < pcp->nr_singles && !wrong; i++)
-		wrong = check_page(mm, pcp->singles[i], seen);
+		wrong = check_page(mm, pcp, pcp->singles[i], seen);
 	for (i = 0; i < pcp->nr_runs && !wrong; i++) {
 		CHECK((uintptr_t)pcp->runs[i] %
 				      (RUN_PAGES * RPCBUF_PAGE_SIZE) ==
 			      0,
 		      "pcp: a run is not aligned");
 		for (k = 0; k < RUN_PAGES && !wrong; k++)
-			wrong = check_page(
-				mm, (char *)pcp->runs[i] + k * RPCBUF_PAGE_SIZE,
-				seen);
+			wrong = check_page(mm, pcp,
+					   (char *)pcp->runs[i] +
+						   k * RPCBUF_PAGE_SIZE,
+					   seen);
 	}
 	return wrong;
 }

@@ -4,7 +4,7 @@
  * whatever CPU.
  * Method: threads that come and go, and move between CPUs, fill and release
  * arrays of all sizes with holes and shared pages on a budget that does not
- * suffice.  Each page that is out carries a stamp of its array, checked when
+ * suffice, on one node and on three fake ones.  Each page that is out carries a stamp of its array, checked when
  * it is let go; arrays change hands through a shared table.  In the end every
  * page is back and the structures are sound.
  */
@@ -50,7 +50,9 @@ static void fill(struct array *array, uint64_t *seed)
 	void *before[SLOTS];
 
 	memcpy(before, array->slots, sizeof(before));
-	ret = rpcbuf_alloc_bulk_array(mm, 0, nr, array->slots);
+	ret = rpcbuf_alloc_bulk_array(
+		mm, test_below(seed, 4) ? 0 : RPCBUF_GFP_NOLOCK, nr,
+		array->slots);
 	require(ret <= nr);
 	for (i = 0; i < ret; i++)
 		require(array->slots[i]);
@@ -80,8 +82,12 @@ static void release(struct array *array, uint64_t *seed)
 	unsigned int from = test_below(seed, SLOTS);
 
 	check(array);
-	rpcbuf_free_bulk_array(mm, 1 + test_below(seed, SLOTS - from),
-			       array->slots + from);
+	if (test_below(seed, 4))
+		rpcbuf_free_bulk_array(mm, 1 + test_below(seed, SLOTS - from),
+				       array->slots + from);
+	else
+		rpcbuf_free_bulk_array_nolock(mm, SLOTS - from,
+					      array->slots + from);
 }
 
 /* A second reference on a page of the array, dropped at once or by way of a
@@ -173,13 +179,13 @@ static void *lineage(void *arg)
 	return NULL;
 }
 
-static void run(uint64_t seed, uint64_t until)
+static void run_on_nodes(uint64_t seed, uint64_t until, unsigned int nodes)
 {
 	pthread_t threads[THREADS];
 	unsigned int i;
 
 	deadline = until;
-	mm = test_create(NR_PAGES);
+	mm = test_create_nodes(NR_PAGES, nodes);
 	for (i = 0; i < ARRAYS; i++) {
 		pthread_mutex_init(&arrays[i].lock, NULL);
 		arrays[i].stamp = seed + i;
@@ -193,10 +199,19 @@ static void run(uint64_t seed, uint64_t until)
 	for (i = 0; i < ARRAYS; i++) {
 		check(&arrays[i]);
 		rpcbuf_free_bulk_array(mm, SLOTS, arrays[i].slots);
+		pthread_mutex_destroy(&arrays[i].lock);
 	}
 	test_destroy(mm);
 	printf("%llu operations by %llu threads\n",
 	       (unsigned long long)operations, (unsigned long long)lives);
+}
+
+static void run(uint64_t seed, uint64_t until)
+{
+	uint64_t now = os_now();
+
+	run_on_nodes(seed, now + (until - now) / 2, 0);
+	run_on_nodes(seed + 1, until, 3);
 }
 
 int main(int argc, char **argv)

@@ -55,16 +55,23 @@ static inline void wander(uint64_t *seed)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static inline struct rpcbuf *test_create(uint64_t nr_pages)
+static inline struct rpcbuf *test_create_nodes(uint64_t nr_pages,
+					       unsigned int nodes)
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	struct rpcbuf *mm;
 
 	options.memory = nr_pages * RPCBUF_PAGE_SIZE;
+	options.nodes = nodes;
 	require(rpcbuf_create(&mm, &options) == 0);
 	if (getenv("RPCBUF_TEST_AGAIN"))
 		mm->wide = false;
 	return mm;
+}
+
+static inline struct rpcbuf *test_create(uint64_t nr_pages)
+{
+	return test_create_nodes(nr_pages, 0);
 }
 
 static inline void test_destroy(struct rpcbuf *mm)
