@@ -71,7 +71,8 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 	} else if (n == 0) {
 		conn_end(conn, RPCBUF_CLOSE_EOF);
 	} else if (n == -EAGAIN) {
-		conn->drained = true;
+		/* What came between an earlier look and the stop counts. */
+		conn->drained = engine_stopping(loop->engine);
 		step_aside(conn, CONN_WATCHED);
 	} else {
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
@@ -177,7 +178,6 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 	ssize_t n;
 
 	if (!conn->readable) {
-		conn->drained = true;
 		step_aside(conn, CONN_WATCHED);
 		return;
 	}

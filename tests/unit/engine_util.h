@@ -258,8 +258,12 @@ static inline void on_thread_start(const char *name)
 	count(server.threads_started);
 }
 
+/* A handler may ask the engine: no lock is held over it. */
 static inline void on_thread_stop(void)
 {
+	struct rpcbuf_engine_stats s;
+
+	rpcbuf_engine_stats(server.engine, &s);
 	count(server.threads_stopped);
 }
 
