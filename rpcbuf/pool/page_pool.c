@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Making a page pool, and handing out its pages.  How they come back is in
+ * page_pool_put.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rpcbuf/os/os.h>
+#include <rpcbuf/pool/page_pool.h>
+
+_Static_assert(sizeof(struct rpcbuf_page_pool_options) == 64,
+	       "a new option goes to the end, and read_options() knows its "
+	       "default for callers that are older");
+
+static int read_options(struct rpcbuf_page_pool_options *known,
+			const struct rpcbuf_page_pool_options *given)
+{
+	const unsigned char *bytes = (const unsigned char *)given;
+	size_t i;
+
+	if (!given || given->size < sizeof(*known))
+		return -EINVAL;
+	for (i = sizeof(*known); i < given->size; i++)
+		if (bytes[i])
+			return -EINVAL;
+	*known = *given;
+	if (known->order > RPCBUF_ORDER_MAX || known->refill < 1 ||
+	    known->refill > RPCBUF_PAGE_POOL_REFILL ||
+	    known->ring_size < RPCBUF_PAGE_POOL_RING_MIN ||
+	    known->ring_size > RPCBUF_PAGE_POOL_RING_MAX ||
+	    known->ring_size & (known->ring_size - 1) || !known->warn_every_ns)
+		return -EINVAL;
+	return 0;
+}
+
+/* The words are committed where the pool's pages lie. */
+static int map_words(struct rpcbuf_page_pool *pool)
+{
+	void *address;
+	int err;
+
+	pool->nr_words = pool->mm->arena.nr_pages;
+	pool->footprint =
+		(pool->nr_words * sizeof(*pool->words) + OS_PAGE_SIZE - 1) &
+		~(OS_PAGE_SIZE - 1);
+	err = os_map(&address, pool->footprint, OS_PAGE_SIZE);
+	if (err)
+		return err;
+	os_advise_huge(address, pool->footprint, false);
+	pool->words = address;
+	return 0;
+}
+
+int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
+			    const struct rpcbuf_page_pool_options *options)
+{
+	struct rpcbuf_page_pool_options known;
+	struct rpcbuf_page_pool *pool;
+	int err;
+
+	err = read_options(&known, options);
+	if (err)
+		return err;
+	pool = aligned_alloc(RING_LINE, sizeof(*pool));
+	if (!pool)
+		return -ENOMEM;
+	memset(pool, 0, sizeof(*pool));
+	pool->mm = mm;
+	pool->options = known;
+	err = map_words(pool);
+	if (err)
+		goto free_pool;
+	err = ring_init(&pool->ring, known.ring_size);
+	if (err)
+		goto unmap_words;
+	*out = pool;
+	return 0;
+
+unmap_words:
+	os_unmap(pool->words, pool->footprint);
+free_pool:
+	free(pool);
+	return err;
+}
+
+/* Hands out the last page of the cache. */
+static void *pop(struct rpcbuf_page_pool *pool)
+{
+	void *page = pool->cache[--pool->nr_cached];
+	uint32_t *word = pool_word(pool, page);
+
+	os_store(word, (*word & POOL_ORDER) | 1);
+	return page;
+}
+
+/* Stacks pages so that they are handed out in the order of the array. */
+static void stack(struct rpcbuf_page_pool *pool, void *const *pages,
+		  unsigned int nr)
+{
+	while (nr)
+		pool->cache[pool->nr_cached++] = pages[--nr];
+}
+
+static bool refill_from_ring(struct rpcbuf_page_pool *pool)
+{
+	void *pages[RPCBUF_PAGE_POOL_REFILL];
+	unsigned int nr;
+
+	os_lock(&pool->draining);
+	nr = ring_pop(&pool->ring, pages, RPCBUF_PAGE_POOL_REFILL);
+	os_unlock(&pool->draining);
+	stack(pool, pages, nr);
+	if (nr)
+		pool_count(pool->stats.refill_ring, 1);
+	return nr != 0;
+}
+
+/* Pages on their way into the pool. */
+struct staging {
+	struct rpcbuf_page_pool *pool;
+	unsigned int nr, nr_dropped;
+	void *pages[RPCBUF_PAGE_POOL_REFILL];
+	void *dropped[RPCBUF_PAGE_POOL_REFILL];
+	uint8_t dropped_orders[RPCBUF_PAGE_POOL_REFILL];
+};
+
+/* Maps a page.  One that cannot be mapped is put aside, and given back when the
+ * refill is over: given back at once, it might be all that comes.  So is one
+ * from beyond what the instance was when the pool was made. */
+static void stage(struct staging *staging, void *page, unsigned int order)
+{
+	struct rpcbuf_page_pool *pool = staging->pool;
+	const struct rpcbuf_page_pool_options *options = &pool->options;
+
+	if (arena_index(&pool->mm->arena, page) >= pool->nr_words ||
+	    (options->map && options->map(options->opaque, page,
+					  RPCBUF_PAGE_SIZE << order) != 0)) {
+		staging->dropped[staging->nr_dropped] = page;
+		staging->dropped_orders[staging->nr_dropped++] = (uint8_t)order;
+		return;
+	}
+	os_store(pool_word(pool, page),
+		 (uint32_t)order << POOL_ORDER_SHIFT | POOL_IDLE);
+	staging->pages[staging->nr++] = page;
+}
+
+static bool stage_page(void *page, void *staging)
+{
+	stage(staging, page, 0);
+	return true;
+}
+
+static void stage_orders(struct staging *staging, rpcbuf_gfp_t gfp)
+{
+	struct rpcbuf_page_pool *pool = staging->pool;
+	unsigned int order = pool->options.order, nr, got, i;
+	void *pages[RPCBUF_PAGE_POOL_REFILL] = {NULL};
+	uint8_t orders[RPCBUF_PAGE_POOL_REFILL];
+
+	nr = rpcbuf_max(pool->options.refill >> order, 1u);
+	got = rpcbuf_alloc_bulk_orders(pool->mm, gfp, order, nr, pages, orders);
+	for (i = 0; i < got; i++) {
+		if (orders[i] != order)
+			pool_count(pool->stats.order_fallback, 1);
+		stage(staging, pages[i], orders[i]);
+	}
+}
+
+static bool refill_from_allocator(struct rpcbuf_page_pool *pool,
+				  rpcbuf_gfp_t gfp)
+{
+	struct staging staging;
+
+	staging.pool = pool;
+	staging.nr = staging.nr_dropped = 0;
+	if (pool->options.order)
+		stage_orders(&staging, gfp);
+	else
+		rpcbuf_alloc_bulk_callback(pool->mm, gfp, pool->options.refill,
+					   stage_page, &staging);
+	stack(pool, staging.pages, staging.nr);
+	pool_count(pool->stats.hold, staging.nr);
+	pool_count(pool->stats.map_failed, staging.nr_dropped);
+	pool_count(pool->stats.refill_bulk, 1);
+	rpcbuf_free_bulk_orders(pool->mm, staging.nr_dropped, staging.dropped,
+				staging.dropped_orders);
+	return staging.nr != 0;
+}
+
+bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
+{
+	rpcbuf_assert(!pool->destroying);
+	gfp &= ~(RPCBUF_GFP_ZERO | RPCBUF_GFP_WAIT);
+	if (refill_from_ring(pool) || refill_from_allocator(pool, gfp))
+		return true;
+	pool_count(pool->stats.alloc_failed, 1);
+	return false;
+}
+
+void *rpcbuf_page_pool_alloc(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
+{
+	if (rpcbuf_unlikely(!pool->nr_cached) && !pool_refill(pool, gfp))
+		return NULL;
+	pool_count(pool->stats.alloc, 1);
+	return pop(pool);
+}
+
+unsigned int rpcbuf_page_pool_alloc_bulk(struct rpcbuf_page_pool *pool,
+					 rpcbuf_gfp_t gfp, unsigned int nr,
+					 void **pages)
+{
+	unsigned int i, handed_out = 0;
+
+	for (i = 0; i < nr; i++) {
+		if (pages[i])
+			continue;
+		if (rpcbuf_unlikely(!pool->nr_cached) &&
+		    !pool_refill(pool, gfp))
+			break;
+		pages[i] = pop(pool);
+		handed_out++;
+	}
+	pool_count(pool->stats.alloc, handed_out);
+	return i;
+}
+
+uint64_t rpcbuf_page_pool_inflight(const struct rpcbuf_page_pool *pool)
+{
+	/* Release first: a page counted there was counted in hold before. */
+	uint64_t released = os_load_acquire(&pool->released);
+
+	return os_load(&pool->stats.hold) - released;
+}
+
+void rpcbuf_page_pool_stats(const struct rpcbuf_page_pool *pool,
+			    struct rpcbuf_page_pool_stats *stats)
+{
+	const struct rpcbuf_page_pool_stats *own = &pool->stats;
+
+	stats->release = os_load_acquire(&pool->released);
+	stats->hold = os_load(&own->hold);
+	stats->alloc = os_load(&own->alloc);
+	stats->refill_ring = os_load(&own->refill_ring);
+	stats->refill_bulk = os_load(&own->refill_bulk);
+	stats->order_fallback = os_load(&own->order_fallback);
+	stats->alloc_failed = os_load(&own->alloc_failed);
+	stats->map_failed = os_load(&own->map_failed);
+	stats->recycle_cache = os_load(&own->recycle_cache);
+	stats->recycle_ring = os_load(&pool->ring.tail);
+	stats->ring_full = os_load(&pool->ring_full);
+	stats->released_ref = os_load(&pool->released_ref);
+	stats->refused = os_load(&pool->refused);
+}

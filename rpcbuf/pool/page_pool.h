@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A page pool: cache, ring, and a word per page of the instance.
+ *
+ * The word says what a page is to this pool, and its order:
+ *
+ *	0		not in the pool; also all pages of a run but the first
+ *	POOL_IDLE	in the cache, in the ring, or on its way there
+ *	1 and more	in use by so many
+ *
+ * A word of one user is written by that user alone, without an atomic
+ * operation; with several, all go through compare-and-swap, and the release of
+ * each pairs with the acquire of the last.  The page that fragments are
+ * cut from has POOL_BIAS users from the start, so that the owner counts those
+ * it makes for itself; what it did not use is taken off when the page is full.
+ *
+ * hold counts pages that entered, release those that left: inflight, their
+ * difference, keeps the pool alive.  Every thread that has a page of the pool
+ * to put is covered by that page, up to the store that hands it on: into the
+ * ring, to another user, or out of the pool.  That store is the last access to
+ * the pool; statistics come before it.  So whoever sees inflight at zero may
+ * free the pool, and a put needs no count of its own.
+ *
+ * Concurrency: what is marked so belongs to the owner.  `draining` is held by
+ * whoever removes pages from the ring, 64 per hold.
+ */
+#ifndef RPCBUF_POOL_PAGE_POOL_H
+#define RPCBUF_POOL_PAGE_POOL_H
+
+#include <rpcbuf/mm/page.h>
+#include <rpcbuf/page_pool.h>
+#include <rpcbuf/pool/ring.h>
+
+#define POOL_USERS	 ((uint32_t)(1 << 27) - 1)
+#define POOL_BIAS	 ((uint32_t)1 << 26)
+#define POOL_USERS_MAX	 ((uint32_t)1 << 24)
+#define POOL_IDLE	 ((uint32_t)1 << 27)
+#define POOL_ORDER_SHIFT 28
+#define POOL_ORDER	 ((uint32_t)15 << POOL_ORDER_SHIFT)
+
+struct rpcbuf_page_pool {
+	struct rpcbuf *mm;
+	uint32_t *words; /* one per page of the instance */
+	uint64_t nr_words;
+	size_t footprint; /* of the mapping that `words` is */
+	struct rpcbuf_page_pool_options options;
+
+	/* The owner's. */
+	unsigned int nr_cached __attribute__((aligned(RING_LINE)));
+	bool destroying;
+	void *cache[RPCBUF_PAGE_POOL_CACHE];
+	char *frag_page; /* NULL, or what fragments are cut from */
+	size_t frag_offset, frag_bytes;
+	uint32_t frag_users;
+	uint64_t destroy_since, warned_at; /* ns, os_now() */
+
+	/* Written by the owner, read by anybody: hold and all counters up to
+	 * recycle_cache. */
+	struct rpcbuf_page_pool_stats stats;
+
+	/* Anybody's. */
+	uint64_t released __attribute__((aligned(RING_LINE)));
+	uint64_t ring_full, released_ref, refused;
+	struct os_lock draining;
+	struct ring ring;
+};
+
+/* Statistics of the owner. */
+#define pool_count(counter, n) os_store(&(counter), (counter) + (n))
+
+static inline uint32_t *pool_word(const struct rpcbuf_page_pool *pool,
+				  const void *page)
+{
+	return &pool->words[arena_index(&pool->mm->arena, page)];
+}
+
+static inline unsigned int pool_word_order(uint32_t word)
+{
+	return word >> POOL_ORDER_SHIFT;
+}
+
+/*
+ * The first byte of the page that @address lies in, or NULL when that is not
+ * in this pool.
+ */
+void *pool_page_of(const struct rpcbuf_page_pool *pool, const void *address);
+
+/* True when a page that nobody uses any more may be used again. */
+bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,
+		      uint32_t word);
+
+/* Unmaps a page that nobody uses and gives it back to the instance.  The last
+ * access to the pool, if no other page is in flight. */
+void pool_release(struct rpcbuf_page_pool *pool, void *page);
+
+/* Owner: fills the empty cache.  False when there is nothing to be had. */
+bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
+	__attribute__((cold, noinline));
+
+/* Owner: stops cutting fragments from the present page. */
+void pool_end_frag_page(struct rpcbuf_page_pool *pool);
+
+/* Owner or not: releases what is in the ring; how many. */
+unsigned int pool_drain_ring(struct rpcbuf_page_pool *pool);
+
+/* While nobody else uses the pool; for tests.  NULL, or what is wrong. */
+const char *page_pool_is_valid(struct rpcbuf_page_pool *pool);
+
+#endif /* RPCBUF_POOL_PAGE_POOL_H */

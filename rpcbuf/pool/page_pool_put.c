@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Pages that come back to a page pool, leave it, or are shared out.
+ */
+#include <errno.h>
+
+#include <rpcbuf/pool/page_pool.h>
+
+/* Pages that one array of puts gathers before it appends them to the ring. */
+#define PUT_BATCH 64u
+
+void *pool_page_of(const struct rpcbuf_page_pool *pool, const void *address)
+{
+	uintptr_t at = (uintptr_t)address & RPCBUF_PAGE_MASK;
+	uint64_t index = arena_index(&pool->mm->arena, (void *)at);
+
+	if (rpcbuf_unlikely(index >= pool->nr_words))
+		return NULL;
+	if (rpcbuf_likely(os_load(&pool->words[index]) != 0))
+		return (void *)at;
+	/* Inside of a run, whose first page has the word. */
+	at &= ~((RPCBUF_PAGE_SIZE << pool->options.order) - 1);
+	if (!pool->options.order ||
+	    !pool_word_order(os_load(pool_word(pool, (void *)at))))
+		return NULL;
+	return (void *)at;
+}
+
+static void refuse(struct rpcbuf_page_pool *pool, const void *address)
+{
+	if (RPCBUF_DEBUG)
+		os_panic("%p is put, but is not in use from this page pool",
+			 address);
+	os_fetch_add(&pool->refused, 1);
+}
+
+/*
+ * One user less.  True when it was the last: the page is idle, the caller's to
+ * recycle.  Otherwise the pool is not accessed after the exchange.
+ */
+static bool drop_user(struct rpcbuf_page_pool *pool, void *page)
+{
+	uint32_t *word = pool_word(pool, page);
+	/* Acquire: pairs with the exchange of the users before. */
+	uint32_t old = os_load_acquire(word), new;
+
+	if (rpcbuf_likely((old & ~POOL_ORDER) == 1)) {
+		os_store(word, (old & POOL_ORDER) | POOL_IDLE);
+		return true;
+	}
+	do {
+		if (rpcbuf_unlikely(!(old & POOL_USERS))) {
+			refuse(pool, page);
+			return false;
+		}
+		new = old - 1;
+		if (!(new &POOL_USERS))
+			new |= POOL_IDLE;
+	} while (!os_cas_acq_rel(word, &old, new));
+	return new &POOL_IDLE;
+}
+
+bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,
+		      uint32_t word)
+{
+	uint64_t index = arena_index(&pool->mm->arena, page);
+
+	/* Acquire: what holders did before they dropped their reference. */
+	if (os_load_acquire(&pool->mm->extra[index])) {
+		os_fetch_add(&pool->released_ref, 1);
+		return false;
+	}
+	return pool_word_order(word) == pool->options.order &&
+	       !os_load(&pool->destroying);
+}
+
+static void unmap(struct rpcbuf_page_pool *pool, void *page, unsigned int order)
+{
+	const struct rpcbuf_page_pool_options *options = &pool->options;
+
+	if (options->unmap)
+		options->unmap(options->opaque, page,
+			       RPCBUF_PAGE_SIZE << order);
+}
+
+/* Release: the destroyer sees all that was done here. */
+static void count_release(struct rpcbuf_page_pool *pool)
+{
+	__atomic_fetch_add(&pool->released, 1, __ATOMIC_RELEASE);
+}
+
+void pool_release(struct rpcbuf_page_pool *pool, void *page)
+{
+	uint32_t *word = pool_word(pool, page);
+	unsigned int order = pool_word_order(os_load(word));
+
+	unmap(pool, page, order);
+	os_store(word, 0);
+	rpcbuf_free_pages(pool->mm, page, order);
+	count_release(pool);
+}
+
+/* The page of @address, when it is idle now and may be recycled. */
+static void *put_begin(struct rpcbuf_page_pool *pool, void *address)
+{
+	void *page = pool_page_of(pool, address);
+
+	if (rpcbuf_unlikely(!page)) {
+		refuse(pool, address);
+		return NULL;
+	}
+	if (!drop_user(pool, page))
+		return NULL;
+	if (rpcbuf_likely(pool_may_recycle(pool, page,
+					   os_load(pool_word(pool, page)))))
+		return page;
+	pool_release(pool, page);
+	return NULL;
+}
+
+/* Into the ring; what finds no room is released. */
+static void recycle(struct rpcbuf_page_pool *pool, void *const *pages,
+		    unsigned int nr)
+{
+	unsigned int done = 0, n;
+
+	/* A push may find less room than there is: others were faster.  After
+	 * one that took all, the pool is not accessed. */
+	do {
+		n = ring_push(&pool->ring, pages + done, nr - done);
+		done += n;
+	} while (n && done < nr);
+	if (rpcbuf_likely(done == nr))
+		return;
+	os_fetch_add(&pool->ring_full, nr - done);
+	for (; done < nr; done++)
+		pool_release(pool, pages[done]);
+}
+
+void rpcbuf_page_pool_put(struct rpcbuf_page_pool *pool, void *address)
+{
+	void *page;
+
+	if (!address)
+		return;
+	page = put_begin(pool, address);
+	if (page)
+		recycle(pool, &page, 1);
+}
+
+void rpcbuf_page_pool_put_bulk(struct rpcbuf_page_pool *pool, unsigned int nr,
+			       void **addresses)
+{
+	void *pages[PUT_BATCH];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < nr; i++) {
+		void *address = addresses[i];
+
+		addresses[i] = NULL;
+		pages[n] = address ? put_begin(pool, address) : NULL;
+		n += pages[n] != NULL;
+		if (n == PUT_BATCH) {
+			recycle(pool, pages, n);
+			n = 0;
+		}
+	}
+	if (n)
+		recycle(pool, pages, n);
+}
+
+void rpcbuf_page_pool_put_direct(struct rpcbuf_page_pool *pool, void *address)
+{
+	void *page;
+
+	if (!address)
+		return;
+	page = put_begin(pool, address);
+	if (!page)
+		return;
+	if (rpcbuf_unlikely(pool->nr_cached == RPCBUF_PAGE_POOL_CACHE)) {
+		recycle(pool, &page, 1);
+		return;
+	}
+	pool->cache[pool->nr_cached++] = page;
+	pool_count(pool->stats.recycle_cache, 1);
+}
+
+/* The page that fragments are cut from has users around the bias. */
+static bool too_many_users(uint32_t users)
+{
+	uint32_t most = POOL_USERS_MAX;
+
+	if (users > POOL_BIAS / 2)
+		most += POOL_BIAS;
+	return users >= most;
+}
+
+int rpcbuf_page_pool_get(struct rpcbuf_page_pool *pool, void *address)
+{
+	void *page = pool_page_of(pool, address);
+	uint32_t *word, old;
+
+	if (!page)
+		return -EINVAL;
+	word = pool_word(pool, page);
+	old = os_load(word);
+	do {
+		if (!(old & POOL_USERS))
+			return -EINVAL;
+		if (too_many_users(old & POOL_USERS))
+			return -EOVERFLOW;
+	} while (!os_cas_acq_rel(word, &old, old + 1));
+	return 0;
+}
+
+int rpcbuf_page_pool_leave(struct rpcbuf_page_pool *pool, void *page)
+{
+	uint32_t *word, old;
+
+	if (pool_page_of(pool, page) != page)
+		return -EINVAL;
+	word = pool_word(pool, page);
+	old = os_load_acquire(word);
+	if (!(old & POOL_USERS))
+		return -EINVAL;
+	if ((old & POOL_USERS) != 1)
+		return -EBUSY;
+	unmap(pool, page, pool_word_order(old));
+	os_store(word, 0);
+	count_release(pool);
+	return 0;
+}
+
+size_t rpcbuf_page_pool_page_size(const struct rpcbuf_page_pool *pool,
+				  const void *address)
+{
+	void *page = pool_page_of(pool, address);
+
+	return page ? RPCBUF_PAGE_SIZE << pool_word_order(
+			      os_load(pool_word(pool, page)))
+		    : 0;
+}
