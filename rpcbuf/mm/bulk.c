@@ -7,7 +7,7 @@
  * pages are zeroed after it.  Releases go from the last window to the first,
  * because the caches are stacks: a vector that is filled again then gets its
  * pages in the order in which it had them.  Smaller arrays have a path of their
- * own without vectors, and single pages one without a loop.
+ * own without vectors, and single pages one that calls nothing.
  *
  * The two functions over windows are compiled twice, for AVX2 and without.
  */
@@ -136,30 +136,17 @@ unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 			: take(mm, gfp, pages, want);
 }
 
-unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				     unsigned int nr, void **pages)
+static __attribute__((noinline)) unsigned int
+fill_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 {
-	if (rpcbuf_unlikely(nr == 0))
-		return 0;
-	if (nr < RUN_PAGES)
-		return fill_window(mm, gfp, pages, nr);
-	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
-	return mm->wide ? fill_wide(mm, gfp, nr, pages)
-			: fill_plain(mm, gfp, nr, pages);
+	return rpcbuf_likely(nr) ? fill_window(mm, gfp, pages, nr) : 0;
 }
 
-void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
+static __attribute__((noinline)) void put_few(struct rpcbuf *mm,
+					      unsigned int nr, void **pages)
 {
-	struct pcp *pcp;
+	struct pcp *pcp = pcp_trylock_put(mm);
 
-	if (nr >= RUN_PAGES) {
-		if (mm->wide)
-			put_wide(mm, nr, pages);
-		else
-			put_plain(mm, nr, pages);
-		return;
-	}
-	pcp = pcp_trylock_put(mm);
 	if (rpcbuf_unlikely(!pcp)) {
 		pcp_put_slow(mm, pages, nr);
 		return;
@@ -167,11 +154,40 @@ void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 	pcp_pushed(mm, pcp, pages, nr, pcp_push_singles(mm, pcp, pages, nr));
 }
 
+unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				     unsigned int nr, void **pages)
+{
+	if (nr < RUN_PAGES) {
+		if (nr == 1 && !RPCBUF_DEBUG && !*pages &&
+		    rpcbuf_likely(!(gfp & RPCBUF_GFP_ZERO)) &&
+		    rpcbuf_likely(pcp_pop_one(mm, pages)))
+			return 1;
+		return fill_few(mm, gfp, nr, pages);
+	}
+	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
+	return mm->wide ? fill_wide(mm, gfp, nr, pages)
+			: fill_plain(mm, gfp, nr, pages);
+}
+
+void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
+{
+	if (nr < RUN_PAGES) {
+		if (nr == 1 && !RPCBUF_DEBUG &&
+		    rpcbuf_likely(pcp_push_one(mm, pages)))
+			return;
+		put_few(mm, nr, pages);
+	} else if (mm->wide) {
+		put_wide(mm, nr, pages);
+	} else {
+		put_plain(mm, nr, pages);
+	}
+}
+
 void *rpcbuf_alloc_page(struct rpcbuf *mm, rpcbuf_gfp_t gfp)
 {
 	void *page = NULL;
 
-	take(mm, gfp, &page, 1);
+	rpcbuf_alloc_bulk_array(mm, gfp, 1, &page);
 	return page;
 }
 

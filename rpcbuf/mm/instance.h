@@ -45,6 +45,7 @@ struct rpcbuf {
 	struct zone_block *blocks; /* of all zones, in the order of the pages */
 	struct pcp *pcps;	  /* one per CPU */
 	unsigned int nr_pcps;	  /* 0: the budget is too small for caches */
+	unsigned int nr_pcps_rseq; /* the same; 0: not that protocol */
 	unsigned int nr_cpus;
 	unsigned int nr_nodes;
 	struct mm_node *nodes;

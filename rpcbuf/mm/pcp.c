@@ -24,6 +24,7 @@ void pcp_init(struct rpcbuf *mm, bool fake)
 	unsigned int cpu;
 
 	mm->nr_pcps = share ? mm->nr_cpus : 0;
+	mm->nr_pcps_rseq = mm->rseq ? mm->nr_pcps : 0;
 	mm->pcp_singles = (unsigned int)rpcbuf_min((share + 2) / 3,
 						   (uint64_t)PCP_SINGLES_MAX);
 	mm->pcp_runs = (unsigned int)rpcbuf_min(share * 2 / 3 / RUN_PAGES,

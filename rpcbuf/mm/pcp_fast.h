@@ -175,4 +175,67 @@ SLOTS_INLINE void pcp_pushed(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 		pcp_put_slow(mm, pages, nr);
 }
 
+/*
+ * One page, from or to the cache of this CPU: the most common request of all.
+ * False when it is not as simple as that; nothing was done then.  Nothing is
+ * called here, so a caller that passes what is left on keeps no registers.
+ */
+SLOTS_INLINE bool pcp_pop_one(struct rpcbuf *mm, void **page)
+{
+#ifdef OS_HAVE_RSEQ
+	struct rseq *area = os_rseq_area();
+	unsigned int cpu = os_cpu_rseq(area);
+	struct pcp *pcp = &mm->pcps[cpu];
+	uint32_t nr;
+
+	if (rpcbuf_unlikely(cpu >= mm->nr_pcps_rseq) ||
+	    rpcbuf_unlikely(!os_cpulock_try_rseq(area, cpu, &pcp->lock)))
+		return false;
+	nr = pcp->nr_singles;
+	if (rpcbuf_likely(nr != 0)) {
+		*page = pcp->singles[nr - 1];
+		os_store(&pcp->nr_singles, nr - 1);
+	}
+	os_cpulock_release(&pcp->lock);
+	return nr != 0;
+#else
+	(void)mm;
+	(void)page;
+	return false;
+#endif
+}
+
+SLOTS_INLINE bool pcp_push_one(struct rpcbuf *mm, void **page)
+{
+#ifdef OS_HAVE_RSEQ
+	struct rseq *area = os_rseq_area();
+	unsigned int cpu = os_cpu_rseq(area);
+	struct pcp *pcp = &mm->pcps[cpu];
+	uint64_t index;
+	uint32_t nr;
+
+	if (rpcbuf_unlikely(cpu >= mm->nr_pcps_rseq) ||
+	    rpcbuf_unlikely(!os_cpulock_try_rseq(area, cpu, &pcp->lock)))
+		return false;
+	nr = pcp->nr_singles;
+	index = arena_index(&pcp->slice, *page);
+	/* Acquire: as in page_drop(). */
+	if (rpcbuf_unlikely(wait_pending(mm) || nr >= pcp->high_singles ||
+			    index >= pcp->slice.nr_pages ||
+			    os_load_acquire(&pcp->extra[index]) != 0)) {
+		os_cpulock_release(&pcp->lock);
+		return false;
+	}
+	pcp->singles[nr] = *page;
+	*page = NULL;
+	os_store(&pcp->nr_singles, nr + 1);
+	os_cpulock_release(&pcp->lock);
+	return true;
+#else
+	(void)mm;
+	(void)page;
+	return false;
+#endif
+}
+
 #endif /* RPCBUF_MM_PCP_FAST_H */
