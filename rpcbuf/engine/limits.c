@@ -14,6 +14,13 @@
 /* How long one connection may hold up others that wait for pages. */
 #define FAVOUR_SECONDS 5
 
+/* Whole seconds since @since, which may be later than the loop's @now: the
+ * thread that adopts a connection reads the clock too. */
+static uint64_t seconds_since(uint64_t since, uint64_t now)
+{
+	return now > since ? (now - since) / SECOND_NS : 0;
+}
+
 /* Time limits of one connection. */
 static void check_times(struct rpcbuf_conn *conn)
 {
@@ -25,12 +32,11 @@ static void check_times(struct rpcbuf_conn *conn)
 
 	if (conn->place == CONN_ENDING || conn->outgoing)
 		return;
-	refusal.value = (now - conn->progress_ns) / SECOND_NS;
 	if (os_load(&engine->favoured) == conn) {
-		refusal.value = (now - conn->favoured_ns) / SECOND_NS;
+		refusal.value = seconds_since(conn->favoured_ns, now);
 		limit = FAVOUR_SECONDS;
 	} else if (conn->record_ns && conn->place == CONN_WATCHED) {
-		refusal.value = (now - conn->record_ns) / SECOND_NS;
+		refusal.value = seconds_since(conn->record_ns, now);
 	} else {
 		limit = 0;
 	}
@@ -42,7 +48,7 @@ static void check_times(struct rpcbuf_conn *conn)
 	if (os_load(&conn->in_flight))
 		conn->progress_ns = now;
 	if (options->idle_timeout &&
-	    now - conn->progress_ns >= options->idle_timeout * SECOND_NS) {
+	    seconds_since(conn->progress_ns, now) >= options->idle_timeout) {
 		stat_add(conn->loop->stats.closed_idle, 1);
 		conn_end(conn, RPCBUF_CLOSE_IDLE);
 	}
