@@ -123,29 +123,60 @@ static unsigned int take_singly(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	return got;
 }
 
-unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+/* Runs for the request, and some more for this CPU's cache: the request gets
+ * those on top, as it would from the cache. */
+static unsigned int take_runs(struct rpcbuf *mm, unsigned int node,
+			      void **pages, unsigned int want)
+{
+	unsigned int need = want / RUN_PAGES, extra, got, i;
+	void *runs[DEPOT_BATCH];
+
+	extra = rpcbuf_min(mm->pcp_runs / 2, DEPOT_BATCH - need);
+	got = depot_take(&mm->nodes[node].depot, runs,
+			 need + (wait_pending(mm) ? 0 : extra));
+	need = rpcbuf_min(need, got);
+	for (i = 0; i < need; i++)
+		slots_expand_run(pages + i * RUN_PAGES, runs[got - need + i]);
+	if (got > need)
+		pcp_stock_runs(mm, node, runs, got - need);
+	return need * RUN_PAGES;
+}
+
+static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
+			      void **pages, unsigned int want)
 {
 	struct zone *zone = zone_of(mm, node);
-	unsigned int ask = want, got = 0, given;
+	unsigned int ask = want, got, given;
 	void *batch[PCP_WINDOW];
 
-	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
-		return try_walk(mm, gfp, node, mask, pages, want);
 	if (!wait_pending(mm) && mm->batch > want)
 		ask = mm->batch;
-	if (in_mask(mask, node))
-		got = zone_take_above(zone, batch, ask, want >= RUN_PAGES,
-				      zone->low);
+	got = zone_take_above(zone, batch, ask, want >= RUN_PAGES, zone->low);
 	given = rpcbuf_min(got, want);
 	memcpy(pages, batch, given * sizeof(*pages));
 	if (got > given)
 		pcp_stock(mm, node, batch + given, got - given,
 			  want >= RUN_PAGES);
-	if (given < want)
-		given += take_singly(mm, gfp, node, mask, pages + given,
-				     want - given);
 	return given;
+}
+
+unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+{
+	unsigned int got = 0;
+
+	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
+		return try_walk(mm, gfp, node, mask, pages, want);
+	if (in_mask(mask, node)) {
+		if (want >= RUN_PAGES)
+			got = take_runs(mm, node, pages, want);
+		if (got < want)
+			got += take_bulk(mm, node, pages + got, want - got);
+	}
+	if (got < want)
+		got += take_singly(mm, gfp, node, mask, pages + got,
+				   want - got);
+	return got;
 }
 
 static void *walk_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,

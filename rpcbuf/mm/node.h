@@ -6,7 +6,8 @@
  * its cache keeps pages of that node only.  What a cache cannot serve comes
  * from here, in two ways:
  *
- * - bulk: from the preferred node alone, as long as that stays above `low`;
+ * - bulk: from the preferred node alone, its depot first, then its zone as long
+ *   as that stays above `low`;
  * - the single-page path, for what is left: falls back through the nodes in
  *   order, down to `min` (to nothing for RPCBUF_GFP_RESERVE), tells the
  *   reclaimer that a zone is low, and empties the caches before it gives up.
@@ -18,6 +19,7 @@
 #define RPCBUF_MM_NODE_H
 
 #include <rpcbuf/bulk.h>
+#include <rpcbuf/mm/depot.h>
 #include <rpcbuf/mm/instance.h>
 
 #ifndef RPCBUF_WITH_NOLOCK
@@ -28,6 +30,7 @@ struct mm_node {
 	struct arena slice;
 	uint64_t first; /* number of the slice's first page in the arena */
 	struct zone zone __attribute__((aligned(MM_CACHE_LINE)));
+	struct depot depot __attribute__((aligned(2 * MM_CACHE_LINE)));
 };
 
 /* What a slice gives up only to the holders of the reserve, and the rest. */

@@ -33,24 +33,72 @@ void pcp_init(struct rpcbuf *mm, bool fake)
 	for (cpu = 0; cpu < mm->nr_cpus; cpu++) {
 		struct pcp *pcp = &mm->pcps[cpu];
 
-		pcp->high_singles = mm->pcp_singles;
-		pcp->high_runs = mm->pcp_runs;
-		pcp->node = node_of_cpu(mm, cpu, fake);
+		pcp->high_singles = rpcbuf_min(mm->pcp_singles,
+					       PCP_SINGLES_MIN);
+		pcp->high_runs = rpcbuf_min(mm->pcp_runs, PCP_RUNS_MIN);
+		pcp->node = (uint16_t)node_of_cpu(mm, cpu, fake);
 		pcp->slice = mm->nodes[pcp->node].slice;
 		pcp->extra = mm->extra + mm->nodes[pcp->node].first;
 	}
 }
 
+static void grow(const struct rpcbuf *mm, struct pcp *pcp)
+{
+	os_store(&pcp->misses, pcp->misses + 1);
+	os_store(&pcp->high_singles,
+		 rpcbuf_min(pcp->high_singles * 2, mm->pcp_singles));
+	os_store(&pcp->high_runs, rpcbuf_min(pcp->high_runs * 2, mm->pcp_runs));
+}
+
+/* This CPU's cache with its lock, to be filled with pages of a node. */
+static struct pcp *trylock_stock(struct rpcbuf *mm, unsigned int node)
+{
+	struct pcp *pcp = pcp_trylock_put(mm);
+
+	if (!pcp)
+		return NULL;
+	if (pcp->node != node) {
+		os_cpulock_release(&pcp->lock);
+		return NULL;
+	}
+	grow(mm, pcp);
+	return pcp;
+}
+
+void pcp_give_runs(struct rpcbuf *mm, void *const *runs, unsigned int nr)
+{
+	void *pages[RUN_PAGES];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		slots_expand_run(pages, runs[i]);
+		mm_give(mm, pages, RUN_PAGES);
+	}
+}
+
+void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
+		    unsigned int nr)
+{
+	struct pcp *pcp = trylock_stock(mm, node);
+	unsigned int n = 0;
+
+	if (pcp) {
+		if (pcp->nr_runs < pcp->high_runs)
+			n = rpcbuf_min(nr, pcp->high_runs - pcp->nr_runs);
+		memcpy(pcp->runs + pcp->nr_runs, runs, n * sizeof(*runs));
+		os_store(&pcp->nr_runs, pcp->nr_runs + n);
+		os_cpulock_release(&pcp->lock);
+	}
+	n += depot_put(mm, &mm->nodes[node].depot, runs + n, nr - n);
+	pcp_give_runs(mm, runs + n, nr - n);
+}
+
 void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
 	       unsigned int nr, bool adjacent)
 {
-	struct pcp *pcp = pcp_trylock_put(mm);
+	struct pcp *pcp = trylock_stock(mm, node);
 	unsigned int i = 0, nr_singles, nr_runs;
 
-	if (pcp && pcp->node != node) {
-		os_cpulock_release(&pcp->lock);
-		pcp = NULL;
-	}
 	if (!pcp) {
 		mm_give(mm, pages, nr);
 		return;
@@ -93,8 +141,8 @@ void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 		mm_give(mm, batch, kept);
 }
 
-static unsigned int cut(void **stack, uint32_t *nr, void **cold,
-			unsigned int most)
+unsigned int pcp_cut_stack(void **stack, uint32_t *nr, void **cold,
+			   unsigned int most)
 {
 	unsigned int n = rpcbuf_min(*nr, most);
 
@@ -109,7 +157,7 @@ static unsigned int cut_runs(struct pcp *pcp, void **cold)
 	void *runs[PCP_WINDOW / RUN_PAGES];
 	unsigned int n, i;
 
-	n = cut(pcp->runs, &pcp->nr_runs, runs, PCP_WINDOW / RUN_PAGES);
+	n = pcp_cut_stack(pcp->runs, &pcp->nr_runs, runs, PCP_WINDOW / RUN_PAGES);
 	for (i = 0; i < n; i++)
 		slots_expand_run(cold + i * RUN_PAGES, runs[i]);
 	return n * RUN_PAGES;
@@ -118,77 +166,39 @@ static unsigned int cut_runs(struct pcp *pcp, void **cold)
 unsigned int pcp_cut(struct pcp *pcp, void **cold)
 {
 	if (pcp->nr_singles > pcp->high_singles)
-		return cut(pcp->singles, &pcp->nr_singles, cold, PCP_WINDOW);
+		return pcp_cut_stack(pcp->singles, &pcp->nr_singles, cold, PCP_WINDOW);
 	return cut_runs(pcp, cold);
+}
+
+/* Half of what it may keep leaves at once: by the time that the next batch has
+ * to, as many runs were released. */
+static void trim_runs_unlock(struct rpcbuf *mm, struct pcp *pcp)
+{
+	unsigned int most = rpcbuf_max(pcp->high_runs / 2,
+				       PCP_WINDOW / RUN_PAGES);
+	struct depot *depot = &mm->nodes[pcp->node].depot;
+	void *cold[PCP_RUNS_ROOM];
+	unsigned int n, kept;
+
+	n = pcp_cut_stack(pcp->runs, &pcp->nr_runs, cold, most);
+	os_cpulock_release(&pcp->lock);
+	kept = depot_put(mm, depot, cold, n);
+	pcp_give_runs(mm, cold + kept, n - kept);
 }
 
 void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
 	void *cold[PCP_WINDOW];
-	unsigned int n = pcp_cut(pcp, cold);
+	unsigned int n;
 
-	os_cpulock_release(&pcp->lock);
-	mm_give(mm, cold, n);
-}
-
-/* Empties a copy of a cache into the zone. */
-static uint64_t pour(struct rpcbuf *mm, const struct pcp *copy)
-{
-	void *run[RUN_PAGES];
-	uint32_t i, n;
-
-	for (i = 0; i < copy->nr_runs; i++) {
-		slots_expand_run(run, copy->runs[i]);
-		mm_give(mm, run, RUN_PAGES);
+	grow(mm, pcp);
+	if (pcp->nr_singles > pcp->high_singles) {
+		n = pcp_cut_stack(pcp->singles, &pcp->nr_singles, cold, PCP_WINDOW);
+		os_cpulock_release(&pcp->lock);
+		mm_give(mm, cold, n);
+	} else if (pcp->nr_runs > pcp->high_runs) {
+		trim_runs_unlock(mm, pcp);
+	} else {
+		os_cpulock_release(&pcp->lock);
 	}
-	for (i = 0; i < copy->nr_singles; i += n) {
-		n = rpcbuf_min(copy->nr_singles - i, PCP_WINDOW);
-		mm_give(mm, copy->singles + i, n);
-	}
-	return (uint64_t)copy->nr_runs * RUN_PAGES + copy->nr_singles;
-}
-
-/*
- * Freezes all caches with one membarrier, then empties them one by one.  Each
- * is frozen for the time of a copy; the zone gets the pages when it is
- * open again.  `freezing` is held to the end, so that whoever finds caches and
- * zone empty can wait for pages that are on their way between them.
- */
-uint64_t pcp_drain_all(struct rpcbuf *mm)
-{
-	uint64_t drained = 0;
-	unsigned int cpu;
-	struct pcp copy;
-
-	os_lock(&mm->freezing);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
-		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
-	os_cpulock_settle(mm->rseq);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++) {
-		struct pcp *pcp = &mm->pcps[cpu];
-
-		os_cpulock_wait(&pcp->lock, mm->rseq);
-		copy.nr_runs = pcp->nr_runs;
-		copy.nr_singles = pcp->nr_singles;
-		memcpy(copy.runs, pcp->runs, copy.nr_runs * sizeof(*copy.runs));
-		memcpy(copy.singles, pcp->singles,
-		       copy.nr_singles * sizeof(*copy.singles));
-		os_store(&pcp->nr_runs, 0);
-		os_store(&pcp->nr_singles, 0);
-		os_cpulock_open(&pcp->lock, mm->rseq);
-		drained += pour(mm, &copy);
-	}
-	os_unlock(&mm->freezing);
-	return drained;
-}
-
-uint64_t pcp_nr_cached(struct rpcbuf *mm)
-{
-	uint64_t cached = 0;
-	unsigned int cpu;
-
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
-		cached += os_load(&mm->pcps[cpu].nr_singles) +
-			  (uint64_t)os_load(&mm->pcps[cpu].nr_runs) * RUN_PAGES;
-	return cached;
 }

@@ -11,8 +11,14 @@
  *
  * Concurrency: a cache is used under its CPU's lock (os/cpulock.h), which is
  * tried, never waited for; whoever fails goes to the zone.  A hold moves
- * at most 64 pages and takes no other lock.  The counts may be read by
- * anybody.
+ * at most 64 pages, or addresses of runs, and takes no other lock.  The counts
+ * may be read by anybody.
+ *
+ * How much a cache keeps adapts: each miss and each overflow doubles its limits,
+ * up to those of the instance; a period without any halves them.  Whole batches
+ * of runs leave by way of the node's depot.  Periods, and the
+ * draining of CPUs that did nothing for one, are pcp_decay()'s, which the
+ * instance's maintenance calls; nobody else drains except in a shortage.
  */
 #ifndef RPCBUF_MM_PCP_H
 #define RPCBUF_MM_PCP_H
@@ -28,6 +34,8 @@
 #define PCP_SINGLES_MAX	 256u
 #define PCP_RUNS_MAX	 32u
 #define PCP_SINGLES_ROOM (PCP_SINGLES_MAX + 2 * PCP_WINDOW)
+#define PCP_SINGLES_MIN	 64u /* limits do not decay below these */
+#define PCP_RUNS_MIN	 8u
 #define PCP_RUNS_ROOM	 (PCP_RUNS_MAX + 2 * PCP_WINDOW / RUN_PAGES)
 
 struct pcp {
@@ -38,7 +46,10 @@ struct pcp {
 	uint32_t high_runs;
 	struct arena slice; /* of its node; others' pages it does not keep */
 	uint16_t *extra;    /* the counts of these pages */
-	uint32_t node;
+	uint16_t node;
+	uint16_t idle;		/* the last pcp_decay() found it unused */
+	uint32_t misses;	/* and overflows, that made limits grow; wraps */
+	uint32_t misses_before; /* at the last pcp_decay() */
 	void *runs[PCP_RUNS_ROOM];
 	void *singles[PCP_SINGLES_ROOM];
 } __attribute__((aligned(128)));
@@ -64,6 +75,15 @@ void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
 	       unsigned int nr, bool adjacent);
 
+void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
+		    unsigned int nr);
+
+/* Shared by the files of the caches: the coldest entries off a stack, and runs
+ * to the zone. */
+unsigned int pcp_cut_stack(void **stack, uint32_t *nr, void **cold,
+			   unsigned int most);
+void pcp_give_runs(struct rpcbuf *mm, void *const *runs, unsigned int nr);
+
 /* For the holder of a cache that is over its limits: moves the coldest pages
  * out, PCP_WINDOW at most; returns how many. */
 unsigned int pcp_cut(struct pcp *pcp, void **cold);
@@ -82,7 +102,15 @@ void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
  */
 uint64_t pcp_drain_all(struct rpcbuf *mm);
 
-/* Pages in all caches; exact while nobody allocates. */
+/*
+ * Once per period, a second or so, by the maintenance of the instance: halves the
+ * limits of caches that had no miss since the last call, and moves to the zone
+ * what is over them, what CPUs hold that did not touch their cache for two
+ * periods, and runs in depots that nobody wanted.  Returns how many pages.
+ */
+uint64_t pcp_decay(struct rpcbuf *mm);
+
+/* Pages in all caches and depots; exact while nobody allocates. */
 uint64_t pcp_nr_cached(struct rpcbuf *mm);
 
 /* Freezes and walks all caches; for tests.  NULL, or what is wrong. */

@@ -66,6 +66,28 @@ static const char *check_cache(const struct rpcbuf *mm, const struct pcp *pcp,
 	return wrong;
 }
 
+/* Depots belong to no CPU: any cache of the node stands in. */
+static const char *check_depot(struct rpcbuf *mm, unsigned int node,
+			       uint8_t *seen)
+{
+	struct depot *depot = &mm->nodes[node].depot;
+	struct pcp owner = {.node = (uint16_t)node};
+	const char *wrong = NULL;
+	unsigned int i, k;
+
+	os_lock(&depot->lock);
+	if (depot->nr > depot->most || depot->most > DEPOT_RUNS)
+		wrong = "depot: it has more than it may";
+	for (i = 0; i < depot->nr && !wrong; i++)
+		for (k = 0; k < RUN_PAGES && !wrong; k++)
+			wrong = check_page(mm, &owner,
+					   (char *)depot->runs[i] +
+						   k * RPCBUF_PAGE_SIZE,
+					   seen);
+	os_unlock(&depot->lock);
+	return wrong;
+}
+
 const char *pcp_is_valid(struct rpcbuf *mm)
 {
 	uint8_t *seen = calloc(mm->arena.nr_pages, 1);
@@ -84,6 +106,8 @@ const char *pcp_is_valid(struct rpcbuf *mm)
 		os_lock(&mm->nodes[i].zone.lock);
 	for (cpu = 0; cpu < mm->nr_pcps && !wrong; cpu++)
 		wrong = check_cache(mm, &mm->pcps[cpu], seen);
+	for (i = 0; i < mm->nr_nodes && !wrong; i++)
+		wrong = check_depot(mm, i, seen);
 	for (i = 0; i < mm->nr_nodes; i++)
 		os_unlock(&mm->nodes[i].zone.lock);
 	for (cpu = 0; cpu < mm->nr_pcps; cpu++)

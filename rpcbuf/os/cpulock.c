@@ -35,6 +35,16 @@ unsigned int os_cpu(void)
 	return os_getcpu();
 }
 
+bool os_cpulock_unused(struct os_cpulock *lock)
+{
+	uint32_t free = 0;
+
+	if (os_load(&lock->held) == 2)
+		return true;
+	os_cas_acquire(&lock->held, &free, 2);
+	return false;
+}
+
 void os_cpulock_close(struct os_cpulock *lock, bool rseq)
 {
 	(void)rseq;
@@ -64,11 +74,11 @@ void os_cpulock_wait(struct os_cpulock *lock, bool rseq)
 	unsigned int round = 0;
 
 	if (rseq) {
-		while (os_load_acquire(&lock->held))
+		while (os_load_acquire(&lock->held) & 1)
 			wait_a_bit(lock, round++);
 		return;
 	}
-	while (os_exchange_acquire(&lock->held, 1))
+	while (os_exchange_acquire(&lock->held, 1) == 1)
 		wait_a_bit(lock, round++);
 }
 

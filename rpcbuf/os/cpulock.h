@@ -42,7 +42,7 @@
 #endif
 
 struct os_cpulock {
-	uint32_t held;
+	uint32_t held;	 /* 1: held, 2: free and not taken since marked */
 	uint32_t closed; /* a freezer has it or is about to */
 };
 
@@ -59,6 +59,12 @@ void os_cpulock_settle(bool rseq);
 void os_cpulock_wait(struct os_cpulock *lock, bool rseq);
 void os_cpulock_open(struct os_cpulock *lock, bool rseq);
 
+/* True when nobody has taken the lock since the last call; for one caller at a
+ * time.  The holder's release wipes the mark, which costs him nothing. */
+bool os_cpulock_unused(struct os_cpulock *lock);
+
+#define os_cpulock_is_held(lock) ((os_load(&(lock)->held) & 1) != 0)
+
 static inline void os_cpulock_release(struct os_cpulock *lock)
 {
 	os_store_release(&lock->held, 0);
@@ -66,9 +72,9 @@ static inline void os_cpulock_release(struct os_cpulock *lock)
 
 static inline bool os_cpulock_try_atomic(struct os_cpulock *lock)
 {
-	if (os_load(&lock->held) || os_load(&lock->closed))
+	if (os_cpulock_is_held(lock) || os_load(&lock->closed))
 		return false;
-	return os_exchange_acquire(&lock->held, 1) == 0;
+	return os_exchange_acquire(&lock->held, 1) != 1;
 }
 
 #ifdef OS_HAVE_RSEQ
@@ -101,7 +107,7 @@ static inline bool os_cpulock_try_rseq(struct rseq *area, uint32_t cpu,
 		     "	movq %%rax, %[cs]\n"
 		     "1:	cmpl %[cpu], %[now]\n"
 		     "	jne %l[fail]\n"
-		     "	cmpl $0, %[held]\n"
+		     "	testb $1, %[held]\n"
 		     "	jne %l[fail]\n"
 		     "	cmpl $0, %[closed]\n"
 		     "	jne %l[fail]\n"

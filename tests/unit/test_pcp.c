@@ -201,6 +201,107 @@ START_TEST(held_cache_is_bypassed)
 }
 END_TEST
 
+/* Use makes the limits grow to those of the instance, quiet periods take them
+ * back, and what is over them. */
+START_TEST(limits_adapt)
+{
+	void *pages[1024], *few[16];
+	struct pcp *pcp;
+	unsigned int i;
+
+	run_on(0);
+	mm = test_create(65536);
+	pcp = &mm->pcps[0];
+	ck_assert_uint_eq(pcp->high_runs, PCP_RUNS_MIN);
+	ck_assert_uint_eq(pcp->high_singles, PCP_SINGLES_MIN);
+	fill(pages, 1024);
+	rpcbuf_free_bulk_array(mm, 1024, pages);
+	ck_assert_uint_eq(pcp->high_runs, PCP_RUNS_MAX);
+	for (i = 0; i < 6; i++) {
+		pcp_decay(mm);
+		/* Not idle, and no miss. */
+		fill(few, 16);
+		rpcbuf_free_bulk_array(mm, 16, few);
+		ck_assert_uint_le(pcp->nr_runs, pcp->high_runs);
+		test_is_valid(mm);
+	}
+	ck_assert_uint_eq(pcp->high_runs, PCP_RUNS_MIN);
+	ck_assert_uint_eq(pcp->high_singles, PCP_SINGLES_MIN);
+	ck_assert_uint_eq(pcp->nr_runs, PCP_RUNS_MIN);
+	test_destroy(mm);
+}
+END_TEST
+
+/* A CPU that does nothing for a period keeps nothing; the others do. */
+START_TEST(idle_cpus_are_drained)
+{
+	void *pages[128];
+
+	mm = test_create(16384);
+	run_on(0);
+	fill(pages, 128);
+	rpcbuf_free_bulk_array(mm, 128, pages);
+	if (!run_on(1))
+		return;
+	fill(pages, 64);
+	rpcbuf_free_bulk_array(mm, 64, pages);
+	pcp_decay(mm);
+	ck_assert_uint_eq(mm->pcps[0].nr_runs, 8);
+	fill(pages, 64);
+	rpcbuf_free_bulk_array(mm, 64, pages);
+	pcp_decay(mm);
+	ck_assert_uint_eq(mm->pcps[0].nr_runs, 0);
+	ck_assert_uint_eq(mm->pcps[1].nr_runs, 4);
+	pcp_decay(mm);
+	ck_assert_uint_eq(cached(), 0);
+	ck_assert_uint_eq(pcp_decay(mm), 0);
+	test_destroy(mm);
+}
+END_TEST
+
+/* Filled on one CPU, released on another: runs go round by the depot, which
+ * gives back what nobody wants. */
+START_TEST(depot_carries_runs)
+{
+	struct depot *depot;
+	void *pages[256];
+	unsigned int i;
+
+	mm = test_create(16384);
+	depot = &mm->nodes[0].depot;
+	for (i = 0; i < 20; i++) {
+		run_on(0);
+		fill(pages, 256);
+		if (!run_on(1))
+			return;
+		rpcbuf_free_bulk_array(mm, 256, pages);
+		test_is_valid(mm);
+	}
+	ck_assert_uint_gt(depot_nr(depot), 0);
+	ck_assert_uint_le(depot_nr(depot), depot->most);
+	for (i = 0; i < 3; i++)
+		pcp_decay(mm);
+	ck_assert_uint_eq(depot_nr(depot), 0);
+	ck_assert_uint_eq(cached(), 0);
+
+	/* With somebody waiting it keeps nothing. */
+	for (i = 0; i < 20; i++) {
+		run_on(0);
+		fill(pages, 256);
+		run_on(1);
+		rpcbuf_free_bulk_array(mm, 256, pages);
+	}
+	ck_assert_uint_gt(depot_nr(depot), 0);
+	mm->waiting = 1;
+	ck_assert_uint_gt(pcp_drain_all(mm), 0);
+	ck_assert_uint_eq(cached(), 0);
+	pages[0] = (void *)mm->arena.base;
+	ck_assert_uint_eq(depot_put(mm, depot, pages, 1), 0);
+	mm->waiting = 0;
+	test_destroy(mm);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("pcp");
@@ -215,6 +316,9 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, nothing_is_hoarded);
 	tcase_add_test(tcase, the_last_page_is_found);
 	tcase_add_test(tcase, held_cache_is_bypassed);
+	tcase_add_test(tcase, limits_adapt);
+	tcase_add_test(tcase, idle_cpus_are_drained);
+	tcase_add_test(tcase, depot_carries_runs);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <string.h>
+
+#include <rpcbuf/mm/depot.h>
+#include <rpcbuf/mm/slots.h>
+#include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/assert.h>
+
+void depot_init(struct depot *depot, uint64_t nr_pages)
+{
+	depot->most = (uint32_t)rpcbuf_min(nr_pages / 8 / RUN_PAGES,
+					   (uint64_t)DEPOT_RUNS);
+}
+
+unsigned int depot_take(struct depot *depot, void **runs, unsigned int want)
+{
+	unsigned int left, n;
+
+	rpcbuf_assert(want <= DEPOT_BATCH);
+	if (!depot_nr(depot))
+		return 0;
+	os_lock(&depot->lock);
+	n = rpcbuf_min(want, depot->nr);
+	left = depot->nr - n;
+	memcpy(runs, depot->runs + left, n * sizeof(*runs));
+	os_store(&depot->nr, left);
+	depot->least = rpcbuf_min(depot->least, left);
+	os_unlock(&depot->lock);
+	return n;
+}
+
+unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,
+		       void *const *runs, unsigned int nr)
+{
+	unsigned int n;
+
+	rpcbuf_assert(nr <= DEPOT_BATCH);
+	if (depot_nr(depot) == depot->most)
+		return 0;
+	os_lock(&depot->lock);
+	n = wait_pending(mm) ? 0 : rpcbuf_min(nr, depot->most - depot->nr);
+	memcpy(depot->runs + depot->nr, runs, n * sizeof(*runs));
+	os_store(&depot->nr, depot->nr + n);
+	os_unlock(&depot->lock);
+	return n;
+}
+
+unsigned int depot_decay(struct depot *depot, void **runs)
+{
+	unsigned int n;
+
+	os_lock(&depot->lock);
+	n = rpcbuf_min(depot->least, DEPOT_BATCH);
+	memcpy(runs, depot->runs, n * sizeof(*runs));
+	memmove(depot->runs, depot->runs + n,
+		(depot->nr - n) * sizeof(*runs));
+	os_store(&depot->nr, depot->nr - n);
+	depot->least -= n;
+	if (n < DEPOT_BATCH)
+		depot->least = depot->nr;
+	os_unlock(&depot->lock);
+	return n;
+}

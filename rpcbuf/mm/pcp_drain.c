@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Taking pages out of other CPUs' caches: all of them in a shortage or for a
+ * waiter, the idle ones as time goes by.
+ *
+ * A cache is closed, one membarrier settles all that are closed, and each is
+ * then emptied and opened again: it is frozen for the time of a copy, and the
+ * zone gets the pages afterwards.  `freezing` is held to the end, so that
+ * whoever finds caches and zone empty can wait for pages that are on their
+ * way between them.
+ */
+#include <string.h>
+
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/pcp_fast.h>
+
+/* Empties a copy of a cache into the zone. */
+static uint64_t pour(struct rpcbuf *mm, const struct pcp *copy)
+{
+	uint32_t i, n;
+
+	pcp_give_runs(mm, copy->runs, copy->nr_runs);
+	for (i = 0; i < copy->nr_singles; i += n) {
+		n = rpcbuf_min(copy->nr_singles - i, PCP_WINDOW);
+		mm_give(mm, copy->singles + i, n);
+	}
+	return (uint64_t)copy->nr_runs * RUN_PAGES + copy->nr_singles;
+}
+
+/* Takes what is over the given numbers, the coldest, out of a frozen cache. */
+static void empty(struct pcp *pcp, uint32_t singles, uint32_t runs,
+		  struct pcp *copy)
+{
+	copy->nr_runs = copy->nr_singles = 0;
+	if (pcp->nr_runs > runs)
+		copy->nr_runs = pcp_cut_stack(pcp->runs, &pcp->nr_runs,
+					      copy->runs, pcp->nr_runs - runs);
+	if (pcp->nr_singles > singles)
+		copy->nr_singles = pcp_cut_stack(pcp->singles, &pcp->nr_singles,
+						 copy->singles,
+						 pcp->nr_singles - singles);
+}
+
+static uint64_t drain_depots(struct rpcbuf *mm)
+{
+	void *runs[DEPOT_BATCH];
+	unsigned int node, n;
+	uint64_t drained = 0;
+
+	for (node = 0; node < mm->nr_nodes; node++) {
+		while ((n = depot_take(&mm->nodes[node].depot, runs,
+				       DEPOT_BATCH))) {
+			pcp_give_runs(mm, runs, n);
+			drained += (uint64_t)n * RUN_PAGES;
+		}
+	}
+	return drained;
+}
+
+uint64_t pcp_drain_all(struct rpcbuf *mm)
+{
+	uint64_t drained = 0;
+	unsigned int cpu;
+	struct pcp copy;
+
+	os_lock(&mm->freezing);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
+	os_cpulock_settle(mm->rseq);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++) {
+		struct pcp *pcp = &mm->pcps[cpu];
+
+		os_cpulock_wait(&pcp->lock, mm->rseq);
+		empty(pcp, 0, 0, &copy);
+		os_cpulock_open(&pcp->lock, mm->rseq);
+		drained += pour(mm, &copy);
+	}
+	/* After the caches: what they were trimmed of is there by now, or goes
+	 * to the zone. */
+	drained += drain_depots(mm);
+	os_unlock(&mm->freezing);
+	return drained;
+}
+
+static void shrink(struct pcp *pcp)
+{
+	if (pcp->misses == pcp->misses_before) {
+		if (pcp->high_singles > PCP_SINGLES_MIN)
+			os_store(&pcp->high_singles, pcp->high_singles / 2);
+		if (pcp->high_runs > PCP_RUNS_MIN)
+			os_store(&pcp->high_runs, pcp->high_runs / 2);
+	}
+	pcp->misses_before = pcp->misses;
+}
+
+/* True when there is something to do about a cache: decided without its lock,
+ * so that busy ones are not frozen for nothing. */
+static bool has_decayed(struct pcp *pcp)
+{
+	bool wide = os_load(&pcp->high_runs) > PCP_RUNS_MIN ||
+		    os_load(&pcp->high_singles) > PCP_SINGLES_MIN;
+	uint32_t singles = os_load(&pcp->nr_singles);
+	uint32_t runs = os_load(&pcp->nr_runs);
+	bool quiet = os_load(&pcp->misses) == pcp->misses_before;
+
+	pcp->idle = os_cpulock_unused(&pcp->lock);
+	if (pcp->idle)
+		return singles || runs || wide;
+	if (!quiet) {
+		pcp->misses_before = os_load(&pcp->misses);
+		return false;
+	}
+	return wide;
+}
+
+static uint64_t decay_depots(struct rpcbuf *mm)
+{
+	void *runs[DEPOT_BATCH];
+	unsigned int node, n;
+	uint64_t drained = 0;
+
+	for (node = 0; node < mm->nr_nodes; node++) {
+		do {
+			n = depot_decay(&mm->nodes[node].depot, runs);
+			pcp_give_runs(mm, runs, n);
+			drained += (uint64_t)n * RUN_PAGES;
+		} while (n == DEPOT_BATCH);
+	}
+	return drained;
+}
+
+uint64_t pcp_decay(struct rpcbuf *mm)
+{
+	unsigned int cpu, closed = 0;
+	uint64_t drained = 0;
+	struct pcp copy;
+
+	os_lock(&mm->freezing);
+	for (cpu = 0; cpu < mm->nr_pcps; cpu++) {
+		if (!has_decayed(&mm->pcps[cpu]))
+			continue;
+		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
+		closed++;
+	}
+	if (closed)
+		os_cpulock_settle(mm->rseq);
+	for (cpu = 0; closed && cpu < mm->nr_pcps; cpu++) {
+		struct pcp *pcp = &mm->pcps[cpu];
+
+		if (!os_load(&pcp->lock.closed))
+			continue;
+		os_cpulock_wait(&pcp->lock, mm->rseq);
+		shrink(pcp);
+		empty(pcp, pcp->idle ? 0 : pcp->high_singles,
+		      pcp->idle ? 0 : pcp->high_runs, &copy);
+		os_cpulock_open(&pcp->lock, mm->rseq);
+		drained += pour(mm, &copy);
+	}
+	drained += decay_depots(mm);
+	os_unlock(&mm->freezing);
+	return drained;
+}
+
+uint64_t pcp_nr_cached(struct rpcbuf *mm)
+{
+	uint64_t cached = 0, runs = 0;
+	unsigned int i;
+
+	for (i = 0; i < mm->nr_pcps; i++) {
+		cached += os_load(&mm->pcps[i].nr_singles);
+		runs += os_load(&mm->pcps[i].nr_runs);
+	}
+	for (i = 0; i < mm->nr_nodes; i++)
+		runs += depot_nr(&mm->nodes[i].depot);
+	return cached + runs * RUN_PAGES;
+}
