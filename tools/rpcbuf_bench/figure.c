@@ -29,6 +29,10 @@ const struct case_info case_infos[NR_CASES] = {
 	[CASE_FACES] = {.name = "faces",
 			.about = "array, list and callback side by side",
 			.sizes = {10, 15, 64, 128}},
+	[CASE_POOL] = {.name = "pool",
+		       .about =
+			       "a page pool, refilled by bulk and page by page",
+		       .sizes = {1, 64}},
 };
 
 static bool add(struct bench *bench, enum bench_case which, unsigned int nr)

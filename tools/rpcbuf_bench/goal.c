@@ -109,6 +109,10 @@ unsigned int goals_list(const struct bench *bench, struct goal goals[GOALS_MAX])
 		if (which == CASE_PAIR)
 			add(&list, which, nr, "one thread", PAIR_LIMIT, ours,
 			    median(bench, CASE_SAME, nr, &peer_rpcbuf));
+		if (which == CASE_POOL)
+			add(&list, which, nr, "one by one, by bulk", 1.0,
+			    median(bench, which, nr, &peer_pool),
+			    median(bench, which, nr, &peer_pool_single));
 		add(&list, which, nr, "64 MiB, at 16 GiB", AGED_LIMIT, aged,
 		    ours);
 	}

@@ -65,8 +65,11 @@ static void show_goals(const struct goal *goals, unsigned int nr,
 			printf("  %6.2f", goal->ratio);
 		else
 			printf("  %6s", "-");
-		printf(" of %-20s at most %4.2f: %s\n", goal->against,
+		printf(" of %-20s at most %4.2f: %s", goal->against,
 		       goal->limit, goal_verdict(goal));
+		if (which == CASE_POOL && goal->ratio > 0)
+			printf(" (a gain of %.1f%%)", 100 / goal->ratio - 100);
+		putchar('\n');
 	}
 }
 
