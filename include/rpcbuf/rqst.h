@@ -19,6 +19,7 @@
 extern "C" {
 #endif
 
+struct rpcbuf_mempool;
 struct rpcbuf_rqst;
 
 /* 1 MiB of payload, headers, and a record that starts anywhere in a page. */
@@ -52,6 +53,18 @@ int rpcbuf_rqst_create(struct rpcbuf_rqst **rqst, struct rpcbuf *mm,
 
 /* Gives the pages back and frees the vector.  NULL is allowed. */
 void rpcbuf_rqst_destroy(struct rpcbuf_rqst *rqst);
+
+/*
+ * rpcbuf_rqst_reserve - let a vector fall back on a reserve (rpcbuf/mempool.h).
+ *
+ * Vectors share it: it serves whichever of them is at the head of the queue of
+ * those that wait, so that one call at a time goes on however many pages the
+ * others keep.  It is topped up by fills that find no shortage, and at once by
+ * pages that are released to it.  Its min_nr must be maxpages or more (-EINVAL
+ * otherwise), and it must outlive the vector.  NULL: none, as at first.
+ */
+int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
+			struct rpcbuf_mempool *reserve);
 
 /*
  * rpcbuf_rqst_fill - fill every NULL slot; sleeps on shortage.

@@ -66,8 +66,12 @@ void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
 	}
 }
 
-/* Adds pages to the reserve until it is full, and wakes the head of the queue
- * for them.  Returns how many it took, from the front; at most ZONE_BATCH. */
+/*
+ * Adds pages to the reserve until it is full, and wakes the head of the queue
+ * for them; the head of the instance's queue too, since a request vector waits
+ * there and may claim from here.  Returns how many it took, from the front; at
+ * most ZONE_BATCH.
+ */
 static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 			  unsigned int nr)
 {
@@ -80,6 +84,9 @@ static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 	if (i && pool->first)
 		wait_wake_one(&pool->first->waiter);
 	os_unlock(&pool->lock);
+	/* Who joined that queue and then claimed in vain was here before. */
+	if (i && wait_pending(pool->mm))
+		wait_wake(pool->mm);
 	return i;
 }
 

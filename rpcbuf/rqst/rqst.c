@@ -6,9 +6,10 @@
  * The wait, after the kernel's svc_alloc_arg(): fill what is there; retry at
  * once while that makes progress; on none, queue up.  Only the head of the
  * queue keeps a partial fill: if two vectors each held half of the last pages
- * nobody would finish.
+ * nobody would finish.  And it alone takes from the reserve, if there is one.
  */
 #include <errno.h>
+#include <rpcbuf/mempool.h>
 #include <rpcbuf/rqst.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 struct rpcbuf_rqst {
 	struct rpcbuf *mm;
 	struct rpcbuf_service *service;
+	struct rpcbuf_mempool *reserve; /* or NULL */
 	struct rpcbuf_waiter waiter;
 	struct rpcbuf_rqst_stats stats;
 	uint64_t shortage_since; /* ns, 0 while there is none */
@@ -101,6 +103,20 @@ void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
 	rqst->shortage_since = 0;
 }
 
+int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
+			struct rpcbuf_mempool *reserve)
+{
+	struct rpcbuf_mempool_stats stats;
+
+	if (reserve) {
+		rpcbuf_mempool_stats(reserve, &stats);
+		if (stats.min_nr < rqst->maxpages)
+			return -EINVAL;
+	}
+	rqst->reserve = reserve;
+	return 0;
+}
+
 static void give_back(struct rpcbuf_rqst *rqst)
 {
 	/* Past the caches: who waits gets them, and runs are whole again. */
@@ -125,6 +141,19 @@ void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
 	stats->sleep_ns = os_load(&rqst->stats.sleep_ns);
 }
 
+/* After a bulk call that filled @got slots.  True when the vector is full. */
+static bool account(struct rpcbuf_rqst *rqst, unsigned int got)
+{
+	rqst->refilled += got;
+	stat_add(rqst->stats.bulk_calls, 1);
+	stat_add(rqst->stats.pages_filled, got);
+	if (rqst->refilled < rqst->first)
+		return false;
+	rqst->refilled = 0;
+	rqst->first = 0;
+	return true;
+}
+
 /* Bulk calls over the empty slots, again while they bring pages.  True when
  * the vector is full. */
 static bool fill_while_progress(struct rpcbuf_rqst *rqst)
@@ -135,16 +164,23 @@ static bool fill_while_progress(struct rpcbuf_rqst *rqst)
 		got = rpcbuf_alloc_bulk_array(rqst->mm, RPCBUF_GFP_NOWAIT,
 					      rqst->first - rqst->refilled,
 					      rqst->pages + rqst->refilled);
-		rqst->refilled += got;
-		stat_add(rqst->stats.bulk_calls, 1);
-		stat_add(rqst->stats.pages_filled, got);
-		if (rqst->refilled == rqst->first) {
-			rqst->refilled = 0;
-			rqst->first = 0;
+		if (account(rqst, got))
 			return true;
-		}
 	} while (got);
 	return false;
+}
+
+/* All that is missing, or none of it. */
+static bool fill_from_reserve(struct rpcbuf_rqst *rqst)
+{
+	int got;
+
+	if (!rqst->reserve)
+		return false;
+	got = rpcbuf_mempool_alloc_bulk_array(rqst->reserve, RPCBUF_GFP_NOWAIT,
+					      rqst->first - rqst->refilled,
+					      rqst->pages + rqst->refilled);
+	return got > 0 && account(rqst, (unsigned int)got);
 }
 
 int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr)
@@ -180,7 +216,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 		give_back(rqst);
 		return -EAGAIN;
 	}
-	if (!fill_while_progress(rqst))
+	if (!fill_while_progress(rqst) && !fill_from_reserve(rqst))
 		return -EAGAIN;
 	rpcbuf_rqst_give_up(rqst);
 	return 0;
@@ -192,8 +228,12 @@ int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
 		return 0;
 	if (!rqst->shortage_since) {
 		stat_add(rqst->stats.fills, 1);
-		if (!rpcbuf_wait_pending(rqst->mm) && fill_while_progress(rqst))
+		if (!rpcbuf_wait_pending(rqst->mm) &&
+		    fill_while_progress(rqst)) {
+			if (rqst->reserve)
+				rpcbuf_mempool_refill(rqst->reserve);
 			return 0;
+		}
 	}
 	return fill_queued(rqst);
 }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: of the vectors that wait, the one at the head of the queue is filled
+ * from the reserve, for all that is missing or for none of it; the reserve is
+ * topped up when pages are plenty; any number of fillers finish.
+ * Method: one thread uses up the instance and tries to fill; then 64 threads
+ * fill on a budget of one vector and a page, all but a page of it in the reserve.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <rpcbuf/mempool.h>
+#include <rpcbuf/rqst.h>
+
+#include "mm_util.h"
+
+#define MAXPAGES 100u
+#define NR_PAGES (3 * MAXPAGES)
+
+static struct rpcbuf *mm;
+static struct rpcbuf_mempool *reserve;
+static struct rpcbuf_rqst *first, *second;
+static void *hog[NR_PAGES];
+
+static struct rpcbuf_rqst *make_vector(void)
+{
+	struct rpcbuf_rqst *rqst;
+
+	ck_assert_int_eq(rpcbuf_rqst_create(&rqst, mm, NULL, MAXPAGES), 0);
+	ck_assert_int_eq(rpcbuf_rqst_reserve(rqst, reserve), 0);
+	return rqst;
+}
+
+static void setup_pages(unsigned int nr)
+{
+	mm = test_create(nr);
+	ck_assert_int_eq(rpcbuf_mempool_create(&reserve, mm, MAXPAGES), 0);
+	first = make_vector();
+	second = make_vector();
+}
+
+static void setup(void)
+{
+	setup_pages(NR_PAGES);
+}
+
+static void teardown(void)
+{
+	rpcbuf_rqst_destroy(first);
+	rpcbuf_rqst_destroy(second);
+	rpcbuf_free_bulk_array(mm, NR_PAGES, hog);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(reserve), 0);
+	test_destroy(mm);
+}
+
+static uint64_t reserved(void)
+{
+	struct rpcbuf_mempool_stats stats;
+
+	rpcbuf_mempool_stats(reserve, &stats);
+	return stats.curr_nr;
+}
+
+/* Leaves @free pages in the allocator. */
+static void use_up(unsigned int free)
+{
+	unsigned int got = rpcbuf_alloc_bulk_array(mm, 0, NR_PAGES, hog);
+
+	rpcbuf_free_bulk_array(mm, free, hog + got - free);
+}
+
+START_TEST(too_small)
+{
+	struct rpcbuf_mempool *small;
+
+	ck_assert_int_eq(rpcbuf_mempool_create(&small, mm, MAXPAGES - 1), 0);
+	ck_assert_int_eq(rpcbuf_rqst_reserve(first, small), -EINVAL);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(small), 0);
+	ck_assert_int_eq(rpcbuf_rqst_reserve(first, NULL), 0);
+	use_up(10);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
+	ck_assert_uint_eq(reserved(), MAXPAGES);
+}
+END_TEST
+
+START_TEST(plenty_leaves_it_alone)
+{
+	use_up(MAXPAGES);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
+	ck_assert_uint_eq(reserved(), MAXPAGES);
+}
+END_TEST
+
+START_TEST(head_takes_what_is_missing)
+{
+	void *pages[MAXPAGES] = {NULL};
+
+	use_up(30);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
+	ck_assert_uint_eq(rpcbuf_rqst_populated(first), MAXPAGES);
+	ck_assert_uint_eq(reserved(), 30);
+	/* The next has to wait: 30 are not enough, and stay where they are. */
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(second), -EAGAIN);
+	ck_assert_uint_eq(reserved(), 30);
+	/* Pages that are released to the reserve wake it. */
+	rpcbuf_rqst_take(first, 70, pages);
+	rpcbuf_mempool_free_bulk_array(reserve, 70, pages);
+	ck_assert_int_eq(rpcbuf_rqst_fill(second), 0);
+	ck_assert_uint_eq(reserved(), 0);
+	ck_assert(!rpcbuf_wait_pending(mm));
+
+	/* Topped up by the next fill that finds enough. */
+	rpcbuf_free_bulk_array(mm, NR_PAGES, hog);
+	ck_assert_uint_eq(reserved(), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
+	ck_assert_uint_eq(reserved(), MAXPAGES);
+}
+END_TEST
+
+START_TEST(only_the_head)
+{
+	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
+
+	use_up(0);
+	rpcbuf_wait_join(mm, &waiter);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
+	ck_assert_uint_eq(reserved(), MAXPAGES);
+	rpcbuf_wait_leave(&waiter);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
+	ck_assert_uint_eq(reserved(), 0);
+}
+END_TEST
+
+static void *filler(void *arg)
+{
+	struct rpcbuf_rqst *rqst = arg;
+	void *pages[MAXPAGES];
+	unsigned int round;
+
+	for (round = 0; round < 20; round++) {
+		require(rpcbuf_rqst_fill(rqst) == 0);
+		rpcbuf_rqst_take(rqst, MAXPAGES, pages);
+		sched_yield();
+		if (round % 2)
+			rpcbuf_mempool_free_bulk_array(reserve, MAXPAGES,
+						       pages);
+		else
+			rpcbuf_free_bulk_array(mm, MAXPAGES, pages);
+	}
+	rpcbuf_rqst_release(rqst);
+	return NULL;
+}
+
+START_TEST(sixty_four_fillers)
+{
+	struct rpcbuf_rqst *vectors[64];
+	pthread_t threads[64];
+	unsigned int i;
+
+	teardown();
+	setup_pages(MAXPAGES + 1);
+	for (i = 0; i < 64; i++) {
+		vectors[i] = make_vector();
+		ck_assert_int_eq(
+			pthread_create(&threads[i], NULL, filler, vectors[i]),
+			0);
+	}
+	for (i = 0; i < 64; i++) {
+		pthread_join(threads[i], NULL);
+		rpcbuf_rqst_destroy(vectors[i]);
+	}
+	ck_assert(!rpcbuf_wait_pending(mm));
+	rpcbuf_mempool_refill(reserve);
+	ck_assert_uint_eq(reserved(), MAXPAGES);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("rqst_reserve");
+	TCase *tcase = tcase_create("rqst_reserve");
+
+	(void)argc;
+	tcase_set_timeout(tcase, 100);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, too_small);
+	tcase_add_test(tcase, plenty_leaves_it_alone);
+	tcase_add_test(tcase, head_takes_what_is_missing);
+	tcase_add_test(tcase, only_the_head);
+	tcase_add_test(tcase, sixty_four_fillers);
+	suite_add_tcase(suite, tcase);
+	return test_main(suite, argv);
+}
