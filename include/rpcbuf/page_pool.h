@@ -67,11 +67,13 @@ struct rpcbuf_page_pool_options {
 	uint64_t warn_every_ns; /* between warnings of a destroy that waits */
 };
 
-#define RPCBUF_PAGE_POOL_OPTIONS_INIT                                 \
-	{                                                             \
-		.size = sizeof(struct rpcbuf_page_pool_options),      \
-		.ring_size = 1024, .refill = RPCBUF_PAGE_POOL_REFILL, \
-		.warn_every_ns = (uint64_t)60 * 1000 * 1000 * 1000    \
+/* All fields by name, in their order: C++ wants it so. */
+#define RPCBUF_PAGE_POOL_OPTIONS_INIT                                        \
+	{                                                                    \
+		.size = sizeof(struct rpcbuf_page_pool_options), .order = 0, \
+		.ring_size = 1024, .refill = RPCBUF_PAGE_POOL_REFILL,        \
+		.map = 0, .unmap = 0, .log = 0, .opaque = 0,                 \
+		.warn_every_ns = (uint64_t)60 * 1000 * 1000 * 1000           \
 	}
 
 /*
@@ -174,7 +176,7 @@ uint64_t rpcbuf_page_pool_inflight(const struct rpcbuf_page_pool *pool);
 struct rpcbuf_page_pool_stats {
 	uint64_t hold;		 /* pages that entered the pool */
 	uint64_t release;	 /* pages that left it */
-	uint64_t alloc;		/* pages handed out */
+	uint64_t alloc;		 /* pages handed out */
 	uint64_t refill_ring;	 /* refills from the ring */
 	uint64_t refill_bulk;	 /* refills from the allocator */
 	uint64_t order_fallback; /* single pages in place of the pool's order */

@@ -337,6 +337,35 @@ START_TEST(resize)
 }
 END_TEST
 
+/* The walker finds what it is there to find. */
+START_TEST(walker)
+{
+	struct mempool_waiter waiter = {.nr = 1};
+
+	pool_is_valid();
+	pool->hungry = 1;
+	ck_assert_ptr_nonnull(mempool_is_valid(pool));
+	pool->hungry = 0;
+	pool->claimed = MIN_NR + 1;
+	ck_assert_ptr_nonnull(mempool_is_valid(pool));
+	pool->claimed = 0;
+	pool->min_nr--;
+	ck_assert_ptr_nonnull(mempool_is_valid(pool));
+	pool->min_nr++;
+	pool->target++;
+	ck_assert_ptr_nonnull(mempool_is_valid(pool));
+	pool->target--;
+	pool->first = &waiter;
+	pool->waiting = 1;
+	ck_assert_ptr_nonnull(mempool_is_valid(pool));
+	pool->last = &waiter;
+	pool_is_valid();
+	pool->waiting = 0;
+	ck_assert_ptr_nonnull(mempool_is_valid(pool));
+	pool->first = NULL;
+}
+END_TEST
+
 START_TEST(refill)
 {
 	use_up(0);
@@ -581,6 +610,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, zeroed);
 	tcase_add_test(tcase, shared_pages);
 	tcase_add_test(tcase, resize);
+	tcase_add_test(tcase, walker);
 	tcase_add_test(tcase, refill);
 	tcase_add_loop_test(tcase, two_threads_that_need_more_than_half, 0, 4);
 	tcase_add_loop_test(tcase, many_threads, 0, 3);

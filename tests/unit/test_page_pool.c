@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 
 #include <rpcbuf/pool/page_pool.h>
 
@@ -369,6 +370,47 @@ START_TEST(bad_puts)
 }
 END_TEST
 
+/* Debug builds name the page and abort. */
+START_TEST(bad_puts_abort)
+{
+	void *page = rpcbuf_page_pool_alloc(pool, 0);
+
+	if (!RPCBUF_DEBUG)
+		abort();
+	if (_i == 0)
+		rpcbuf_page_pool_put(pool, page);
+	rpcbuf_page_pool_put(pool, _i == 1 ? &page : page);
+	if (_i == 2)
+		rpcbuf_page_pool_put(pool, rpcbuf_alloc_page(mm, 0));
+}
+END_TEST
+
+/* The walker finds what it is there to find. */
+START_TEST(walker)
+{
+	void *page = rpcbuf_page_pool_alloc(pool, 0);
+	uint32_t *word = pool_word(pool, page);
+
+	pool_is_valid();
+	*word = POOL_IDLE;
+	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
+	*word = POOL_IDLE | 1;
+	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
+	*word = (uint32_t)1 << POOL_ORDER_SHIFT;
+	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
+	*word = 0;
+	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
+	*word = 1;
+	*pool_word(pool, pool->cache[0]) = 1;
+	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
+	*pool_word(pool, pool->cache[0]) = POOL_IDLE;
+	pool->ring.tail += pool->ring.size + 1;
+	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
+	pool->ring.tail -= pool->ring.size + 1;
+	rpcbuf_page_pool_put(pool, page);
+}
+END_TEST
+
 START_TEST(fragments)
 {
 	char *a, *b, *c, *next;
@@ -561,6 +603,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, referenced_pages_leave);
 	tcase_add_test(tcase, leaving);
 	tcase_add_test(tcase, bad_puts);
+	tcase_add_loop_test_raise_signal(tcase, bad_puts_abort, SIGABRT, 0, 3);
+	tcase_add_test(tcase, walker);
 	tcase_add_test(tcase, fragments);
 	tcase_add_loop_test(tcase, orders, 1, 10);
 	tcase_add_test(tcase, order_fallback);
