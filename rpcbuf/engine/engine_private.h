@@ -214,6 +214,7 @@ void loop_place(struct rpcbuf_conn *conn, enum conn_place place);
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
 
 /* limits.c */
+void conn_check_times(struct rpcbuf_conn *conn);
 void loop_check_limits(struct loop *loop);
 void loop_release_vectors(struct loop *loop);
 

@@ -21,8 +21,11 @@ static uint64_t seconds_since(uint64_t since, uint64_t now)
 	return now > since ? (now - since) / SECOND_NS : 0;
 }
 
-/* Time limits of one connection. */
-static void check_times(struct rpcbuf_conn *conn)
+/*
+ * Time limits of one connection.  Only one that is watched has been read to its
+ * last byte, so the unfinished record of another is not held against it.
+ */
+void conn_check_times(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 	const struct rpcbuf_engine_options *options = &engine->options;
@@ -77,7 +80,7 @@ void loop_check_limits(struct loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 	list_for_each_entry_safe (conn, tmp, &all, struct rpcbuf_conn,
 				  conn_link)
-		check_times(conn);
+		conn_check_times(conn);
 	pthread_mutex_lock(&loop->lock);
 	list_splice_tail(&all, &loop->conns);
 	pthread_mutex_unlock(&loop->lock);

@@ -31,6 +31,15 @@ static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
 	conn_rest(conn);
 }
 
+/* All that has come was looked at.  A peer that sends bit by bit is ready
+ * whenever the loop looks for the slow ones, so it is looked at here. */
+static void await_bytes(struct rpcbuf_conn *conn)
+{
+	step_aside(conn, CONN_WATCHED);
+	if (conn->record_ns)
+		conn_check_times(conn);
+}
+
 /* Too much is held by partial records: only one connection may add to it. */
 static bool may_hold(struct rpcbuf_conn *conn)
 {
@@ -73,7 +82,7 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 	} else if (n == -EAGAIN) {
 		/* What came between an earlier look and the stop counts. */
 		conn->drained = engine_stopping(loop->engine);
-		step_aside(conn, CONN_WATCHED);
+		await_bytes(conn);
 	} else {
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 	}
@@ -178,7 +187,7 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 	ssize_t n;
 
 	if (!conn->readable) {
-		step_aside(conn, CONN_WATCHED);
+		await_bytes(conn);
 		return;
 	}
 	if (!may_hold(conn)) {

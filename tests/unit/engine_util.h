@@ -288,21 +288,27 @@ static inline struct rpcbuf_engine_options server_options(void)
 	return o;
 }
 
-static inline void server_start(uint64_t memory,
-				const struct rpcbuf_engine_options *o)
+static inline void server_start_with(uint64_t memory,
+				     const struct rpcbuf_engine_options *o,
+				     const struct rpcbuf_handlers *with)
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	struct sockaddr_in address = { .sin_family = AF_INET };
 
 	options.memory = memory;
 	must(rpcbuf_create(&server.mm, &options) == 0);
-	must(rpcbuf_engine_create(&server.engine, server.mm, &handlers, o) ==
-	     0);
+	must(rpcbuf_engine_create(&server.engine, server.mm, with, o) == 0);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	must(server.listener >= 0);
 	must(bind(server.listener, (void *)&address, sizeof(address)) == 0);
 	must(listen(server.listener, 1000) == 0);
+}
+
+static inline void server_start(uint64_t memory,
+				const struct rpcbuf_engine_options *o)
+{
+	server_start_with(memory, o, &handlers);
 }
 
 static inline struct rpcbuf_engine_stats stats(void)

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: what breaks a limit closes its connection and nothing else, with a
+ * line that says which limit, which value and which client; what takes too
+ * long is ended; what only waits is not; and a budget of few pages serves
+ * everybody in turn.
+ * Method: clients that send too much, too little, too many pieces, too slowly
+ * or nothing, beside one that must go on working.
+ */
+#include "engine_util.h"
+
+#define PEERS 30
+
+static struct peer peers[PEERS];
+static struct peer good; /* must not notice anything */
+
+static void start(uint64_t memory, const struct rpcbuf_engine_options *o)
+{
+	server_start(memory, o);
+	peer_open(&good);
+	check_alive(&good);
+}
+
+static void setup(void)
+{
+	struct rpcbuf_engine_options o = server_options();
+
+	start(16 << 20, &o);
+}
+
+/* A second is the shortest limit that there is. */
+static void setup_short_times(void)
+{
+	struct rpcbuf_engine_options o = server_options();
+
+	o.idle_timeout = 1;
+	o.record_timeout = 1;
+	server_start(16 << 20, &o);
+}
+
+static void teardown(void)
+{
+	check_alive(&good);
+	server_stop();
+	peer_free(&good);
+}
+
+static void expect_refused(struct peer *peer)
+{
+	expect_end(peer);
+	expect_closed(peer, RPCBUF_CLOSE_REFUSED);
+}
+
+/* One line names the client, the value and the limit. */
+static void check_log(struct peer *peer, const char *value, const char *limit)
+{
+	struct sockaddr_in address;
+	socklen_t len = sizeof(address);
+	char port[16];
+
+	getsockname(peer->client, (void *)&address, &len);
+	snprintf(port, sizeof(port), "%u", ntohs(address.sin_port));
+	pthread_mutex_lock(&server.lock);
+	ck_assert_uint_eq(server.log_lines, 1);
+	ck_assert_msg(strstr(server.log, "127.0.0.1") &&
+			      strstr(server.log, port) &&
+			      strstr(server.log, value) &&
+			      strstr(server.log, limit),
+		      "log: %s; expected port %s, %s and %s", server.log, port,
+		      value, limit);
+	pthread_mutex_unlock(&server.lock);
+}
+
+START_TEST(too_long)
+{
+	struct peer *p = &peers[0];
+	uint8_t marks[2][4] = { { 0, 0, 0, 0 } };
+
+	peer_open(p);
+	check_alive(p);
+	if (_i == 0) {
+		wire_mark(marks[1], MAX_CALL + 1, true);
+	} else {
+		wire_mark(marks[1], RPCBUF_MARK_LAST - 1, false);
+	}
+	send_bytes(p, marks, 8);
+	expect_refused(p);
+	check_log(p, _i ? "2147483647" : "262145", "262144");
+	ck_assert_uint_eq(stats().refused_length, 1);
+	ck_assert_uint_eq(stats().records_refused, 1);
+	peer_free(p);
+}
+END_TEST
+
+START_TEST(too_many_fragments)
+{
+	static const uint8_t marks[1001 * RPCBUF_MARK_SIZE];
+	struct peer *p = &peers[0];
+
+	peer_open(p);
+	send_bytes(p, marks, sizeof(marks) - 1);
+	eventually(stats().bytes_received >= sizeof(marks) - 1);
+	check_alive(&good);
+	ck_assert_uint_eq(seen(p->closed), 0);
+	send_bytes(p, marks, 1);
+	expect_refused(p);
+	check_log(p, "1001", "1000");
+	ck_assert_uint_eq(stats().refused_fragments, 1);
+	peer_free(p);
+}
+END_TEST
+
+/* Shorter than a call; as a reply long enough, as a call not. */
+START_TEST(too_short)
+{
+	static const uint8_t lengths[] = { 0, 19, 39, 20 };
+	struct peer *p = &peers[0];
+	uint8_t bytes[64] = { 0x80, 0, 0, lengths[_i] };
+	char value[8];
+
+	snprintf(value, sizeof(value), " %u,", lengths[_i]);
+	peer_open(p);
+	send_bytes(p, bytes, RPCBUF_MARK_SIZE + lengths[_i]);
+	expect_refused(p);
+	check_log(p, value, lengths[_i] < 20 ? "20" : "40");
+	ck_assert_uint_eq(stats().refused_short, 1);
+	ck_assert_uint_eq(p->calls, 0);
+	peer_free(p);
+}
+END_TEST
+
+/* Calls before the bad record are run and answered first. */
+START_TEST(calls_before_a_refusal)
+{
+	struct peer *p = &peers[0];
+
+	peer_open(p);
+	send_call(p, XID(LATER, SMALL, 0));
+	send_call(p, XID(LATER, MEDIUM, 1));
+	send_bytes(p, "\xff\xff\xff\xff", 4);
+	eventually(nr_later() == 2);
+	eventually(stats().records_refused == 1);
+	ck_assert_uint_eq(seen(p->closed), 0);
+	answer_later();
+	receive_replies(p, 0, 2);
+	expect_refused(p);
+	peer_free(p);
+}
+END_TEST
+
+/* Many refusals are all counted; the log stays readable. */
+START_TEST(log_is_limited)
+{
+	time_t before = time(NULL);
+	unsigned int rounds = 10, i, j;
+
+	for (j = 0; j < rounds; j++) {
+		for (i = 0; i < PEERS; i++) {
+			peer_open(&peers[i]);
+			send_bytes(&peers[i], "\xff\xff\xff\xff", 4);
+		}
+		for (i = 0; i < PEERS; i++) {
+			expect_refused(&peers[i]);
+			peer_free(&peers[i]);
+		}
+	}
+	ck_assert_uint_eq(stats().records_refused, PEERS * rounds);
+	ck_assert_uint_ge(seen(server.log_lines), 10);
+	/* Ten lines a second, and one about those left out. */
+	ck_assert_uint_le(seen(server.log_lines),
+			  11 * (unsigned int)(time(NULL) - before + 2));
+}
+END_TEST
+
+/* Nothing for a second: idle.  A call in flight: not. */
+START_TEST(idle)
+{
+	struct peer *busy = &peers[1];
+
+	peer_open(busy);
+	send_call(busy, XID(LATER, SMALL, 0));
+	eventually(nr_later() == 1);
+	for (int round = 0; round < 2; round++) {
+		struct peer *p = &peers[0];
+
+		peer_open(p);
+		expect_end(p);
+		expect_closed(p, RPCBUF_CLOSE_IDLE);
+		peer_free(p);
+	}
+	ck_assert_uint_eq(seen(busy->closed), 0);
+	ck_assert_uint_eq(stats().closed_idle, 2);
+	answer_later();
+	receive_replies(busy, 0, 1);
+	expect_closed(busy, RPCBUF_CLOSE_IDLE);
+	peer_free(busy);
+	server_stop();
+}
+END_TEST
+
+/* A record that is never finished, silent or dripping. */
+START_TEST(unfinished_record)
+{
+	struct peer *p = &peers[0];
+
+	peer_open(p);
+	send_bytes(p, "\0\0\x10\0half", 8);
+	while (_i && !seen(p->closed)) {
+		send_bytes(p, "x", 1);
+		usleep(100000);
+	}
+	expect_refused(p);
+	ck_assert_uint_eq(stats().refused_timeout, 1);
+	ck_assert_uint_eq(stats().closed_idle, 0);
+	peer_free(p);
+	server_stop();
+}
+END_TEST
+
+/* The connection of outgoing calls may be silent, and may take its time. */
+START_TEST(outgoing_has_no_limits)
+{
+	struct peer *p = &peers[0], *idle_one = &peers[1];
+
+	peer_connect(p);
+	must(rpcbuf_engine_adopt(server.engine, p->fd, p, true, &p->conn) == 0);
+	for (int round = 0; round < 3; round++) {
+		send_bytes(p, "\0\0\0\1x", 5);
+		peer_open(idle_one);
+		expect_closed(idle_one, RPCBUF_CLOSE_IDLE);
+		peer_free(idle_one);
+	}
+	ck_assert_uint_eq(seen(p->closed), 0);
+	server_stop();
+	peer_free(p);
+}
+END_TEST
+
+static unsigned int nr_opened;
+
+/* The owner opens another connection as soon as one is gone. */
+static void open_next(void *data, enum rpcbuf_close_reason reason)
+{
+	on_closed(data, reason);
+	if (reason != RPCBUF_CLOSE_DROPPED)
+		return;
+	peer_open(&peers[seen(nr_opened) + 1]);
+	count(nr_opened);
+}
+
+/* A connection that is adopted while the loop looks for idle ones. */
+START_TEST(adopted_during_a_look)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct rpcbuf_handlers with = handlers;
+
+	with.closed = open_next;
+	o.receivers = 1;
+	o.idle_timeout = 50;
+	server_start_with(16 << 20, &o, &with);
+	peer_open(&peers[0]);
+	for (unsigned int i = 0; i < PEERS - 1; i++) {
+		rpcbuf_conn_drop(peers[i].conn);
+		eventually(seen(nr_opened) == i + 1);
+		check_alive(&peers[i + 1]);
+		usleep(100000);
+	}
+	ck_assert_uint_eq(stats().closed_idle, 0);
+	server_stop();
+	for (unsigned int i = 0; i < PEERS; i++)
+		peer_free(&peers[i]);
+}
+END_TEST
+
+/* While replies wait for a peer, it is not read from; then all goes on. */
+START_TEST(unsent_replies)
+{
+	struct peer *p = &peers[0];
+
+	peer_open(p);
+	check_alive(p);
+	__atomic_store_n(&p->unsent, true, __ATOMIC_RELEASE);
+	send_call(p, XID(ECHO, SMALL, 0));
+	send_call(p, XID(ECHO, LONGEST, 1));
+	eventually(stats().parked_unsent == 1);
+	check_alive(&good);
+	ck_assert_uint_eq(seen(p->calls), 1);
+	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
+	receive_replies(p, 0, 2);
+	/* A peer that has said all it has to say is waited for as well. */
+	__atomic_store_n(&p->unsent, true, __ATOMIC_RELEASE);
+	shutdown(p->client, SHUT_WR);
+	check_alive(&good);
+	ck_assert_uint_eq(seen(p->closed), 0);
+	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
+	expect_closed(p, RPCBUF_CLOSE_EOF);
+	peer_free(p);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine_limits");
+	TCase *tcase = tcase_create("refusals"), *times = tcase_create("times");
+
+	tcase_set_timeout(tcase, 2 * GUARD_S);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, too_long, 0, 2);
+	tcase_add_test(tcase, too_many_fragments);
+	tcase_add_loop_test(tcase, too_short, 0, 4);
+	tcase_add_test(tcase, calls_before_a_refusal);
+	tcase_add_test(tcase, log_is_limited);
+	tcase_add_test(tcase, unsent_replies);
+	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(times, 2 * GUARD_S);
+	tcase_add_checked_fixture(times, setup_short_times, NULL);
+	tcase_add_test(times, idle);
+	tcase_add_loop_test(times, unfinished_record, 0, 2);
+	tcase_add_test(times, outgoing_has_no_limits);
+	suite_add_tcase(suite, times);
+	times = tcase_create("own set-up");
+	tcase_set_timeout(times, 2 * GUARD_S);
+	tcase_add_test(times, adopted_during_a_look);
+	suite_add_tcase(suite, times);
+	return wire_run(suite);
+}
