@@ -45,8 +45,8 @@ struct rpcbuf_mempool;
  * *pool; -EINVAL, or -ENOMEM when the allocator cannot give @min_nr pages now.
  * *pool is untouched on failure.  Never waits.
  *
- * The pages of the reserve are out, in the words of struct rpcbuf_mm_counts:
- * the instance cannot be destroyed before the pool.
+ * The pages of the reserve count as pages_reserved, not as out (struct
+ * rpcbuf_mm_counts).  The instance cannot be destroyed before the pool.
  */
 int rpcbuf_mempool_create(struct rpcbuf_mempool **pool, struct rpcbuf *mm,
 			  unsigned int min_nr);

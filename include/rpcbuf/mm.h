@@ -178,13 +178,15 @@ int rpcbuf_page_get(struct rpcbuf *mm, void *page);
 bool rpcbuf_owns(const struct rpcbuf *mm, const void *address);
 
 /* Pages that the budget allows, pages that are out now, pages in per-CPU
- * caches.  Sums over CPUs: exact only while nobody allocates.  Refused:
+ * caches, pages that reserves keep aside (rpcbuf/mempool.h), which are neither
+ * out nor free.  Sums over CPUs: exact only while nobody allocates.  Refused:
  * releases of what was no page of this instance, or was found free already;
  * debug builds abort instead and name the address. */
 struct rpcbuf_mm_counts {
 	uint64_t pages_total;
 	uint64_t pages_out;
 	uint64_t pages_cached;
+	uint64_t pages_reserved;
 	uint64_t refused;
 };
 void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts);

@@ -174,16 +174,18 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 
 void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
 {
-	uint64_t total = mm->arena.nr_pages, cached, at_home;
+	uint64_t total = mm->arena.nr_pages, cached, reserved, at_home;
 	unsigned int i;
 
 	node_flush(mm);
 	cached = pcp_nr_cached(mm);
-	at_home = node_nr_free(mm) + cached;
+	reserved = os_load(&mm->reserved);
+	at_home = node_nr_free(mm) + cached + reserved;
 
 	/* While pages move, one may be seen twice. */
 	counts->pages_total = total;
 	counts->pages_cached = cached;
+	counts->pages_reserved = reserved;
 	counts->pages_out = total - rpcbuf_min(at_home, total);
 	counts->refused = os_load(&mm->refused);
 	for (i = 0; i < mm->nr_nodes; i++)

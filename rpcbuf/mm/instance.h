@@ -69,6 +69,7 @@ struct rpcbuf {
 	uint32_t reclaim_asked;
 
 	uint64_t refused __attribute__((aligned(MM_CACHE_LINE)));
+	uint64_t reserved; /* pages in reserves: mempool.c */
 	struct os_lock freezing __attribute__((aligned(MM_CACHE_LINE)));
 	struct wait_queue wait __attribute__((aligned(MM_CACHE_LINE)));
 };

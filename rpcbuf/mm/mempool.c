@@ -20,6 +20,13 @@ static void update_hunger(struct rpcbuf_mempool *pool)
 	os_store(&pool->hungry, available(pool) < pool->target);
 }
 
+/* For whoever asks how many pages are out: those of the reserve are not.  With
+ * the lock held, so that it never goes below zero. */
+static void count_reserved(struct rpcbuf_mempool *pool, int64_t nr)
+{
+	os_fetch_add(&pool->mm->reserved, (uint64_t)nr);
+}
+
 /* After min_nr or the queue changed. */
 static void update_target(struct rpcbuf_mempool *pool)
 {
@@ -62,6 +69,7 @@ void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
 				pool->mm, list,
 				rpcbuf_page_list_pop(pool->mm, &pool->reserve));
 		pool->claimed -= n;
+		count_reserved(pool, -(int64_t)n);
 		os_unlock(&pool->lock);
 	}
 }
@@ -83,6 +91,8 @@ static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 	update_hunger(pool);
 	if (i && pool->first)
 		wait_wake_one(&pool->first->waiter);
+	if (i)
+		count_reserved(pool, i);
 	os_unlock(&pool->lock);
 	/* Who joined that queue and then claimed in vain was here before. */
 	if (i && wait_pending(pool->mm))
@@ -102,6 +112,7 @@ static void trim(struct rpcbuf_mempool *pool)
 		     nr++)
 			surplus[nr] =
 				rpcbuf_page_list_pop(pool->mm, &pool->reserve);
+		count_reserved(pool, -(int64_t)nr);
 		os_unlock(&pool->lock);
 		rpcbuf_free_bulk_array(pool->mm, nr, surplus);
 	} while (nr == ZONE_BATCH);
@@ -292,6 +303,7 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 	os_unlock(&pool->lock);
 	if (busy)
 		return -EBUSY;
+	count_reserved(pool, -(int64_t)pool->reserve.nr);
 	rpcbuf_free_bulk_list(pool->mm, &pool->reserve);
 	free(pool);
 	return 0;

@@ -66,7 +66,11 @@ static struct rpcbuf_mempool_stats stats(void)
 START_TEST(create_and_destroy)
 {
 	struct rpcbuf_mempool *other = (void *)-1;
+	struct rpcbuf_mm_counts counts;
 
+	rpcbuf_mm_counts(mm, &counts);
+	ck_assert_uint_eq(counts.pages_reserved, MIN_NR);
+	ck_assert_uint_eq(counts.pages_out, 0);
 	ck_assert_int_eq(rpcbuf_mempool_create(&other, mm, 0), -EINVAL);
 	ck_assert_int_eq(
 		rpcbuf_mempool_create(&other, mm, RPCBUF_MEMPOOL_MAX + 1),
@@ -125,12 +129,16 @@ END_TEST
 START_TEST(reserve_gives_all_or_nothing)
 {
 	void *more[MIN_NR] = {NULL};
+	struct rpcbuf_mm_counts counts;
 
 	/* 30 from the allocator, 50 from the reserve. */
 	use_up(30);
 	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 80, pages),
 			 80);
 	ck_assert_uint_eq(stats().curr_nr, 50);
+	rpcbuf_mm_counts(mm, &counts);
+	ck_assert_uint_eq(counts.pages_reserved, 50);
+	ck_assert_uint_eq(counts.pages_out, NR_PAGES - 50);
 	ck_assert_uint_eq(stats().reserve_pages, 50);
 	ck_assert_uint_eq(stats().reserve_calls, 1);
 	/* 51 are more than there are: none, rather than 50. */
