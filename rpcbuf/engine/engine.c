@@ -3,6 +3,7 @@
  * The engine as a whole: creation, adoption, stop, statistics.  Any thread.
  */
 #include <errno.h>
+#include <rpcbuf/mempool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,9 +82,9 @@ static bool options_valid(const struct rpcbuf_handlers *handlers,
 }
 
 /*
- * How many loops the budget allows: each keeps a vector full, half of the
- * pages may be held by partial records, and the one that is favoured needs
- * room for a record of its own.
+ * How many loops the budget allows: each keeps a vector full, one is kept in
+ * reserve, and half of what is left, a vector or more, may be held by partial
+ * records.
  */
 static unsigned int loops_for(uint64_t pages, unsigned int vector,
 			      unsigned int wanted)
@@ -130,6 +131,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	pthread_mutex_init(&engine->log_lock, NULL);
 	pthread_mutex_init(&engine->threads_lock, NULL);
 	list_init(&engine->idle);
+	err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
 	engine->loops = aligned_alloc(64, wanted * sizeof(struct loop));
 	if (!engine->loops)
 		err = -ENOMEM;
@@ -148,6 +150,16 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	}
 	*out = engine;
 	return 0;
+}
+
+/* No loop runs any more. */
+static void release_reserve(struct rpcbuf_engine *engine)
+{
+	for (unsigned int i = 0; i < engine->nr_loops; i++)
+		if (engine->loops[i].rqst)
+			rpcbuf_rqst_reserve(engine->loops[i].rqst, NULL);
+	rpcbuf_mempool_destroy(engine->reserve);
+	engine->reserve = NULL;
 }
 
 int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
@@ -171,6 +183,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 			return -ETIMEDOUT;
 		usleep(1000);
 	}
+	release_reserve(engine);
 	return 0;
 }
 

@@ -149,6 +149,7 @@ struct worker {
 
 struct rpcbuf_engine {
 	struct rpcbuf *mm;
+	struct rpcbuf_mempool *reserve; /* a vector, for whichever loop is short */
 	struct rpcbuf_handlers handlers;
 	struct rpcbuf_engine_options options;
 	struct rpcbuf_record_limits machine_limits;

@@ -270,6 +270,9 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	if (err)
 		return err;
 	rpcbuf_rqst_notify(loop->rqst, loop->kick_fd);
+	err = rpcbuf_rqst_reserve(loop->rqst, engine->reserve);
+	if (err)
+		return err;
 	err = rpcbuf_rqst_create(&loop->run, engine->mm, NULL,
 				 rpcbuf_min(maxpages, RPCBUF_RUN_MAX));
 	if (err)
