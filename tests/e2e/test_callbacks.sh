@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: the server's own calls work while the plug-in receives: their replies
+# arrive in its receive path, shorter than any call, on connections that the
+# server opened and on those of its clients.
+# Method: nfs4_callbacks and nfs4_back_channel, see there, are called; the server's
+# log says which callback channels it believes in, so an answer that is lost or
+# damaged shows even though the server goes on without it.
+#
+# v4.0: with delegations on, SETCLIENTID_CONFIRM makes a CB_NULL call and waits
+# for the reply (nfs_test_cb_chan()), for 3 s and once more. NLM and NSM use the
+# same transports and the same wait, but need an rpcbind on port 111 besides.
+#
+# v4.1: the server binds the back channel to the client's connection in
+# CREATE_SESSION (nfs_rpc_create_chan_v41()), but calls there only to recall
+# delegations and layouts (nfs_rpc_cb_single(), from fsal_up_top.c alone), which
+# neither VFS nor MEM grants. So preload/cb_null.c calls for it.
+#
+# A refusal that arrives before the thread that made the call has looked may
+# count as success: clnt_req_wait_reply() sets the status after it has sent. A
+# lost one never does.
+source "$(dirname "$0")/lib.sh"
+
+DOWN='Callback channel is down'
+ANSWERED='0 0 0 0 0 0 0 0 0 0 0 0 (0|10) (0|6) (0|7) (0|7)'
+TIMED_OUT=5
+HOW=odd
+with_plugin || HOW=plain # a stock server refuses odd fragments
+
+# called PROGRAM COMMAND
+called() {
+	timeout 60 "$BIN/$1" "$PORT" "$2" "$HOW" || fail "$*"
+}
+
+channels_down() {
+	grep -c "$DOWN" "$LOG" || true
+}
+
+start() {
+	pick_port
+	server_configure
+	sed -i 's/^NFSv4 {/&\n\tDelegations = true;/' "$CONF"
+	S_KEEP_PORTS=1 server_start
+}
+
+build_preload() {
+	local flags
+	read -ra flags < <(pkg-config --cflags libntirpc)
+	"${CC:-cc}" -D_GNU_SOURCE -Wall -Wextra -shared -fPIC "${flags[@]}" \
+		-o "$T/cb_null.so" "$RPCBUF_SOURCE/tests/e2e/preload/cb_null.c"
+}
+
+# start_calling COUNT: what start does, and the server calls each session.
+start_calling() {
+	rm -f "$T/statuses"
+	RPCBUF_CB_STATUS=$T/statuses RPCBUF_CB_COUNT=$1 \
+		S_WRAP="env LD_PRELOAD=$T/cb_null.so" start
+}
+
+statuses_are() {
+	[[ $(paste -s -d ' ' "$T/statuses" 2>/dev/null) =~ ^$1$ ]]
+}
+
+start
+called nfs4_back_channel unasked
+for part in answered held many moved; do
+	called nfs4_callbacks "$part"
+	assert_eq "$(channels_down)" 0 "callback channels down after $part"
+done
+called nfs4_callbacks refused
+before=$(channels_down)
+called nfs4_callbacks absent
+assert_eq "$(channels_down)" $((before + 1)) "channels down, nobody listened"
+called nfs4_callbacks held
+assert_eq "$(channels_down)" $((before + 1)) "channels down in the end"
+! with_plugin || wait_stat connections '<=' 1
+server_stop
+
+build_preload
+start_calling 16
+called nfs4_back_channel answered
+wait_for "the statuses of 16 calls" statuses_are "$ANSWERED"
+server_stop
+
+start_calling 1
+called nfs4_back_channel gone
+wait_for "the call to time out" statuses_are "$TIMED_OUT"
+raw null
+! with_plugin || wait_stat connections '<=' 1
+server_stop
