@@ -69,6 +69,7 @@ int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 	memset(pool, 0, sizeof(*pool));
 	pool->mm = mm;
 	pool->options = known;
+	pool->in_use = (uint32_t)known.order << POOL_ORDER_SHIFT | 1;
 	err = map_words(pool);
 	if (err)
 		goto free_pool;

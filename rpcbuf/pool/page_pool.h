@@ -39,15 +39,17 @@
 #define POOL_ORDER	 ((uint32_t)15 << POOL_ORDER_SHIFT)
 
 struct rpcbuf_page_pool {
+	/* Read by everybody, written once but for `destroying`. */
 	struct rpcbuf *mm;
 	uint32_t *words; /* one per page of the instance */
 	uint64_t nr_words;
+	uint32_t in_use; /* the word of a page of our order with one user */
+	bool destroying;
 	size_t footprint; /* of the mapping that `words` is */
 	struct rpcbuf_page_pool_options options;
 
 	/* The owner's. */
 	unsigned int nr_cached __attribute__((aligned(RING_LINE)));
-	bool destroying;
 	void *cache[RPCBUF_PAGE_POOL_CACHE];
 	char *frag_page; /* NULL, or what fragments are cut from */
 	size_t frag_offset, frag_bytes;
@@ -95,7 +97,7 @@ void pool_release(struct rpcbuf_page_pool *pool, void *page);
 
 /* Owner: fills the empty cache.  False when there is nothing to be had. */
 bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
-	__attribute__((cold, noinline));
+	__attribute__((noinline));
 
 /* Owner: stops cutting fragments from the present page. */
 void pool_end_frag_page(struct rpcbuf_page_pool *pool);

@@ -100,8 +100,8 @@ void pool_release(struct rpcbuf_page_pool *pool, void *page)
 	count_release(pool);
 }
 
-/* The page of @address, when it is idle now and may be recycled. */
-static void *put_begin(struct rpcbuf_page_pool *pool, void *address)
+static void *__attribute__((noinline))
+put_begin_slow(struct rpcbuf_page_pool *pool, void *address)
 {
 	void *page = pool_page_of(pool, address);
 
@@ -116,6 +116,28 @@ static void *put_begin(struct rpcbuf_page_pool *pool, void *address)
 		return page;
 	pool_release(pool, page);
 	return NULL;
+}
+
+/*
+ * The page of @address, when it is idle now and may be recycled.  Most are
+ * whole pages of one user that nobody else holds: the same tests as those of
+ * drop_user() and pool_may_recycle(), on what they look at.
+ */
+static inline void *put_begin(struct rpcbuf_page_pool *pool, void *address)
+{
+	void *page = (void *)((uintptr_t)address & RPCBUF_PAGE_MASK);
+	uint64_t index = arena_index(&pool->mm->arena, page);
+	uint32_t *word;
+
+	if (rpcbuf_unlikely(index >= pool->nr_words))
+		return put_begin_slow(pool, address);
+	word = &pool->words[index];
+	if (rpcbuf_unlikely(os_load_acquire(word) != pool->in_use ||
+			    os_load_acquire(&pool->mm->extra[index]) ||
+			    os_load(&pool->destroying)))
+		return put_begin_slow(pool, address);
+	os_store(word, pool->in_use ^ (POOL_IDLE | 1));
+	return page;
 }
 
 /* Into the ring; what finds no room is released. */
