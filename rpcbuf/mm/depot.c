@@ -12,20 +12,51 @@ void depot_init(struct depot *depot, uint64_t nr_pages)
 					   (uint64_t)DEPOT_RUNS);
 }
 
-unsigned int depot_take(struct depot *depot, void **runs, unsigned int want)
-{
-	unsigned int left, n;
+#define DEPOT_SPINS 200 /* about as long as others hold it */
 
-	rpcbuf_assert(want <= DEPOT_BATCH);
-	if (!depot_nr(depot))
-		return 0;
-	os_lock(&depot->lock);
-	n = rpcbuf_min(want, depot->nr);
-	left = depot->nr - n;
+static bool trylock(struct depot *depot)
+{
+	unsigned int spin;
+
+	for (spin = 0; spin < DEPOT_SPINS; spin++) {
+		if (os_cpulock_try_atomic(&depot->lock))
+			return true;
+		os_relax();
+	}
+	return false;
+}
+
+void depot_freeze(struct depot *depot)
+{
+	os_cpulock_close(&depot->lock, false);
+	os_cpulock_wait(&depot->lock, false);
+}
+
+void depot_thaw(struct depot *depot)
+{
+	os_cpulock_open(&depot->lock, false);
+}
+
+unsigned int depot_take_frozen(struct depot *depot, void **runs,
+			       unsigned int want)
+{
+	unsigned int n = rpcbuf_min(want, depot->nr), left = depot->nr - n;
+
 	memcpy(runs, depot->runs + left, n * sizeof(*runs));
 	os_store(&depot->nr, left);
 	depot->least = rpcbuf_min(depot->least, left);
-	os_unlock(&depot->lock);
+	return n;
+}
+
+unsigned int depot_take(struct depot *depot, void **runs, unsigned int want)
+{
+	unsigned int n;
+
+	rpcbuf_assert(want <= DEPOT_BATCH);
+	if (!depot_nr(depot) || !trylock(depot))
+		return 0;
+	n = depot_take_frozen(depot, runs, want);
+	os_cpulock_release(&depot->lock);
 	return n;
 }
 
@@ -35,13 +66,12 @@ unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,
 	unsigned int n;
 
 	rpcbuf_assert(nr <= DEPOT_BATCH);
-	if (depot_nr(depot) == depot->most)
+	if (!nr || depot_nr(depot) == depot->most || !trylock(depot))
 		return 0;
-	os_lock(&depot->lock);
 	n = wait_pending(mm) ? 0 : rpcbuf_min(nr, depot->most - depot->nr);
 	memcpy(depot->runs + depot->nr, runs, n * sizeof(*runs));
 	os_store(&depot->nr, depot->nr + n);
-	os_unlock(&depot->lock);
+	os_cpulock_release(&depot->lock);
 	return n;
 }
 
@@ -49,7 +79,7 @@ unsigned int depot_decay(struct depot *depot, void **runs)
 {
 	unsigned int n;
 
-	os_lock(&depot->lock);
+	depot_freeze(depot);
 	n = rpcbuf_min(depot->least, DEPOT_BATCH);
 	memcpy(runs, depot->runs, n * sizeof(*runs));
 	memmove(depot->runs, depot->runs + n,
@@ -58,6 +88,6 @@ unsigned int depot_decay(struct depot *depot, void **runs)
 	depot->least -= n;
 	if (n < DEPOT_BATCH)
 		depot->least = depot->nr;
-	os_unlock(&depot->lock);
+	depot_thaw(depot);
 	return n;
 }

@@ -7,25 +7,29 @@
  * zone would look up and merge each.  It keeps an eighth of the node at most,
  * counts as a cache, and is emptied with the caches.
  *
- * Concurrency: one lock, taken with no other lock held but the freezer's, for at
- * most DEPOT_BATCH addresses.  Putting asks, inside the lock, whether anybody
- * waits for pages: the drain of a waiter comes before, and the answer is yes,
- * or after, and finds the runs (wait.c).
+ * Concurrency: one lock, held for at most DEPOT_BATCH addresses, with no other
+ * lock held but the freezer's.  It is tried for a moment, not waited for: the
+ * zone serves as well.  Letting go of it is a plain store, which unlike an
+ * exchange does not wait for the lines that the holder wrote to.  Putting asks,
+ * inside the lock, whether anybody waits for pages: the drain of a waiter
+ * (which alone insists) comes before, and the answer is yes, or after, and
+ * finds the runs (wait.c).
  */
 #ifndef RPCBUF_MM_DEPOT_H
 #define RPCBUF_MM_DEPOT_H
 
 #include <rpcbuf/mm/instance.h>
+#include <rpcbuf/os/cpulock.h>
 
 #define DEPOT_RUNS  128u
 #define DEPOT_BATCH 32u
 
 struct depot {
-	struct os_lock lock;
+	struct os_cpulock lock; /* of no CPU: always the atomic protocol */
 	uint32_t nr;
 	uint32_t most;	/* that this budget allows */
 	uint32_t least; /* there were since the last depot_decay() */
-	void *runs[DEPOT_RUNS];
+	void *runs[DEPOT_RUNS] __attribute__((aligned(MM_CACHE_LINE)));
 };
 
 void depot_init(struct depot *depot, uint64_t nr_pages);
@@ -37,6 +41,14 @@ unsigned int depot_take(struct depot *depot, void **runs, unsigned int want);
 /* Keeps up to @nr runs of the front of @runs; returns how many. */
 unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,
 		       void *const *runs, unsigned int nr);
+
+/* Insisting on the lock, for one caller at a time: depot_take() by a drain. */
+void depot_freeze(struct depot *depot);
+void depot_thaw(struct depot *depot);
+
+/* The drain's depot_take(), with the depot frozen. */
+unsigned int depot_take_frozen(struct depot *depot, void **runs,
+			       unsigned int want);
 
 /* Takes up to DEPOT_BATCH of the runs that nobody needed since the last call,
  * the coldest first; returns how many. */

@@ -174,8 +174,8 @@ unsigned int pcp_cut(struct pcp *pcp, void **cold)
  * to, as many runs were released. */
 static void trim_runs_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
-	unsigned int most = rpcbuf_max(pcp->high_runs / 2,
-				       PCP_WINDOW / RUN_PAGES);
+	unsigned int half = rpcbuf_min(pcp->high_runs / 2, DEPOT_BATCH);
+	unsigned int most = rpcbuf_max(half, PCP_WINDOW / RUN_PAGES);
 	struct depot *depot = &mm->nodes[pcp->node].depot;
 	void *cold[PCP_RUNS_ROOM];
 	unsigned int n, kept;

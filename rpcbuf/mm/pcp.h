@@ -32,7 +32,7 @@
 /* Most that any budget makes a cache keep; the arrays have room for two more
  * windows, so that a release may overshoot before it trims. */
 #define PCP_SINGLES_MAX	 256u
-#define PCP_RUNS_MAX	 32u
+#define PCP_RUNS_MAX	 64u
 #define PCP_SINGLES_ROOM (PCP_SINGLES_MAX + 2 * PCP_WINDOW)
 #define PCP_SINGLES_MIN	 64u /* limits do not decay below these */
 #define PCP_RUNS_MIN	 8u

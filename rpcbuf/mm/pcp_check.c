@@ -75,7 +75,7 @@ static const char *check_depot(struct rpcbuf *mm, unsigned int node,
 	const char *wrong = NULL;
 	unsigned int i, k;
 
-	os_lock(&depot->lock);
+	depot_freeze(depot);
 	if (depot->nr > depot->most || depot->most > DEPOT_RUNS)
 		wrong = "depot: it has more than it may";
 	for (i = 0; i < depot->nr && !wrong; i++)
@@ -84,7 +84,7 @@ static const char *check_depot(struct rpcbuf *mm, unsigned int node,
 					   (char *)depot->runs[i] +
 						   k * RPCBUF_PAGE_SIZE,
 					   seen);
-	os_unlock(&depot->lock);
+	depot_thaw(depot);
 	return wrong;
 }
 

@@ -43,16 +43,18 @@ static void empty(struct pcp *pcp, uint32_t singles, uint32_t runs,
 
 static uint64_t drain_depots(struct rpcbuf *mm)
 {
-	void *runs[DEPOT_BATCH];
+	void *runs[DEPOT_RUNS];
 	unsigned int node, n;
 	uint64_t drained = 0;
 
 	for (node = 0; node < mm->nr_nodes; node++) {
-		while ((n = depot_take(&mm->nodes[node].depot, runs,
-				       DEPOT_BATCH))) {
-			pcp_give_runs(mm, runs, n);
-			drained += (uint64_t)n * RUN_PAGES;
-		}
+		struct depot *depot = &mm->nodes[node].depot;
+
+		depot_freeze(depot);
+		n = depot_take_frozen(depot, runs, DEPOT_RUNS);
+		depot_thaw(depot);
+		pcp_give_runs(mm, runs, n);
+		drained += (uint64_t)n * RUN_PAGES;
 	}
 	return drained;
 }
