@@ -6,7 +6,7 @@
 #include "figure.h"
 
 /* A sample that was disturbed is taken anew, so often; then it counts. */
-#define TRIES 16
+#define TRIES 8
 
 const struct case_info case_infos[NR_CASES] = {
 	[CASE_SAME] = {.name = "same",
