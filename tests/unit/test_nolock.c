@@ -173,6 +173,7 @@ static void on_signal(int number)
 	static uint64_t seed = 77;
 	void *pages[40] = {NULL};
 	unsigned int nr = 1 + test_below(&seed, 40), got, i;
+	int saved = errno;
 
 	(void)number;
 	errno = 4242;
@@ -184,6 +185,7 @@ static void on_signal(int number)
 	rpcbuf_free_bulk_array_nolock(mm, 40, kept);
 	memcpy(kept, pages, sizeof(kept));
 	torn += errno != 4242;
+	errno = saved;
 	served += got;
 	signals++;
 }
