@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * An arena of 16 GiB after hard use: three quarters are in use, and pages came
- * and went in random order, one by one.  They are not written to, so they cost
- * address space and bookkeeping, no memory.
+ * Arenas of 16 GiB after use.  Of the first, three quarters were in use and
+ * released one by one in random order.  Of the second, every page was in use,
+ * the reserve as well, and a random quarter came back: nothing is free but
+ * single pages all over it, as bad as it gets.  Pages that only lie there are
+ * not written to, so they cost address space and bookkeeping, no memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,15 +12,14 @@
 #include "peer_rpcbuf.h"
 
 #define AGED_MEMORY ((uint64_t)16 << 30)
-#define AGED_IN_USE ((size_t)(AGED_MEMORY >> RPCBUF_PAGE_SHIFT) / 4 * 3)
+#define AGED_PAGES  ((size_t)(AGED_MEMORY >> RPCBUF_PAGE_SHIFT))
 #define AGED_SEED   20220817u
-#define AGED_ROUNDS 3
 
 static void shuffle(void **pages, size_t nr)
 {
 	uint64_t random = AGED_SEED;
 
-	for (size_t i = nr - 1; i; i--) {
+	for (size_t i = nr; i-- > 1;) {
 		random = random * 6364136223846793005u + 1442695040888963407u;
 		size_t other = (random >> 33) % (i + 1);
 		void *page = pages[i];
@@ -28,7 +29,7 @@ static void shuffle(void **pages, size_t nr)
 	}
 }
 
-/* Up to @nr pages; returns how many. */
+/* Up to @nr pages, the reserve as well; returns how many. */
 static size_t take(struct rpcbuf *mm, void **pages, size_t nr)
 {
 	size_t taken = 0, got = 1;
@@ -38,7 +39,7 @@ static size_t take(struct rpcbuf *mm, void **pages, size_t nr)
 
 		if (want > RPCBUF_BULK_MAX)
 			want = RPCBUF_BULK_MAX;
-		got = rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_NOWAIT,
+		got = rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_RESERVE,
 					      (unsigned int)want,
 					      pages + taken);
 		taken += got;
@@ -55,33 +56,57 @@ static void release(struct rpcbuf *mm, void **pages, size_t nr)
 	}
 }
 
-static void churn(struct rpcbuf *mm, void **pages)
+static void use_and_release(struct rpcbuf *mm, void **pages)
 {
-	size_t nr = take(mm, pages, AGED_IN_USE);
+	size_t nr = take(mm, pages, AGED_PAGES / 4 * 3);
 
-	for (unsigned int round = 0; nr && round < AGED_ROUNDS; round++) {
-		shuffle(pages, nr);
-		release(mm, pages, nr / 2);
-		take(mm, pages, nr / 2);
-	}
+	shuffle(pages, nr);
+	release(mm, pages, nr);
 }
 
-static bool open_aged(struct peer *peer, char why[PEER_WHY])
+static void scatter(struct rpcbuf *mm, void **pages)
+{
+	size_t nr = take(mm, pages, AGED_PAGES);
+
+	shuffle(pages, nr);
+	release(mm, pages, nr / 4);
+}
+
+static bool open_with(struct peer *peer,
+		      void (*use)(struct rpcbuf *mm, void **pages),
+		      char why[PEER_WHY])
 {
 	struct rpcbuf *mm = rpcbuf_share(peer, AGED_MEMORY, why);
-	void **pages = calloc(AGED_IN_USE, sizeof(*pages));
+	void **pages = calloc(AGED_PAGES, sizeof(*pages));
 
 	if (mm && pages)
-		churn(mm, pages);
+		use(mm, pages);
 	free(pages);
 	peer->ops = rpcbuf_array_ops;
 	return mm && pages;
 }
 
+static bool open_aged(struct peer *peer, char why[PEER_WHY])
+{
+	return open_with(peer, use_and_release, why);
+}
+
+static bool open_scattered(struct peer *peer, char why[PEER_WHY])
+{
+	return open_with(peer, scatter, why);
+}
+
 struct peer peer_aged = {
 	.name = "16GiB",
-	.about = "the same, 16 GiB, three quarters in use, released in random "
-		 "order",
+	.about = "the same, 16 GiB, three quarters were in use and released in "
+		 "random order",
 	.open = open_aged,
+	.cases = CASES_ALLOC & ~CASE_BIT(FACES),
+};
+
+struct peer peer_scattered = {
+	.name = "scattered",
+	.about = "the same, and nothing free but single pages all over it",
+	.open = open_scattered,
 	.cases = CASES_ALLOC & ~CASE_BIT(FACES),
 };

@@ -9,7 +9,8 @@
 
 #define PEERS_MAX 16u
 
-extern struct peer peer_rpcbuf, peer_aged, peer_list, peer_callback;
+extern struct peer peer_rpcbuf, peer_aged, peer_scattered;
+extern struct peer peer_list, peer_callback;
 extern struct peer peer_dpdk, peer_tcmalloc, peer_jemalloc, peer_mimalloc;
 extern struct peer peer_glibc, peer_copy;
 extern struct peer peer_pool, peer_pool_single, peer_pool_recycled;
