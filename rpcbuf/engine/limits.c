@@ -37,7 +37,8 @@ void conn_check_times(struct rpcbuf_conn *conn)
 		return;
 	if (os_load(&engine->favoured) == conn) {
 		refusal.value = seconds_since(conn->favoured_ns, now);
-		limit = FAVOUR_SECONDS;
+		if (!limit || limit > FAVOUR_SECONDS)
+			limit = FAVOUR_SECONDS;
 	} else if (conn->record_ns && conn->place == CONN_WATCHED) {
 		refusal.value = seconds_since(conn->record_ns, now);
 	} else {

@@ -40,20 +40,30 @@ static void await_bytes(struct rpcbuf_conn *conn)
 		conn_check_times(conn);
 }
 
-/* Too much is held by partial records: only one connection may add to it. */
-static bool may_hold(struct rpcbuf_conn *conn)
+/*
+ * How many bytes one receive of @conn may take, for what partial records hold.
+ * At the limit only one connection goes on, to the end of its record.  Of
+ * others that hold nothing yet a page is read, within a limit of its own: calls
+ * that fit a page pass, whatever large ones wait for.
+ */
+static size_t may_receive(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t held = os_load(&engine->held_pages);
+	uint64_t limit = engine->held_limit;
 	struct rpcbuf_conn *none = NULL;
 
-	if (os_load(&engine->held_pages) < engine->held_limit || conn->outgoing)
-		return true;
-	if (os_load_acquire(&engine->favoured) == conn)
-		return true;
+	if (conn->outgoing || os_load_acquire(&engine->favoured) == conn)
+		return SIZE_MAX;
+	if (held < limit)
+		return (limit - held) * RPCBUF_PAGE_SIZE;
+	if (rpcbuf_stream_empty(&conn->stream) &&
+	    held < 2 * limit + rpcbuf_rqst_maxpages(conn->loop->rqst))
+		return RPCBUF_PAGE_SIZE;
 	if (!os_cas_acquire(&engine->favoured, &none, conn))
-		return false;
+		return 0;
 	conn->favoured_ns = conn->loop->now_ns;
-	return true;
+	return SIZE_MAX;
 }
 
 static void park(struct rpcbuf_conn *conn)
@@ -184,13 +194,15 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 	struct iovec iov[IOV_MAX_RECEIVE];
 	struct rpcbuf_rqst *rqst;
 	unsigned int nr;
+	size_t most;
 	ssize_t n;
 
 	if (!conn->readable) {
 		await_bytes(conn);
 		return;
 	}
-	if (!may_hold(conn)) {
+	most = may_receive(conn);
+	if (!most) {
 		/* The one that may gets the pages that wait here for bytes. */
 		loop_release_vectors(loop);
 		park(conn);
@@ -201,8 +213,9 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		park(conn);
 		return;
 	}
-	nr = rpcbuf_stream_iov(&conn->stream, rqst, receive_size(conn, rqst),
-			       iov, IOV_MAX_RECEIVE);
+	most = rpcbuf_min(most, receive_size(conn, rqst));
+	nr = rpcbuf_stream_iov(&conn->stream, rqst, most, iov,
+			       IOV_MAX_RECEIVE);
 	stat_add(loop->stats.receives, 1);
 	n = loop->backend->receive(conn, iov, nr);
 	if (n > 0)

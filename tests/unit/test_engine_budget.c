@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: a budget of few pages serves any number of clients in turn: who sends
+ * is answered, who stops in the middle of a record loses its pages in the end,
+ * nobody waits for ever, and no page is lost.
+ * Method: the smallest budgets that an engine accepts, and many clients that
+ * send large calls at once, halves of them, or nothing after the half.
+ */
+#include "engine_util.h"
+
+#define PEERS 30
+#define VECTOR_PAGES 65u /* of the longest call from any offset */
+
+static struct peer peers[PEERS];
+static struct peer small; /* sends small calls only */
+
+/* @extra: pages above the smallest budget for so many receivers. */
+static void start(unsigned int receivers, unsigned int extra,
+		  uint32_t record_timeout)
+{
+	struct rpcbuf_engine_options o = server_options();
+
+	o.receivers = receivers;
+	o.record_timeout = record_timeout;
+	server_start((uint64_t)((receivers + 2) * VECTOR_PAGES + extra) *
+			     RPCBUF_PAGE_SIZE,
+		     &o);
+	for (int i = 0; i < PEERS; i++)
+		peer_open(&peers[i]);
+	peer_open(&small);
+}
+
+static void finish(void)
+{
+	server_stop();
+	for (int i = 0; i < PEERS; i++)
+		peer_free(&peers[i]);
+	peer_free(&small);
+}
+
+struct client {
+	struct peer *peer;
+	uint64_t seed;
+	unsigned int rounds;
+	int how;
+	bool answered;
+};
+
+/* Large calls one after the other: each is answered. */
+static void *call_large(void *arg)
+{
+	struct client *c = arg;
+
+	for (uint32_t i = 0; i < c->rounds; i++) {
+		uint32_t size = test_below(&c->seed, 4);
+
+		must(send_call(c->peer, XID(c->how, size, i)));
+		receive_replies(c->peer, i, 1);
+	}
+	c->answered = true;
+	return NULL;
+}
+
+static void *run_clients(void *(*main)(void *), struct client *model)
+{
+	struct client clients[PEERS];
+	pthread_t threads[PEERS];
+	uint64_t seed = test_seed();
+
+	for (int i = 0; i < PEERS; i++) {
+		clients[i] = *model;
+		clients[i].peer = &peers[i];
+		clients[i].seed = ((uint64_t)test_random(&seed) << 8) | 1;
+		must(!pthread_create(&threads[i], NULL, main, &clients[i]));
+	}
+	for (int i = 0; i < PEERS; i++) {
+		pthread_join(threads[i], NULL);
+		/* Answered, or told that it took too long. */
+		if (!clients[i].answered)
+			expect_closed(&peers[i], RPCBUF_CLOSE_REFUSED);
+	}
+	return NULL;
+}
+
+/* Everybody sends at once: nobody is refused, however few the pages. */
+START_TEST(all_at_once)
+{
+	struct client client = { .rounds = TEST_ROUNDS(50), .how = ECHO };
+
+	start((unsigned int)_i % 2 + 1, (unsigned int)_i / 2 * 40, 60);
+	run_clients(call_large, &client);
+	check_alive(&small);
+	ck_assert_uint_eq(stats().records_refused, 0);
+	ck_assert_uint_eq(stats().requests, PEERS * TEST_ROUNDS(50) + 1);
+	finish();
+}
+END_TEST
+
+static bool finishing;
+
+static void *finish_later(void *arg)
+{
+	(void)arg;
+	while (!seen(finishing)) {
+		answer_later();
+		usleep(500);
+	}
+	return NULL;
+}
+
+/* The pages are with calls that somebody finishes by and by. */
+START_TEST(pages_in_flight)
+{
+	struct client client = { .rounds = TEST_ROUNDS(50), .how = LATER };
+	pthread_t thread;
+
+	start((unsigned int)_i + 1, 0, 60);
+	pthread_create(&thread, NULL, finish_later, NULL);
+	run_clients(call_large, &client);
+	__atomic_store_n(&finishing, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(stats().records_refused, 0);
+	check_alive(&small);
+	finish();
+}
+END_TEST
+
+/* Half a call, and after a while the rest. */
+static void *call_in_halves(void *arg)
+{
+	struct client *c = arg;
+	uint32_t xid = XID(ECHO, LARGE, 1), got;
+	size_t len, half;
+	uint8_t *record = call_record(xid, 20, &c->seed, &len);
+
+	half = len / 2;
+	must(send_bytes(c->peer, record, half));
+	usleep(test_below(&c->seed, 200000));
+	if (send_bytes(c->peer, record + half, len - half))
+		c->answered = receive_reply(c->peer, &got) && got == xid;
+	free(record);
+	return NULL;
+}
+
+START_TEST(halves)
+{
+	struct client client = { .how = ECHO };
+
+	start((unsigned int)_i % 2 + 1, (unsigned int)_i / 2 * 40, 60);
+	run_clients(call_in_halves, &client);
+	check_alive(&small);
+	for (int i = 0; i < PEERS; i++)
+		if (!seen(peers[i].closed))
+			check_alive(&peers[i]);
+	finish();
+}
+END_TEST
+
+/* Sends halves of large calls. */
+static void send_halves(int nr)
+{
+	uint64_t seed = test_seed();
+
+	for (int i = 0; i < nr; i++) {
+		uint32_t xid = XID(ECHO, LARGE, 1);
+		size_t len;
+		uint8_t *record = call_record(xid, 20, &seed, &len);
+
+		send_bytes(&peers[i], record, len / 2);
+		free(record);
+	}
+}
+
+/* Small calls are answered while large ones hold all pages that they may. */
+START_TEST(small_calls_pass)
+{
+	start((unsigned int)_i + 1, 0, 60);
+	send_halves(PEERS);
+	eventually(stats().parked_pages > 1000);
+	for (int i = 0; i < 20; i++)
+		check_alive(&small);
+	ck_assert_uint_eq(seen(server.closed), 0);
+	finish();
+}
+END_TEST
+
+/* Half a call and no more: the pages come back, others are served meanwhile. */
+START_TEST(only_halves)
+{
+	unsigned int nr = 12, i;
+
+	start((unsigned int)_i + 1, 0, 1);
+	send_halves((int)nr);
+	for (i = 0; i < 20; i++)
+		check_alive(&small);
+	for (i = 0; i < nr; i++)
+		expect_closed(&peers[i], RPCBUF_CLOSE_REFUSED);
+	check_alive(&small);
+	ck_assert_uint_eq(stats().refused_timeout, nr);
+	eventually(pages_out() == 0);
+	finish();
+}
+END_TEST
+
+/* Parked connections end like others: dropped, hung up, stopped. */
+START_TEST(parked_connections_end)
+{
+	unsigned int i;
+
+	start(1, 0, 60);
+	for (i = 0; i < PEERS; i++)
+		send_call(&peers[i], XID(LATER, LONGEST, 1));
+	eventually(stats().parked_pages > 0);
+	for (i = 0; i < PEERS / 3; i++)
+		rpcbuf_conn_drop(peers[i].conn);
+	for (i = 0; i < PEERS / 3; i++)
+		expect_closed(&peers[i], RPCBUF_CLOSE_DROPPED);
+	while (answer_later())
+		usleep(10000);
+	for (; i < PEERS; i++) {
+		while (!seen(peers[i].calls))
+			answer_later();
+		answer_later();
+		receive_replies(&peers[i], 1, 1);
+	}
+	check_alive(&small);
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine_budget");
+	TCase *tcase = tcase_create("budget");
+
+	tcase_set_timeout(tcase, 3 * GUARD_S);
+	tcase_add_loop_test(tcase, all_at_once, 0, 4);
+	tcase_add_loop_test(tcase, pages_in_flight, 0, 2);
+	tcase_add_loop_test(tcase, halves, 0, 4);
+	tcase_add_loop_test(tcase, small_calls_pass, 0, 2);
+	tcase_add_loop_test(tcase, only_halves, 0, 2);
+	tcase_add_test(tcase, parked_connections_end);
+	suite_add_tcase(suite, tcase);
+	return wire_run(suite);
+}
