@@ -6,10 +6,12 @@
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/assert.h>
 
-void depot_init(struct depot *depot, uint64_t nr_pages)
+void depot_init(struct depot *depot, uint64_t nr_pages, unsigned int each)
 {
-	depot->most = (uint32_t)rpcbuf_min(nr_pages / 8 / RUN_PAGES,
-					   (uint64_t)DEPOT_RUNS);
+	uint64_t most = each == RUN_PAGES ? DEPOT_RUNS : DEPOT_ENTRIES;
+
+	depot->each = each;
+	depot->most = (uint32_t)rpcbuf_min(nr_pages / 8 / RUN_PAGES, most);
 }
 
 #define DEPOT_SPINS 200 /* about as long as others hold it */
@@ -37,31 +39,31 @@ void depot_thaw(struct depot *depot)
 	os_cpulock_open(&depot->lock, false);
 }
 
-unsigned int depot_take_frozen(struct depot *depot, void **runs,
+unsigned int depot_take_frozen(struct depot *depot, void **entries,
 			       unsigned int want)
 {
 	unsigned int n = rpcbuf_min(want, depot->nr), left = depot->nr - n;
 
-	memcpy(runs, depot->runs + left, n * sizeof(*runs));
+	memcpy(entries, depot->entries + left, n * sizeof(*entries));
 	os_store(&depot->nr, left);
 	depot->least = rpcbuf_min(depot->least, left);
 	return n;
 }
 
-unsigned int depot_take(struct depot *depot, void **runs, unsigned int want)
+unsigned int depot_take(struct depot *depot, void **entries, unsigned int want)
 {
 	unsigned int n;
 
 	rpcbuf_assert(want <= DEPOT_BATCH);
 	if (!depot_nr(depot) || !trylock(depot))
 		return 0;
-	n = depot_take_frozen(depot, runs, want);
+	n = depot_take_frozen(depot, entries, want);
 	os_cpulock_release(&depot->lock);
 	return n;
 }
 
 unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,
-		       void *const *runs, unsigned int nr)
+		       void *const *entries, unsigned int nr)
 {
 	unsigned int n;
 
@@ -69,21 +71,21 @@ unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,
 	if (!nr || depot_nr(depot) == depot->most || !trylock(depot))
 		return 0;
 	n = wait_pending(mm) ? 0 : rpcbuf_min(nr, depot->most - depot->nr);
-	memcpy(depot->runs + depot->nr, runs, n * sizeof(*runs));
+	memcpy(depot->entries + depot->nr, entries, n * sizeof(*entries));
 	os_store(&depot->nr, depot->nr + n);
 	os_cpulock_release(&depot->lock);
 	return n;
 }
 
-unsigned int depot_decay(struct depot *depot, void **runs)
+unsigned int depot_decay(struct depot *depot, void **entries)
 {
 	unsigned int n;
 
 	depot_freeze(depot);
 	n = rpcbuf_min(depot->least, DEPOT_BATCH);
-	memcpy(runs, depot->runs, n * sizeof(*runs));
-	memmove(depot->runs, depot->runs + n,
-		(depot->nr - n) * sizeof(*runs));
+	memcpy(entries, depot->entries, n * sizeof(*entries));
+	memmove(depot->entries, depot->entries + n,
+		(depot->nr - n) * sizeof(*entries));
 	os_store(&depot->nr, depot->nr - n);
 	depot->least -= n;
 	if (n < DEPOT_BATCH)

@@ -122,7 +122,8 @@ static void init_nodes(struct rpcbuf *mm, bool real)
 			  mm->blocks + (first >> ZONE_BLOCK_ORDER),
 			  mm->links + first);
 		node_watermarks(&node->zone);
-		depot_init(&node->depot, node->slice.nr_pages);
+		depot_init(&node->runs, node->slice.nr_pages, RUN_PAGES);
+		depot_init(&node->loose, node->slice.nr_pages, 1);
 		if (real)
 			os_prefer_node((void *)node->slice.base,
 				       (size_t)node->slice.nr_pages

@@ -131,8 +131,8 @@ static unsigned int take_runs(struct rpcbuf *mm, unsigned int node,
 	unsigned int need = want / RUN_PAGES, extra, got, i;
 	void *runs[DEPOT_BATCH];
 
-	extra = rpcbuf_min(mm->pcp_runs / 2, DEPOT_BATCH - need);
-	got = depot_take(&mm->nodes[node].depot, runs,
+	extra = rpcbuf_min(mm->pcp_runs / 2, DEPOT_BATCH / 2);
+	got = depot_take(&mm->nodes[node].runs, runs,
 			 need + (wait_pending(mm) ? 0 : extra));
 	need = rpcbuf_min(need, got);
 	for (i = 0; i < need; i++)
@@ -140,6 +140,16 @@ static unsigned int take_runs(struct rpcbuf *mm, unsigned int node,
 	if (got > need)
 		pcp_stock_runs(mm, node, runs, got - need);
 	return need * RUN_PAGES;
+}
+
+/* No run for a vector: then single pages, from wherever they are cached. */
+static unsigned int take_scattered(struct rpcbuf *mm, unsigned int node,
+				   void **pages, unsigned int want)
+{
+	bool scattered = !zone_has_runs(zone_of(mm, node));
+
+	pcp_note_scattered(mm, scattered);
+	return scattered ? pcp_take_singles(mm, node, pages, want) : 0;
 }
 
 static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
@@ -151,7 +161,12 @@ static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
 
 	if (!wait_pending(mm) && mm->batch > want)
 		ask = mm->batch;
-	got = zone_take_above(zone, batch, ask, want >= RUN_PAGES, zone->low);
+	got = 0;
+	if (want < RUN_PAGES || !zone_has_runs(zone))
+		got = depot_take(&mm->nodes[node].loose, batch, ask);
+	if (got < want)
+		got += zone_take_above(zone, batch + got, ask - got,
+				       want >= RUN_PAGES, zone->low);
 	given = rpcbuf_min(got, want);
 	memcpy(pages, batch, given * sizeof(*pages));
 	if (got > given)
@@ -170,6 +185,9 @@ unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 	if (in_mask(mask, node)) {
 		if (want >= RUN_PAGES)
 			got = take_runs(mm, node, pages, want);
+		if (want - got >= RUN_PAGES)
+			got += take_scattered(mm, node, pages + got,
+					      want - got);
 		if (got < want)
 			got += take_bulk(mm, node, pages + got, want - got);
 	}

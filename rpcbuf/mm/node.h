@@ -30,7 +30,8 @@ struct mm_node {
 	struct arena slice;
 	uint64_t first; /* number of the slice's first page in the arena */
 	struct zone zone __attribute__((aligned(MM_CACHE_LINE)));
-	struct depot depot __attribute__((aligned(2 * MM_CACHE_LINE)));
+	struct depot runs __attribute__((aligned(2 * MM_CACHE_LINE)));
+	struct depot loose __attribute__((aligned(2 * MM_CACHE_LINE)));
 };
 
 /* What a slice gives up only to the holders of the reserve, and the rest. */

@@ -89,7 +89,7 @@ void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
 		os_store(&pcp->nr_runs, pcp->nr_runs + n);
 		os_cpulock_release(&pcp->lock);
 	}
-	n += depot_put(mm, &mm->nodes[node].depot, runs + n, nr - n);
+	n += depot_put(mm, &mm->nodes[node].runs, runs + n, nr - n);
 	pcp_give_runs(mm, runs + n, nr - n);
 }
 
@@ -117,6 +117,28 @@ void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
 	os_store(&pcp->nr_singles, nr_singles);
 	os_store(&pcp->nr_runs, nr_runs);
 	os_cpulock_release(&pcp->lock);
+}
+
+void pcp_note_scattered(struct rpcbuf *mm, bool scattered)
+{
+	unsigned int cpu = os_cpu();
+
+	if (cpu < mm->nr_pcps && os_load(&mm->pcps[cpu].scattered) != scattered)
+		os_store(&mm->pcps[cpu].scattered, scattered);
+}
+
+unsigned int pcp_take_singles(struct rpcbuf *mm, unsigned int node,
+			      void **pages, unsigned int want)
+{
+	struct pcp *pcp = pcp_trylock(mm);
+	unsigned int got = 0;
+
+	if (!pcp)
+		return 0;
+	if (pcp->node == node)
+		got = pcp_pop_singles(pcp, pages, want);
+	os_cpulock_release(&pcp->lock);
+	return got;
 }
 
 unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
@@ -174,9 +196,9 @@ unsigned int pcp_cut(struct pcp *pcp, void **cold)
  * to, as many runs were released. */
 static void trim_runs_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
-	unsigned int half = rpcbuf_min(pcp->high_runs / 2, DEPOT_BATCH);
+	unsigned int half = rpcbuf_min(pcp->high_runs / 2, DEPOT_BATCH / 2);
 	unsigned int most = rpcbuf_max(half, PCP_WINDOW / RUN_PAGES);
-	struct depot *depot = &mm->nodes[pcp->node].depot;
+	struct depot *depot = &mm->nodes[pcp->node].runs;
 	void *cold[PCP_RUNS_ROOM];
 	unsigned int n, kept;
 
@@ -189,13 +211,16 @@ static void trim_runs_unlock(struct rpcbuf *mm, struct pcp *pcp)
 void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
 	void *cold[PCP_WINDOW];
-	unsigned int n;
+	unsigned int n, kept;
 
 	grow(mm, pcp);
 	if (pcp->nr_singles > pcp->high_singles) {
-		n = pcp_cut_stack(pcp->singles, &pcp->nr_singles, cold, PCP_WINDOW);
+		n = pcp_cut_stack(pcp->singles, &pcp->nr_singles, cold,
+				  PCP_WINDOW);
 		os_cpulock_release(&pcp->lock);
-		mm_give(mm, cold, n);
+		kept = depot_put(mm, &mm->nodes[pcp->node].loose, cold, n);
+		if (n > kept)
+			mm_give(mm, cold + kept, n - kept);
 	} else if (pcp->nr_runs > pcp->high_runs) {
 		trim_runs_unlock(mm, pcp);
 	} else {

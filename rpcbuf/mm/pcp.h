@@ -47,7 +47,8 @@ struct pcp {
 	struct arena slice; /* of its node; others' pages it does not keep */
 	uint16_t *extra;    /* the counts of these pages */
 	uint16_t node;
-	uint16_t idle;		/* the last pcp_decay() found it unused */
+	uint16_t scattered;	/* the zone had no runs: serve single pages */
+	uint32_t idle;		/* the last pcp_decay() found it unused */
 	uint32_t misses;	/* and overflows, that made limits grow; wraps */
 	uint32_t misses_before; /* at the last pcp_decay() */
 	void *runs[PCP_RUNS_ROOM];
@@ -83,6 +84,13 @@ void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
 unsigned int pcp_cut_stack(void **stack, uint32_t *nr, void **cold,
 			   unsigned int most);
 void pcp_give_runs(struct rpcbuf *mm, void *const *runs, unsigned int nr);
+
+/* Whether the zone had runs when this CPU's cache had none: a hint. */
+void pcp_note_scattered(struct rpcbuf *mm, bool scattered);
+
+/* Up to @want single pages of this CPU's cache, if it is of the node. */
+unsigned int pcp_take_singles(struct rpcbuf *mm, unsigned int node,
+			      void **pages, unsigned int want);
 
 /* For the holder of a cache that is over its limits: moves the coldest pages
  * out, PCP_WINDOW at most; returns how many. */

@@ -68,20 +68,19 @@ static const char *check_cache(const struct rpcbuf *mm, const struct pcp *pcp,
 
 /* Depots belong to no CPU: any cache of the node stands in. */
 static const char *check_depot(struct rpcbuf *mm, unsigned int node,
-			       uint8_t *seen)
+			       struct depot *depot, uint8_t *seen)
 {
-	struct depot *depot = &mm->nodes[node].depot;
 	struct pcp owner = {.node = (uint16_t)node};
 	const char *wrong = NULL;
 	unsigned int i, k;
 
 	depot_freeze(depot);
-	if (depot->nr > depot->most || depot->most > DEPOT_RUNS)
+	if (depot->nr > depot->most || depot->most > DEPOT_ENTRIES)
 		wrong = "depot: it has more than it may";
 	for (i = 0; i < depot->nr && !wrong; i++)
-		for (k = 0; k < RUN_PAGES && !wrong; k++)
+		for (k = 0; k < depot->each && !wrong; k++)
 			wrong = check_page(mm, &owner,
-					   (char *)depot->runs[i] +
+					   (char *)depot->entries[i] +
 						   k * RPCBUF_PAGE_SIZE,
 					   seen);
 	depot_thaw(depot);
@@ -107,7 +106,9 @@ const char *pcp_is_valid(struct rpcbuf *mm)
 	for (cpu = 0; cpu < mm->nr_pcps && !wrong; cpu++)
 		wrong = check_cache(mm, &mm->pcps[cpu], seen);
 	for (i = 0; i < mm->nr_nodes && !wrong; i++)
-		wrong = check_depot(mm, i, seen);
+		wrong = check_depot(mm, i, &mm->nodes[i].runs, seen);
+	for (i = 0; i < mm->nr_nodes && !wrong; i++)
+		wrong = check_depot(mm, i, &mm->nodes[i].loose, seen);
 	for (i = 0; i < mm->nr_nodes; i++)
 		os_unlock(&mm->nodes[i].zone.lock);
 	for (cpu = 0; cpu < mm->nr_pcps; cpu++)

@@ -41,21 +41,39 @@ static void empty(struct pcp *pcp, uint32_t singles, uint32_t runs,
 						 pcp->nr_singles - singles);
 }
 
+static uint64_t give_entries(struct rpcbuf *mm, const struct depot *depot,
+			     void *const *entries, unsigned int nr)
+{
+	unsigned int i, n;
+
+	if (depot->each == RUN_PAGES)
+		pcp_give_runs(mm, entries, nr);
+	for (i = 0; depot->each == 1 && i < nr; i += n) {
+		n = rpcbuf_min(nr - i, PCP_WINDOW);
+		mm_give(mm, entries + i, n);
+	}
+	return (uint64_t)nr * depot->each;
+}
+
+static uint64_t drain_depot(struct rpcbuf *mm, struct depot *depot)
+{
+	void *entries[DEPOT_ENTRIES];
+	unsigned int n;
+
+	depot_freeze(depot);
+	n = depot_take_frozen(depot, entries, DEPOT_ENTRIES);
+	depot_thaw(depot);
+	return give_entries(mm, depot, entries, n);
+}
+
 static uint64_t drain_depots(struct rpcbuf *mm)
 {
-	void *runs[DEPOT_RUNS];
-	unsigned int node, n;
 	uint64_t drained = 0;
+	unsigned int node;
 
-	for (node = 0; node < mm->nr_nodes; node++) {
-		struct depot *depot = &mm->nodes[node].depot;
-
-		depot_freeze(depot);
-		n = depot_take_frozen(depot, runs, DEPOT_RUNS);
-		depot_thaw(depot);
-		pcp_give_runs(mm, runs, n);
-		drained += (uint64_t)n * RUN_PAGES;
-	}
+	for (node = 0; node < mm->nr_nodes; node++)
+		drained += drain_depot(mm, &mm->nodes[node].runs) +
+			   drain_depot(mm, &mm->nodes[node].loose);
 	return drained;
 }
 
@@ -105,6 +123,7 @@ static bool has_decayed(struct pcp *pcp)
 	uint32_t runs = os_load(&pcp->nr_runs);
 	bool quiet = os_load(&pcp->misses) == pcp->misses_before;
 
+	os_store(&pcp->scattered, 0); /* the zone is to be asked again */
 	pcp->idle = os_cpulock_unused(&pcp->lock);
 	if (pcp->idle)
 		return singles || runs || wide;
@@ -115,19 +134,27 @@ static bool has_decayed(struct pcp *pcp)
 	return wide;
 }
 
+static uint64_t decay_depot(struct rpcbuf *mm, struct depot *depot)
+{
+	void *entries[DEPOT_BATCH];
+	uint64_t drained = 0;
+	unsigned int n;
+
+	do {
+		n = depot_decay(depot, entries);
+		drained += give_entries(mm, depot, entries, n);
+	} while (n == DEPOT_BATCH);
+	return drained;
+}
+
 static uint64_t decay_depots(struct rpcbuf *mm)
 {
-	void *runs[DEPOT_BATCH];
-	unsigned int node, n;
 	uint64_t drained = 0;
+	unsigned int node;
 
-	for (node = 0; node < mm->nr_nodes; node++) {
-		do {
-			n = depot_decay(&mm->nodes[node].depot, runs);
-			pcp_give_runs(mm, runs, n);
-			drained += (uint64_t)n * RUN_PAGES;
-		} while (n == DEPOT_BATCH);
-	}
+	for (node = 0; node < mm->nr_nodes; node++)
+		drained += decay_depot(mm, &mm->nodes[node].runs) +
+			   decay_depot(mm, &mm->nodes[node].loose);
 	return drained;
 }
 
@@ -172,7 +199,9 @@ uint64_t pcp_nr_cached(struct rpcbuf *mm)
 		cached += os_load(&mm->pcps[i].nr_singles);
 		runs += os_load(&mm->pcps[i].nr_runs);
 	}
-	for (i = 0; i < mm->nr_nodes; i++)
-		runs += depot_nr(&mm->nodes[i].depot);
+	for (i = 0; i < mm->nr_nodes; i++) {
+		cached += depot_nr(&mm->nodes[i].loose);
+		runs += depot_nr(&mm->nodes[i].runs);
+	}
 	return cached + runs * RUN_PAGES;
 }

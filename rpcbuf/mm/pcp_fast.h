@@ -68,7 +68,7 @@ SLOTS_INLINE unsigned int pcp_pop_singles(struct pcp *pcp, void **pages,
 }
 
 /* Up to PCP_WINDOW.  Less than @want when runs are missing, though there are
- * singles: the zone may have runs. */
+ * singles: the zone may have runs, unless it lately had none. */
 SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 				  unsigned int want)
 {
@@ -80,7 +80,7 @@ SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 		slots_expand_run(pages + i * RUN_PAGES, pcp->runs[left + i]);
 	os_store(&pcp->nr_runs, left);
 	i *= RUN_PAGES;
-	if (want - i < RUN_PAGES && want != i)
+	if (want != i && (want - i < RUN_PAGES || os_load(&pcp->scattered)))
 		i += pcp_pop_singles(pcp, pages + i, want - i);
 	return i;
 }
@@ -102,34 +102,37 @@ SLOTS_INLINE bool pcp_is_run(const struct pcp *pcp, void *const *pages)
 }
 
 /*
- * Drops a reference on the page of each slot, clears it, keeps the free.  True
- * when something was left alone: pages of other nodes, and what is no page.
+ * Drops a reference on the page of a slot, clears it, keeps the page if it is
+ * free.  True when it was left alone: of another node, or no page.
  */
+SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
+				  void **slot, unsigned int *nr_singles)
+{
+	void *page = *slot;
+	uint64_t index = arena_index(&pcp->slice, page);
+
+	if (rpcbuf_unlikely(index >= pcp->slice.nr_pages))
+		return page != NULL;
+	*slot = NULL;
+	/* Acquire: pairs with the release in page_drop_shared(). */
+	if (rpcbuf_unlikely(os_load_acquire(&pcp->extra[index]) != 0)) {
+		if (!page_drop_shared(mm, arena_index(&mm->arena, page)))
+			return false;
+	} else {
+		page_mark_free(mm, arena_index(&mm->arena, page));
+	}
+	pcp->singles[(*nr_singles)++] = page;
+	return false;
+}
+
 SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 				   void **pages, unsigned int nr)
 {
 	unsigned int nr_singles = pcp->nr_singles, i;
 	bool left = false;
 
-	for (i = 0; i < nr; i++) {
-		void *page = pages[i];
-		uint64_t index = arena_index(&pcp->slice, page);
-
-		if (rpcbuf_unlikely(index >= pcp->slice.nr_pages)) {
-			left |= page != NULL;
-			continue;
-		}
-		pages[i] = NULL;
-		/* Acquire: pairs with the release in page_drop_shared(). */
-		if (rpcbuf_unlikely(os_load_acquire(&pcp->extra[index]) != 0)) {
-			if (!page_drop_shared(mm,
-					      arena_index(&mm->arena, page)))
-				continue;
-		} else {
-			page_mark_free(mm, arena_index(&mm->arena, page));
-		}
-		pcp->singles[nr_singles++] = page;
-	}
+	for (i = 0; i < nr; i++)
+		left |= pcp_push_single(mm, pcp, pages + i, &nr_singles);
 	os_store(&pcp->nr_singles, nr_singles);
 	return left;
 }
@@ -138,7 +141,8 @@ SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 			   unsigned int nr)
 {
-	unsigned int nr_runs = pcp->nr_runs, i = 0;
+	unsigned int nr_singles = pcp->nr_singles, nr_runs = pcp->nr_runs;
+	unsigned int i = 0;
 	bool left = false;
 
 	while (nr - i >= RUN_PAGES) {
@@ -148,12 +152,15 @@ SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 			slots_clear_run(pages + i);
 			i += RUN_PAGES;
 		} else {
-			left |= pcp_push_singles(mm, pcp, pages + i, 1);
-			i++;
+			left |= pcp_push_single(mm, pcp, pages + i++,
+						&nr_singles);
 		}
 	}
+	for (; i < nr; i++)
+		left |= pcp_push_single(mm, pcp, pages + i, &nr_singles);
 	os_store(&pcp->nr_runs, nr_runs);
-	return left | pcp_push_singles(mm, pcp, pages + i, nr - i);
+	os_store(&pcp->nr_singles, nr_singles);
+	return left;
 }
 
 /* True when a release made it keep more than it should. */

@@ -86,7 +86,7 @@ static void list_add(struct zone *zone, uint32_t number, int8_t order)
 	if (block->next)
 		zone->blocks[block->next - 1].prev = number + 1;
 	zone->heads[order] = number + 1;
-	zone->orders |= 1u << order;
+	os_store(&zone->orders, zone->orders | 1u << order);
 }
 
 static void list_del(struct zone *zone, uint32_t number)
@@ -102,7 +102,7 @@ static void list_del(struct zone *zone, uint32_t number)
 	else
 		zone->heads[block->order] = block->next;
 	if (!zone->heads[block->order])
-		zone->orders &= ~(1u << block->order);
+		os_store(&zone->orders, zone->orders & ~(1u << block->order));
 }
 
 /* After the orders of words changed: the block may belong on another list. */
@@ -127,11 +127,12 @@ static void update(struct zone *zone, uint32_t number, unsigned int w)
 /* The last block may be cut short by the budget: what is missing is not free. */
 void zone_open_fresh(struct zone *zone)
 {
-	uint32_t number = zone->fresh++;
+	uint32_t number = zone->fresh;
 	struct zone_block *block = &zone->blocks[number];
 	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER;
 	unsigned int w;
 
+	os_store(&zone->fresh, number + 1);
 	block->nr_free = (uint16_t)rpcbuf_min((uint64_t)ZONE_BLOCK_PAGES,
 					      zone->nr_pages - first);
 	for (w = 0; w < ZONE_BLOCK_WORDS; w++) {

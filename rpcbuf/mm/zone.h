@@ -129,6 +129,14 @@ static inline uint64_t zone_nr_free(const struct zone *zone)
 	return __atomic_load_n(&zone->nr_free, __ATOMIC_RELAXED);
 }
 
+/* A guess, without the lock: whether a run of 16 pages or more is free. */
+static inline bool zone_has_runs(const struct zone *zone)
+{
+	return __atomic_load_n(&zone->orders, __ATOMIC_RELAXED) >> 4 ||
+	       __atomic_load_n(&zone->fresh, __ATOMIC_RELAXED) <
+		       zone->nr_blocks;
+}
+
 /* Walks everything; for tests.  NULL, or a sentence on what is wrong. */
 const char *zone_is_valid(struct zone *zone);
 

@@ -112,7 +112,8 @@ START_TEST(caches_are_bounded)
 	/* Singles, in an order that makes no runs. */
 	for (i = 0; i < 8192; i++)
 		rpcbuf_free_page(mm, pages[i * 2]);
-	ck_assert_uint_le(cached(), mm->pcp_singles + PCP_WINDOW);
+	ck_assert_uint_le(cached(),
+			  mm->pcp_singles + PCP_WINDOW + DEPOT_ENTRIES);
 	test_is_valid(mm);
 	for (i = 0; i < 8192; i++)
 		rpcbuf_free_page(mm, pages[i * 2 + 1]);
@@ -287,7 +288,7 @@ START_TEST(depot_carries_runs)
 	void *pages[256];
 
 	mm = test_create(16384);
-	depot = &mm->nodes[0].depot;
+	depot = &mm->nodes[0].runs;
 	if (!fill_depot(depot))
 		return;
 	nr = depot_nr(depot);
