@@ -9,8 +9,7 @@
 # damaged shows even though the server goes on without it.
 #
 # v4.0: with delegations on, SETCLIENTID_CONFIRM makes a CB_NULL call and waits
-# for the reply (nfs_test_cb_chan()), for 3 s and once more. NLM and NSM use the
-# same transports and the same wait, but need an rpcbind on port 111 besides.
+# for the reply (nfs_test_cb_chan()), for 3 s and once more. NLM and NSM: test_nlm.sh.
 #
 # v4.1: the server binds the back channel to the client's connection in
 # CREATE_SESSION (nfs_rpc_create_chan_v41()), but calls there only to recall

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: the server's calls to the status monitor and to lock clients of NFSv3
+# work while the plug-in receives.
+# Method: nlm_peer, see there. The server looks for both at port 111, so all of
+# it runs in a network namespace and a /run of its own, with an rpcbind there.
+if [[ -z ${RPCBUF_TEST_INSIDE:-} ]]; then
+	if ! unshare --mount --net true || ! command -v ip >/dev/null; then
+		echo "test_nlm: skipped: no namespace can be made, or no ip is there"
+		exit 77
+	fi
+	RPCBUF_TEST_INSIDE=1 exec unshare --mount --net bash "$0"
+fi
+source "$(dirname "$0")/lib.sh"
+
+HOW=odd
+with_plugin || HOW=plain # a stock server refuses odd fragments
+
+port_answers() {
+	! port_is_free "$1"
+}
+
+mount -t tmpfs tmpfs /run
+ip link set lo up
+ip address add 192.0.2.1 dev lo # without one, 127.0.0.1 is not looked up
+mkdir -p /run/rpcbind
+rpcbind -f -i &
+wait_for "rpcbind" port_answers 111
+
+pick_port
+server_configure
+NLM_PORT=$((PORT + 2))
+until port_is_free "$NLM_PORT"; do
+	NLM_PORT=$((NLM_PORT + 1))
+done
+sed -i "s/Enable_NLM = false;/Enable_NLM = true; NLM_Port = $NLM_PORT;/" "$CONF"
+make_file "$T/export/lock" 1000
+S_KEEP_PORTS=1 server_start
+timeout 60 "$BIN/nlm_peer" "$PORT" "$MOUNT_PORT" "$NLM_PORT" "$EXPORT" "$HOW" ||
+	fail "nlm_peer"
+! grep -E 'SM_(MON|UNMON) failed' "$LOG" || fail "an answer of the monitor is lost"
+! with_plugin || wait_stat connections '<=' 1
+server_stop
