@@ -4,8 +4,9 @@
  * free, wherever that happens.
  * Method: fillers need vectors that the budget serves one or two of at a time,
  * and sleep without a bound.  Their pages are released by other threads, on
- * other CPUs, page by page and in arrays, while bystanders drag single
- * pages through the caches and never wait.  A wake-up that is lost stops
+ * other CPUs, page by page and in arrays, some without ever waiting for a
+ * lock, while bystanders drag single
+ * pages through the caches, shrink these, and never wait.  A wake-up that is lost stops
  * everything, and the time limit of the test ends it.
  */
 #include "stress_util.h"
@@ -118,7 +119,11 @@ static void *releaser(void *arg)
 			nr = test_below(&seed, 3)
 				     ? 1
 				     : 1 + test_below(&seed, VECTOR - from);
-			rpcbuf_free_bulk_array(mm, nr, pages + from);
+			if (test_below(&seed, 3))
+				rpcbuf_free_bulk_array(mm, nr, pages + from);
+			else
+				rpcbuf_free_bulk_array_nolock(mm, nr,
+							      pages + from);
 		}
 	}
 	return NULL;
@@ -136,6 +141,8 @@ static void *bystander(void *arg)
 					pages);
 		if (test_below(&seed, 8) == 0)
 			sched_yield();
+		if (test_below(&seed, 200) == 0)
+			pcp_decay(mm);
 		rpcbuf_free_bulk_array(mm, 15, pages);
 	}
 	return NULL;
