@@ -140,6 +140,16 @@ void *rpcbuf_alloc_pages(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order);
 
 /*
+ * Runs of any length, beyond the orders: @nr adjacent pages, from a page
+ * that is aligned to 2 MiB when @nr is more than 512.  The first page carries
+ * the references of the whole; released with the same @nr.  NULL on shortage,
+ * and for RPCBUF_GFP_NOLOCK with more than 512 pages.  Looks through all of the
+ * instance's bookkeeping: for set-up, not for every request.
+ */
+void *rpcbuf_alloc_contig(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr);
+void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr);
+
+/*
  * rpcbuf_alloc_bulk_orders - fill the NULL slots of an array with pages of an
  * order.
  *

@@ -188,6 +188,8 @@ struct rpcbuf_mm_counts {
 	uint64_t pages_cached;
 	uint64_t pages_reserved;
 	uint64_t refused;
+	uint64_t longest_hold_ns; /* of a zone's lock, which others may wait
+				   * for; preemption of the holder included */
 };
 void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts);
 

@@ -176,6 +176,7 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
 {
 	uint64_t total = mm->arena.nr_pages, cached, reserved, at_home;
+	uint64_t longest = 0;
 	unsigned int i;
 
 	node_flush(mm);
@@ -189,8 +190,13 @@ void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
 	counts->pages_reserved = reserved;
 	counts->pages_out = total - rpcbuf_min(at_home, total);
 	counts->refused = os_load(&mm->refused);
-	for (i = 0; i < mm->nr_nodes; i++)
+	for (i = 0; i < mm->nr_nodes; i++) {
 		counts->refused += os_load(&mm->nodes[i].zone.refused);
+		longest = rpcbuf_max(longest,
+				     os_load(&mm->nodes[i].zone.longest));
+	}
+	counts->longest_hold_ns =
+		os_ticks_ns(longest, mm->made_ticks, mm->made_ns);
 }
 
 const char *mm_is_valid(struct rpcbuf *mm)

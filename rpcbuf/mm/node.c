@@ -229,6 +229,19 @@ void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 	return first;
 }
 
+void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr)
+{
+	unsigned int here = node_here(mm), i;
+	void *first = NULL;
+
+	for (i = 0; i < mm->nr_nodes && !first; i++) {
+		struct zone *zone = zone_of(mm, fallback(mm, here, i));
+
+		first = zone_take_blocks(zone, nr, kept_back(zone, gfp));
+	}
+	return first;
+}
+
 unsigned int node_here(const struct rpcbuf *mm)
 {
 	unsigned int cpu;

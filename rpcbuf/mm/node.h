@@ -45,6 +45,9 @@ unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		    rpcbuf_nodemask_t mask, unsigned int nr);
 
+/* The first of @nr neighbouring blocks, or NULL. */
+void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr);
+
 /* The node that the caller runs on, a moment ago. */
 unsigned int node_here(const struct rpcbuf *mm);
 

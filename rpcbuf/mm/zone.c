@@ -78,7 +78,7 @@ static void list_add(struct zone *zone, uint32_t number, int8_t order)
 {
 	struct zone_block *block = &zone->blocks[number];
 
-	block->order = order;
+	__atomic_store_n(&block->order, order, __ATOMIC_RELAXED);
 	if (order == ZONE_NO_ORDER)
 		return;
 	block->prev = 0;

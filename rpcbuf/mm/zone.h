@@ -93,6 +93,9 @@ static inline unsigned int zone_take(struct zone *zone, void **pages,
  */
 void *zone_take_run_above(struct zone *zone, unsigned int want, uint64_t keep);
 
+/* Takes @nr whole blocks that are neighbours; returns the first page, or NULL. */
+void *zone_take_blocks(struct zone *zone, uint32_t nr, uint64_t keep);
+
 /* Puts back a run of pages that lies within a block. */
 void zone_put_run(struct zone *zone, void *first, unsigned int nr);
 

@@ -2,6 +2,8 @@
 /*
  * Runs of a zone: adjacent pages within a block, taken and put as one.  The
  * lock is held for the eight words of a block, however many pages that is.
+ * Runs of whole neighbouring blocks are looked for without it and taken block
+ * by block; who comes second gives back what he had.
  */
 #include <rpcbuf/mm/zone_private.h>
 
@@ -115,4 +117,73 @@ void zone_put_run(struct zone *zone, void *first, unsigned int nr)
 	}
 	os_store(&zone->nr_free, zone->nr_free + put);
 	zone_unlock(zone);
+}
+
+static bool is_whole(const struct zone *zone, uint32_t number)
+{
+	if (number >= os_load(&zone->fresh))
+		return ((uint64_t)number + 1) << ZONE_BLOCK_ORDER <=
+		       zone->nr_pages;
+	return __atomic_load_n(&zone->blocks[number].order, __ATOMIC_RELAXED) ==
+	       (int8_t)ZONE_BLOCK_ORDER;
+}
+
+/* One hold of the lock for each fresh block on the way, and one to take it. */
+static bool take_block(struct zone *zone, uint32_t number, uint64_t keep)
+{
+	bool taken = false, fresh = true;
+
+	while (fresh) {
+		zone_lock(zone);
+		fresh = zone->fresh <= number;
+		if (fresh) {
+			zone_open_fresh(zone);
+		} else if (is_whole(zone, number) &&
+			   zone->nr_free >= keep + ZONE_BLOCK_PAGES) {
+			clear_run(zone, number, 0, ZONE_BLOCK_PAGES);
+			os_store(&zone->nr_free,
+				 zone->nr_free - ZONE_BLOCK_PAGES);
+			taken = true;
+		}
+		zone_unlock(zone);
+	}
+	return taken;
+}
+
+static void *block_page(const struct zone *zone, uint32_t number)
+{
+	return arena_page(zone->arena, (uint64_t)number << ZONE_BLOCK_ORDER);
+}
+
+/* The blocks from @first on, or how many of them were to be had; these are back
+ * then. */
+static uint32_t take_blocks(struct zone *zone, uint32_t first, uint32_t nr,
+			    uint64_t keep)
+{
+	uint32_t taken = 0, i;
+
+	while (taken < nr && take_block(zone, first + taken, keep))
+		taken++;
+	for (i = 0; taken < nr && i < taken; i++)
+		zone_put_run(zone, block_page(zone, first + i),
+			     ZONE_BLOCK_PAGES);
+	return taken;
+}
+
+void *zone_take_blocks(struct zone *zone, uint32_t nr, uint64_t keep)
+{
+	uint32_t first = 0, n, taken;
+
+	while (nr <= zone->nr_blocks && first <= zone->nr_blocks - nr) {
+		for (n = 0; n < nr && is_whole(zone, first + n); n++)
+			;
+		if (n == nr) {
+			taken = take_blocks(zone, first, nr, keep);
+			if (taken == nr)
+				return block_page(zone, first);
+			n = taken;
+		}
+		first += n + 1;
+	}
+	return NULL;
 }

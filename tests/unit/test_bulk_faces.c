@@ -304,6 +304,60 @@ START_TEST(orders_fall_back)
 }
 END_TEST
 
+START_TEST(runs_beyond_the_orders)
+{
+	static const uint64_t sizes[] = {1,    511,  512,  513,
+					 1024, 1500, 2048, 4096};
+	struct rpcbuf_mm_counts counts;
+	unsigned int i, k;
+	char *first;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		first = rpcbuf_alloc_contig(mm, RPCBUF_GFP_ZERO, sizes[i]);
+		ck_assert_ptr_nonnull(first);
+		ck_assert_uint_eq(out(), sizes[i]);
+		for (k = 0; k < sizes[i]; k++)
+			require(rpcbuf_page_get(mm, first) == 0);
+		for (k = 0; k < sizes[i]; k++)
+			rpcbuf_free_contig(mm, first, sizes[i]);
+		ck_assert_uint_eq(out(), sizes[i]);
+		test_is_valid(mm);
+		rpcbuf_free_contig(mm, first, sizes[i]);
+		ck_assert_uint_eq(out(), 0);
+		test_is_valid(mm);
+	}
+	ck_assert_ptr_null(rpcbuf_alloc_contig(mm, 0, 0));
+	ck_assert_ptr_null(rpcbuf_alloc_contig(mm, 0, NR_PAGES + 1));
+	ck_assert_ptr_null(rpcbuf_alloc_contig(mm, RPCBUF_GFP_NOLOCK, 513));
+	rpcbuf_free_contig(mm, NULL, 7);
+	rpcbuf_mm_counts(mm, &counts);
+	ck_assert_uint_gt(counts.longest_hold_ns, 0);
+	ck_assert_uint_lt(counts.longest_hold_ns, 3600ull * 1000000000);
+}
+END_TEST
+
+/* A page in the way: the run is found behind it, or not at all. */
+START_TEST(runs_around_a_page)
+{
+	void **all = calloc(NR_PAGES, sizeof(*all)), *kept;
+	char *first;
+
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, NR_PAGES, all),
+			  NR_PAGES);
+	kept = all[1000];
+	all[1000] = NULL;
+	rpcbuf_free_bulk_array(mm, NR_PAGES, all);
+	ck_assert_ptr_null(rpcbuf_alloc_contig(mm, 0, 3073));
+	ck_assert_uint_eq(out(), 1);
+	first = rpcbuf_alloc_contig(mm, 0, 3072);
+	ck_assert_ptr_eq(first, (char *)mm->arena.base + (4 << 20));
+	ck_assert_ptr_null(rpcbuf_alloc_contig(mm, 0, 513));
+	rpcbuf_free_contig(mm, first, 3072);
+	rpcbuf_free_page(mm, kept);
+	free(all);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("bulk_faces");
@@ -321,6 +375,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, every_order);
 	tcase_add_test(tcase, order_with_references);
 	tcase_add_test(tcase, orders_fall_back);
+	tcase_add_test(tcase, runs_beyond_the_orders);
+	tcase_add_test(tcase, runs_around_a_page);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
 }

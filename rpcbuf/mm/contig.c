@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Runs of any length: whole blocks, of which the last may be cut.  Any thread.
+ */
+#include <string.h>
+
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/page.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/wait.h>
+
+static uint32_t blocks_of(uint64_t nr)
+{
+	return (uint32_t)((nr + ZONE_BLOCK_PAGES - 1) >> ZONE_BLOCK_ORDER);
+}
+
+/* Block by block, so that no hold of the zone's lock is longer than that. */
+static void put(struct rpcbuf *mm, char *first, uint64_t nr)
+{
+	uint64_t index = arena_index(&mm->arena, first);
+	struct zone *zone = &mm->nodes[node_of(mm, index)].zone;
+	unsigned int n;
+
+	for (; nr; nr -= n, first += n * RPCBUF_PAGE_SIZE) {
+		uint64_t in_block = ((uintptr_t)first >> RPCBUF_PAGE_SHIFT) %
+				    ZONE_BLOCK_PAGES;
+
+		n = (unsigned int)rpcbuf_min(nr, ZONE_BLOCK_PAGES - in_block);
+		zone_put_run(zone, first, n);
+	}
+	if (rpcbuf_unlikely(wait_pending(mm)))
+		wait_wake(mm);
+}
+
+static void *take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
+{
+	uint64_t got = (uint64_t)blocks_of(nr) << ZONE_BLOCK_ORDER;
+	char *first;
+
+	if (nr <= ZONE_BLOCK_PAGES)
+		return node_take_run(mm, gfp, node_here(mm), RPCBUF_NODES_ALL,
+				     (unsigned int)nr);
+	if (gfp & RPCBUF_GFP_NOLOCK)
+		return NULL;
+	first = node_take_blocks(mm, gfp, blocks_of(nr));
+	if (first && got > nr)
+		put(mm, first + nr * RPCBUF_PAGE_SIZE, got - nr);
+	return first;
+}
+
+void *rpcbuf_alloc_contig(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
+{
+	char *first;
+	uint64_t i;
+
+	if (!nr || nr > mm->arena.nr_pages)
+		return NULL;
+	first = take(mm, gfp, nr);
+	if (!first && !(gfp & RPCBUF_GFP_NOLOCK) &&
+	    node_flush(mm) + pcp_drain_all(mm))
+		first = take(mm, gfp, nr);
+	for (i = 0; RPCBUF_DEBUG && first && i < nr; i++) {
+		void *page = first + i * RPCBUF_PAGE_SIZE;
+
+		page_mark_out(mm, &page, 1);
+	}
+	if (first && gfp & RPCBUF_GFP_ZERO)
+		memset(first, 0, nr * RPCBUF_PAGE_SIZE);
+	return first;
+}
+
+void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr)
+{
+	uint64_t index = arena_index(&mm->arena, pages), i;
+
+	if (!pages || !nr)
+		return;
+	if (index >= mm->arena.nr_pages || nr > mm->arena.nr_pages - index) {
+		page_refuse(mm, pages);
+		return;
+	}
+	if (!page_drop(mm, pages))
+		return;
+	for (i = 1; i < nr; i++)
+		page_mark_free(mm, index + i);
+	put(mm, pages, nr);
+}
