@@ -191,13 +191,14 @@ static bool may_close(struct rpcbuf_conn *conn)
 	struct rpcbuf_engine *engine = conn->loop->engine;
 	uint64_t now = conn->loop->now_ns;
 
-	if (conn->reason == RPCBUF_CLOSE_DROPPED)
-		return true;
 	if (engine_stopping(engine) && now >= engine->stop_ns)
 		return true;
+	/* Also of a dropped one: a call may be on its way to the handler, on a
+	 * thread that was interrupted before it could take a reference. */
 	if (__atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST))
 		return false;
-	if (conn->reason == RPCBUF_CLOSE_ERROR || !engine->handlers.unsent)
+	if (conn->reason == RPCBUF_CLOSE_DROPPED ||
+	    conn->reason == RPCBUF_CLOSE_ERROR || !engine->handlers.unsent)
 		return true;
 	if (now - conn->ending_ns > LINGER_NS)
 		return true;
