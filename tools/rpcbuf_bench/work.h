@@ -18,6 +18,8 @@
 #define WORK_PAGE   4096u
 #define WORK_LINE   64u
 
+_Static_assert(WORK_PAGE / WORK_LINE == 64, "work_line() gives six bits");
+
 struct work {
 	void *pool;	      /* the peer's, as its fill and release want it */
 	void **pages;	      /* all NULL before and after a cycle */
@@ -68,6 +70,13 @@ WORK_INLINE bool work_cycle(const struct work *w, work_fill_fn fill,
 	return true;
 }
 
+/* A line of page @i: not in step with @i, since pools that lay pages out at a
+ * stride of their own would then have them all in one set of the cache. */
+WORK_INLINE unsigned int work_line(unsigned int i)
+{
+	return i * 2654435761u >> 26;
+}
+
 WORK_INLINE bool work_touch(const struct work *w, work_fill_fn fill,
 			    work_release_fn release)
 {
@@ -78,10 +87,10 @@ WORK_INLINE bool work_touch(const struct work *w, work_fill_fn fill,
 		if (!fill(w->pool, w->pages, w->nr))
 			return false;
 		for (i = 0; i < w->nr; i++) {
-			uintptr_t line = i * WORK_LINE % WORK_PAGE;
+			uintptr_t at = (uintptr_t)w->pages[i] +
+				       work_line(i) * WORK_LINE;
 
-			*(volatile uint64_t *)((uintptr_t)w->pages[i] + line) =
-				i;
+			*(volatile uint64_t *)at = i;
 		}
 		work_forget();
 		release(w->pool, w->pages, w->nr);
