@@ -68,7 +68,29 @@ struct rpcbuf_options {
 				 * else the budget is split in so many, up to
 				 * RPCBUF_NODES_MAX and 2 MiB each at least, and
 				 * the CPUs are dealt out to them: for tests */
+	unsigned int harden;	/* RPCBUF_HARDEN_*; the environment variable
+				 * RPCBUF_HARDEN, names in lower case with
+				 * commas, adds to it */
+	bool windows;		/* memory that rpcbuf/window.h can map again:
+				 * counted as shared, never in hugepages */
 };
+
+/*
+ * Hardening.  Any of it shuts the caches of the CPUs, so that every page goes
+ * through its zone; pages are handed out and taken back some ten times slower
+ * for that, apart from what the hardening itself costs.
+ */
+#define RPCBUF_HARDEN_INIT_ON_ALLOC (1u << 0) /* all pages come zeroed */
+#define RPCBUF_HARDEN_INIT_ON_FREE  (1u << 1) /* ... and are zeroed when freed */
+#define RPCBUF_HARDEN_SHUFFLE	    (1u << 2) /* addresses in random order; no
+					       * adjacent pages but in runs */
+#define RPCBUF_HARDEN_REDZONE	    (1u << 3) /* a page behind each allocation
+					       * that must not be written to:
+					       * the release aborts and names
+					       * the page if it was.  Left out
+					       * where memory is short, and
+					       * above 511 pages */
+#define RPCBUF_HARDEN_ALL	    0xfu
 
 #define RPCBUF_MEMORY_MIN ((uint64_t)64 << 10)
 #define RPCBUF_MEMORY_MAX ((uint64_t)8 << 40)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <rpcbuf/mm/arena.h>
+#include <rpcbuf/os/memfd.h>
 #include <rpcbuf/os/os.h>
 
 /*
@@ -24,6 +25,20 @@ int arena_map(struct arena *arena, uint64_t nr_pages, bool hugepages)
 		os_advise_huge((char *)base + SMALL_PAGES, length - SMALL_PAGES,
 			       true);
 
+	arena->base = (uintptr_t)base;
+	arena->nr_pages = nr_pages;
+	return 0;
+}
+
+int arena_map_shared(struct arena *arena, uint64_t nr_pages, int *fd)
+{
+	void *base;
+	int err;
+
+	err = os_map_shared(&base, (size_t)nr_pages << RPCBUF_PAGE_SHIFT,
+			    OS_HUGE_SIZE, fd);
+	if (err)
+		return err;
 	arena->base = (uintptr_t)base;
 	arena->nr_pages = nr_pages;
 	return 0;

@@ -21,6 +21,8 @@ struct arena {
 
 /* Reserves @nr_pages pages.  0 or -ENOMEM. */
 int arena_map(struct arena *arena, uint64_t nr_pages, bool hugepages);
+/* The same with memory that can be mapped again, from *@fd: window.c. */
+int arena_map_shared(struct arena *arena, uint64_t nr_pages, int *fd);
 void arena_unmap(struct arena *arena);
 
 /*

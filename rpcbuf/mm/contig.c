@@ -83,5 +83,7 @@ void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr)
 		return;
 	for (i = 1; i < nr; i++)
 		page_mark_free(mm, index + i);
+	for (i = 1; guard_on(mm) && i < nr; i++)
+		guard_free(mm, index + i);
 	put(mm, pages, nr);
 }

@@ -9,15 +9,19 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/poison.h>
+#include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/memfd.h>
 #include <rpcbuf/os/numa.h>
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/ticks.h>
 
-_Static_assert(sizeof(struct rpcbuf_options) == 24,
+_Static_assert(sizeof(struct rpcbuf_options) == 32,
 	       "a new option goes to the end, and read_options() knows its "
 	       "default for callers that are older");
 
@@ -42,6 +46,8 @@ static int read_options(struct rpcbuf_options *known,
 		return -EINVAL;
 	if (known->nodes > RPCBUF_NODES_MAX ||
 	    known->nodes * (uint64_t)OS_HUGE_SIZE > known->memory)
+		return -EINVAL;
+	if (known->harden & ~RPCBUF_HARDEN_ALL)
 		return -EINVAL;
 	return 0;
 }
@@ -132,6 +138,29 @@ static void init_nodes(struct rpcbuf *mm, bool real)
 	}
 }
 
+static void unmap_all(struct rpcbuf *mm)
+{
+	poison_destroy(mm);
+	guard_destroy(mm);
+	stats_destroy(mm);
+	if (mm->window_fd >= 0)
+		os_close(mm->window_fd);
+	arena_unmap(&mm->arena);
+	os_unmap(mm, mm->footprint);
+}
+
+/* What has mappings of its own. */
+static int create_more(struct rpcbuf *mm, const struct rpcbuf_options *options)
+{
+	int err = stats_create(mm);
+
+	if (!err)
+		err = poison_create(mm);
+	if (!err)
+		err = guard_create(mm, options);
+	return err;
+}
+
 int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 {
 	unsigned int nr_cpus = os_cpu_count();
@@ -147,7 +176,11 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	err = map_bookkeeping(&new, nr_pages, nr_cpus, choose_nodes(&known));
 	if (err)
 		return err;
-	err = arena_map(&new->arena, nr_pages, !known.no_hugepages);
+	new->window_fd = -1;
+	if (known.windows)
+		err = arena_map_shared(&new->arena, nr_pages, &new->window_fd);
+	else
+		err = arena_map(&new->arena, nr_pages, !known.no_hugepages);
 	if (err) {
 		os_unmap(new, new->footprint);
 		return err;
@@ -158,6 +191,11 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	new->rseq = os_cpulock_rseq();
 	new->wide = os_cpu_has_avx2();
 	pcp_init(new, known.nodes != 0);
+	err = create_more(new, &known);
+	if (err) {
+		unmap_all(new);
+		return err;
+	}
 	*mm = new;
 	return 0;
 }
@@ -168,8 +206,7 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 	pcp_drain_all(mm);
 	if (wait_pending(mm) || node_nr_free(mm) != mm->arena.nr_pages)
 		return -EBUSY;
-	arena_unmap(&mm->arena);
-	os_unmap(mm, mm->footprint);
+	unmap_all(mm);
 	return 0;
 }
 

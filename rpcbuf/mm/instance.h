@@ -9,7 +9,7 @@
  * Lock order, for the whole folder.  No thread waits for a lock while it
  * holds a CPU's cache, and a cache is only ever tried for, or frozen:
  *
- *	wait.joining > freezing > a frozen cache > zone.lock | wait.lock
+ *	guarding | wait.joining > freezing > a frozen cache > zone.lock | wait.lock
  *
  * Callers that must not wait only try for any of these.
  *
@@ -29,6 +29,14 @@
 
 struct pcp;
 struct mm_node;
+struct stats;
+struct page_owner;
+
+/* What rpcbuf_fault_set() was given, and what came of it: fault.c. */
+struct fault_state {
+	uint64_t nth, every, share, seed, times, pages, reserve;
+	uint64_t requests, injected;
+};
 
 struct wait_queue {
 	struct os_lock lock;	/* the list, and `woken` of those in it */
@@ -58,6 +66,11 @@ struct rpcbuf {
 	bool rseq;		  /* protocol of the per-CPU locks */
 	bool wide;		  /* the CPU has AVX2 */
 	uint32_t waiting;	  /* releases bypass the caches: wait.c */
+	uint32_t guard;		  /* misses take a longer way: guard.h */
+	struct stats *stats;	  /* stats.h */
+	struct page_owner *owners; /* debug builds: poison.h */
+	uint8_t *red;		  /* NULL, or what is a red zone: harden.h */
+	int window_fd;		  /* of the arena's memory, or -1: window.c */
 	size_t footprint;	  /* of the mapping that this struct begins */
 
 	/*
@@ -71,6 +84,9 @@ struct rpcbuf {
 	uint64_t refused __attribute__((aligned(MM_CACHE_LINE)));
 	uint64_t reserved; /* pages in reserves: mempool.c */
 	struct os_lock freezing __attribute__((aligned(MM_CACHE_LINE)));
+	struct os_lock guarding;
+	struct fault_state fault __attribute__((aligned(MM_CACHE_LINE)));
+	uint64_t shuffle;
 	struct wait_queue wait __attribute__((aligned(MM_CACHE_LINE)));
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <rpcbuf/mm/mempool.h>
+#include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/wait.h>
 
@@ -61,6 +62,7 @@ void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
 {
 	unsigned int n, i;
 
+	stats_add(pool->mm, STAT_mempool_pages, nr);
 	for (; nr; nr -= n) {
 		n = rpcbuf_min(nr, ZONE_BATCH);
 		os_lock(&pool->lock);

@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include <rpcbuf/mm/bulk.h>
+#include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 
 /*
@@ -58,8 +60,10 @@ static void ask_for_reclaim(struct rpcbuf *mm)
 	void (*wake)(struct rpcbuf *) = os_load_acquire(&mm->reclaim_wake);
 
 	if (wake && !os_load(&mm->reclaim_asked) &&
-	    !os_exchange_acquire(&mm->reclaim_asked, 1))
+	    !os_exchange_acquire(&mm->reclaim_asked, 1)) {
+		stats_add(mm, STAT_reclaim_wakes, 1);
 		wake(mm);
+	}
 }
 
 /* The zones are empty: CPUs' caches and lists of the deferred may not be. */
@@ -75,19 +79,36 @@ static void gather(struct rpcbuf *mm)
 	os_unlock(&mm->freezing);
 }
 
+/* Of @nr pages that were just taken, those from below the min watermark. */
+static void count_reserve(struct rpcbuf *mm, const struct zone *zone,
+			  unsigned int nr)
+{
+	uint64_t left = zone_nr_free(zone);
+
+	if (left < zone->min)
+		stats_add(mm, STAT_reserve_pages,
+			  rpcbuf_min(zone->min - left, (uint64_t)nr));
+}
+
 static unsigned int walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 			 rpcbuf_nodemask_t mask, void **pages,
 			 unsigned int want)
 {
-	unsigned int i, n, got = 0;
+	unsigned int i, n, nr, got = 0;
 
 	for (i = 0; i < mm->nr_nodes && got < want; i++) {
 		struct zone *zone = zone_of(mm, n = fallback(mm, node, i));
+		uint64_t keep = kept_back(zone, gfp);
 
-		if (in_mask(mask, n))
-			got += zone_take_above(zone, pages + got, want - got,
-					       want >= RUN_PAGES,
-					       kept_back(zone, gfp));
+		if (!in_mask(mask, n))
+			continue;
+		nr = zone_take_above(zone, pages + got, want - got,
+				     want >= RUN_PAGES, keep);
+		if (i)
+			stats_add(mm, STAT_fallback_pages, nr);
+		if (keep < zone->min)
+			count_reserve(mm, zone, nr);
+		got += nr;
 	}
 	return got;
 }
@@ -120,6 +141,7 @@ static unsigned int take_singly(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		gather(mm);
 		got += walk(mm, gfp, node, mask, pages + got, want - got);
 	}
+	stats_add(mm, STAT_single_pages, got);
 	return got;
 }
 
@@ -135,6 +157,11 @@ static unsigned int take_runs(struct rpcbuf *mm, unsigned int node,
 	got = depot_take(&mm->nodes[node].runs, runs,
 			 need + (wait_pending(mm) ? 0 : extra));
 	need = rpcbuf_min(need, got);
+	if (got) {
+		stats_add(mm, STAT_bulk_pages, (uint64_t)got * RUN_PAGES);
+		stats_add(mm, STAT_stocked_pages,
+			  (uint64_t)(got - need) * RUN_PAGES);
+	}
 	for (i = 0; i < need; i++)
 		slots_expand_run(pages + i * RUN_PAGES, runs[got - need + i]);
 	if (got > need)
@@ -169,19 +196,25 @@ static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
 				       want >= RUN_PAGES, zone->low);
 	given = rpcbuf_min(got, want);
 	memcpy(pages, batch, given * sizeof(*pages));
+	stats_add(mm, STAT_bulk_pages, got);
+	stats_add(mm, STAT_stocked_pages, got - given);
 	if (got > given)
 		pcp_stock(mm, node, batch + given, got - given,
 			  want >= RUN_PAGES);
 	return given;
 }
 
-unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				 unsigned int node, rpcbuf_nodemask_t mask,
+				 void **pages, unsigned int want)
 {
 	unsigned int got = 0;
 
-	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
-		return try_walk(mm, gfp, node, mask, pages, want);
+	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK) {
+		got = try_walk(mm, gfp, node, mask, pages, want);
+		stats_add(mm, STAT_nolock_pages, got);
+		return got;
+	}
 	if (in_mask(mask, node)) {
 		if (want >= RUN_PAGES)
 			got = take_runs(mm, node, pages, want);
@@ -194,6 +227,21 @@ unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 	if (got < want)
 		got += take_singly(mm, gfp, node, mask, pages + got,
 				   want - got);
+	return got;
+}
+
+unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+{
+	unsigned int got;
+
+	stats_add(mm, STAT_refills, 1);
+	if (guard_on(mm))
+		got = guard_take(mm, gfp, node, mask, pages, want);
+	else
+		got = node_take_unguarded(mm, gfp, node, mask, pages, want);
+	if (rpcbuf_unlikely(got < want))
+		stats_add(mm, STAT_short_requests, 1);
 	return got;
 }
 
@@ -220,6 +268,23 @@ static void *walk_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		    rpcbuf_nodemask_t mask, unsigned int nr)
 {
+	void *first;
+
+	if (guard_on(mm))
+		first = guard_take_run(mm, gfp, node, mask, nr);
+	else
+		first = node_take_run_unguarded(mm, gfp, node, mask, nr);
+	if (first)
+		stats_add(mm, STAT_run_pages, nr);
+	else
+		stats_add(mm, STAT_short_requests, 1);
+	return first;
+}
+
+void *node_take_run_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			      unsigned int node, rpcbuf_nodemask_t mask,
+			      unsigned int nr)
+{
 	void *first = walk_run(mm, gfp, node, mask, nr);
 
 	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
@@ -234,11 +299,18 @@ void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr)
 	unsigned int here = node_here(mm), i;
 	void *first = NULL;
 
+	if (guard_on(mm) && guard_refuses(mm, gfp))
+		return NULL;
 	for (i = 0; i < mm->nr_nodes && !first; i++) {
 		struct zone *zone = zone_of(mm, fallback(mm, here, i));
 
 		first = zone_take_blocks(zone, nr, kept_back(zone, gfp));
 	}
+	if (!first)
+		return NULL;
+	stats_add(mm, STAT_run_pages, (uint64_t)nr << ZONE_BLOCK_ORDER);
+	if (guard_on(mm))
+		guard_taken(mm, first, (uint64_t)nr << ZONE_BLOCK_ORDER);
 	return first;
 }
 
@@ -291,6 +363,8 @@ void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 {
 	unsigned int n, node;
 
+	stats_add(mm, STAT_zone_puts, 1);
+	stats_add(mm, STAT_zone_put_pages, nr);
 	for (; nr; nr -= n, pages += n) {
 		n = same_node(mm, pages, nr, &node);
 		zone_put(zone_of(mm, node), pages, n);
@@ -303,6 +377,8 @@ void mm_give_nolock(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 {
 	unsigned int n, node, i;
 
+	stats_add(mm, STAT_zone_puts, 1);
+	stats_add(mm, STAT_zone_put_pages, nr);
 	for (; nr; nr -= n, pages += n) {
 		struct zone *zone;
 

@@ -48,6 +48,14 @@ void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 /* The first of @nr neighbouring blocks, or NULL. */
 void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr);
 
+/* Both without the guards: what these call in their turn (guard.h). */
+unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				 unsigned int node, rpcbuf_nodemask_t mask,
+				 void **pages, unsigned int want);
+void *node_take_run_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			      unsigned int node, rpcbuf_nodemask_t mask,
+			      unsigned int nr);
+
 /* The node that the caller runs on, a moment ago. */
 unsigned int node_here(const struct rpcbuf *mm);
 

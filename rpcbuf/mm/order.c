@@ -86,6 +86,8 @@ void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 		return;
 	for (i = 1; i < nr; i++)
 		page_mark_free(mm, index + i);
+	for (i = 1; guard_on(mm) && i < nr; i++)
+		guard_free(mm, index + i);
 	zone_put_run(&mm->nodes[node_of(mm, index)].zone, pages, nr);
 	if (rpcbuf_unlikely(wait_pending(mm)))
 		wait_wake(mm);

@@ -2,6 +2,8 @@
 #include <errno.h>
 
 #include <rpcbuf/mm/page.h>
+#include <rpcbuf/mm/poison.h>
+#include <rpcbuf/os/os.h>
 
 void page_refuse(struct rpcbuf *mm, const void *page)
 {
@@ -15,8 +17,10 @@ void page_refuse(struct rpcbuf *mm, const void *page)
 
 void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 {
+	void *callers[OS_CALLERS];
 	unsigned int i;
 
+	os_callers(callers);
 	for (i = 0; i < nr; i++) {
 		uint64_t index = arena_index(&mm->arena, pages[i]);
 
@@ -24,7 +28,9 @@ void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 		rpcbuf_assert(os_load(&mm->extra[index]) == 0);
 		if (__atomic_exchange_n(&mm->state[index], PAGE_OUT,
 					__ATOMIC_ACQ_REL) != PAGE_FREE)
-			os_panic("page %p was handed out twice", pages[i]);
+			os_panic("page %p was handed out twice: %s", pages[i],
+				 poison_owner(mm, index));
+		poison_out(mm, index, callers);
 	}
 }
 
@@ -32,8 +38,11 @@ void page_debug_free(struct rpcbuf *mm, uint64_t index)
 {
 	if (__atomic_exchange_n(&mm->state[index], PAGE_FREE,
 				__ATOMIC_ACQ_REL) != PAGE_OUT)
-		os_panic("page %p is released but is free already",
-			 arena_page(&mm->arena, index));
+		os_panic("page %p is released by thread %d but is free "
+			 "already: %s",
+			 arena_page(&mm->arena, index), os_thread_id(),
+			 poison_owner(mm, index));
+	poison_free(mm, index);
 }
 
 /*

@@ -14,6 +14,7 @@
 #ifndef RPCBUF_MM_PAGE_H
 #define RPCBUF_MM_PAGE_H
 
+#include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/instance.h>
 #include <rpcbuf/mm/slots.h>
 #include <rpcbuf/os/assert.h>
@@ -66,9 +67,14 @@ static inline bool page_drop(struct rpcbuf *mm, void *page)
 		return false;
 	}
 	/* Acquire: pairs with the release in page_drop_shared(). */
-	if (rpcbuf_unlikely(os_load_acquire(&mm->extra[index]) != 0))
-		return page_drop_shared(mm, index);
-	page_mark_free(mm, index);
+	if (rpcbuf_unlikely(os_load_acquire(&mm->extra[index]) != 0)) {
+		if (!page_drop_shared(mm, index))
+			return false;
+	} else {
+		page_mark_free(mm, index);
+	}
+	if (guard_on(mm))
+		guard_free(mm, index);
 	return true;
 }
 

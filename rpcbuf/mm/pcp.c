@@ -6,6 +6,7 @@
 
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp_fast.h>
+#include <rpcbuf/mm/stats.h>
 #include <rpcbuf/os/numa.h>
 
 static unsigned int node_of_cpu(const struct rpcbuf *mm, unsigned int cpu,
@@ -139,6 +140,12 @@ unsigned int pcp_take_singles(struct rpcbuf *mm, unsigned int node,
 		got = pcp_pop_singles(pcp, pages, want);
 	os_cpulock_release(&pcp->lock);
 	return got;
+}
+
+struct pcp *pcp_missed(struct rpcbuf *mm)
+{
+	stats_add(mm, STAT_trylock_misses, 1);
+	return NULL;
 }
 
 unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,

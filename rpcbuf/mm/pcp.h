@@ -71,6 +71,9 @@ unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 	__attribute__((cold, noinline));
 
+/* Counts a cache that was locked or closed; NULL, for the callers' sake. */
+struct pcp *pcp_missed(struct rpcbuf *mm) __attribute__((cold, noinline));
+
 /* What a refill took beyond its need goes to the cache of this CPU, if that is
  * of the node: a release, see wait.c. */
 void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,

@@ -13,6 +13,7 @@
 
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp_fast.h>
+#include <rpcbuf/mm/stats.h>
 
 /* Empties a copy of a cache into the zone. */
 static uint64_t pour(struct rpcbuf *mm, const struct pcp *copy)
@@ -99,6 +100,8 @@ uint64_t pcp_drain_all(struct rpcbuf *mm)
 	 * to the zone. */
 	drained += drain_depots(mm);
 	os_unlock(&mm->freezing);
+	stats_add(mm, STAT_drains, 1);
+	stats_add(mm, STAT_drained_pages, drained);
 	return drained;
 }
 
@@ -187,6 +190,7 @@ uint64_t pcp_decay(struct rpcbuf *mm)
 	}
 	drained += decay_depots(mm);
 	os_unlock(&mm->freezing);
+	stats_add(mm, STAT_drained_pages, drained);
 	return drained;
 }
 

@@ -11,6 +11,20 @@
 #include <rpcbuf/mm/slots.h>
 #include <rpcbuf/mm/wait.h>
 
+/*
+ * May be read while guard.c shuts the caches: who sees the old number finds them
+ * closed.  An atomic load where that is checked; elsewhere it would only keep
+ * the compiler from comparing in memory.
+ */
+SLOTS_INLINE unsigned int pcp_nr(const struct rpcbuf *mm)
+{
+#ifdef OS_HIDES_ASM
+	return os_load(&mm->nr_pcps);
+#else
+	return mm->nr_pcps;
+#endif
+}
+
 /* The cache of this CPU with its lock, or NULL: then use the zone. */
 SLOTS_INLINE struct pcp *pcp_trylock(struct rpcbuf *mm)
 {
@@ -26,12 +40,14 @@ SLOTS_INLINE struct pcp *pcp_trylock(struct rpcbuf *mm)
 		return rpcbuf_likely(os_cpulock_try_rseq(area, cpu,
 							 &mm->pcps[cpu].lock))
 			       ? &mm->pcps[cpu]
-			       : NULL;
+			       : pcp_missed(mm);
 	}
 #endif
 	cpu = os_cpu();
-	if (cpu >= mm->nr_pcps || !os_cpulock_try_atomic(&mm->pcps[cpu].lock))
+	if (cpu >= pcp_nr(mm))
 		return NULL;
+	if (rpcbuf_unlikely(!os_cpulock_try_atomic(&mm->pcps[cpu].lock)))
+		return pcp_missed(mm);
 	return &mm->pcps[cpu];
 }
 

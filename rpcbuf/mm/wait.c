@@ -48,6 +48,7 @@
 
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
 
@@ -91,8 +92,10 @@ void wait_wake_nolock(struct rpcbuf *mm)
 void wait_wake(struct rpcbuf *mm)
 {
 	os_lock(&mm->wait.lock);
-	if (mm->wait.first)
+	if (mm->wait.first) {
 		wait_wake_one(mm->wait.first);
+		stats_add(mm, STAT_wakes, 1);
+	}
 	unlock(mm);
 }
 
@@ -202,6 +205,10 @@ int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
 	       __atomic_load_n(&waiter->woken, __ATOMIC_SEQ_CST) == count)
 		err = os_futex_wait(&waiter->woken, count, deadline);
 	__atomic_store_n(&waiter->sleeping, 0, __ATOMIC_SEQ_CST);
+	if (waiter->mm) {
+		stats_add(waiter->mm, STAT_waits, 1);
+		stats_add(waiter->mm, STAT_wait_ns, os_now() - now);
+	}
 	return os_load_acquire(&waiter->woken) != count ? 0 : err;
 }
 

@@ -53,6 +53,11 @@ static int map_words(struct rpcbuf_page_pool *pool)
 	return 0;
 }
 
+static uint64_t inflight(const struct stats_pool *entry)
+{
+	return rpcbuf_page_pool_inflight(entry->name);
+}
+
 int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 			    const struct rpcbuf_page_pool_options *options)
 {
@@ -76,6 +81,9 @@ int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 	err = ring_init(&pool->ring, known.ring_size);
 	if (err)
 		goto unmap_words;
+	pool->in_stats.inflight = inflight;
+	pool->in_stats.name = pool;
+	stats_add_pool(mm, &pool->in_stats);
 	*out = pool;
 	return 0;
 

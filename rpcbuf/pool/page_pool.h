@@ -28,6 +28,7 @@
 #define RPCBUF_POOL_PAGE_POOL_H
 
 #include <rpcbuf/mm/page.h>
+#include <rpcbuf/mm/stats.h>
 #include <rpcbuf/page_pool.h>
 #include <rpcbuf/pool/ring.h>
 
@@ -47,6 +48,7 @@ struct rpcbuf_page_pool {
 	bool destroying;
 	size_t footprint; /* of the mapping that `words` is */
 	struct rpcbuf_page_pool_options options;
+	struct stats_pool in_stats;
 
 	/* The owner's. */
 	unsigned int nr_cached __attribute__((aligned(RING_LINE)));

@@ -110,6 +110,7 @@ int rpcbuf_page_pool_destroy(struct rpcbuf_page_pool *pool, uint64_t timeout_ns)
 	err = wait_for_pages(pool, timeout_ns);
 	if (err)
 		return err;
+	stats_del_pool(pool->mm, &pool->in_stats);
 	ring_free(&pool->ring);
 	os_unmap(pool->words, pool->footprint);
 	free(pool);

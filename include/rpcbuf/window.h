@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf/window.h - one pointer to pages that are scattered.
+ *
+ * A window maps the pages of a vector a second time, side by side in the order
+ * of the vector, for callers that must have all bytes in one place: a
+ * compressor, a parser that was written for files.  What is written through
+ * one mapping is seen through the other; to a compiler they are different
+ * bytes, so let a function call lie between a write here and a read there.
+ *
+ * Nothing is copied, yet it is not cheap: each stretch of adjacent pages costs a
+ * system call, some microseconds, and each page that is touched its share of
+ * a page fault, 0.1 us and more, about what copying it costs while source and
+ * copy fit in the processor's caches.  One pass over all bytes is therefore
+ * cheaper by a copy, measured up to 16 MiB; they get even at some 64 MiB.  A
+ * window pays where it is kept and used again and again, where few of many
+ * pages are looked at, where bytes are written as well (a copy would have to
+ * go back), and where there is no room for a copy.  `rpcbuf-bench alloc` shows
+ * what holds on a machine.
+ *
+ * Pages that are adjacent already need no second mapping: their window is where
+ * they lie, and costs nothing.
+ *
+ * Threads: any; a window is used by one at a time.
+ */
+#ifndef RPCBUF_WINDOW_H
+#define RPCBUF_WINDOW_H
+
+#include <rpcbuf/mm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rpcbuf_window {
+	void *address; /* of the first byte of the first page */
+	size_t length; /* bytes: whole pages */
+	bool mapped;   /* false: the pages lay side by side as they were */
+};
+
+/* Most pages of a window. */
+#define RPCBUF_WINDOW_MAX 65536u
+
+/*
+ * rpcbuf_window_map - make a window of @nr pages.
+ *
+ * @pages: none NULL; a page may be in there more than once.  They belong to the
+ * caller, who keeps them until the window is unmapped: whoever gets a page
+ * that was released too early is seen, and written to, through the window.
+ *
+ * Returns 0 with *window filled in; -EINVAL when @nr is 0 or above
+ * RPCBUF_WINDOW_MAX, or one of @pages is no page of the instance; -ENOTSUP
+ * when they are not adjacent and the instance was made without the option
+ * `windows`; -ENOMEM when the process has no addresses or mappings left
+ * (vm.max_map_count).  *window is untouched on failure.  Does not sleep.
+ */
+int rpcbuf_window_map(struct rpcbuf *mm, struct rpcbuf_window *window,
+		      unsigned int nr, void *const *pages);
+
+/* Ends a window, whose pages stay the caller's. */
+void rpcbuf_window_unmap(struct rpcbuf_window *window);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RPCBUF_WINDOW_H */

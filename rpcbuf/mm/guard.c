@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <rpcbuf/mm/fault.h>
+#include <rpcbuf/mm/guard.h>
+#include <rpcbuf/mm/harden.h>
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/pcp.h>
+
+/*
+ * Shut: closed by a freezer that never opens it.  No thread gets into such a
+ * cache, whatever it read of mm before; what was in it is in the zone.  Those
+ * who empty or walk caches find none.
+ */
+static void shut_caches(struct rpcbuf *mm)
+{
+	unsigned int cpu, nr = mm->nr_pcps;
+
+	os_lock(&mm->freezing);
+	for (cpu = 0; cpu < nr; cpu++)
+		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
+	os_cpulock_settle(mm->rseq);
+	os_store(&mm->nr_pcps, 0);
+	os_store(&mm->nr_pcps_rseq, 0);
+	for (cpu = 0; cpu < nr; cpu++) {
+		struct pcp *pcp = &mm->pcps[cpu];
+		uint32_t i, n;
+
+		os_cpulock_wait(&pcp->lock, mm->rseq);
+		pcp_give_runs(mm, pcp->runs, pcp->nr_runs);
+		for (i = 0; i < pcp->nr_singles; i += n) {
+			n = rpcbuf_min(pcp->nr_singles - i, PCP_WINDOW);
+			mm_give(mm, pcp->singles + i, n);
+		}
+		os_store(&pcp->nr_runs, 0);
+		os_store(&pcp->nr_singles, 0);
+		if (!mm->rseq)
+			os_cpulock_release(&pcp->lock);
+	}
+	os_unlock(&mm->freezing);
+	pcp_drain_all(mm); /* runs that were on their way to a depot */
+}
+
+static void open_caches(struct rpcbuf *mm)
+{
+	unsigned int cpu;
+
+	if (!mm->pcp_singles)
+		return;
+	os_lock(&mm->freezing);
+	for (cpu = 0; cpu < mm->nr_cpus; cpu++)
+		os_store_release(&mm->pcps[cpu].lock.closed, 0);
+	os_store(&mm->nr_pcps_rseq, mm->rseq ? mm->nr_cpus : 0);
+	os_store(&mm->nr_pcps, mm->nr_cpus);
+	os_unlock(&mm->freezing);
+}
+
+void guard_change(struct rpcbuf *mm, uint32_t set, uint32_t clear)
+{
+	uint32_t before, after;
+
+	os_lock(&mm->guarding);
+	before = mm->guard;
+	after = (before & ~clear) | set;
+	os_store(&mm->guard, after);
+	if (after && !before)
+		shut_caches(mm);
+	else if (before && !after)
+		open_caches(mm);
+	os_unlock(&mm->guarding);
+}
+
+int guard_create(struct rpcbuf *mm, const struct rpcbuf_options *options)
+{
+	uint32_t bits;
+	int err = harden_create(mm, options->harden, &bits);
+
+	if (err)
+		return err;
+	if (bits)
+		guard_change(mm, bits, 0);
+	err = fault_create(mm);
+	if (err)
+		harden_destroy(mm);
+	return err;
+}
+
+void guard_destroy(struct rpcbuf *mm)
+{
+	harden_destroy(mm);
+}
+
+unsigned int guard_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+			rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+{
+	unsigned int got = 0;
+
+	want = fault_limit(mm, gfp, want);
+	if (want)
+		got = harden_take(mm, gfp, node, mask, pages, want);
+	return got;
+}
+
+void *guard_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		     rpcbuf_nodemask_t mask, unsigned int nr)
+{
+	if (fault_limit(mm, gfp, nr) < nr)
+		return NULL;
+	return harden_take_run(mm, gfp, node, mask, nr);
+}
+
+bool guard_refuses(struct rpcbuf *mm, rpcbuf_gfp_t gfp)
+{
+	return fault_limit(mm, gfp, 1) == 0;
+}
+
+void guard_taken(struct rpcbuf *mm, void *first, uint64_t nr)
+{
+	harden_init(mm, first, nr);
+}
+
+void guard_free(struct rpcbuf *mm, uint64_t index)
+{
+	harden_free(mm, index);
+}

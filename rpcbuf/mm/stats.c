@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rpcbuf/mm/stats.h>
+#include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/assert.h>
+
+#define ONE(kind, name, what) +1
+_Static_assert(sizeof(struct rpcbuf_stats) ==
+		       sizeof(size_t) +
+			       sizeof(uint64_t) * (0 RPCBUF_STATS(ONE)),
+	       "a size and the members of the list");
+#undef ONE
+
+static size_t footprint(unsigned int nr_cpus)
+{
+	size_t length = sizeof(struct stats) +
+			nr_cpus * sizeof(struct stats_cpu);
+
+	return (length + RPCBUF_PAGE_SIZE - 1) & RPCBUF_PAGE_MASK;
+}
+
+int stats_create(struct rpcbuf *mm)
+{
+	void *address;
+	int err = os_map(&address, footprint(mm->nr_cpus), RPCBUF_PAGE_SIZE);
+
+	if (err)
+		return err;
+	mm->stats = address;
+	mm->stats->nr_cpus = mm->nr_cpus;
+	list_init(&mm->stats->pools);
+	return 0;
+}
+
+void stats_destroy(struct rpcbuf *mm)
+{
+	os_unmap(mm->stats, footprint(mm->nr_cpus));
+}
+
+void stats_add_pool(struct rpcbuf *mm, struct stats_pool *pool)
+{
+	os_lock(&mm->stats->lock);
+	list_add_tail(&pool->link, &mm->stats->pools);
+	os_unlock(&mm->stats->lock);
+}
+
+void stats_del_pool(struct rpcbuf *mm, struct stats_pool *pool)
+{
+	os_lock(&mm->stats->lock);
+	list_del(&pool->link);
+	os_unlock(&mm->stats->lock);
+}
+
+void rpcbuf_stats_pools(struct rpcbuf *mm,
+			void (*fn)(void *, const void *, uint64_t),
+			void *opaque)
+{
+	struct stats_pool *pool, *next;
+
+	os_lock(&mm->stats->lock);
+	list_for_each_entry_safe(pool, next, &mm->stats->pools,
+				 struct stats_pool, link)
+		fn(opaque, pool->name, pool->inflight(pool));
+	os_unlock(&mm->stats->lock);
+}
+
+static uint64_t sum(const struct stats *stats, enum stat_id id)
+{
+	uint64_t total = 0;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < stats->nr_cpus; cpu++)
+		total += os_load(&stats->cpus[cpu].count[id]);
+	return total;
+}
+
+static void add_pool(void *opaque, const void *pool, uint64_t inflight)
+{
+	struct rpcbuf_stats *stats = opaque;
+
+	(void)pool;
+	stats->pools++;
+	stats->inflight_pages += inflight;
+}
+
+int rpcbuf_stats_read(struct rpcbuf *mm, struct rpcbuf_stats *stats)
+{
+	struct rpcbuf_mm_counts counts;
+
+	if (stats->size != sizeof(*stats))
+		return -EINVAL;
+	memset(stats, 0, sizeof(*stats));
+	stats->size = sizeof(*stats);
+#define SUM(kind, name, what) stats->name = sum(mm->stats, STAT_##name);
+	RPCBUF_STATS_COUNTED(SUM)
+#undef SUM
+	rpcbuf_mm_counts(mm, &counts);
+	stats->total_pages = counts.pages_total;
+	stats->out_pages = counts.pages_out;
+	stats->cached_pages = counts.pages_cached;
+	stats->kept_pages = counts.pages_reserved;
+	stats->refused = counts.refused;
+	stats->waiting = wait_pending(mm);
+	stats->longest_hold_ns = counts.longest_hold_ns;
+	rpcbuf_stats_pools(mm, add_pool, stats);
+	return 0;
+}
+
+struct text {
+	char *start;
+	size_t len, at;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+print(struct text *text, const char *format, ...)
+{
+	size_t left = text->at < text->len ? text->len - text->at : 0;
+	va_list ap;
+
+	va_start(ap, format);
+	text->at += (size_t)vsnprintf(left ? text->start + text->at : NULL,
+				      left, format, ap);
+	va_end(ap);
+}
+
+size_t rpcbuf_stats_print(const struct rpcbuf_stats *stats, char *start,
+			  size_t len)
+{
+	struct text text = {.start = start, .len = len};
+
+#define LINE(kind, name, what) \
+	print(&text, #name " %" PRIu64 "\n", stats->name);
+	RPCBUF_STATS(LINE)
+#undef LINE
+	return text.at;
+}
+
+size_t rpcbuf_stats_json(const struct rpcbuf_stats *stats, char *start,
+			 size_t len)
+{
+	struct text text = {.start = start, .len = len};
+	const char *comma = "{";
+
+#define FIELD(kind, name, what)                                          \
+	print(&text, "%s\"" #name "\":%" PRIu64, comma, stats->name); \
+	comma = ",";
+	RPCBUF_STATS(FIELD)
+#undef FIELD
+	print(&text, "}");
+	return text.at;
+}
+
+const char *rpcbuf_stats_what(const char *wanted)
+{
+#define MATCH(kind, name, what)       \
+	if (!strcmp(wanted, #name)) \
+		return what;
+	RPCBUF_STATS(MATCH)
+#undef MATCH
+	return NULL;
+}
