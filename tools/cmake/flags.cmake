@@ -21,6 +21,12 @@ add_compile_options(${RPCBUF_WARNINGS} -fno-common
 add_compile_definitions(_GNU_SOURCE $<$<CONFIG:Debug>:RPCBUF_DEBUG=1>)
 include_directories("${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}")
 
+option(RPCBUF_COVERAGE "Count which lines the unit tests reach" OFF)
+if(RPCBUF_COVERAGE)
+	add_compile_options(--coverage -fprofile-update=atomic)
+	add_link_options(--coverage)
+endif()
+
 set(RPCBUF_SANITIZE "" CACHE STRING
 	"Sanitizers for the library and the unit tests: address,undefined or thread")
 if(RPCBUF_SANITIZE)
