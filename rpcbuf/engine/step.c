@@ -40,6 +40,15 @@ static void await_bytes(struct rpcbuf_conn *conn)
 		conn_check_times(conn);
 }
 
+/* What finishes the record under way, and no byte of the next: it would be
+ * held by somebody who is not favoured any more. */
+static size_t rest_of_record(const struct rpcbuf_conn *conn)
+{
+	return rpcbuf_stream_empty(&conn->stream)
+		       ? RPCBUF_PAGE_SIZE
+		       : rpcbuf_stream_wanted(&conn->stream);
+}
+
 /*
  * How many bytes one receive of @conn may take, for what partial records hold.
  * At the limit only one connection goes on, to the end of its record.  Of
@@ -53,8 +62,10 @@ static size_t may_receive(struct rpcbuf_conn *conn)
 	uint64_t limit = engine->held_limit;
 	struct rpcbuf_conn *none = NULL;
 
-	if (conn->outgoing || os_load_acquire(&engine->favoured) == conn)
+	if (conn->outgoing)
 		return SIZE_MAX;
+	if (os_load_acquire(&engine->favoured) == conn)
+		return rest_of_record(conn);
 	if (held < limit)
 		return (limit - held) * RPCBUF_PAGE_SIZE;
 	if (rpcbuf_stream_empty(&conn->stream) &&
@@ -63,7 +74,7 @@ static size_t may_receive(struct rpcbuf_conn *conn)
 	if (!os_cas_acquire(&engine->favoured, &none, conn))
 		return 0;
 	conn->favoured_ns = conn->loop->now_ns;
-	return SIZE_MAX;
+	return rest_of_record(conn);
 }
 
 static void park(struct rpcbuf_conn *conn)

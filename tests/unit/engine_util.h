@@ -25,7 +25,7 @@
 #define REPLY_BYTES (RPCBUF_MARK_SIZE + RPCBUF_REPLY_MIN)
 
 /* How the handler treats a call: bits 31 to 28 of its xid. */
-enum { ECHO, BLOCK, LATER };
+enum { ECHO, BLOCK, LATER, SLOW };
 /* How long it is: bits 27 to 24. */
 enum { SMALL, MEDIUM, LARGE, LONGEST };
 
@@ -217,6 +217,8 @@ static inline void on_call(struct rpcbuf_call *call)
 	count(peer->calls);
 	if (xid[0] >> 4 == BLOCK)
 		wait_at_gate();
+	if (xid[0] >> 4 == SLOW)
+		usleep(xid[3] * 20);
 	if (xid[0] >> 4 != LATER) {
 		reply(call);
 		return;
@@ -347,6 +349,8 @@ static inline void server_stop(void)
 
 static inline void peer_connect(struct peer *peer)
 {
+	/* What one connects, another must not accept. */
+	static pthread_mutex_t connecting = PTHREAD_MUTEX_INITIALIZER;
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
 	int one = 1;
@@ -355,9 +359,11 @@ static inline void peer_connect(struct peer *peer)
 	pthread_mutex_init(&peer->sending, NULL);
 	must(getsockname(server.listener, (void *)&address, &len) == 0);
 	peer->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pthread_mutex_lock(&connecting);
 	must(connect(peer->client, (void *)&address, len) == 0);
 	setsockopt(peer->client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	peer->fd = accept(server.listener, NULL, NULL);
+	pthread_mutex_unlock(&connecting);
 	must(peer->fd >= 0);
 	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
@@ -457,6 +463,18 @@ static inline bool receive_reply(struct peer *peer, uint32_t *xid)
 	return true;
 }
 
+static inline void receive_reply_or_say(struct peer *peer, uint32_t *xid)
+{
+	if (receive_reply(peer, xid))
+		return;
+	fprintf(stderr,
+		"a reply is missing: %u calls, closed %u times, reason %d; "
+		"last line of the log: %s\n",
+		seen(peer->calls), seen(peer->closed), peer->reason,
+		server.log);
+	abort();
+}
+
 /* Exactly the replies to calls numbered from @first, in any order. */
 static inline void receive_replies(struct peer *peer, uint32_t first,
 				   unsigned int nr)
@@ -465,7 +483,7 @@ static inline void receive_replies(struct peer *peer, uint32_t first,
 	uint32_t xid;
 
 	for (unsigned int i = 0; i < nr; i++) {
-		must(receive_reply(peer, &xid));
+		receive_reply_or_say(peer, &xid);
 		xid = (xid & 0xffffff) - first;
 		must(xid < nr && !got[xid]);
 		got[xid] = true;

@@ -41,21 +41,23 @@ static void finish(void)
 struct client {
 	struct peer *peer;
 	uint64_t seed;
-	unsigned int rounds;
+	unsigned int rounds, depth; /* calls sent before a reply is read */
 	int how;
 	bool answered;
 };
 
-/* Large calls one after the other: each is answered. */
+/* Large calls, some at a time: each is answered. */
 static void *call_large(void *arg)
 {
 	struct client *c = arg;
 
-	for (uint32_t i = 0; i < c->rounds; i++) {
-		uint32_t size = test_below(&c->seed, 4);
+	for (uint32_t i = 0; i < c->rounds; i += c->depth) {
+		for (uint32_t n = 0; n < c->depth; n++) {
+			uint32_t size = test_below(&c->seed, 4);
 
-		must(send_call(c->peer, XID(c->how, size, i)));
-		receive_replies(c->peer, i, 1);
+			must(send_call(c->peer, XID(c->how, size, i + n)));
+		}
+		receive_replies(c->peer, i, c->depth);
 	}
 	c->answered = true;
 	return NULL;
@@ -87,7 +89,8 @@ START_TEST(all_at_once)
 {
 	struct client client = { .rounds = TEST_ROUNDS(50), .how = ECHO };
 
-	start((unsigned int)_i % 2 + 1, (unsigned int)_i / 2 * 40, 60);
+	client.depth = _i & 4 ? 5 : 1;
+	start(_i & 1 ? 2 : 1, _i & 2 ? 40 : 0, 60);
 	run_clients(call_large, &client);
 	check_alive(&small);
 	ck_assert_uint_eq(stats().records_refused, 0);
@@ -111,7 +114,9 @@ static void *finish_later(void *arg)
 /* The pages are with calls that somebody finishes by and by. */
 START_TEST(pages_in_flight)
 {
-	struct client client = { .rounds = TEST_ROUNDS(50), .how = LATER };
+	struct client client = { .rounds = TEST_ROUNDS(50),
+				 .depth = 1,
+				 .how = LATER };
 	pthread_t thread;
 
 	start((unsigned int)_i + 1, 0, 60);
@@ -232,7 +237,7 @@ int main(void)
 	TCase *tcase = tcase_create("budget");
 
 	tcase_set_timeout(tcase, 3 * GUARD_S);
-	tcase_add_loop_test(tcase, all_at_once, 0, 4);
+	tcase_add_loop_test(tcase, all_at_once, 0, 8);
 	tcase_add_loop_test(tcase, pages_in_flight, 0, 2);
 	tcase_add_loop_test(tcase, halves, 0, 4);
 	tcase_add_loop_test(tcase, small_calls_pass, 0, 2);
