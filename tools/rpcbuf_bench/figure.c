@@ -9,33 +9,6 @@
  * counts. */
 #define TRIES 8
 
-const struct case_info case_infos[NR_CASES] = {
-	[CASE_SAME] = {.name = "same",
-		       .about = "one thread fills n pages, then releases them",
-		       .sizes = {1, 16, 64, 256}},
-	[CASE_CROSS] = {.name = "cross",
-			.about = "one thread fills, another one releases",
-			.sizes = {64, 256}},
-	[CASE_PAIR] = {.name = "pair",
-		       .about = "two threads on two CPUs at once, each for "
-				"itself",
-		       .sizes = {1, 16, 64, 256}},
-	[CASE_TOUCH] = {.name = "touch",
-			.about = "a cache line of each page is written in "
-				 "between",
-			.sizes = {1, 16, 64, 256}},
-	[CASE_REPLAY] = {.name = "replay",
-			 .about = "a mix of requests, one after the other",
-			 .mixed = true},
-	[CASE_FACES] = {.name = "faces",
-			.about = "array, list and callback side by side",
-			.sizes = {10, 15, 64, 128}},
-	[CASE_POOL] = {.name = "pool",
-		       .about =
-			       "a page pool, refilled by bulk and page by page",
-		       .sizes = {1, 64}},
-};
-
 static bool add(struct bench *bench, enum bench_case which, unsigned int nr)
 {
 	struct figure *figure = &bench->figures[bench->nr_figures++];
@@ -179,29 +152,43 @@ static unsigned long calibrate(const struct bench *bench, struct crew *crew,
 	return rounds ? rounds : 1;
 }
 
-static bool take(const struct bench *bench, struct crew *crew,
-		 const struct figure *figure, const struct peer *peer,
-		 struct value *value)
+/* ns per page; 0 when the peer ran short. */
+static double try_undisturbed(const struct bench *bench, struct crew *crew,
+			      const struct figure *figure,
+			      const struct peer *peer, struct value *value)
 {
 	double pages = figure->nr ? figure->nr : (double)bench->mix.total;
 	bool disturbed = true;
 	double ns, best = 0;
 
-	if (!value->rounds)
-		value->rounds = calibrate(bench, crew, figure, peer);
-	if (!value->rounds)
-		return false;
 	for (int i = 0; i < TRIES && disturbed; i++) {
 		ns = sample(bench, crew, figure, peer, value->rounds,
 			    &disturbed);
 		if (ns == 0)
-			return false;
+			return 0;
 		if (!disturbed || best == 0 || ns < best)
 			best = ns;
 	}
 	value->disturbed += disturbed;
-	value->samples[value->nr++] = best / (double)value->rounds / pages;
-	return true;
+	return best / (double)value->rounds / pages;
+}
+
+static bool take(const struct bench *bench, struct crew *crew,
+		 const struct figure *figure, const struct peer *peer,
+		 struct value *value)
+{
+	const struct figure alone = {.which = CASE_SAME, .nr = figure->nr};
+	unsigned int nr = value->nr++;
+
+	if (!value->rounds)
+		value->rounds = calibrate(bench, crew, figure, peer);
+	if (!value->rounds)
+		return false;
+	value->samples[nr] = try_undisturbed(bench, crew, figure, peer, value);
+	if (figure->which == CASE_PAIR)
+		value->alone[nr] =
+			try_undisturbed(bench, crew, &alone, peer, value);
+	return value->samples[nr] > 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -214,8 +201,10 @@ static int compare(const void *a, const void *b)
 static void conclude(struct value *value)
 {
 	qsort(value->samples, value->nr, sizeof(*value->samples), compare);
+	qsort(value->alone, value->nr, sizeof(*value->alone), compare);
 	value->low = value->samples[value->nr / 4];
 	value->median = value->samples[value->nr / 2];
+	value->median_alone = value->alone[value->nr / 2];
 	value->high = value->samples[value->nr * 3 / 4];
 }
 

@@ -27,11 +27,13 @@ extern const struct case_info case_infos[NR_CASES];
 
 struct value {
 	double samples[FIGURE_REPEATS]; /* ns per page */
+	double alone[FIGURE_REPEATS];	/* case pair: one thread, right after */
 	unsigned int nr;
 	unsigned int disturbed; /* samples that the kernel interrupted */
 	unsigned long rounds;	/* of a sample, once it is known */
 	double median;
 	double low, high; /* quartiles */
+	double median_alone;
 };
 
 struct figure {

@@ -92,6 +92,16 @@ static void add_replay(struct list *list, double ours)
 	add(list, CASE_REPLAY, 0, "the fastest peer", 1.0, ours, best);
 }
 
+static void add_pair(struct list *list, unsigned int nr)
+{
+	const struct value *value =
+		figure_value(list->bench, CASE_PAIR, nr, &peer_rpcbuf);
+
+	if (value)
+		add(list, CASE_PAIR, nr, "one thread, right after", PAIR_LIMIT,
+		    value->median, value->median_alone);
+}
+
 unsigned int goals_list(const struct bench *bench, struct goal goals[GOALS_MAX])
 {
 	struct list list = {.bench = bench, .goals = goals};
@@ -107,8 +117,7 @@ unsigned int goals_list(const struct bench *bench, struct goal goals[GOALS_MAX])
 		if (which == CASE_REPLAY)
 			add_replay(&list, ours);
 		if (which == CASE_PAIR)
-			add(&list, which, nr, "one thread", PAIR_LIMIT, ours,
-			    median(bench, CASE_SAME, nr, &peer_rpcbuf));
+			add_pair(&list, nr);
 		if (which == CASE_POOL)
 			add(&list, which, nr, "one by one, by bulk", 1.0,
 			    median(bench, which, nr, &peer_pool),

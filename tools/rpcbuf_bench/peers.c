@@ -5,10 +5,12 @@
 #include "peers.h"
 
 static struct peer *const known[] = {
-	&peer_rpcbuf,	   &peer_list,		&peer_callback, &peer_pool,
-	&peer_pool_single, &peer_pool_recycled, &peer_aged,	&peer_scattered,
-	&peer_dpdk,	   &peer_tcmalloc,	&peer_jemalloc, &peer_mimalloc,
-	&peer_glibc,	   &peer_copy,
+	&peer_rpcbuf,	     &peer_list,	&peer_callback,
+	&peer_pool,	     &peer_pool_single, &peer_pool_recycled,
+	&peer_window_window, &peer_window_kept, &peer_window_copy,
+	&peer_aged,	     &peer_scattered,	&peer_dpdk,
+	&peer_tcmalloc,	     &peer_jemalloc,	&peer_mimalloc,
+	&peer_glibc,	     &peer_copy,
 };
 #define NR_KNOWN (sizeof(known) / sizeof(*known))
 _Static_assert(NR_KNOWN <= PEERS_MAX, "room for all of them");

@@ -7,10 +7,11 @@
 
 #include "peer.h"
 
-#define PEERS_MAX 16u
+#define PEERS_MAX 24u
 
 extern struct peer peer_rpcbuf, peer_aged, peer_scattered;
 extern struct peer peer_list, peer_callback;
+extern struct peer peer_window_window, peer_window_kept, peer_window_copy;
 extern struct peer peer_dpdk, peer_tcmalloc, peer_jemalloc, peer_mimalloc;
 extern struct peer peer_glibc, peer_copy;
 extern struct peer peer_pool, peer_pool_single, peer_pool_recycled;

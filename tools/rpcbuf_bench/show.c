@@ -65,12 +65,30 @@ static void show_goals(const struct goal *goals, unsigned int nr,
 			printf("  %6.2f", goal->ratio);
 		else
 			printf("  %6s", "-");
-		printf(" of %-20s at most %4.2f: %s", goal->against,
+		printf(" of %-24s at most %4.2f: %s", goal->against,
 		       goal->limit, goal_verdict(goal));
 		if (which == CASE_POOL && goal->ratio > 0)
 			printf(" (a gain of %.1f%%)", 100 / goal->ratio - 100);
 		putchar('\n');
 	}
+}
+
+/* The smallest vector that a window serves faster than a copy does. */
+static void show_break_even(const struct bench *bench)
+{
+	for (unsigned int i = 0; i < bench->nr_figures; i++) {
+		unsigned int nr = bench->figures[i].nr;
+		const struct value *window = figure_value(
+			bench, CASE_WINDOW, nr, &peer_window_window);
+		const struct value *copy =
+			figure_value(bench, CASE_WINDOW, nr, &peer_window_copy);
+
+		if (!window || !copy || window->median > copy->median)
+			continue;
+		printf("  a window pays from %u pages on\n", nr);
+		return;
+	}
+	printf("  a window that is used once pays at none of these sizes\n");
 }
 
 static unsigned int disturbed(const struct bench *bench)
@@ -100,6 +118,8 @@ void show(const struct bench *bench)
 		if (i + 1 == bench->nr_figures ||
 		    figure[1].which != figure->which)
 			show_goals(goals, nr_goals, figure->which);
+		if (figure->which == CASE_WINDOW && figure->nr == 16384)
+			show_break_even(bench);
 	}
 	if (disturbed(bench))
 		printf("\n%u runs had to share a CPU: the machine is busy.\n",
