@@ -219,9 +219,9 @@ START_TEST(parked_connections_end)
 	eventually(stats().parked_pages > 0);
 	for (i = 0; i < PEERS / 3; i++)
 		rpcbuf_conn_drop(peers[i].conn);
+	pthread_create(&thread, NULL, finish_later, NULL);
 	for (i = 0; i < PEERS / 3; i++)
 		expect_closed(&peers[i], RPCBUF_CLOSE_DROPPED);
-	pthread_create(&thread, NULL, finish_later, NULL);
 	for (; i < PEERS; i++)
 		receive_replies(&peers[i], 1, 1);
 	__atomic_store_n(&finishing, true, __ATOMIC_RELEASE);
