@@ -112,8 +112,9 @@ struct rpcbuf_options {
  * 1/680 of the budget, committed on use) cannot be had.  *mm is untouched on
  * failure.
  *
- * The instance belongs to the process that made it: after fork(2) the child
- * may read the pages it inherited, and must not call the library on it.
+ * The instance belongs to the process that made it.  After fork(2) the child may
+ * read the pages that it inherited; it gets none, releases are ignored, and a
+ * sentence on standard error says so once.  rpcbuf_destroy() unmaps it there.
  */
 int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options);
 

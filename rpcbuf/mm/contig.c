@@ -7,7 +7,6 @@
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
-#include <rpcbuf/mm/wait.h>
 
 static uint32_t blocks_of(uint64_t nr)
 {
@@ -17,8 +16,6 @@ static uint32_t blocks_of(uint64_t nr)
 /* Block by block, so that no hold of the zone's lock is longer than that. */
 static void put(struct rpcbuf *mm, char *first, uint64_t nr)
 {
-	uint64_t index = arena_index(&mm->arena, first);
-	struct zone *zone = &mm->nodes[node_of(mm, index)].zone;
 	unsigned int n;
 
 	for (; nr; nr -= n, first += n * RPCBUF_PAGE_SIZE) {
@@ -26,10 +23,8 @@ static void put(struct rpcbuf *mm, char *first, uint64_t nr)
 				    ZONE_BLOCK_PAGES;
 
 		n = (unsigned int)rpcbuf_min(nr, ZONE_BLOCK_PAGES - in_block);
-		zone_put_run(zone, first, n);
+		mm_give_run(mm, first, n);
 	}
-	if (rpcbuf_unlikely(wait_pending(mm)))
-		wait_wake(mm);
 }
 
 static void *take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)

@@ -2,13 +2,12 @@
 /*
  * Making and unmaking an instance.
  *
- * Fork: an instance belongs to the process that made it.  A child gets a
- * copy-on-write copy, in which a lock may be held by a thread that does not
- * exist there; it may read pages, and must not call the library on it.
+ * An instance belongs to the process that made it, see fork.h.
  */
 #include <errno.h>
 #include <string.h>
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
@@ -158,6 +157,8 @@ static int create_more(struct rpcbuf *mm, const struct rpcbuf_options *options)
 		err = poison_create(mm);
 	if (!err)
 		err = guard_create(mm, options);
+	if (!err)
+		err = fork_watch(mm);
 	return err;
 }
 
@@ -204,8 +205,10 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 {
 	node_flush(mm);
 	pcp_drain_all(mm);
-	if (wait_pending(mm) || node_nr_free(mm) != mm->arena.nr_pages)
+	if (!mm->forked &&
+	    (wait_pending(mm) || node_nr_free(mm) != mm->arena.nr_pages))
 		return -EBUSY;
+	fork_unwatch(mm);
 	unmap_all(mm);
 	return 0;
 }

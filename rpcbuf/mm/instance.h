@@ -27,6 +27,12 @@
 
 #define MM_CACHE_LINE 64
 
+enum fork_state {
+	FORK_NONE,
+	FORK_CHILD, /* and not told yet */
+	FORK_TOLD,
+};
+
 struct pcp;
 struct mm_node;
 struct stats;
@@ -81,6 +87,9 @@ struct rpcbuf {
 	void (*reclaim_wake)(struct rpcbuf *mm);
 	uint32_t reclaim_asked;
 
+	struct rpcbuf *next; /* of the process: fork.c */
+	uint32_t forked;     /* enum fork_state */
+
 	uint64_t refused __attribute__((aligned(MM_CACHE_LINE)));
 	uint64_t reserved; /* pages in reserves: mempool.c */
 	struct os_lock freezing __attribute__((aligned(MM_CACHE_LINE)));
@@ -95,6 +104,9 @@ struct rpcbuf {
  * queue if there is one.  At most ZONE_BATCH.
  */
 void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr);
+
+/* The same for a run of pages that lies within a block of the zone. */
+void mm_give_run(struct rpcbuf *mm, void *first, unsigned int nr);
 
 /* The same without waiting for a lock: node.c, zone_defer.c. */
 void mm_give_nolock(struct rpcbuf *mm, void *const *pages, unsigned int nr);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <rpcbuf/mm/bulk.h>
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
@@ -210,6 +211,8 @@ unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 {
 	unsigned int got = 0;
 
+	if (fork_is_child(mm))
+		return 0;
 	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK) {
 		got = try_walk(mm, gfp, node, mask, pages, want);
 		stats_add(mm, STAT_nolock_pages, got);
@@ -285,8 +288,11 @@ void *node_take_run_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			      unsigned int node, rpcbuf_nodemask_t mask,
 			      unsigned int nr)
 {
-	void *first = walk_run(mm, gfp, node, mask, nr);
+	void *first;
 
+	if (fork_is_child(mm))
+		return NULL;
+	first = walk_run(mm, gfp, node, mask, nr);
 	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
 		return first;
 	if (zone_nr_free(zone_of(mm, node)) <= zone_of(mm, node)->low)
@@ -299,7 +305,7 @@ void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr)
 	unsigned int here = node_here(mm), i;
 	void *first = NULL;
 
-	if (guard_on(mm) && guard_refuses(mm, gfp))
+	if (fork_is_child(mm) || (guard_on(mm) && guard_refuses(mm, gfp)))
 		return NULL;
 	for (i = 0; i < mm->nr_nodes && !first; i++) {
 		struct zone *zone = zone_of(mm, fallback(mm, here, i));
@@ -329,9 +335,22 @@ uint64_t node_flush(struct rpcbuf *mm)
 	uint64_t flushed = 0;
 	unsigned int node;
 
+	if (mm->forked)
+		return 0;
 	for (node = 0; node < mm->nr_nodes; node++)
 		flushed += zone_flush(zone_of(mm, node));
 	return flushed;
+}
+
+void mm_give_run(struct rpcbuf *mm, void *first, unsigned int nr)
+{
+	uint64_t index = arena_index(&mm->arena, first);
+
+	if (fork_is_child(mm))
+		return;
+	zone_put_run(zone_of(mm, node_of(mm, index)), first, nr);
+	if (rpcbuf_unlikely(wait_pending(mm)))
+		wait_wake(mm);
 }
 
 uint64_t node_nr_free(const struct rpcbuf *mm)
@@ -363,6 +382,8 @@ void mm_give(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 {
 	unsigned int n, node;
 
+	if (fork_is_child(mm))
+		return;
 	stats_add(mm, STAT_zone_puts, 1);
 	stats_add(mm, STAT_zone_put_pages, nr);
 	for (; nr; nr -= n, pages += n) {
@@ -377,6 +398,8 @@ void mm_give_nolock(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 {
 	unsigned int n, node, i;
 
+	if (fork_is_child(mm))
+		return;
 	stats_add(mm, STAT_zone_puts, 1);
 	stats_add(mm, STAT_zone_put_pages, nr);
 	for (; nr; nr -= n, pages += n) {

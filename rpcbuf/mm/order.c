@@ -9,7 +9,6 @@
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
-#include <rpcbuf/mm/wait.h>
 
 _Static_assert(RPCBUF_ORDER_MAX == ZONE_BLOCK_ORDER, "orders of the zone");
 
@@ -88,9 +87,7 @@ void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 		page_mark_free(mm, index + i);
 	for (i = 1; guard_on(mm) && i < nr; i++)
 		guard_free(mm, index + i);
-	zone_put_run(&mm->nodes[node_of(mm, index)].zone, pages, nr);
-	if (rpcbuf_unlikely(wait_pending(mm)))
-		wait_wake(mm);
+	mm_give_run(mm, pages, nr);
 }
 
 unsigned int rpcbuf_alloc_bulk_orders(struct rpcbuf *mm, rpcbuf_gfp_t gfp,

@@ -84,6 +84,8 @@ uint64_t pcp_drain_all(struct rpcbuf *mm)
 	unsigned int cpu;
 	struct pcp copy;
 
+	if (mm->forked)
+		return 0;
 	os_lock(&mm->freezing);
 	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
 		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
@@ -167,6 +169,8 @@ uint64_t pcp_decay(struct rpcbuf *mm)
 	uint64_t drained = 0;
 	struct pcp copy;
 
+	if (mm->forked)
+		return 0;
 	os_lock(&mm->freezing);
 	for (cpu = 0; cpu < mm->nr_pcps; cpu++) {
 		if (!has_decayed(&mm->pcps[cpu]))

@@ -46,6 +46,7 @@
  */
 #include <errno.h>
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/stats.h>
@@ -103,6 +104,8 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 {
 	struct rpcbuf_waiter *waiter;
 
+	if (fork_is_child(mm))
+		return;
 	os_lock(&mm->wait.lock);
 	for (waiter = mm->wait.first; waiter; waiter = waiter->next)
 		wait_wake_one(waiter);
@@ -133,7 +136,7 @@ static bool append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 
 void rpcbuf_wait_join(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
-	if (waiter->mm)
+	if (waiter->mm || fork_is_child(mm))
 		return;
 	os_lock(&mm->wait.joining);
 	if (append(mm, waiter))

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,6 +139,11 @@ void os_membarrier_rseq(void)
 			   MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0);
 
 	rpcbuf_assert(ret == 0);
+}
+
+int os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void))
+{
+	return pthread_atfork(before, parent, child) ? -ENOMEM : 0;
 }
 
 void os_yield(void)

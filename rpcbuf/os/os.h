@@ -73,6 +73,10 @@ int os_thread_id(void);
  */
 bool os_thread_sleeps(int id);
 
+/* Has these called around every fork(2) from now on, for good: the first before
+ * it, the second in the parent, the third in the child.  0 or -ENOMEM. */
+int os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
+
 /* Lets another thread run: for waits that should end at any moment. */
 void os_yield(void);
 
