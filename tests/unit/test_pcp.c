@@ -315,6 +315,42 @@ START_TEST(depot_carries_runs)
 }
 END_TEST
 
+/* Nothing free but single pages: vectors come from cached ones, and from runs
+ * again when there are some. */
+START_TEST(scattered_zone)
+{
+	void **all = calloc(8192, sizeof(*all)), *pages[64];
+	struct pcp *pcp;
+	unsigned int i;
+
+	run_on(0);
+	mm = test_create(8192);
+	pcp = &mm->pcps[0];
+	fill(all, 8192);
+	for (i = 0; i < 8192; i += 2)
+		rpcbuf_free_run(mm, 1, all + i);
+	fill(pages, 64);
+	ck_assert_uint_eq(pcp->scattered, 1);
+	rpcbuf_free_bulk_array(mm, 64, pages);
+	ck_assert_uint_ge(pcp->nr_singles, 64);
+	for (i = 0; i < 100; i++) {
+		fill(pages, 64);
+		rpcbuf_free_bulk_array(mm, 64, pages);
+	}
+	test_is_valid(mm);
+	rpcbuf_free_run(mm, 8192, all);
+	pcp_drain_all(mm);
+	pcp_decay(mm);
+	ck_assert_uint_eq(pcp->scattered, 0);
+	fill(pages, 64);
+	ck_assert_uint_eq(test_nr_runs(pages, 64), 1);
+	rpcbuf_free_bulk_array(mm, 64, pages);
+	ck_assert_uint_eq(pcp->nr_runs, 4);
+	test_destroy(mm);
+	free(all);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("pcp");
@@ -332,6 +368,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, limits_adapt);
 	tcase_add_test(tcase, idle_cpus_are_drained);
 	tcase_add_test(tcase, depot_carries_runs);
+	tcase_add_test(tcase, scattered_zone);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
 }
