@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <rpcbuf/budget.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -213,6 +214,8 @@ static void stop_engine(void)
 {
 	int err = rpcbuf_engine_stop(takeover.engine, STOP_MS);
 
+	/* Whatever happens to the instance: its code may be unmapped soon. */
+	rpcbuf_maintain_stop(takeover.mm);
 	xprt_unhook();
 	payload_unhook();
 	stats_file_close(takeover.engine, takeover.mm);

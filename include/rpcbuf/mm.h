@@ -73,6 +73,13 @@ struct rpcbuf_options {
 				 * commas, adds to it */
 	bool windows;		/* memory that rpcbuf/window.h can map again:
 				 * counted as shared, never in hugepages */
+	uint64_t memory_max;	/* the most that rpcbuf_set_budget() may set, in
+				 * bytes, up to RPCBUF_MEMORY_MAX: address space
+				 * for so much is reserved; 0: `memory` */
+	bool no_thread;		/* no thread for maintenance: the program calls
+				 * rpcbuf_maintain() (rpcbuf/budget.h) */
+	bool no_pressure;	/* the thread does not listen for the system's
+				 * memory pressure */
 };
 
 /*
@@ -109,8 +116,9 @@ struct rpcbuf_options {
  * Address space is reserved here; memory is committed page by page when it is
  * first written to.  Returns 0 and stores the instance in *mm; -EINVAL when
  * an option is out of range, -ENOMEM when address space or bookkeeping (about
- * 1/680 of the budget, committed on use) cannot be had.  *mm is untouched on
- * failure.
+ * 1/680 of the budget, committed on use) cannot be had, -EAGAIN or -EMFILE when
+ * the thread cannot be started or has no descriptor for its wakes.  *mm is
+ * untouched on failure.
  *
  * The instance belongs to the process that made it.  After fork(2) the child may
  * read the pages that it inherited; it gets none, releases are ignored, and a
@@ -121,7 +129,9 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options);
 /*
  * rpcbuf_destroy - unmap an instance.
  *
- * Every page must be back and no thread may be inside a call on @mm.
+ * Every page must be back and no thread may be inside a call on @mm.  Ends the
+ * instance's thread, if it has one, and waits for that; so the caller holds no
+ * lock that a shrinker or a consumer of reports takes.
  * Returns 0, or -EBUSY while pages are out or a waiter is queued; the instance
  * is then unharmed.
  */

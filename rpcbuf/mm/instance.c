@@ -9,6 +9,7 @@
 
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
+#include <rpcbuf/mm/maintain.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
@@ -20,7 +21,7 @@
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/ticks.h>
 
-_Static_assert(sizeof(struct rpcbuf_options) == 32,
+_Static_assert(sizeof(struct rpcbuf_options) == 48,
 	       "a new option goes to the end, and read_options() knows its "
 	       "default for callers that are older");
 
@@ -40,8 +41,11 @@ static int read_options(struct rpcbuf_options *known,
 			return -EINVAL;
 	*known = (struct rpcbuf_options)RPCBUF_OPTIONS_INIT;
 	memcpy(known, given, rpcbuf_min(given->size, sizeof(*known)));
+	if (!known->memory_max)
+		known->memory_max = known->memory;
 	if (known->memory < RPCBUF_MEMORY_MIN ||
-	    known->memory > RPCBUF_MEMORY_MAX)
+	    known->memory > known->memory_max ||
+	    known->memory_max > RPCBUF_MEMORY_MAX)
 		return -EINVAL;
 	if (known->nodes > RPCBUF_NODES_MAX ||
 	    known->nodes * (uint64_t)OS_HUGE_SIZE > known->memory)
@@ -126,7 +130,6 @@ static void init_nodes(struct rpcbuf *mm, bool real)
 		zone_init(&node->zone, &node->slice,
 			  mm->blocks + (first >> ZONE_BLOCK_ORDER),
 			  mm->links + first);
-		node_watermarks(&node->zone);
 		depot_init(&node->runs, node->slice.nr_pages, RUN_PAGES);
 		depot_init(&node->loose, node->slice.nr_pages, 1);
 		if (real)
@@ -173,7 +176,7 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	err = read_options(&known, options);
 	if (err)
 		return err;
-	nr_pages = known.memory >> RPCBUF_PAGE_SHIFT;
+	nr_pages = known.memory_max >> RPCBUF_PAGE_SHIFT;
 	err = map_bookkeeping(&new, nr_pages, nr_cpus, choose_nodes(&known));
 	if (err)
 		return err;
@@ -191,9 +194,17 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	new->made_ns = os_now();
 	new->rseq = os_cpulock_rseq();
 	new->wide = os_cpu_has_avx2();
+	budget_init(new, known.memory >> RPCBUF_PAGE_SHIFT);
 	pcp_init(new, known.nodes != 0);
 	err = create_more(new, &known);
 	if (err) {
+		unmap_all(new);
+		return err;
+	}
+	if (!known.no_thread)
+		err = maintain_start(new, !known.no_pressure);
+	if (err) {
+		fork_unwatch(new);
 		unmap_all(new);
 		return err;
 	}
@@ -201,13 +212,43 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	return 0;
 }
 
+/* Pages that are where they belong.  Locks: nothing is on its way. */
+static uint64_t at_home(struct rpcbuf *mm, uint64_t *cached)
+{
+	bool lock = !mm->forked; /* nobody there to let go of them */
+	uint64_t sum;
+
+	if (lock) {
+		os_lock(&mm->report.giving);
+		os_lock(&mm->budget.lock);
+		os_lock(&mm->freezing);
+	}
+	*cached = pcp_nr_cached(mm);
+	sum = *cached + node_nr_free(mm) + mm->budget.withheld +
+	      os_load(&mm->report.isolated);
+	if (lock) {
+		os_unlock(&mm->freezing);
+		os_unlock(&mm->budget.lock);
+		os_unlock(&mm->report.giving);
+	}
+	return sum;
+}
+
 int rpcbuf_destroy(struct rpcbuf *mm)
 {
-	node_flush(mm);
-	pcp_drain_all(mm);
-	if (!mm->forked &&
-	    (wait_pending(mm) || node_nr_free(mm) != mm->arena.nr_pages))
-		return -EBUSY;
+	uint64_t cached;
+	bool busy;
+
+	if (!mm->forked) {
+		os_lock(&mm->maintain.pass);
+		node_flush(mm);
+		busy = wait_pending(mm) ||
+		       at_home(mm, &cached) != mm->arena.nr_pages;
+		os_unlock(&mm->maintain.pass);
+		if (busy)
+			return -EBUSY;
+	}
+	maintain_close(mm);
 	fork_unwatch(mm);
 	unmap_all(mm);
 	return 0;
@@ -215,20 +256,19 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 
 void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
 {
-	uint64_t total = mm->arena.nr_pages, cached, reserved, at_home;
+	uint64_t total = mm->arena.nr_pages, cached, reserved, home;
 	uint64_t longest = 0;
 	unsigned int i;
 
 	node_flush(mm);
-	cached = pcp_nr_cached(mm);
 	reserved = os_load(&mm->reserved);
-	at_home = node_nr_free(mm) + cached + reserved;
+	home = at_home(mm, &cached) + reserved;
 
 	/* While pages move, one may be seen twice. */
-	counts->pages_total = total;
+	counts->pages_total = os_load(&mm->budget.pages);
 	counts->pages_cached = cached;
 	counts->pages_reserved = reserved;
-	counts->pages_out = total - rpcbuf_min(at_home, total);
+	counts->pages_out = total - rpcbuf_min(home, total);
 	counts->refused = os_load(&mm->refused);
 	for (i = 0; i < mm->nr_nodes; i++) {
 		counts->refused += os_load(&mm->nodes[i].zone.refused);

@@ -9,6 +9,7 @@
  * Lock order, for the whole folder.  No thread waits for a lock while it
  * holds a CPU's cache, and a cache is only ever tried for, or frozen:
  *
+ *	maintain.pass > report.giving > budget.lock > freezing
  *	guarding | wait.joining > freezing > a frozen cache > zone.lock | wait.lock
  *
  * Callers that must not wait only try for any of these.
@@ -22,6 +23,9 @@
 
 #include <rpcbuf/bulk.h>
 #include <rpcbuf/mm/arena.h>
+#include <rpcbuf/mm/budget.h>
+#include <rpcbuf/mm/maintain.h>
+#include <rpcbuf/mm/report.h>
 #include <rpcbuf/mm/zone.h>
 #include <rpcbuf/os/lock.h>
 
@@ -97,6 +101,9 @@ struct rpcbuf {
 	struct fault_state fault __attribute__((aligned(MM_CACHE_LINE)));
 	uint64_t shuffle;
 	struct wait_queue wait __attribute__((aligned(MM_CACHE_LINE)));
+	struct mm_budget budget __attribute__((aligned(MM_CACHE_LINE)));
+	struct mm_report report;
+	struct mm_maintain maintain;
 };
 
 /*

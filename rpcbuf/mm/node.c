@@ -20,17 +20,17 @@
 #define LOW_SHARE	128u
 #define LOW_MAX		8192u
 
-void node_watermarks(struct zone *zone)
+void node_watermarks(struct zone *zone, uint64_t nr_pages, uint64_t extra)
 {
-	uint64_t step = rpcbuf_min(zone->nr_pages / LOW_SHARE,
-				   (uint64_t)LOW_MAX);
+	uint64_t step = rpcbuf_min(nr_pages / LOW_SHARE, (uint64_t)LOW_MAX);
+	uint64_t min = nr_pages <= RESERVE_FROM
+			       ? 0
+			       : rpcbuf_min(nr_pages / RESERVE_SHARE,
+					    (uint64_t)RESERVE_MAX);
 
-	zone->min = zone->nr_pages <= RESERVE_FROM
-			    ? 0
-			    : rpcbuf_min(zone->nr_pages / RESERVE_SHARE,
-					 (uint64_t)RESERVE_MAX);
-	zone->low = zone->min + step;
-	zone->high = zone->low + step;
+	os_store(&zone->min, extra + min);
+	os_store(&zone->low, extra + min + step);
+	os_store(&zone->high, extra + min + 2 * step);
 }
 
 static struct zone *zone_of(struct rpcbuf *mm, unsigned int node)
@@ -45,7 +45,7 @@ static bool in_mask(rpcbuf_nodemask_t mask, unsigned int node)
 
 static uint64_t kept_back(const struct zone *zone, rpcbuf_gfp_t gfp)
 {
-	return gfp & RPCBUF_GFP_RESERVE ? 0 : zone->min;
+	return gfp & RPCBUF_GFP_RESERVE ? 0 : os_load(&zone->min);
 }
 
 /* The i-th node that a request with this preference turns to. */
@@ -71,24 +71,26 @@ static void ask_for_reclaim(struct rpcbuf *mm)
 static void gather(struct rpcbuf *mm)
 {
 	node_flush(mm);
+	/* A drain or a report that is under way ends with its pages in the
+	 * zone. */
 	if (pcp_nr_cached(mm)) {
 		pcp_drain_all(mm);
-		return;
+	} else {
+		os_lock(&mm->freezing);
+		os_unlock(&mm->freezing);
 	}
-	/* A drain that is under way ends with its pages in the zone. */
-	os_lock(&mm->freezing);
-	os_unlock(&mm->freezing);
+	report_settle(mm);
 }
 
 /* Of @nr pages that were just taken, those from below the min watermark. */
 static void count_reserve(struct rpcbuf *mm, const struct zone *zone,
 			  unsigned int nr)
 {
-	uint64_t left = zone_nr_free(zone);
+	uint64_t left = zone_nr_free(zone), min = os_load(&zone->min);
 
-	if (left < zone->min)
+	if (left < min)
 		stats_add(mm, STAT_reserve_pages,
-			  rpcbuf_min(zone->min - left, (uint64_t)nr));
+			  rpcbuf_min(min - left, (uint64_t)nr));
 }
 
 static unsigned int walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
@@ -107,7 +109,7 @@ static unsigned int walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 				     want >= RUN_PAGES, keep);
 		if (i)
 			stats_add(mm, STAT_fallback_pages, nr);
-		if (keep < zone->min)
+		if (keep < os_load(&zone->min))
 			count_reserve(mm, zone, nr);
 		got += nr;
 	}
@@ -154,7 +156,7 @@ static unsigned int take_runs(struct rpcbuf *mm, unsigned int node,
 	unsigned int need = want / RUN_PAGES, extra, got, i;
 	void *runs[DEPOT_BATCH];
 
-	extra = rpcbuf_min(mm->pcp_runs / 2, DEPOT_BATCH / 2);
+	extra = rpcbuf_min(os_load(&mm->pcp_runs) / 2, DEPOT_BATCH / 2);
 	got = depot_take(&mm->nodes[node].runs, runs,
 			 need + (wait_pending(mm) ? 0 : extra));
 	need = rpcbuf_min(need, got);
@@ -184,17 +186,18 @@ static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
 			      void **pages, unsigned int want)
 {
 	struct zone *zone = zone_of(mm, node);
-	unsigned int ask = want, got, given;
+	unsigned int ask = want, batch_size = os_load(&mm->batch), got, given;
 	void *batch[PCP_WINDOW];
 
-	if (!wait_pending(mm) && mm->batch > want)
-		ask = mm->batch;
+	if (!wait_pending(mm) && batch_size > want)
+		ask = batch_size;
 	got = 0;
 	if (want < RUN_PAGES || !zone_has_runs(zone))
 		got = depot_take(&mm->nodes[node].loose, batch, ask);
 	if (got < want)
 		got += zone_take_above(zone, batch + got, ask - got,
-				       want >= RUN_PAGES, zone->low);
+				       want >= RUN_PAGES,
+				       os_load(&zone->low));
 	given = rpcbuf_min(got, want);
 	memcpy(pages, batch, given * sizeof(*pages));
 	stats_add(mm, STAT_bulk_pages, got);
@@ -295,7 +298,7 @@ void *node_take_run_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	first = walk_run(mm, gfp, node, mask, nr);
 	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
 		return first;
-	if (zone_nr_free(zone_of(mm, node)) <= zone_of(mm, node)->low)
+	if (zone_nr_free(zone_of(mm, node)) <= os_load(&zone_of(mm, node)->low))
 		ask_for_reclaim(mm);
 	return first;
 }

@@ -34,8 +34,12 @@ struct mm_node {
 	struct depot loose __attribute__((aligned(2 * MM_CACHE_LINE)));
 };
 
-/* What a slice gives up only to the holders of the reserve, and the rest. */
-void node_watermarks(struct zone *zone);
+/*
+ * Sets what a zone with a budget of @nr_pages gives up only to the holders of
+ * the reserve, and the rest; each @extra pages higher.  By one thread at a
+ * time, while others take from the zone.
+ */
+void node_watermarks(struct zone *zone, uint64_t nr_pages, uint64_t extra);
 
 /* Up to @want (at most PCP_WINDOW) pages; returns how many. */
 unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,

@@ -19,18 +19,28 @@ static unsigned int node_of_cpu(const struct rpcbuf *mm, unsigned int cpu,
 
 /* Caches hold a quarter of the budget at most, over all CPUs; a third of that
  * as single pages. */
+void pcp_limits(struct rpcbuf *mm, uint64_t nr_pages)
+{
+	uint64_t share = nr_pages / 4 / mm->nr_cpus;
+	unsigned int singles, runs;
+
+	singles = (unsigned int)rpcbuf_min((share + 2) / 3,
+					   (uint64_t)PCP_SINGLES_MAX);
+	runs = (unsigned int)rpcbuf_min(share * 2 / 3 / RUN_PAGES,
+					(uint64_t)PCP_RUNS_MAX);
+	os_store(&mm->pcp_singles, singles);
+	os_store(&mm->pcp_runs, runs);
+	os_store(&mm->batch, rpcbuf_min(singles / 2, PCP_WINDOW));
+}
+
 void pcp_init(struct rpcbuf *mm, bool fake)
 {
-	uint64_t share = mm->arena.nr_pages / 4 / mm->nr_cpus;
 	unsigned int cpu;
 
-	mm->nr_pcps = share ? mm->nr_cpus : 0;
+	/* None when even the largest budget is too small for them. */
+	mm->nr_pcps = mm->arena.nr_pages / 4 / mm->nr_cpus ? mm->nr_cpus : 0;
 	mm->nr_pcps_rseq = mm->rseq ? mm->nr_pcps : 0;
-	mm->pcp_singles = (unsigned int)rpcbuf_min((share + 2) / 3,
-						   (uint64_t)PCP_SINGLES_MAX);
-	mm->pcp_runs = (unsigned int)rpcbuf_min(share * 2 / 3 / RUN_PAGES,
-						(uint64_t)PCP_RUNS_MAX);
-	mm->batch = rpcbuf_min(mm->pcp_singles / 2, PCP_WINDOW);
+	pcp_limits(mm, mm->budget.pages);
 	for (cpu = 0; cpu < mm->nr_cpus; cpu++) {
 		struct pcp *pcp = &mm->pcps[cpu];
 
@@ -43,12 +53,18 @@ void pcp_init(struct rpcbuf *mm, bool fake)
 	}
 }
 
+static void widen(uint32_t *high, uint32_t most)
+{
+	uint32_t wider = rpcbuf_max(*high * 2, 1u);
+
+	os_store(high, rpcbuf_min(wider, most));
+}
+
 static void grow(const struct rpcbuf *mm, struct pcp *pcp)
 {
 	os_store(&pcp->misses, pcp->misses + 1);
-	os_store(&pcp->high_singles,
-		 rpcbuf_min(pcp->high_singles * 2, mm->pcp_singles));
-	os_store(&pcp->high_runs, rpcbuf_min(pcp->high_runs * 2, mm->pcp_runs));
+	widen(&pcp->high_singles, os_load(&mm->pcp_singles));
+	widen(&pcp->high_runs, os_load(&mm->pcp_runs));
 }
 
 /* This CPU's cache with its lock, to be filled with pages of a node. */

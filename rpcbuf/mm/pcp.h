@@ -55,9 +55,12 @@ struct pcp {
 	void *singles[PCP_SINGLES_ROOM];
 } __attribute__((aligned(128)));
 
-/* Chooses the limits of the caches for this budget and number of CPUs.
- * @fake: CPUs are dealt out to the nodes, whatever the machine has. */
+/* @fake: CPUs are dealt out to the nodes, whatever the machine has. */
 void pcp_init(struct rpcbuf *mm, bool fake);
+
+/* Chooses the limits of the caches for a budget; while they are in use, too:
+ * those of each CPU get there by and by. */
+void pcp_limits(struct rpcbuf *mm, uint64_t nr_pages);
 
 /*
  * The misses of the fast paths (pcp_fast.h).  Take: up to @want (1 to

@@ -27,6 +27,7 @@ void zone_init(struct zone *zone, const struct arena *arena, void *blocks,
 	zone->nr_free = arena->nr_pages;
 	zone->nr_blocks = (uint32_t)(zone_footprint(arena->nr_pages) /
 				     sizeof(struct zone_block));
+	zone->max_blocks = zone->nr_blocks;
 }
 
 /* In the result a bit is set where a free, aligned run of @order starts. */
@@ -74,7 +75,7 @@ int8_t zone_block_order(const struct zone_block *block)
 	return order;
 }
 
-static void list_add(struct zone *zone, uint32_t number, int8_t order)
+void zone_list_add(struct zone *zone, uint32_t number, int8_t order)
 {
 	struct zone_block *block = &zone->blocks[number];
 
@@ -85,11 +86,15 @@ static void list_add(struct zone *zone, uint32_t number, int8_t order)
 	block->next = zone->heads[order];
 	if (block->next)
 		zone->blocks[block->next - 1].prev = number + 1;
+	else if (order == (int8_t)ZONE_BLOCK_ORDER)
+		os_store(&zone->coldest, number + 1);
 	zone->heads[order] = number + 1;
 	os_store(&zone->orders, zone->orders | 1u << order);
+	if (order == (int8_t)ZONE_BLOCK_ORDER)
+		block->freed = zone->since;
 }
 
-static void list_del(struct zone *zone, uint32_t number)
+void zone_list_del(struct zone *zone, uint32_t number)
 {
 	struct zone_block *block = &zone->blocks[number];
 
@@ -97,6 +102,8 @@ static void list_del(struct zone *zone, uint32_t number)
 		return;
 	if (block->next)
 		zone->blocks[block->next - 1].prev = block->prev;
+	else if (block->order == (int8_t)ZONE_BLOCK_ORDER)
+		os_store(&zone->coldest, block->prev);
 	if (block->prev)
 		zone->blocks[block->prev - 1].next = block->next;
 	else
@@ -112,8 +119,8 @@ void zone_relink(struct zone *zone, uint32_t number)
 
 	if (order == zone->blocks[number].order)
 		return;
-	list_del(zone, number);
-	list_add(zone, number, order);
+	zone_list_del(zone, number);
+	zone_list_add(zone, number, order);
 }
 
 static void update(struct zone *zone, uint32_t number, unsigned int w)
@@ -144,34 +151,37 @@ void zone_open_fresh(struct zone *zone)
 			block->free[w] = bits > 0 ? (1ull << bits) - 1 : 0;
 		block->word_order[w] = zone_word_order(block->free[w]);
 	}
-	list_add(zone, number, zone_block_order(block));
+	zone_list_add(zone, number, zone_block_order(block));
 }
 
 /*
  * The list to take from for @want pages; ZONE_NO_ORDER when nothing is free.
  * A request for adjacent pages goes to the smallest order that serves it
- * whole, then to fresh memory before it settles for less than 16 in a row.
+ * whole, then to reported and to fresh memory before it settles for less than
+ * 16 in a row.
  */
 static int choose(struct zone *zone, unsigned int want, bool adjacent)
 {
-	unsigned int wish, wide;
+	unsigned int wish, wide, used = zone->orders & ((1u << ZONE_ORDERS) - 1);
 
 	if (adjacent) {
 		wish = rpcbuf_min(31u - (unsigned int)__builtin_clz(want),
 				  ZONE_WORD_ORDER);
-		wide = zone->orders >> wish;
+		wide = used >> wish;
 		if (wide)
 			return (int)wish + __builtin_ctz(wide);
-		if (zone->orders >> rpcbuf_min(wish, 4u))
-			return 31 - __builtin_clz(zone->orders);
-	} else if (zone->orders) {
-		return __builtin_ctz(zone->orders);
+		if (used >> rpcbuf_min(wish, 4u))
+			return 31 - __builtin_clz(used);
+	} else if (used) {
+		return __builtin_ctz(used);
 	}
+	if (zone->orders >> ZONE_REPORTED)
+		return ZONE_REPORTED;
 	if (zone->fresh < zone->nr_blocks) {
 		zone_open_fresh(zone);
 		return choose(zone, want, adjacent);
 	}
-	return zone->orders ? 31 - __builtin_clz(zone->orders) : ZONE_NO_ORDER;
+	return used ? 31 - __builtin_clz(used) : ZONE_NO_ORDER;
 }
 
 /* The word of the block with the smallest runs of at least @least. */

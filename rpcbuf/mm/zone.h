@@ -14,6 +14,11 @@
  * ready without touching its bookkeeping, and memory that was used before is
  * used again first, lately freed blocks before others.
  *
+ * Blocks that are free as a whole and whose memory went back to the operating
+ * system are on a list of their own, `reported`, that comes after all others.
+ * Blocks from `nr_blocks` on are withheld: the budget does not allow them now.
+ * (zone_report.c)
+ *
  * Watermarks: min, low and high pages.  The zone only keeps them; who takes
  * says what must stay free (mm/node.c).
  *
@@ -30,6 +35,8 @@
 
 #define ZONE_BATCH	 64u /* most pages that one call takes or puts */
 #define ZONE_ORDERS	 10u
+#define ZONE_LISTS	 11u /* the orders, and the reported blocks */
+#define ZONE_REPORTED	 ((int8_t)10)
 #define ZONE_WORD_ORDER	 6u
 #define ZONE_BLOCK_ORDER 9u
 #define ZONE_BLOCK_WORDS 8u
@@ -44,18 +51,21 @@ struct zone_block {
 	int8_t order;			     /* the list it is on */
 	uint16_t nr_free;
 	uint32_t next, prev; /* number of a block + 1, or 0 */
+	uint64_t freed;	     /* os_ticks() when the last of its pages came back */
 } __attribute__((aligned(128)));
 
 struct zone {
 	struct os_lock lock;
 	uint32_t orders; /* bit n: heads[n] is not empty */
-	uint32_t heads[ZONE_ORDERS];
-	uint32_t fresh; /* first block never handed out */
+	uint32_t heads[ZONE_LISTS];
+	uint32_t coldest; /* end of the list of order 9: longest free */
+	uint32_t fresh;	  /* first block never handed out */
 	uint32_t nr_blocks;
+	uint32_t max_blocks; /* all: nr_blocks and those withheld */
 	uint64_t nr_free; /* written under the lock, read by anybody */
 	uint64_t nr_pages;
 	uint64_t refused; /* pages put that were free already */
-	uint64_t min, low, high;
+	uint64_t min, low, high; /* written atomically: node_watermarks() */
 	struct zone_block *blocks;
 	const struct arena *arena;
 	uint32_t *links;  /* of the pages: the next on one of these two: */
@@ -137,8 +147,30 @@ static inline bool zone_has_runs(const struct zone *zone)
 {
 	return __atomic_load_n(&zone->orders, __ATOMIC_RELAXED) >> 4 ||
 	       __atomic_load_n(&zone->fresh, __ATOMIC_RELAXED) <
-		       zone->nr_blocks;
+		       __atomic_load_n(&zone->nr_blocks, __ATOMIC_RELAXED);
 }
+
+/*
+ * Takes the block that has been free for longest, if that is since @before or
+ * earlier (os_ticks()) and @keep pages stay.  Returns its first page, or NULL.
+ */
+void *zone_isolate(struct zone *zone, uint64_t before, uint64_t keep);
+
+/* Puts it back among those that are handed out last. */
+void zone_put_reported(struct zone *zone, void *first);
+
+/* True when there is a block for zone_isolate(), of whatever age. */
+static inline bool zone_has_whole(const struct zone *zone)
+{
+	return __atomic_load_n(&zone->coldest, __ATOMIC_RELAXED) != 0;
+}
+
+/*
+ * Withholds up to @nr pages in blocks that were never handed out, and undoes
+ * that.  Both return how many pages, in whole blocks: no more than @nr.
+ */
+uint64_t zone_withhold(struct zone *zone, uint64_t nr);
+uint64_t zone_unwithhold(struct zone *zone, uint64_t nr);
 
 /* Walks everything; for tests.  NULL, or a sentence on what is wrong. */
 const char *zone_is_valid(struct zone *zone);

@@ -25,7 +25,9 @@ static const char *check_block(const struct zone *zone, uint32_t number)
 	}
 	CHECK(nr_free == block->nr_free,
 	      "zone: the free count of a block is not that of its bits");
-	CHECK(block->order == zone_block_order(block),
+	CHECK(block->order == zone_block_order(block) ||
+		      (block->order == ZONE_REPORTED &&
+		       block->nr_free == ZONE_BLOCK_PAGES),
 	      "zone: a block is on the list of another order");
 	return NULL;
 }
@@ -47,6 +49,8 @@ static const char *check_list(const struct zone *zone, unsigned int order,
 		CHECK(++*listed <= zone->fresh, "zone: a list has a cycle");
 		prev = link;
 	}
+	CHECK(order != ZONE_BLOCK_ORDER || zone->coldest == prev,
+	      "zone: the coldest block is not the last of its list");
 	return NULL;
 }
 
@@ -57,9 +61,13 @@ static const char *check(const struct zone *zone)
 	uint32_t number;
 	unsigned int order;
 
+	CHECK(zone->fresh <= zone->nr_blocks &&
+		      zone->nr_blocks <= zone->max_blocks,
+	      "zone: a block is withheld that was handed out");
 	fresh_pages = (uint64_t)zone->fresh << ZONE_BLOCK_ORDER;
-	nr_free = fresh_pages < zone->nr_pages ? zone->nr_pages - fresh_pages
-					       : 0;
+	nr_free = rpcbuf_min((uint64_t)zone->nr_blocks << ZONE_BLOCK_ORDER,
+			     zone->nr_pages);
+	nr_free -= rpcbuf_min(fresh_pages, nr_free);
 	for (number = 0; number < zone->fresh; number++) {
 		wrong = check_block(zone, number);
 		if (wrong)
@@ -67,7 +75,7 @@ static const char *check(const struct zone *zone)
 		nr_free += zone->blocks[number].nr_free;
 		with_free += zone->blocks[number].nr_free != 0;
 	}
-	for (order = 0; order < ZONE_ORDERS; order++) {
+	for (order = 0; order < ZONE_LISTS; order++) {
 		wrong = check_list(zone, order, &listed);
 		if (wrong)
 			return wrong;

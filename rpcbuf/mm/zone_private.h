@@ -24,6 +24,10 @@ unsigned int zone_best_word(const struct zone_block *block, int least);
 /* After the orders of words changed: the block may belong on another list. */
 void zone_relink(struct zone *zone, uint32_t number);
 
+/* Puts a block on a list, which may be ZONE_NO_ORDER: none; takes it off. */
+void zone_list_add(struct zone *zone, uint32_t number, int8_t order);
+void zone_list_del(struct zone *zone, uint32_t number);
+
 /* Puts the first fresh block on a list. */
 void zone_open_fresh(struct zone *zone);
 

@@ -122,9 +122,11 @@ void zone_put_run(struct zone *zone, void *first, unsigned int nr)
 static bool is_whole(const struct zone *zone, uint32_t number)
 {
 	if (number >= os_load(&zone->fresh))
-		return ((uint64_t)number + 1) << ZONE_BLOCK_ORDER <=
-		       zone->nr_pages;
-	return __atomic_load_n(&zone->blocks[number].order, __ATOMIC_RELAXED) ==
+		return number < os_load(&zone->nr_blocks) &&
+		       ((uint64_t)number + 1) << ZONE_BLOCK_ORDER <=
+			       zone->nr_pages;
+	/* Or reported. */
+	return __atomic_load_n(&zone->blocks[number].order, __ATOMIC_RELAXED) >=
 	       (int8_t)ZONE_BLOCK_ORDER;
 }
 
@@ -135,10 +137,10 @@ static bool take_block(struct zone *zone, uint32_t number, uint64_t keep)
 
 	while (fresh) {
 		zone_lock(zone);
-		fresh = zone->fresh <= number;
+		fresh = zone->fresh <= number && number < zone->nr_blocks;
 		if (fresh) {
 			zone_open_fresh(zone);
-		} else if (is_whole(zone, number) &&
+		} else if (zone->fresh > number && is_whole(zone, number) &&
 			   zone->nr_free >= keep + ZONE_BLOCK_PAGES) {
 			clear_run(zone, number, 0, ZONE_BLOCK_PAGES);
 			os_store(&zone->nr_free,
@@ -172,9 +174,9 @@ static uint32_t take_blocks(struct zone *zone, uint32_t first, uint32_t nr,
 
 void *zone_take_blocks(struct zone *zone, uint32_t nr, uint64_t keep)
 {
-	uint32_t first = 0, n, taken;
+	uint32_t first = 0, nr_blocks = os_load(&zone->nr_blocks), n, taken;
 
-	while (nr <= zone->nr_blocks && first <= zone->nr_blocks - nr) {
+	while (nr <= nr_blocks && first <= nr_blocks - nr) {
 		for (n = 0; n < nr && is_whole(zone, first + n); n++)
 			;
 		if (n == nr) {

@@ -65,6 +65,13 @@ void os_advise_huge(void *address, size_t length, bool huge)
 	madvise(address, length, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
+int os_discard(void *address, size_t length, bool shared)
+{
+	int advice = shared ? MADV_REMOVE : MADV_DONTNEED;
+
+	return madvise(address, length, advice) ? -errno : 0;
+}
+
 int os_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
 {
 	struct timespec until = {

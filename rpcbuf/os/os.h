@@ -28,6 +28,14 @@ void os_unmap(void *address, size_t length);
 void os_advise_huge(void *address, size_t length, bool huge);
 
 /*
+ * Gives the memory of a range back to the system: it reads as zeroes then, and
+ * is committed again on use.  @shared: it is of a file in memory (os/memfd.h).
+ * -errno where that cannot be, locked memory for one; the contents are kept
+ * then.
+ */
+int os_discard(void *address, size_t length, bool shared);
+
+/*
  * Sleeps while *@word is @value, until os_futex_wake() or until @deadline on
  * os_now()'s clock.  0: woken, or *@word differed; -ETIMEDOUT; -EINTR.  May
  * return 0 for no reason.

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf/hook.h - what a registered callback embeds; see budget.h and report.h.
+ *
+ * The struct belongs to whoever registers it, zeroed, and must stay where it
+ * is until it is unregistered.
+ */
+#ifndef RPCBUF_HOOK_H
+#define RPCBUF_HOOK_H
+
+#include <stdint.h>
+
+struct rpcbuf_hook {
+	struct rpcbuf_hook *next; /* private */
+	uint32_t state;		  /* private */
+};
+
+#endif /* RPCBUF_HOOK_H */

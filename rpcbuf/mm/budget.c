@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <errno.h>
+
+#include <rpcbuf/mm/budget.h>
+#include <rpcbuf/mm/fork.h>
+#include <rpcbuf/mm/maintain.h>
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/os.h>
+
+/* What the budget wants withheld. */
+static uint64_t target(const struct rpcbuf *mm)
+{
+	return mm->arena.nr_pages - os_load(&mm->budget.pages);
+}
+
+/* The zone that has most to give, or the one that has given most. */
+static struct zone *pick(struct rpcbuf *mm, bool give)
+{
+	struct zone *best = &mm->nodes[0].zone, *zone;
+	unsigned int node;
+
+	for (node = 1; node < mm->nr_nodes; node++) {
+		zone = &mm->nodes[node].zone;
+		if (give ? zone_nr_free(zone) < zone_nr_free(best)
+			 : zone_nr_free(zone) > zone_nr_free(best))
+			best = zone;
+	}
+	return best;
+}
+
+/* Adds up to ZONE_BLOCK_PAGES free pages of a zone to the balloon. */
+static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
+{
+	void *pages[ZONE_BATCH];
+	unsigned int i, nr;
+	char *first = NULL;
+
+	if (want >= ZONE_BLOCK_PAGES)
+		first = zone_take_run_above(zone, ZONE_BLOCK_PAGES, 0);
+	if (first) {
+		for (i = 0; i < ZONE_BLOCK_PAGES; i++)
+			rpcbuf_page_list_add(mm, &mm->budget.balloon,
+					     first + i * RPCBUF_PAGE_SIZE);
+		mm_discard(mm, first, ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE);
+		return ZONE_BLOCK_PAGES;
+	}
+	nr = zone_take(zone, pages,
+		       (unsigned int)rpcbuf_min(want, (uint64_t)ZONE_BATCH),
+		       false);
+	for (i = 0; i < nr; i++) {
+		mm_discard(mm, pages[i], RPCBUF_PAGE_SIZE);
+		rpcbuf_page_list_add(mm, &mm->budget.balloon, pages[i]);
+	}
+	return nr;
+}
+
+/* Nodes take turns, a share at a time. */
+static uint64_t turn(const struct rpcbuf *mm, uint64_t want)
+{
+	return rpcbuf_max(want / mm->nr_nodes / 4, (uint64_t)ZONE_BLOCK_PAGES);
+}
+
+static uint64_t withhold_some(struct rpcbuf *mm, uint64_t want)
+{
+	uint64_t share = rpcbuf_min(want, turn(mm, want));
+	struct zone *zone = pick(mm, false);
+	uint64_t got = zone_withhold(zone, share);
+	unsigned int node;
+
+	if (!got)
+		got = inflate(mm, zone, share);
+	for (node = 0; !got && node < mm->nr_nodes; node++)
+		got = zone_withhold(&mm->nodes[node].zone, want);
+	return got;
+}
+
+/* Out of reach while something is to be withheld that is not free yet. */
+static void set_watermarks(struct rpcbuf *mm, bool enough)
+{
+	unsigned int node;
+
+	for (node = 0; node < mm->nr_nodes; node++) {
+		struct zone *zone = &mm->nodes[node].zone;
+		uint64_t share = os_load(&mm->budget.pages) / mm->nr_nodes;
+
+		node_watermarks(zone, share, enough ? 0 : zone->nr_pages);
+	}
+}
+
+static bool settle_locked(struct rpcbuf *mm)
+{
+	struct mm_budget *budget = &mm->budget;
+	uint64_t want, got;
+
+	while (budget->withheld < target(mm)) {
+		want = target(mm) - budget->withheld;
+		got = withhold_some(mm, want);
+		if (!got)
+			return false;
+		os_store(&budget->withheld, budget->withheld + got);
+	}
+	return true;
+}
+
+static void deflate(struct rpcbuf *mm, uint64_t nr)
+{
+	struct mm_budget *budget = &mm->budget;
+	void *pages[ZONE_BATCH];
+	unsigned int n;
+
+	for (; nr && budget->balloon.nr; nr -= n) {
+		for (n = 0; n < ZONE_BATCH && n < nr && budget->balloon.nr; n++)
+			pages[n] = rpcbuf_page_list_pop(mm, &budget->balloon);
+		os_store(&budget->withheld, budget->withheld - n);
+		mm_give(mm, pages, n);
+	}
+}
+
+/* Whole blocks: the last of them may be more than the budget asked for, which
+ * settle_locked() takes back. */
+static void grow_locked(struct rpcbuf *mm)
+{
+	struct mm_budget *budget = &mm->budget;
+	uint64_t want, got;
+
+	deflate(mm, budget->withheld - target(mm));
+	while (budget->withheld > target(mm)) {
+		unsigned int node;
+
+		want = turn(mm, budget->withheld - target(mm));
+		got = zone_unwithhold(pick(mm, true), want);
+		for (node = 0; !got && node < mm->nr_nodes; node++)
+			got = zone_unwithhold(&mm->nodes[node].zone, want);
+		if (!got)
+			break;
+		os_store(&budget->withheld, budget->withheld - got);
+	}
+}
+
+void budget_init(struct rpcbuf *mm, uint64_t pages)
+{
+	mm->budget.pages = pages;
+	settle_locked(mm);
+	set_watermarks(mm, true);
+}
+
+bool budget_settle(struct rpcbuf *mm)
+{
+	bool enough = true;
+
+	if (os_load(&mm->budget.withheld) >= target(mm))
+		return true;
+	node_flush(mm);
+	pcp_drain_all(mm);
+	os_lock(&mm->budget.lock);
+	enough = settle_locked(mm);
+	if (enough)
+		set_watermarks(mm, true);
+	os_unlock(&mm->budget.lock);
+	if (enough && wait_pending(mm))
+		wait_wake(mm);
+	return enough;
+}
+
+int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory)
+{
+	uint64_t pages = memory >> RPCBUF_PAGE_SHIFT;
+	bool enough;
+
+	if (fork_is_child(mm))
+		return -EPERM;
+	if (memory < RPCBUF_MEMORY_MIN || pages > mm->arena.nr_pages)
+		return -EINVAL;
+	os_lock(&mm->budget.lock);
+	os_store(&mm->budget.pages, pages);
+	grow_locked(mm);
+	enough = settle_locked(mm);
+	set_watermarks(mm, enough);
+	os_unlock(&mm->budget.lock);
+	pcp_limits(mm, pages);
+	if (!enough) {
+		budget_settle(mm);
+		maintain_kick(mm);
+	}
+	if (wait_pending(mm))
+		wait_wake(mm);
+	return 0;
+}
+
+void rpcbuf_get_budget(struct rpcbuf *mm, struct rpcbuf_budget *budget)
+{
+	uint64_t wanted = target(mm), withheld = os_load(&mm->budget.withheld);
+
+	budget->memory = os_load(&mm->budget.pages) << RPCBUF_PAGE_SHIFT;
+	budget->memory_max = mm->arena.nr_pages << RPCBUF_PAGE_SHIFT;
+	budget->excess = withheld < wanted
+				 ? (wanted - withheld) << RPCBUF_PAGE_SHIFT
+				 : 0;
+}

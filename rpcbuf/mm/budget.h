@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The budget: how many of the arena's pages may be out or free.
+ *
+ * The others are withheld, which is all that a smaller budget means.  Blocks
+ * that no zone ever handed out are withheld as such (zone_withhold()); other
+ * pages are taken from the zones, lose their memory, and are kept on a list,
+ * the balloon.  As long as the budget wants more withheld than there is free,
+ * the watermarks of all zones are out of reach, so that what is released stays
+ * for the balloon.
+ *
+ * Concurrency: `lock` covers the fields and the watermarks; taken before the
+ * locks of zones, not held over a wake.  The numbers may be read by anybody.
+ */
+#ifndef RPCBUF_MM_BUDGET_H
+#define RPCBUF_MM_BUDGET_H
+
+#include <rpcbuf/budget.h>
+#include <rpcbuf/bulk.h>
+#include <rpcbuf/os/lock.h>
+
+struct mm_budget {
+	struct os_lock lock;
+	uint64_t pages;	   /* the budget */
+	uint64_t withheld; /* fresh blocks and the balloon */
+	struct rpcbuf_page_list balloon;
+};
+
+/* At creation: withholds what the arena has beyond @pages. */
+void budget_init(struct rpcbuf *mm, uint64_t pages);
+
+/* Withholds what has become free; true when that suffices. */
+bool budget_settle(struct rpcbuf *mm);
+
+#endif /* RPCBUF_MM_BUDGET_H */

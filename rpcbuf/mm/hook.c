@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <errno.h>
+
+#include <rpcbuf/mm/hook.h>
+#include <rpcbuf/os/os.h>
+
+enum { HOOK_OFF, HOOK_ON, HOOK_BUSY };
+
+int hook_add(struct hook_list *list, struct rpcbuf_hook *hook)
+{
+	struct rpcbuf_hook **link;
+	int err = -EBUSY;
+
+	os_lock(&list->lock);
+	if (hook->state == HOOK_OFF) {
+		for (link = &list->first; *link; link = &(*link)->next)
+			;
+		hook->next = NULL;
+		hook->state = HOOK_ON;
+		/* Release: partner of hook_list_empty(). */
+		os_store_release(link, hook);
+		err = 0;
+	}
+	os_unlock(&list->lock);
+	return err;
+}
+
+static struct rpcbuf_hook **find(struct hook_list *list,
+				 const struct rpcbuf_hook *hook)
+{
+	struct rpcbuf_hook **link = &list->first;
+
+	while (*link && *link != hook)
+		link = &(*link)->next;
+	return *link ? link : NULL;
+}
+
+int hook_del(struct hook_list *list, struct rpcbuf_hook *hook)
+{
+	struct rpcbuf_hook **link;
+
+	os_lock(&list->lock);
+	while ((link = find(list, hook)) && hook->state == HOOK_BUSY) {
+		os_unlock(&list->lock);
+		/* Partner: the wake in release().  Woken for no reason: looks
+		 * again. */
+		os_futex_wait(&hook->state, HOOK_BUSY, OS_FOREVER);
+		os_lock(&list->lock);
+	}
+	if (link) {
+		os_store_release(link, hook->next);
+		hook->state = HOOK_OFF;
+	}
+	os_unlock(&list->lock);
+	return link ? 0 : -ENOENT;
+}
+
+/* The wake is under the lock: who unregisters may free the hook once he has
+ * had it. */
+static void release(struct rpcbuf_hook *hook)
+{
+	os_store(&hook->state, HOOK_ON);
+	os_futex_wake(&hook->state, INT32_MAX);
+}
+
+struct rpcbuf_hook *hook_next(struct hook_list *list, struct rpcbuf_hook *hook)
+{
+	struct rpcbuf_hook *next;
+
+	os_lock(&list->lock);
+	next = hook ? hook->next : list->first;
+	if (hook)
+		release(hook);
+	while (next && next->state == HOOK_BUSY)
+		next = next->next;
+	if (next)
+		os_store(&next->state, HOOK_BUSY);
+	os_unlock(&list->lock);
+	return next;
+}
+
+void hook_done(struct hook_list *list, struct rpcbuf_hook *hook)
+{
+	os_lock(&list->lock);
+	release(hook);
+	os_unlock(&list->lock);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <errno.h>
+#include <signal.h>
+
+#include <rpcbuf/mm/fork.h>
+#include <rpcbuf/mm/maintain.h>
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/os/os.h>
+
+#define MS_NS UINT64_C(1000000)
+
+/* Blocks that were free for so long go back to the system. */
+#define REPORT_AGE_NS (2000 * MS_NS)
+/* Between two batches of a node: 32 blocks take some milliseconds. */
+#define REPORT_PAUSE_MS 50
+/* Between two looks at a shortage. */
+#define RECLAIM_PAUSE_MS 20
+#define DECAY_MS 1000
+/* Between passes when pages were used lately, and when nothing is due. */
+#define BUSY_MS 500
+#define IDLE_MS 4000
+
+/* Pages that are missing to the high watermarks, where a zone is at low. */
+static uint64_t shortage(struct rpcbuf *mm)
+{
+	uint64_t missing = 0;
+	unsigned int node;
+
+	for (node = 0; node < mm->nr_nodes; node++) {
+		const struct zone *zone = &mm->nodes[node].zone;
+		uint64_t nr_free = zone_nr_free(zone);
+
+		if (nr_free <= os_load(&zone->low))
+			missing += os_load(&zone->high) - nr_free;
+	}
+	return missing;
+}
+
+/* A shortage that could not be ended is not looked at again at once. */
+static bool is_muted(struct rpcbuf *mm, uint64_t now)
+{
+	struct mm_maintain *maintain = &mm->maintain;
+
+	if (maintain->muted && now >= maintain->reclaim_ns) {
+		maintain->muted = false;
+		os_store(&mm->reclaim_asked, 0);
+	}
+	return maintain->muted;
+}
+
+static void mute(struct rpcbuf *mm, uint64_t now)
+{
+	os_store(&mm->reclaim_asked, 1);
+	mm->maintain.muted = true;
+	mm->maintain.reclaim_ns = now + RECLAIM_PAUSE_MS * MS_NS;
+}
+
+/* Returns the milliseconds to the next look. */
+static int reclaim(struct rpcbuf *mm, uint64_t now)
+{
+	bool enough, asked, alone = !os_load(&mm->reclaim_wake);
+	uint64_t missing;
+
+	if (is_muted(mm, now))
+		return RECLAIM_PAUSE_MS;
+	enough = budget_settle(mm);
+	asked = os_load(&mm->reclaim_asked);
+	/* Without the thread nobody asks. */
+	missing = asked || alone || !enough ? shortage(mm) : 0;
+	if (enough && !asked && !missing)
+		return IDLE_MS;
+	if (missing && pcp_nr_cached(mm) + shrinkers_run(mm, missing))
+		pcp_drain_all(mm);
+	mute(mm, now);
+	return RECLAIM_PAUSE_MS;
+}
+
+/* Memory is short in the system: all that is idle goes back. */
+static void relieve(struct rpcbuf *mm)
+{
+	if (!os_exchange_acquire(&mm->maintain.pressed, 0))
+		return;
+	shrinkers_run(mm, mm->arena.nr_pages);
+	pcp_drain_all(mm);
+	mm->maintain.urgent = true;
+}
+
+static int decay(struct rpcbuf *mm, uint64_t now)
+{
+	struct mm_maintain *maintain = &mm->maintain;
+
+	if (now >= maintain->decay_ns) {
+		pcp_decay(mm);
+		maintain->decay_ns = now + DECAY_MS * MS_NS;
+	}
+	return pcp_nr_cached(mm) ? BUSY_MS : IDLE_MS;
+}
+
+static int report(struct rpcbuf *mm, uint64_t now)
+{
+	struct mm_maintain *maintain = &mm->maintain;
+	unsigned int node, nr = 0;
+
+	if (!report_pending(mm)) {
+		maintain->urgent = false;
+		return IDLE_MS;
+	}
+	if (now < maintain->report_ns)
+		return REPORT_PAUSE_MS;
+	for (node = 0; node < mm->nr_nodes; node++)
+		nr += report_batch(mm, node, maintain->urgent ? 0 : REPORT_AGE_NS);
+	if (!nr) {
+		maintain->urgent = false;
+		return BUSY_MS;
+	}
+	maintain->report_ns = os_now() + REPORT_PAUSE_MS * MS_NS;
+	return REPORT_PAUSE_MS;
+}
+
+int rpcbuf_maintain(struct rpcbuf *mm)
+{
+	uint64_t now = os_now();
+	int ms;
+
+	if (fork_is_child(mm))
+		return -EPERM;
+	if (!os_lock_try(&mm->maintain.pass))
+		return RECLAIM_PAUSE_MS;
+	node_flush(mm);
+	relieve(mm);
+	ms = reclaim(mm, now);
+	ms = rpcbuf_min(ms, decay(mm, now));
+	ms = rpcbuf_min(ms, report(mm, now));
+	os_unlock(&mm->maintain.pass);
+	return ms;
+}
+
+void maintain_pressure(struct rpcbuf *mm)
+{
+	os_store(&mm->maintain.pressed, 1);
+}
+
+static void *maintain_main(void *arg)
+{
+	struct rpcbuf *mm = arg;
+	struct mm_maintain *maintain = &mm->maintain;
+
+	pthread_setname_np(pthread_self(), "rpcbuf-mm");
+	while (!os_load_acquire(&maintain->stop)) {
+		int ms = rpcbuf_maintain(mm);
+
+		if (os_pressure_wait(&maintain->pressure, ms))
+			maintain_pressure(mm);
+	}
+	return NULL;
+}
+
+void maintain_kick(struct rpcbuf *mm)
+{
+	if (os_load_acquire(&mm->reclaim_wake))
+		os_pressure_kick(&mm->maintain.pressure);
+}
+
+static int start_thread(struct rpcbuf *mm)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&mm->maintain.thread, NULL, maintain_main, mm);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+int maintain_start(struct rpcbuf *mm, bool pressure)
+{
+	struct mm_maintain *maintain = &mm->maintain;
+	int err;
+
+	err = os_pressure_open(&maintain->pressure, pressure);
+	if (err)
+		return err;
+	mm->reclaim_wake = maintain_kick;
+	err = start_thread(mm);
+	if (err) {
+		mm->reclaim_wake = NULL;
+		os_pressure_close(&maintain->pressure);
+		return err;
+	}
+	maintain->running = true;
+	return 0;
+}
+
+void maintain_stop(struct rpcbuf *mm)
+{
+	struct mm_maintain *maintain = &mm->maintain;
+	bool running;
+
+	if (mm->forked)
+		return; /* it did not come along */
+	os_lock(&maintain->starting);
+	running = maintain->running;
+	maintain->running = false;
+	os_unlock(&maintain->starting);
+	if (!running)
+		return;
+	os_store_release(&maintain->stop, 1);
+	os_pressure_kick(&maintain->pressure);
+	pthread_join(maintain->thread, NULL);
+}
+
+void maintain_close(struct rpcbuf *mm)
+{
+	maintain_stop(mm);
+	if (mm->reclaim_wake)
+		os_pressure_close(&mm->maintain.pressure);
+}
+
+void rpcbuf_maintain_stop(struct rpcbuf *mm)
+{
+	if (!fork_is_child(mm))
+		maintain_stop(mm);
+}

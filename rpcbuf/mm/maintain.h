@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Maintenance: what an instance does beside requests.
+ *
+ * Owns the thread, and when what was done last.  One pass at a time, whoever
+ * runs it; another that comes meanwhile finds it done.  The thread is started
+ * with the instance and sleeps while nothing is due: for seconds at a time when
+ * no page was used, until it is kicked at a low watermark, or until the kernel
+ * reports memory pressure.
+ *
+ * Who wakes it (mm->reclaim_wake) holds no lock; `reclaim_asked` keeps others
+ * from doing the same until the pass cleared it, which it does only a moment
+ * after it reclaimed: a shortage that lasts must not make it spin.
+ */
+#ifndef RPCBUF_MM_MAINTAIN_H
+#define RPCBUF_MM_MAINTAIN_H
+
+#include <pthread.h>
+
+#include <rpcbuf/budget.h>
+#include <rpcbuf/mm/hook.h>
+#include <rpcbuf/os/pressure.h>
+
+struct mm_maintain {
+	struct os_lock pass;
+	struct os_lock starting; /* `running`, `thread` */
+	bool running;
+	uint32_t stop;
+	uint32_t pressed;    /* the system is short of memory */
+	bool urgent;	     /* report whatever is free, until none is left */
+	bool muted;	     /* asked in vain, not again before reclaim_ns */
+	uint64_t decay_ns;   /* when caches decay next, */
+	uint64_t report_ns;  /* the next batch is due, */
+	uint64_t reclaim_ns;
+	pthread_t thread;
+	struct os_pressure pressure;
+	struct hook_list shrinkers;
+};
+
+/* With @pressure the thread listens to the system.  0 or -errno. */
+int maintain_start(struct rpcbuf *mm, bool pressure);
+
+/* Ends the thread, if it runs; and closes its descriptors, which others may
+ * have kicked until then.  A forked child has the latter only. */
+void maintain_stop(struct rpcbuf *mm);
+void maintain_close(struct rpcbuf *mm);
+
+/* There is something to do.  Never waits. */
+void maintain_kick(struct rpcbuf *mm);
+
+/* Memory is short in the system: all that is idle goes back, over the next
+ * passes. */
+void maintain_pressure(struct rpcbuf *mm);
+
+/* Calls the shrinkers until they released @nr pages; returns how many. */
+uint64_t shrinkers_run(struct rpcbuf *mm, uint64_t nr);
+
+#endif /* RPCBUF_MM_MAINTAIN_H */

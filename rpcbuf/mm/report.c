@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <errno.h>
+
+#include <rpcbuf/mm/fork.h>
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/report.h>
+#include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/os.h>
+#include <rpcbuf/os/ticks.h>
+
+_Static_assert(RPCBUF_REPORT_SIZE == ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE,
+	       "a block of the zone is what is reported");
+
+/* No more than a sixteenth of a small zone at a time. */
+static unsigned int batch_size(const struct zone *zone)
+{
+	uint32_t share = rpcbuf_max(zone->max_blocks / 16, 1u);
+
+	return rpcbuf_min(share, RPCBUF_REPORT_MAX);
+}
+
+/* A moment @age_ns ago, by the clock that the zone stamps its blocks with. */
+static uint64_t ticks_before(const struct rpcbuf *mm, uint64_t age_ns)
+{
+	uint64_t ticks = os_ticks() - mm->made_ticks;
+	uint64_t ns = os_now() - mm->made_ns + 1;
+
+	return os_ticks() -
+	       (uint64_t)((double)age_ns * ((double)ticks / (double)ns));
+}
+
+/* As the kernel does: a batch is begun with low + batch pages free, so that
+ * low are left while it is away. */
+static unsigned int isolate(struct rpcbuf *mm, unsigned int node,
+			    uint64_t age_ns, void **blocks)
+{
+	struct zone *zone = &mm->nodes[node].zone;
+	unsigned int most = batch_size(zone), nr;
+	uint64_t low = os_load(&zone->low), before;
+
+	if (!zone_has_whole(zone) ||
+	    zone_nr_free(zone) < low + (uint64_t)most * ZONE_BLOCK_PAGES)
+		return 0;
+	before = ticks_before(mm, age_ns);
+	for (nr = 0; nr < most; nr++) {
+		os_fetch_add(&mm->report.isolated, ZONE_BLOCK_PAGES);
+		blocks[nr] = zone_isolate(zone, before, low);
+		if (!blocks[nr]) {
+			os_fetch_add(&mm->report.isolated,
+				     -(uint64_t)ZONE_BLOCK_PAGES);
+			break;
+		}
+	}
+	return nr;
+}
+
+/* @seen: what the consumers left of @blocks. */
+static void consult(struct rpcbuf *mm, void **seen, unsigned int nr)
+{
+	struct hook_list *list = &mm->report.consumers;
+	struct rpcbuf_hook *hook = NULL;
+	unsigned int i, left;
+
+	while ((hook = hook_next(list, hook))) {
+		struct rpcbuf_reporter *reporter = rpcbuf_container_of(
+			hook, struct rpcbuf_reporter, hook);
+
+		for (i = 0, left = 0; i < nr; i++)
+			if (seen[i])
+				seen[left++] = seen[i];
+		for (i = left; i < nr; i++)
+			seen[i] = NULL;
+		if (!left) {
+			hook_done(list, hook);
+			break;
+		}
+		reporter->report(reporter, seen, left);
+	}
+}
+
+int mm_discard(const struct rpcbuf *mm, void *first, size_t length)
+{
+	return os_discard(first, length, mm->window_fd >= 0);
+}
+
+static void give(struct rpcbuf *mm, void *const *seen, unsigned int nr)
+{
+	struct rpcbuf_report_stats *stats = &mm->report.stats;
+	unsigned int i, given = 0;
+
+	for (i = 0; i < nr; i++)
+		if (seen[i])
+			given += mm_discard(mm, seen[i], RPCBUF_REPORT_SIZE) == 0;
+	os_fetch_add(&stats->batches, 1);
+	os_fetch_add(&stats->bytes, given * RPCBUF_REPORT_SIZE);
+	os_fetch_add(&stats->kept, (nr - given) * RPCBUF_REPORT_SIZE);
+}
+
+static void put_back(struct rpcbuf *mm, unsigned int node, void *const *blocks,
+		     unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		zone_put_reported(&mm->nodes[node].zone, blocks[i]);
+		os_fetch_add(&mm->report.isolated, -(uint64_t)ZONE_BLOCK_PAGES);
+	}
+	if (nr && wait_pending(mm))
+		wait_wake(mm);
+}
+
+unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
+			  uint64_t age_ns)
+{
+	void *blocks[RPCBUF_REPORT_MAX], *seen[RPCBUF_REPORT_MAX];
+	bool alone = hook_list_empty(&mm->report.consumers);
+	unsigned int nr, i;
+
+	if (alone)
+		os_lock(&mm->report.giving);
+	nr = isolate(mm, node, age_ns, blocks);
+	for (i = 0; i < nr; i++)
+		seen[i] = blocks[i];
+	if (nr && !alone)
+		consult(mm, seen, nr);
+	if (nr)
+		give(mm, seen, nr);
+	put_back(mm, node, blocks, nr);
+	if (alone)
+		os_unlock(&mm->report.giving);
+	return nr;
+}
+
+void report_settle(struct rpcbuf *mm)
+{
+	if (!os_load(&mm->report.isolated))
+		return;
+	os_lock(&mm->report.giving);
+	os_unlock(&mm->report.giving);
+}
+
+bool report_pending(struct rpcbuf *mm)
+{
+	unsigned int node;
+
+	for (node = 0; node < mm->nr_nodes; node++)
+		if (zone_has_whole(&mm->nodes[node].zone))
+			return true;
+	return false;
+}
+
+int rpcbuf_report_register(struct rpcbuf *mm, struct rpcbuf_reporter *reporter)
+{
+	int err;
+
+	if (fork_is_child(mm))
+		return -EPERM;
+	if (!reporter->report)
+		return -EINVAL;
+	err = hook_add(&mm->report.consumers, &reporter->hook);
+	/* A batch that began without it is over on return. */
+	os_lock(&mm->report.giving);
+	os_unlock(&mm->report.giving);
+	return err;
+}
+
+int rpcbuf_report_unregister(struct rpcbuf *mm,
+			     struct rpcbuf_reporter *reporter)
+{
+	if (fork_is_child(mm))
+		return -EPERM;
+	return hook_del(&mm->report.consumers, &reporter->hook);
+}
+
+void rpcbuf_report_stats(struct rpcbuf *mm, struct rpcbuf_report_stats *stats)
+{
+	stats->batches = os_load(&mm->report.stats.batches);
+	stats->bytes = os_load(&mm->report.stats.bytes);
+	stats->kept = os_load(&mm->report.stats.kept);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Reporting: free blocks of a zone lose their memory to the operating system.
+ *
+ * A batch is isolated from the zone block by block, shown to the consumers, given
+ * back, and put on the zone's list of reported blocks, from where it is handed
+ * out last.  No lock of the zone is held over the system calls, and none at all
+ * over a consumer.
+ *
+ * `giving` is held over a batch when there is no consumer: who runs out of
+ * pages while blocks are isolated waits for that lock (report_settle()).  It
+ * is taken before the locks of zones, by nobody who holds another.
+ */
+#ifndef RPCBUF_MM_REPORT_H
+#define RPCBUF_MM_REPORT_H
+
+#include <rpcbuf/mm/hook.h>
+#include <rpcbuf/report.h>
+
+struct mm_report {
+	struct os_lock giving;
+	uint64_t isolated; /* pages between zone and system */
+	struct hook_list consumers;
+	struct rpcbuf_report_stats stats;
+};
+
+/*
+ * Reports one batch of blocks of a node that have been free for @age_ns;
+ * returns how many blocks, 0 when there was nothing to do.
+ */
+unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
+			  uint64_t age_ns);
+
+/* Returns when no page is isolated that was when it was called; at once when a
+ * consumer looks at them. */
+void report_settle(struct rpcbuf *mm);
+
+/* Gives the memory of free pages back.  0, or -errno and nothing changed. */
+int mm_discard(const struct rpcbuf *mm, void *first, size_t length);
+
+/* True while there are free blocks that may become due. */
+bool report_pending(struct rpcbuf *mm);
+
+#endif /* RPCBUF_MM_REPORT_H */
