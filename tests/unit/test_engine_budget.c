@@ -192,7 +192,7 @@ END_TEST
 /* Half a call and no more: the pages come back, others are served meanwhile. */
 START_TEST(only_halves)
 {
-	unsigned int nr = 12, i;
+	unsigned int nr = 6, i;
 
 	start((unsigned int)_i + 1, 0, 1);
 	send_halves((int)nr);

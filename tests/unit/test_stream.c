@@ -210,6 +210,24 @@ static void take_all(uint64_t *seed)
 	}
 }
 
+/* To other pages, single ones or a run; whoever shares the old ones keeps
+ * them as they are. */
+static void move_elsewhere(void)
+{
+	unsigned int nr = stream.nr_pages;
+	void *pages[MAX_BODY / PAGE + 20] = { NULL };
+	bool run = nr && nr <= RPCBUF_RUN_MAX &&
+		   rpcbuf_alloc_run(mm, nr, pages) == nr;
+
+	if (!run)
+		require(rpcbuf_alloc_bulk_array(mm, 0, nr, pages) == nr);
+	rpcbuf_stream_move(&stream, pages, run);
+	rpcbuf_free_bulk_array(mm, nr, pages);
+	require(stream.nr_pages == nr);
+	require(rpcbuf_stream_next_page(&stream) ==
+		(nr ? (char *)stream.pages[nr - 1] + PAGE : NULL));
+}
+
 /* What the stream says between two portions. */
 static void check_rest(void)
 {
@@ -241,6 +259,8 @@ static void pump(uint64_t *seed)
 		if (test_below(seed, 20) == 0)
 			rpcbuf_rqst_try_run(run_rqst, VECTOR);
 		take_all(seed);
+		if (test_below(seed, 10) == 0)
+			move_elsewhere();
 		check_rest();
 	}
 	ck_assert_uint_eq(nr_taken, nr_records);
