@@ -213,6 +213,7 @@ static void free_red(struct rpcbuf *mm, uint64_t index)
 				 "released: the red zone is damaged at %p",
 				 arena_page(&mm->arena, index - 1),
 				 (void *)(zone + i));
+	memset(zone, 0, RPCBUF_PAGE_SIZE); /* what debug builds take for fresh */
 	os_store(&mm->red[index], 0);
 	mm_give_nolock(mm, &page, 1);
 }

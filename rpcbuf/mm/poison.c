@@ -4,6 +4,7 @@
 
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/poison.h>
+#include <rpcbuf/os/memfd.h>
 #include <rpcbuf/os/os.h>
 
 #ifdef POISON_ASAN
@@ -99,8 +100,7 @@ static bool is_all(const unsigned char *bytes, unsigned char value)
 	return true;
 }
 
-/* Only pages that hold something: reading a page that was never written to
- * commits no memory, writing would. */
+/* Only pages that hold something: writing to others would commit memory. */
 static void set_end(unsigned char *bytes)
 {
 	if (!is_all(bytes, 0))
@@ -109,6 +109,8 @@ static void set_end(unsigned char *bytes)
 
 static void set(void *page)
 {
+	if (!os_is_committed(page))
+		return;
 	set_end(page);
 	set_end((unsigned char *)page + RPCBUF_PAGE_SIZE - POISON_BYTES);
 }
@@ -126,6 +128,8 @@ static void check_end(const struct rpcbuf *mm, uint64_t index,
 
 static void check(const struct rpcbuf *mm, uint64_t index, void *page)
 {
+	if (!os_is_committed(page))
+		return;
 	check_end(mm, index, page);
 	check_end(mm, index,
 		  (unsigned char *)page + RPCBUF_PAGE_SIZE - POISON_BYTES);

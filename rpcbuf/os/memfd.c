@@ -29,6 +29,13 @@ int os_reserve(void **address, size_t length)
 	return 0;
 }
 
+bool os_is_committed(void *page)
+{
+	unsigned char state = 0;
+
+	return mincore(page, OS_PAGE_SIZE, &state) == 0 && state & 1;
+}
+
 void os_close(int fd)
 {
 	close(fd);

@@ -6,6 +6,7 @@
 #ifndef RPCBUF_OS_MEMFD_H
 #define RPCBUF_OS_MEMFD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,5 +20,8 @@ int os_reserve(void **address, size_t length);
 
 /* Maps part of the memory at @address, in place of what is there. */
 int os_map_at(void *address, size_t length, int fd, uint64_t offset);
+
+/* True when memory is behind a page, so that reading it commits nothing. */
+bool os_is_committed(void *page);
 
 #endif /* RPCBUF_OS_MEMFD_H */
