@@ -44,7 +44,9 @@ struct rpcbuf_page_pool;
  * older program run with a newer library.
  *
  * No lock is held over a callback.  `map` and `log` are called by the owner;
- * `unmap` by whichever thread makes a page leave the pool.
+ * `unmap` by whichever thread makes a page leave the pool, which includes the
+ * instance's own when memory is short and it takes what the ring has
+ * (rpcbuf/budget.h).
  */
 struct rpcbuf_page_pool_options {
 	size_t size;		/* sizeof(struct rpcbuf_page_pool_options) */
@@ -80,7 +82,8 @@ struct rpcbuf_page_pool_options {
  * rpcbuf_page_pool_create - make an empty pool.
  *
  * Returns 0 and stores the pool in *pool; -EINVAL when an option is out of
- * range, -ENOMEM.  *pool is untouched on failure.  The caller is the owner.
+ * range, -ENOMEM, or -EPERM in a child of the process that made the instance.
+ * *pool is untouched on failure.  The caller is the owner.
  */
 int rpcbuf_page_pool_create(struct rpcbuf_page_pool **pool, struct rpcbuf *mm,
 			    const struct rpcbuf_page_pool_options *options);

@@ -58,6 +58,17 @@ static uint64_t inflight(const struct stats_pool *entry)
 	return rpcbuf_page_pool_inflight(entry->name);
 }
 
+/* Memory is short: what lies in the ring goes back.  The cache is its owner's,
+ * and small. */
+static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
+{
+	struct rpcbuf_page_pool *pool = rpcbuf_container_of(
+		shrinker, struct rpcbuf_page_pool, shrinker);
+
+	(void)nr;
+	return (uint64_t)pool_drain_ring(pool) << pool->options.order;
+}
+
 int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 			    const struct rpcbuf_page_pool_options *options)
 {
@@ -81,12 +92,18 @@ int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 	err = ring_init(&pool->ring, known.ring_size);
 	if (err)
 		goto unmap_words;
+	pool->shrinker.shrink = shrink;
+	err = rpcbuf_shrinker_register(mm, &pool->shrinker);
+	if (err)
+		goto free_ring;
 	pool->in_stats.inflight = inflight;
 	pool->in_stats.name = pool;
 	stats_add_pool(mm, &pool->in_stats);
 	*out = pool;
 	return 0;
 
+free_ring:
+	ring_free(&pool->ring);
 unmap_words:
 	os_unmap(pool->words, pool->footprint);
 free_pool:

@@ -27,6 +27,7 @@
 #ifndef RPCBUF_POOL_PAGE_POOL_H
 #define RPCBUF_POOL_PAGE_POOL_H
 
+#include <rpcbuf/budget.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/page_pool.h>
@@ -49,6 +50,7 @@ struct rpcbuf_page_pool {
 	size_t footprint; /* of the mapping that `words` is */
 	struct rpcbuf_page_pool_options options;
 	struct stats_pool in_stats;
+	struct rpcbuf_shrinker shrinker;
 
 	/* The owner's. */
 	unsigned int nr_cached __attribute__((aligned(RING_LINE)));

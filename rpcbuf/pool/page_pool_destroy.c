@@ -103,6 +103,7 @@ int rpcbuf_page_pool_destroy(struct rpcbuf_page_pool *pool, uint64_t timeout_ns)
 	if (!pool)
 		return 0;
 	if (!pool->destroying) {
+		rpcbuf_shrinker_unregister(pool->mm, &pool->shrinker);
 		os_store(&pool->destroying, true);
 		pool->destroy_since = pool->warned_at = os_now();
 		rpcbuf_page_pool_flush(pool);

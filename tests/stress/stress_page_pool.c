@@ -2,7 +2,7 @@
 /*
  * Goal: a page pool neither loses a page nor hands it out twice, maps and
  * unmaps each in turns, and ends exactly when all are back, while other threads
- * return pages, share them, keep them for themselves and shrink the ring.
+ * return pages, share them, keep them for themselves and reclaim memory.
  * Method: an owner hands pages and fragments, stamped with their address and a
  * serial number, to users, who check the stamp before they put.  Pools are
  * destroyed with pages out, over and over.  In the end every page of the
@@ -10,6 +10,7 @@
  */
 #include "stress_util.h"
 
+#include <rpcbuf/budget.h>
 #include <rpcbuf/pool/page_pool.h>
 
 #define NR_PAGES 4096u
@@ -18,6 +19,7 @@
 
 static struct rpcbuf *mm;
 static struct rpcbuf_page_pool *pool;
+static bool ended;
 static uint64_t deadline, handed_out, pools, ring_full, left;
 static uint32_t mapped[NR_PAGES];
 
@@ -140,6 +142,16 @@ static void *user(void *arg)
 	return NULL;
 }
 
+/* Empties rings from outside, also of pools that come and go. */
+static void *reclaimer(void *unused)
+{
+	while (!os_load(&ended)) {
+		rpcbuf_reclaim(mm, UINT64_MAX);
+		usleep(500);
+	}
+	return unused;
+}
+
 /* A page or a fragment to somebody, or straight back. */
 static void hand_out(uint64_t *seed)
 {
@@ -188,7 +200,7 @@ static void one_pool(uint64_t *seed, uint64_t *map_seed)
 
 static void run(uint64_t seed, uint64_t until)
 {
-	pthread_t threads[USERS];
+	pthread_t threads[USERS], reclaiming;
 	uint64_t map_seed = seed;
 	unsigned int i;
 
@@ -199,8 +211,11 @@ static void run(uint64_t seed, uint64_t until)
 		require(pthread_create(&threads[i], NULL, user,
 				       &mailboxes[i]) == 0);
 	}
+	require(pthread_create(&reclaiming, NULL, reclaimer, NULL) == 0);
 	while (os_now() < deadline)
 		one_pool(&seed, &map_seed);
+	os_store(&ended, true);
+	pthread_join(reclaiming, NULL);
 	for (i = 0; i < USERS; i++) {
 		pthread_mutex_lock(&mailboxes[i].lock);
 		mailboxes[i].closed = true;

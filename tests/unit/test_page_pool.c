@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 
+#include <rpcbuf/budget.h>
 #include <rpcbuf/pool/page_pool.h>
 
 #include "mm_util.h"
@@ -248,6 +249,19 @@ START_TEST(full_ring_releases)
 	take(10);
 	ck_assert_uint_eq(rpcbuf_page_pool_flush(pool), REFILL - 10);
 	ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool), 10);
+}
+END_TEST
+
+/* Whoever reclaims gets what lies in the ring. */
+START_TEST(shrinks_when_memory_is_short)
+{
+	take(100);
+	rpcbuf_page_pool_put_bulk(pool, NR, pages);
+	ck_assert_uint_eq(stats().recycle_ring, 100);
+	rpcbuf_reclaim(mm, UINT64_MAX);
+	ck_assert_uint_eq(stats().release, 100);
+	ck_assert_uint_eq(seen.unmaps, 100);
+	ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool), 2 * REFILL - 100);
 }
 END_TEST
 
@@ -597,6 +611,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, refills_in_bulk);
 	tcase_add_test(tcase, recycles_directly);
 	tcase_add_test(tcase, full_ring_releases);
+	tcase_add_test(tcase, shrinks_when_memory_is_short);
 	tcase_add_test(tcase, some_pages_cannot_be_mapped);
 	tcase_add_test(tcase, shortage);
 	tcase_add_test(tcase, several_users);
