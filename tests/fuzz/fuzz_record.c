@@ -244,6 +244,18 @@ static uint32_t write_portion(struct rpcbuf_stream *stream, uint32_t written)
 	return done;
 }
 
+/* The bytes under way go to other pages. */
+static void move_elsewhere(struct rpcbuf_stream *stream)
+{
+	uint32_t nr = stream->nr_pages;
+	void *pages[256] = { NULL };
+	bool run = nr && rpcbuf_alloc_run(mm, nr, pages) == nr;
+
+	must(run || rpcbuf_alloc_bulk_array(mm, 0, nr, pages) == nr);
+	rpcbuf_stream_move(stream, pages, run);
+	rpcbuf_free_bulk_array(mm, nr, pages);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	void *slots[256];
@@ -262,6 +274,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (legal && written < wire_len) {
 		written += write_portion(&stream, written);
 		legal = take_messages(&stream, written);
+		if (draw(6) == 0)
+			move_elsewhere(&stream);
 	}
 	for (unsigned int i = 0; i < KEPT; i++)
 		drop(&kept[i]);
