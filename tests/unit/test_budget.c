@@ -201,12 +201,19 @@ START_TEST(what_was_taken_away_is_not_resident)
 }
 END_TEST
 
+/* AddressSanitizer keeps an eighth of it beside it when it is unmapped. */
+#ifdef __SANITIZE_ADDRESS__
+#define LARGE_MAXIMUM ((uint64_t)1 << 32)
+#else
+#define LARGE_MAXIMUM ((uint64_t)1 << 38)
+#endif
+
 START_TEST(a_large_maximum_costs_nothing)
 {
-	struct rpcbuf *mm = create(1 * MIB, (uint64_t)1 << 38, 0);
+	struct rpcbuf *mm = create(1 * MIB, LARGE_MAXIMUM, 0);
 
 	ck_assert_uint_eq(available(mm), 256);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, (uint64_t)1 << 38), 0);
+	ck_assert_int_eq(rpcbuf_set_budget(mm, LARGE_MAXIMUM), 0);
 	ck_assert_int_eq(rpcbuf_set_budget(mm, 2 * MIB), 0);
 	ck_assert_uint_eq(available(mm), 512);
 	test_destroy(mm);
