@@ -21,6 +21,7 @@ static int create(uint64_t nr_pages, unsigned int nodes)
 
 	options.memory = nr_pages * RPCBUF_PAGE_SIZE;
 	options.nodes = nodes;
+	options.no_thread = true; /* the test is the reclaimer */
 	return rpcbuf_create(&mm, &options);
 }
 
