@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <rpcbuf/rqst.h>
+#include <sys/resource.h>
 
 #include "engine_util.h"
 
@@ -91,6 +92,30 @@ START_TEST(options)
 	ck_assert_int_eq(create_with(4 * (MAX_CALL + 8192), &handlers, &good),
 			 0);
 	ck_assert_str_eq(rpcbuf_engine_backend(server.engine), "epoll");
+}
+END_TEST
+
+/* Of the descriptors that an engine of two loops needs, one cannot be had. */
+START_TEST(no_descriptors)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct rpcbuf_engine *engine;
+	int lowest = dup(0);
+	struct rlimit limit;
+
+	ck_assert_int_ge(lowest, 0);
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = (rlim_t)(lowest + _i);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(
+		rpcbuf_engine_create(&engine, server.mm, &handlers, &o),
+		_i < 4 ? -EMFILE : 0);
+	if (_i == 4)
+		must(rpcbuf_engine_stop(engine, GUARD_S * 1000) == 0);
+	if (_i == 4)
+		rpcbuf_engine_destroy(engine);
+	ck_assert_uint_eq(pages_out(), 0);
 }
 END_TEST
 
@@ -401,6 +426,7 @@ int main(void)
 	tcase_set_timeout(tcase, 2 * GUARD_S);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, options);
+	tcase_add_loop_test(tcase, no_descriptors, 0, 5);
 	tcase_add_test(tcase, one_call);
 	tcase_add_test(tcase, fragments);
 	tcase_add_test(tcase, pipelined);

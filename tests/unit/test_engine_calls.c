@@ -7,6 +7,8 @@
  * are put aside and finished by the test, drops from another thread at random
  * moments.
  */
+#include <sys/resource.h>
+
 #include "engine_util.h"
 
 #define PEERS 24
@@ -142,6 +144,37 @@ START_TEST(no_thread_left)
 	for (i = 0; i < PEERS; i++)
 		receive_replies(&peers[i], 0, 1);
 	ck_assert_uint_eq(stats().threads, 2);
+}
+END_TEST
+
+/* The system has no thread to give: the loop waits for one, nothing is lost. */
+START_TEST(no_thread_to_be_had)
+{
+	struct rlimit limit;
+
+	/* The memory that calls need has been had by then. */
+	send_call(&peers[0], XID(LATER, SMALL, 0));
+	eventually(nr_later() == 1);
+	check_alive(&peers[0]);
+	check_alive(&peers[1]);
+	answer_later();
+	receive_replies(&peers[0], 0, 1);
+	getrlimit(RLIMIT_AS, &limit);
+	limit.rlim_cur = 1 << 20; /* less than is mapped already */
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	block(&peers[0], 0);
+	eventually(stats().handovers == 1);
+	ck_assert_uint_eq(stats().threads, 1);
+	send_call(&peers[1], XID(ECHO, SMALL, 0));
+	if (_i)
+		set_gate(true); /* the thread of the call is free again */
+	limit.rlim_cur = _i ? limit.rlim_cur : limit.rlim_max;
+	setrlimit(RLIMIT_AS, &limit);
+	receive_replies(&peers[1], 0, 1);
+	set_gate(true);
+	receive_replies(&peers[0], 0, 1);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_AS, &limit);
 }
 END_TEST
 
@@ -311,6 +344,9 @@ int main(void)
 	tcase_add_checked_fixture(one, setup_one_loop, teardown);
 	tcase_add_test(one, other_connections);
 	tcase_add_test(one, same_connection);
+	/* The sanitizers need memory of their own. */
+	if (!TEST_SANITIZED)
+		tcase_add_loop_test(one, no_thread_to_be_had, 0, 2);
 	suite_add_tcase(suite, one);
 	tcase_set_timeout(few, 2 * GUARD_S);
 	tcase_add_checked_fixture(few, setup_few_threads, teardown);
