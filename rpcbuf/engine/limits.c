@@ -87,6 +87,8 @@ void loop_check_limits(struct loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 	if (rpcbuf_wait_pending(loop->engine->mm))
 		rpcbuf_rqst_release(loop->run);
-	if (loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
+	/* Not while a connection waits: its place in the queue would go too. */
+	if (list_empty(&loop->parked) &&
+	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
 		loop_release_vectors(loop);
 }

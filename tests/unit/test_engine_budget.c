@@ -6,6 +6,8 @@
  * Method: the smallest budgets that an engine accepts, and many clients that
  * send large calls at once, halves of them, or nothing after the half.
  */
+#include <rpcbuf/rqst.h>
+
 #include "engine_util.h"
 
 #define PEERS 30
@@ -207,6 +209,36 @@ START_TEST(only_halves)
 }
 END_TEST
 
+/* A loop that waits for pages keeps its place, however long it waits. */
+START_TEST(place_in_the_queue)
+{
+	static void *hoard[1000];
+	struct rpcbuf_rqst *behind;
+	unsigned int nr;
+
+	start(1, 0, 60);
+	must(!rpcbuf_rqst_create(&behind, server.mm, NULL, VECTOR_PAGES));
+	nr = rpcbuf_alloc_bulk_array(server.mm, 0, WIRE_NR(hoard), hoard);
+	/* One call with the pages of the reserve, one that finds none. */
+	send_call(&peers[0], XID(LATER, LONGEST, 0));
+	eventually(nr_later() == 1);
+	while (!stats().parked_pages)
+		nr += rpcbuf_alloc_bulk_array(server.mm, 0, 1, hoard + nr);
+	send_call(&peers[1], XID(ECHO, SMALL, 0));
+	eventually(rpcbuf_wait_pending(server.mm));
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(behind), -EAGAIN);
+	sleep(4);
+	rpcbuf_free_bulk_array(server.mm, 1, hoard);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(behind), -EAGAIN);
+	receive_replies(&peers[1], 0, 1);
+	rpcbuf_free_bulk_array(server.mm, nr, hoard);
+	rpcbuf_rqst_destroy(behind);
+	answer_later();
+	receive_replies(&peers[0], 0, 1);
+	finish();
+}
+END_TEST
+
 /* Parked connections end like others: dropped, hung up, stopped. */
 START_TEST(parked_connections_end)
 {
@@ -242,6 +274,7 @@ int main(void)
 	tcase_add_loop_test(tcase, halves, 0, 4);
 	tcase_add_loop_test(tcase, small_calls_pass, 0, 2);
 	tcase_add_loop_test(tcase, only_halves, 0, 2);
+	tcase_add_test(tcase, place_in_the_queue);
 	tcase_add_test(tcase, parked_connections_end);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
