@@ -87,8 +87,9 @@ void loop_check_limits(struct loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 	if (rpcbuf_wait_pending(loop->engine->mm))
 		rpcbuf_rqst_release(loop->run);
-	/* Not while a connection waits: its place in the queue would go too. */
-	if (list_empty(&loop->parked) &&
+	/* Not while a connection waits, or tries again: its place in the queue
+	 * would go too. */
+	if (list_empty(&loop->parked) && list_empty(&loop->ready) &&
 	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
 		loop_release_vectors(loop);
 }
