@@ -10,6 +10,7 @@
 #   S_FSAL     VFS or MEM                 S_CORE    more lines in NFS_CORE_PARAM
 #   S_STOCK    1: without the plug-in     S_RPCBUF  more lines in RPCBUF
 #   S_MEM      lines in MEM               S_SUB     more lines in the sub-FSAL
+#   S_SLOW     1: FSAL SLOW in between, see fsal_slow/fsal_slow.c
 #
 #   RPCBUF_TEST_STOCK=1  every server is a stock one; what only the plug-in can
 #                        do is skipped (or fails, where stock is simply wrong)
@@ -31,6 +32,7 @@ S_CORE=
 S_RPCBUF=
 S_MEM='Inode_Size = 0x200000;' # without it, files have no content
 S_SUB=
+S_SLOW=
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/rpcbuf-e2e.XXXXXX")
 CONF=$T/ganesha.conf
@@ -126,6 +128,10 @@ server_configure() {
 		-e "/^RPCBUF {/r $T/rpcbuf.lines" \
 		-e "s|FSAL { Name = $S_FSAL;|& $S_SUB|" "$CONF"
 	echo "MEM { $S_MEM }" >>"$CONF"
+	if [[ -n $S_SLOW ]]; then
+		ln -sf "$BIN/libfsalslow.so" "$T/plugins/"
+		sed -i "s|FSAL { Name = $S_FSAL;[^}]*}|FSAL { Name = SLOW; & }|" "$CONF"
+	fi
 }
 
 # Starts ganesha.nfsd with what server_configure wrote, does not wait for it.
@@ -205,10 +211,10 @@ server_stop() {
 wait_for() {
 	local what=$1 end
 	shift
-	end=$(($(now_ms) + 20000))
+	end=$(($(now_ms) + 60000))
 	until "$@"; do
 		if (($(now_ms) > end)); then
-			fail "waited 20 s in vain for $what"
+			fail "waited 60 s in vain for $what"
 		fi
 		sleep 0.05
 	done

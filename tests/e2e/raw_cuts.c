@@ -9,7 +9,7 @@
  *
  * usage: raw_cuts PORT MOUNT-PORT EXPORT: the export holds the file "cuts"
  */
-#include "rpc_conn.h"
+#include "nfs3_find.h"
 
 enum {
 	WRITE_LEN = 70 * 1024,
@@ -21,28 +21,6 @@ enum {
 static struct rpc_conn conn;
 static struct nfs_fh file;
 static uint32_t xid = 0x10000;
-
-static struct nfs_fh mount_and_find(uint16_t mount_port, const char *export,
-				    const char *name)
-{
-	struct rpc_conn mount = rpc_connect("127.0.0.1", mount_port, 0);
-	struct rpc_buf call = {0};
-	struct rpc_reply reply;
-	struct nfs_fh fh;
-
-	rpc_call_begin(&call, 1, RPC_MOUNT, 3, MOUNT3_MNT);
-	rpc_put_name(&call, export);
-	reply = rpc_call(&mount, &call);
-	if (rpc_get_u32(&reply.results) || !rpc_get_fh(&reply.results, &fh))
-		die("the mount failed");
-	nfs3_call_name(&call, 2, NFS3_LOOKUP, &fh, name);
-	reply = rpc_call(&conn, &call);
-	if (rpc_get_u32(&reply.results) || !rpc_get_fh(&reply.results, &fh))
-		die("the lookup of %s failed", name);
-	rpc_disconnect(&mount);
-	free(call.data);
-	return fh;
-}
 
 struct expected {
 	uint32_t first;
@@ -233,7 +211,7 @@ int main(int argc, char **argv)
 		die("usage: raw_cuts PORT MOUNT-PORT EXPORT");
 	rpc_end_with_parent();
 	conn = rpc_connect("127.0.0.1", strtoul(argv[1], NULL, 0), 0);
-	file = mount_and_find(strtoul(argv[2], NULL, 0), argv[3], "cuts");
+	file = nfs3_find(&conn, strtoul(argv[2], NULL, 0), argv[3], "cuts");
 	getattr_every_cut();
 	getattr_segments();
 	writes();

@@ -124,25 +124,46 @@ static inline void rpc_put_name(struct rpc_buf *buf, const char *name)
 	rpc_put_opaque(buf, name, strlen(name));
 }
 
-/* A call header with AUTH_SYS of root; the arguments are put behind it. */
-static inline void rpc_call_begin(struct rpc_buf *buf, uint32_t xid,
-				  uint32_t prog, uint32_t vers, uint32_t proc)
+enum rpc_flavor {
+	RPC_AUTH_NONE,
+	RPC_AUTH_SYS
+};
+
+static inline void rpc_put_auth_sys(struct rpc_buf *buf)
 {
 	static const char machine[] = "rawrpc";
-	const uint32_t header[] = {xid, 0, 2, prog, vers, proc};
 
-	buf->len = 0;
-	for (size_t i = 0; i < sizeof(header) / sizeof(*header); i++)
-		rpc_put_u32(buf, header[i]);
-	rpc_put_u32(buf, 1);
+	rpc_put_u32(buf, RPC_AUTH_SYS);
 	rpc_put_u32(buf, 5 * 4 + ((sizeof(machine) - 1 + 3) & ~3UL));
 	rpc_put_u32(buf, 0);
 	rpc_put_name(buf, machine);
 	rpc_put_u32(buf, 0); /* uid, gid, no other groups */
 	rpc_put_u32(buf, 0);
 	rpc_put_u32(buf, 0);
-	rpc_put_u32(buf, 0); /* verifier: AUTH_NONE, empty */
-	rpc_put_u32(buf, 0);
+}
+
+/* What calls are made with; root's AUTH_SYS unless a test says otherwise. */
+static inline enum rpc_flavor *rpc_flavor(void)
+{
+	static enum rpc_flavor flavor = RPC_AUTH_SYS;
+
+	return &flavor;
+}
+
+/* A call header; the arguments are put behind it. */
+static inline void rpc_call_begin(struct rpc_buf *buf, uint32_t xid,
+				  uint32_t prog, uint32_t vers, uint32_t proc)
+{
+	const uint32_t header[] = {xid, 0, 2, prog, vers, proc};
+
+	buf->len = 0;
+	for (size_t i = 0; i < sizeof(header) / sizeof(*header); i++)
+		rpc_put_u32(buf, header[i]);
+	if (*rpc_flavor() == RPC_AUTH_SYS)
+		rpc_put_auth_sys(buf);
+	else
+		rpc_put_u64(buf, RPC_AUTH_NONE);
+	rpc_put_u64(buf, RPC_AUTH_NONE); /* verifier, empty */
 }
 
 static inline void nfs3_call(struct rpc_buf *buf, uint32_t xid, uint32_t proc,

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * FSAL SLOW, for tests: the FSAL named in its block, whose read2 blocks the
+ * thread that calls it when the offset is SLOW_OFFSET or more.
+ *
+ *	FSAL { Name = SLOW; FSAL { Name = VFS; } }
+ *
+ * Such a read sleeps for SLOW_MS, and on until the file is gone that
+ * RPCBUF_SLOW_HOLD names; then it is passed on and finds the end of the file.
+ *
+ * It leaves no layer of its own: the export is the one of the FSAL below,
+ * whose table of operations on objects has its read2 exchanged once the first
+ * object shows where the table is. One FSAL below at a time.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "stack.h"
+
+#define SLOW_OFFSET (1ull << 40)
+#define SLOW_MS	    200
+#define STEP_MS	    10
+
+static struct fsal_module slow;
+static const char *hold;
+static __typeof__(((struct fsal_obj_ops *)NULL)->read2) stock_read2;
+static __typeof__(((struct export_ops *)NULL)->lookup_path) stock_lookup_path;
+
+static bool is_held(void)
+{
+	return hold && access(hold, F_OK) == 0;
+}
+
+static void slow_read2(struct fsal_obj_handle *obj, bool bypass,
+		       fsal_async_cb done, struct fsal_io_arg *arg,
+		       void *caller_arg)
+{
+	if (arg->offset >= SLOW_OFFSET) {
+		usleep(SLOW_MS * 1000);
+		while (is_held())
+			usleep(STEP_MS * 1000);
+	}
+	stock_read2(obj, bypass, done, arg, caller_arg);
+}
+
+/* Every export asks for its root first, before any client is served. */
+static fsal_status_t slow_lookup_path(struct fsal_export *export,
+				      const char *path,
+				      struct fsal_obj_handle **handle,
+				      struct fsal_attrlist *attrs_out)
+{
+	fsal_status_t status =
+		stock_lookup_path(export, path, handle, attrs_out);
+
+	if (!FSAL_IS_ERROR(status) && (*handle)->obj_ops->read2 != slow_read2) {
+		stock_read2 = (*handle)->obj_ops->read2;
+		(*handle)->obj_ops->read2 = slow_read2;
+	}
+	return status;
+}
+
+/* The reference that the caller will put when the export goes is on the FSAL
+ * below, whose export it is; the one on us has no other place to be put. */
+static fsal_status_t slow_create_export(struct fsal_module *fsal, void *node,
+					struct config_error_type *err_type,
+					const struct fsal_up_vector *up_ops)
+{
+	struct rpcbuf_stack below;
+	fsal_status_t status;
+
+	if (rpcbuf_stack_read(node, err_type, &below) < 0)
+		return fsalstat(ERR_FSAL_INVAL, EINVAL);
+	status = below.fsal->m_ops.create_export(below.fsal, below.node,
+						 err_type, up_ops);
+	if (FSAL_IS_ERROR(status)) {
+		fsal_put(below.fsal);
+		return status;
+	}
+	stock_lookup_path = op_ctx->fsal_export->exp_ops.lookup_path;
+	op_ctx->fsal_export->exp_ops.lookup_path = slow_lookup_path;
+	fsal_put(fsal);
+	return status;
+}
+
+static fsal_status_t slow_init_config(struct fsal_module *fsal,
+				      config_file_t file,
+				      struct config_error_type *err_type)
+{
+	(void)fsal;
+	(void)file;
+	(void)err_type;
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+}
+
+static MODULE_INIT void load(void)
+{
+	hold = getenv("RPCBUF_SLOW_HOLD");
+	if (register_fsal(&slow, "SLOW", FSAL_MAJOR_VERSION, FSAL_MINOR_VERSION,
+			  FSAL_ID_NO_PNFS) != 0)
+		return;
+	slow.m_ops.init_config = slow_init_config;
+	slow.m_ops.create_export = slow_create_export;
+}
+
+static MODULE_FINI void unload(void)
+{
+	unregister_fsal(&slow);
+}

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: a call that sleeps in the file system stalls neither the calls behind it
+# on its connection nor any other; threads are bounded and go away.
+# Method: FSAL SLOW below the plug-in, whose reads are held until the replies to
+# the others are there (slow_reads): order decides, not time. With as many slow
+# calls as there may be threads, and with more, the number of threads stays in
+# its bound, every call is answered once, and the threads end when idle.
+source "$(dirname "$0")/lib.sh"
+
+MAX_THREADS=24
+S_SLOW=1
+S_RPCBUF="Max_Threads = $MAX_THREADS;"
+export RPCBUF_SLOW_HOLD=$T/held
+
+slow_reads() {
+	"$BIN/slow_reads" "$PORT" "$MOUNT_PORT" "$EXPORT" "$RPCBUF_SLOW_HOLD" "$@"
+}
+
+# hold_many COMMAND N: runs it, and looks at the server while the reads are held.
+hold_many() {
+	local pid
+	rm -f "$T/said"
+	slow_reads "$@" <"$T/go" >"$T/said" &
+	pid=$!
+	exec 3>"$T/go"
+	wait_for "the slow reads to be sent" grep -q held "$T/said"
+	if with_plugin; then
+		# What no thread is left for waits in the streams.
+		wait_stat in_flight '>=' $(($2 < MAX_THREADS - 4 ? $2 : MAX_THREADS - 4))
+		assert_cmp "$(stat_get threads)" '<=' $((MAX_THREADS + 1)) "threads at $*"
+		say "$*: $(stat_get threads) threads, $(stat_get in_flight) calls in flight"
+	fi
+	exec 3>&-
+	wait "$pid" || fail "slow_reads $*"
+}
+
+mkfifo "$T/go"
+server_start
+make_file "$T/export/slow" 100000
+before=$(stat_get threads)
+slow_reads beside || fail "slow_reads beside"
+hold_many many 16
+hold_many flood 200
+if with_plugin; then
+	wait_stat in_flight == 0
+	wait_stat threads '<=' $((before + 1))
+	assert_cmp "$(stat_get handovers)" '>=' 5 "loops handed over"
+fi
+slow_reads beside || fail "slow_reads beside, once more"
+server_stop
