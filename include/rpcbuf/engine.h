@@ -149,9 +149,11 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * @conn_data is given to the handlers.  @outgoing: a connection that this
  * process opened, whose replies arrive here: it has no idle timeout and none
  * of its records is too short to be a call.  @conn is stored before anything
- * is received.  Returns 0, -ESHUTDOWN when the engine stops, -ENOMEM, or what
- * registering @fd failed with; the engine does not use @fd then.
- * The caller holds a reference on *conn: rpcbuf_conn_put() it.
+ * is received.  Returns 0; -ESHUTDOWN when the engine stops, -EBADF, -ENOTSOCK
+ * or -ESOCKTNOSUPPORT when @fd is no stream socket, -ENOMEM: the engine does
+ * not use @fd then.  A socket that the system cannot watch, for want of memory,
+ * ends with RPCBUF_CLOSE_ERROR.  The caller holds a reference on *conn:
+ * rpcbuf_conn_put() it.
  */
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **conn);

@@ -33,6 +33,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
 	conn->loop = loop;
 	conn->fd = fd;
 	conn->data = data;
+	conn->place = CONN_ADOPTED;
 	conn->outgoing = outgoing;
 	conn->progress_ns = os_now();
 	conn->refs = 2; /* the engine's and the adapter's */
@@ -40,7 +41,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
 	return conn;
 }
 
-static void conn_get(struct rpcbuf_conn *conn)
+void conn_get(struct rpcbuf_conn *conn)
 {
 	__atomic_fetch_add(&conn->refs, 1, __ATOMIC_RELAXED);
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
@@ -218,37 +219,50 @@ static struct loop *choose_loop(struct rpcbuf_engine *engine)
 	return best;
 }
 
+static int check_stream(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return -errno;
+	return type == SOCK_STREAM ? 0 : -ESOCKTNOSUPPORT;
+}
+
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **out)
 {
 	struct loop *loop = choose_loop(engine);
-	struct rpcbuf_conn *conn = conn_create(loop, fd, conn_data, outgoing);
+	struct rpcbuf_conn *conn;
+	bool stopping;
 	int err;
 
+	if (engine_stopping(engine))
+		return -ESHUTDOWN;
+	err = check_stream(fd);
+	if (err)
+		return err;
+	conn = conn_create(loop, fd, conn_data, outgoing);
 	if (!conn)
 		return -ENOMEM;
 	*out = conn;
 	pthread_mutex_lock(&loop->lock);
-	if (engine_stopping(engine)) {
-		err = -ESHUTDOWN;
-	} else {
+	/* Under the lock: the owner looks there for the last ones. */
+	stopping = engine_stopping(engine);
+	if (!stopping) {
 		list_add_tail(&conn->conn_link, &loop->conns);
 		os_store(&loop->nr_conns, loop->nr_conns + 1);
 		os_fetch_add(&engine->connections, 1);
 		os_fetch_add(&engine->connections_total, 1);
-		/* Last: from here on the connection is the owner's. */
-		err = loop->backend->watch(loop, conn);
-		if (err) {
-			list_del(&conn->conn_link);
-			os_store(&loop->nr_conns, loop->nr_conns - 1);
-			os_fetch_add(&engine->connections, -1);
-		}
+		conn_get(conn);
+		conn->posted = true;
+		list_add_tail(&conn->post_link, &loop->posted);
 	}
 	pthread_mutex_unlock(&loop->lock);
-	if (err) {
+	if (stopping) {
 		rpcbuf_conn_put(conn);
 		rpcbuf_conn_put(conn);
-		return err;
+		return -ESHUTDOWN;
 	}
 	loop_kick(loop);
 	return 0;

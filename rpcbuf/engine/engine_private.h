@@ -32,8 +32,12 @@
 
 struct loop;
 
-/* Where a connection is; a parked one is not watched by the back end. */
+/*
+ * Where a connection is.  The back end watches it from when it comes to rest
+ * (CONN_WATCHED) until it leaves CONN_WATCHED and CONN_READY.
+ */
 enum conn_place {
+	CONN_ADOPTED, /* on loop->posted: the owner has not seen it yet */
 	CONN_WATCHED, /* nothing to do until the back end reports it */
 	CONN_READY,   /* on loop->ready */
 	CONN_PARKED,  /* on loop->parked: waits for pages */
@@ -52,6 +56,7 @@ struct rpcbuf_conn {
 	enum conn_place place;
 	enum rpcbuf_close_reason reason; /* of a conn in CONN_ENDING */
 	bool readable;	/* bytes, or the end, may be in the socket */
+	bool watched;	/* the back end's: it is registered there */
 	bool outgoing;
 	bool drained;	/* stopping: the socket was empty once */
 	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
@@ -117,16 +122,19 @@ struct loop {
 
 	pthread_mutex_t lock;	    /* conns, posted */
 	struct list_head conns;
-	struct list_head posted;    /* connections that changed elsewhere */
+	struct list_head posted;    /* adopted, or changed elsewhere */
 	unsigned int nr_conns;
 
 	struct loop_stats stats __attribute__((aligned(64)));
 };
 
+/* All of it is for the owner of the loop. */
 struct backend {
 	const char *name;
 	int (*open)(struct loop *loop);
 	void (*close)(struct loop *loop);
+	/* Reports @conn when something comes, also what came before: 0 or
+	 * -errno.  Both may be called for what is done already. */
 	int (*watch)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch)(struct loop *loop, struct rpcbuf_conn *conn);
 	/* Reports ready connections through loop_report(); returns how many,
@@ -210,6 +218,7 @@ bool loop_own(struct loop *loop);
 void loop_report(struct loop *loop, struct rpcbuf_conn *conn);
 void loop_kick(struct loop *loop);
 void loop_place(struct rpcbuf_conn *conn, enum conn_place place);
+void loop_watch(struct rpcbuf_conn *conn);
 
 /* step.c: false when the loop was given to another thread meanwhile */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
@@ -222,6 +231,7 @@ void loop_release_vectors(struct loop *loop);
 /* conn.c */
 struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
 				bool outgoing);
+void conn_get(struct rpcbuf_conn *conn);
 void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The epoll back end: level triggered, so a connection that was not read to
- * its end is simply reported again.  Only the owner of a loop waits and
- * receives; watch() may also be called by the thread that adopts.
+ * its end is simply reported again.  It stays registered while it is served:
+ * a call costs no epoll_ctl.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -21,14 +21,19 @@ static int epoll_backend_watch(struct loop *loop, struct rpcbuf_conn *conn)
 		.data.ptr = conn,
 	};
 
+	if (conn->watched)
+		return 0;
 	if (epoll_ctl(loop->poll_fd, EPOLL_CTL_ADD, conn->fd, &event) < 0)
 		return -errno;
+	conn->watched = true;
 	return 0;
 }
 
 static void epoll_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
 {
-	epoll_ctl(loop->poll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+	if (conn->watched)
+		epoll_ctl(loop->poll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+	conn->watched = false;
 }
 
 static int epoll_backend_open(struct loop *loop)

@@ -24,11 +24,6 @@ void loop_kick(struct loop *loop)
 	os_eventfd_signal(loop->kick_fd);
 }
 
-static bool watched(enum conn_place place)
-{
-	return place == CONN_WATCHED || place == CONN_READY;
-}
-
 static struct list_head *place_list(struct loop *loop, enum conn_place place)
 {
 	switch (place) {
@@ -40,6 +35,7 @@ static struct list_head *place_list(struct loop *loop, enum conn_place place)
 		return &loop->unsent;
 	case CONN_ENDING:
 		return &loop->ending;
+	case CONN_ADOPTED:
 	case CONN_WATCHED:
 	case CONN_CLOSED:
 		break;
@@ -47,20 +43,28 @@ static struct list_head *place_list(struct loop *loop, enum conn_place place)
 	return NULL;
 }
 
-/* Moves @conn to the end of its new place. */
+/* Moves @conn to the end of its new place.  To CONN_WATCHED: loop_watch(). */
 void loop_place(struct rpcbuf_conn *conn, enum conn_place place)
 {
 	struct loop *loop = conn->loop;
 	struct list_head *list = place_list(loop, place);
 
 	list_del(&conn->place_link);
-	if (watched(conn->place) && !watched(place))
+	if (place != CONN_WATCHED && place != CONN_READY)
 		loop->backend->unwatch(loop, conn);
-	else if (!watched(conn->place) && watched(place))
-		loop->backend->watch(loop, conn);
 	if (list)
 		list_add_tail(&conn->place_link, list);
 	conn->place = place;
+}
+
+/* Nothing is to be done for @conn until the back end reports it. */
+void loop_watch(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+
+	loop_place(conn, CONN_WATCHED);
+	if (loop->backend->watch(loop, conn))
+		conn_end(conn, RPCBUF_CLOSE_ERROR);
 }
 
 /* The back end: bytes or an end have come. */
@@ -72,7 +76,19 @@ void loop_report(struct loop *loop, struct rpcbuf_conn *conn)
 		loop_place(conn, CONN_READY);
 }
 
-/* Connections that changed elsewhere: dropped, or their last call is done. */
+/* Adopted, dropped, or done with its last call. */
+static void posted(struct rpcbuf_conn *conn)
+{
+	if (conn->place == CONN_CLOSED)
+		return;
+	if (os_load(&conn->dropped))
+		conn_end(conn, RPCBUF_CLOSE_DROPPED);
+	else if (conn->place == CONN_ENDING)
+		conn_try_close(conn);
+	else if (conn->place == CONN_ADOPTED)
+		loop_watch(conn);
+}
+
 static void take_posted(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
@@ -91,12 +107,7 @@ static void take_posted(struct loop *loop)
 		pthread_mutex_unlock(&loop->lock);
 		if (!conn)
 			return;
-		if (conn->place != CONN_CLOSED) {
-			if (os_load(&conn->dropped))
-				conn_end(conn, RPCBUF_CLOSE_DROPPED);
-			else if (conn->place == CONN_ENDING)
-				conn_try_close(conn);
-		}
+		posted(conn);
 		rpcbuf_conn_put(conn);
 	}
 }

@@ -35,7 +35,8 @@ static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
  * whenever the loop looks for the slow ones, so it is looked at here. */
 static void await_bytes(struct rpcbuf_conn *conn)
 {
-	step_aside(conn, CONN_WATCHED);
+	conn_rest(conn);
+	loop_watch(conn);
 	if (conn->record_ns)
 		conn_check_times(conn);
 }

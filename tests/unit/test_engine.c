@@ -386,11 +386,16 @@ END_TEST
 START_TEST(not_adopted)
 {
 	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct rpcbuf_conn *conn;
 
 	ck_assert_int_eq(rpcbuf_engine_adopt(server.engine, file, &peers[0],
 					     false, &conn),
-			 -EPERM);
+			 -ENOTSOCK);
+	ck_assert_int_eq(rpcbuf_engine_adopt(server.engine, datagrams,
+					     &peers[0], false, &conn),
+			 -ESOCKTNOSUPPORT);
+	close(datagrams);
 	ck_assert_int_eq(fcntl(file, F_GETFD), FD_CLOEXEC);
 	close(file);
 	ck_assert_int_eq(rpcbuf_engine_adopt(server.engine, file, &peers[0],
