@@ -144,6 +144,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	}
 	if (!err)
 		err = workers_start(engine);
+	if (!err)
+		err = shrinker_start(engine);
 	if (err) {
 		rpcbuf_engine_stop(engine, 1000);
 		rpcbuf_engine_destroy(engine);
@@ -168,6 +170,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 	uint64_t now = os_now();
 	uint64_t end = now + timeout_ms * UINT64_C(1000000);
 
+	shrinker_stop(engine);
 	/* Connections are let go at three quarters, so that the threads have
 	 * time to end. */
 	if (!engine_stopping(engine)) {

@@ -5,7 +5,7 @@
  *   engine.c   creation, stop, adoption, statistics
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
  *   step.c     one look at one connection: runs a call, or receives
- *   limits.c   time limits, once a second
+ *   limits.c   time limits, once a second; pages that idle loops can spare
  *   call.c     a call in flight
  *   conn.c     a connection's life
  *   worker.c   threads: who owns which loop, hand-over
@@ -23,6 +23,7 @@
 #define RPCBUF_ENGINE_PRIVATE_H
 
 #include <pthread.h>
+#include <rpcbuf/budget.h>
 #include <rpcbuf/engine.h>
 #include <rpcbuf/stream.h>
 
@@ -125,6 +126,8 @@ struct loop {
 	struct list_head posted;    /* adopted, or changed elsewhere */
 	unsigned int nr_conns;
 
+	uint32_t shrink; /* atomic: memory is short, idle vectors are wanted */
+
 	struct loop_stats stats __attribute__((aligned(64)));
 };
 
@@ -166,6 +169,7 @@ struct rpcbuf_engine {
 	unsigned int nr_loops;
 	struct loop *loops;
 
+	struct rpcbuf_shrinker shrinker; /* registered until the stop */
 	bool stopping;	       /* atomic */
 	uint64_t stop_ns;      /* when to let go of everything */
 
@@ -227,6 +231,9 @@ bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
 void conn_check_times(struct rpcbuf_conn *conn);
 void loop_check_limits(struct loop *loop);
 void loop_release_vectors(struct loop *loop);
+void loop_shrink(struct loop *loop);
+int shrinker_start(struct rpcbuf_engine *engine);
+void shrinker_stop(struct rpcbuf_engine *engine);
 
 /* conn.c */
 struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,

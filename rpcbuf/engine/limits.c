@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * What happens once a second: connections that take too long are closed, and a
- * loop that received nothing gives its pages back.  The owner of the loop only.
+ * loop that received nothing gives its pages back, or sooner, when memory is
+ * short.  The owner of the loop only, but for the shrinker: any thread.
  */
 #include <errno.h>
 
@@ -64,6 +65,48 @@ void loop_release_vectors(struct loop *loop)
 	rpcbuf_rqst_release(loop->run);
 }
 
+/* Not while a connection waits, or tries again: its place in the queue would
+ * go too. */
+static bool may_release(const struct loop *loop)
+{
+	return list_empty(&loop->parked) && list_empty(&loop->ready);
+}
+
+/* A busy loop is left alone until it has nothing to do. */
+void loop_shrink(struct loop *loop)
+{
+	if (!os_load(&loop->shrink) || !may_release(loop))
+		return;
+	os_store(&loop->shrink, 0);
+	loop_release_vectors(loop);
+}
+
+/* Vectors are their loops': these let go of them in a moment, and of how many
+ * pages is not known here. */
+static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
+{
+	struct rpcbuf_engine *engine =
+		rpcbuf_container_of(shrinker, struct rpcbuf_engine, shrinker);
+
+	(void)nr;
+	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+		os_store(&engine->loops[i].shrink, 1);
+		loop_kick(&engine->loops[i]);
+	}
+	return 0;
+}
+
+int shrinker_start(struct rpcbuf_engine *engine)
+{
+	engine->shrinker.shrink = shrink;
+	return rpcbuf_shrinker_register(engine->mm, &engine->shrinker);
+}
+
+void shrinker_stop(struct rpcbuf_engine *engine)
+{
+	rpcbuf_shrinker_unregister(engine->mm, &engine->shrinker);
+}
+
 /* Once a second. */
 void loop_check_limits(struct loop *loop)
 {
@@ -87,9 +130,7 @@ void loop_check_limits(struct loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 	if (rpcbuf_wait_pending(loop->engine->mm))
 		rpcbuf_rqst_release(loop->run);
-	/* Not while a connection waits, or tries again: its place in the queue
-	 * would go too. */
-	if (list_empty(&loop->parked) && list_empty(&loop->ready) &&
+	if (may_release(loop) &&
 	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
 		loop_release_vectors(loop);
 }

@@ -175,11 +175,15 @@ static int spin(struct loop *loop)
 	return n;
 }
 
+/* Without connections, until idle vectors are given back. */
 static int block_ms(const struct loop *loop)
 {
 	if (engine_stopping(loop->engine) || waits_for_retry(loop))
 		return RETRY_MS;
-	return os_load(&loop->nr_conns) ? 1000 : -1;
+	return os_load(&loop->nr_conns) || rpcbuf_rqst_populated(loop->rqst) ||
+			       rpcbuf_rqst_populated(loop->run)
+		       ? 1000
+		       : -1;
 }
 
 /* Collects what is ready; blocks only when there is nothing to do. */
@@ -197,6 +201,7 @@ static void collect(struct loop *loop)
 	loop->kicked = false;
 	take_posted(loop);
 	retry(loop);
+	loop_shrink(loop);
 	loop_check_limits(loop);
 }
 
