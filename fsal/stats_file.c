@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <rpcbuf/stats.h>
+
 #include "abi.h"
 #include "stats_file.h"
 
@@ -41,11 +43,13 @@ static void print_all(FILE *out, struct rpcbuf_engine *engine,
 		      struct rpcbuf *mm)
 {
 	struct rpcbuf_engine_stats stats;
+	struct rpcbuf_stats mm_stats = RPCBUF_STATS_INIT;
 	struct rpcbuf_mm_counts counts;
 	char name[32];
 
 	rpcbuf_engine_stats(engine, &stats);
 	rpcbuf_mm_counts(mm, &counts);
+	rpcbuf_stats_read(mm, &mm_stats);
 	fprintf(out, "engine %s\n", rpcbuf_engine_backend(engine));
 	print(out, "pid", (uint64_t)getpid());
 #define X(member, what) print(out, #member, stats.member);
@@ -54,6 +58,9 @@ static void print_all(FILE *out, struct rpcbuf_engine *engine,
 	print(out, "pages_total", counts.pages_total);
 	print(out, "pages_out", counts.pages_out);
 	print(out, "pages_cached", counts.pages_cached);
+#define X(kind, member, what) print(out, "mm_" #member, mm_stats.member);
+	RPCBUF_STATS(X)
+#undef X
 	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++) {
 		snprintf(name, sizeof(name), "hist_pages_%u", 1u << i);
 		print(out, name, stats.hist_pages[i]);

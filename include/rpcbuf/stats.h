@@ -45,7 +45,7 @@ extern "C" {
 	X(COUNTER, wait_ns, "nanoseconds slept")                               \
 	X(COUNTER, wakes, "wakes of the head of the queue")                    \
 	X(COUNTER, mempool_pages, "pages that reserves of mempools gave")      \
-	X(COUNTER, reported_bytes, "bytes given back to the system")           \
+	X(COUNTER, reported_bytes, "bytes given back by reporting")            \
 	X(COUNTER, faults, "requests failed by fault injection")               \
 	X(COUNTER, windows, "contiguous windows that were mapped")
 

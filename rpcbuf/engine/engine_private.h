@@ -30,6 +30,7 @@
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/list.h"
+#include "rpcbuf/os/stat.h"
 
 struct loop;
 
@@ -79,9 +80,7 @@ struct rpcbuf_conn {
 	bool posted;	/* on loop->posted; under loop->lock */
 };
 
-/* Counters that only the owner writes, so no atomic read-modify-write; read
- * by any thread. */
-#define stat_add(counter, n) os_store(&(counter), (counter) + (n))
+/* The owner's stat_add(). */
 struct loop_stats {
 	uint64_t requests, bytes_received, receives;
 	uint64_t refused_length, refused_fragments, refused_short;

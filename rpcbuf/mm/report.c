@@ -4,6 +4,7 @@
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/report.h>
+#include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/ticks.h>
@@ -93,6 +94,7 @@ static void give(struct rpcbuf *mm, void *const *seen, unsigned int nr)
 			given += mm_discard(mm, seen[i], RPCBUF_REPORT_SIZE) == 0;
 	os_fetch_add(&stats->batches, 1);
 	os_fetch_add(&stats->bytes, given * RPCBUF_REPORT_SIZE);
+	stats_add(mm, STAT_reported_bytes, given * RPCBUF_REPORT_SIZE);
 	os_fetch_add(&stats->kept, (nr - given) * RPCBUF_REPORT_SIZE);
 }
 

@@ -139,7 +139,7 @@ static bool refill_from_ring(struct rpcbuf_page_pool *pool)
 	os_unlock(&pool->draining);
 	stack(pool, pages, nr);
 	if (nr)
-		pool_count(pool->stats.refill_ring, 1);
+		stat_add(pool->stats.refill_ring, 1);
 	return nr != 0;
 }
 
@@ -189,7 +189,7 @@ static void stage_orders(struct staging *staging, rpcbuf_gfp_t gfp)
 	got = rpcbuf_alloc_bulk_orders(pool->mm, gfp, order, nr, pages, orders);
 	for (i = 0; i < got; i++) {
 		if (orders[i] != order)
-			pool_count(pool->stats.order_fallback, 1);
+			stat_add(pool->stats.order_fallback, 1);
 		stage(staging, pages[i], orders[i]);
 	}
 }
@@ -207,9 +207,9 @@ static bool refill_from_allocator(struct rpcbuf_page_pool *pool,
 		rpcbuf_alloc_bulk_callback(pool->mm, gfp, pool->options.refill,
 					   stage_page, &staging);
 	stack(pool, staging.pages, staging.nr);
-	pool_count(pool->stats.hold, staging.nr);
-	pool_count(pool->stats.map_failed, staging.nr_dropped);
-	pool_count(pool->stats.refill_bulk, 1);
+	stat_add(pool->stats.hold, staging.nr);
+	stat_add(pool->stats.map_failed, staging.nr_dropped);
+	stat_add(pool->stats.refill_bulk, 1);
 	rpcbuf_free_bulk_orders(pool->mm, staging.nr_dropped, staging.dropped,
 				staging.dropped_orders);
 	return staging.nr != 0;
@@ -221,7 +221,7 @@ bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 	gfp &= ~(RPCBUF_GFP_ZERO | RPCBUF_GFP_WAIT);
 	if (refill_from_ring(pool) || refill_from_allocator(pool, gfp))
 		return true;
-	pool_count(pool->stats.alloc_failed, 1);
+	stat_add(pool->stats.alloc_failed, 1);
 	return false;
 }
 
@@ -229,7 +229,7 @@ void *rpcbuf_page_pool_alloc(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 {
 	if (rpcbuf_unlikely(!pool->nr_cached) && !pool_refill(pool, gfp))
 		return NULL;
-	pool_count(pool->stats.alloc, 1);
+	stat_add(pool->stats.alloc, 1);
 	return pop(pool);
 }
 
@@ -248,7 +248,7 @@ unsigned int rpcbuf_page_pool_alloc_bulk(struct rpcbuf_page_pool *pool,
 		pages[i] = pop(pool);
 		handed_out++;
 	}
-	pool_count(pool->stats.alloc, handed_out);
+	stat_add(pool->stats.alloc, handed_out);
 	return i;
 }
 

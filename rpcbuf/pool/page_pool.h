@@ -30,6 +30,7 @@
 #include <rpcbuf/budget.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/stats.h>
+#include <rpcbuf/os/stat.h>
 #include <rpcbuf/page_pool.h>
 #include <rpcbuf/pool/ring.h>
 
@@ -70,9 +71,6 @@ struct rpcbuf_page_pool {
 	struct os_lock draining;
 	struct ring ring;
 };
-
-/* Statistics of the owner. */
-#define pool_count(counter, n) os_store(&(counter), (counter) + (n))
 
 static inline uint32_t *pool_word(const struct rpcbuf_page_pool *pool,
 				  const void *page)

@@ -205,7 +205,7 @@ void rpcbuf_page_pool_put_direct(struct rpcbuf_page_pool *pool, void *address)
 		return;
 	}
 	pool->cache[pool->nr_cached++] = page;
-	pool_count(pool->stats.recycle_cache, 1);
+	stat_add(pool->stats.recycle_cache, 1);
 }
 
 /* The page that fragments are cut from has users around the bias. */

@@ -17,13 +17,11 @@
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/stat.h"
 
 /* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
  * wakes the queue, so this only bounds what a lost signal could cost. */
 #define SLEEP_MAX_NS UINT64_C(1000000000)
-
-/* Statistics are written by the vector's thread alone, and read by any. */
-#define stat_add(counter, n) os_store(&(counter), (counter) + (n))
 
 struct rpcbuf_rqst {
 	struct rpcbuf *mm;

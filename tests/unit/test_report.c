@@ -11,12 +11,13 @@
 #include <rpcbuf/budget.h>
 #include <rpcbuf/mm/report.h>
 #include <rpcbuf/report.h>
+#include <rpcbuf/stats.h>
 
 #include "mm_util.h"
 
-#define BLOCK	512u
-#define BLOCKS	64u
-#define SECOND	UINT64_C(1000000000)
+#define BLOCK  512u
+#define BLOCKS 64u
+#define SECOND UINT64_C(1000000000)
 
 static struct rpcbuf *create(uint64_t memory, bool thread)
 {
@@ -90,6 +91,7 @@ static unsigned int report_all(struct rpcbuf *mm, uint64_t age_ns)
 START_TEST(free_blocks_lose_their_memory)
 {
 	struct rpcbuf *mm = create_used();
+	struct rpcbuf_stats sum = RPCBUF_STATS_INIT;
 	struct rpcbuf_report_stats stats;
 
 	ck_assert_uint_ge(resident(mm), BLOCKS / 2 * BLOCK);
@@ -103,6 +105,8 @@ START_TEST(free_blocks_lose_their_memory)
 	ck_assert_uint_eq(stats.batches, 8);
 	/* Once is enough. */
 	ck_assert_uint_eq(report_all(mm, 0), 0);
+	ck_assert_int_eq(rpcbuf_stats_read(mm, &sum), 0);
+	ck_assert_uint_eq(sum.reported_bytes, stats.bytes);
 	test_destroy(mm);
 }
 END_TEST
@@ -201,8 +205,8 @@ struct witness {
 static void witness_report(struct rpcbuf_reporter *reporter, void **blocks,
 			   unsigned int nr)
 {
-	struct witness *witness = rpcbuf_container_of(reporter, struct witness,
-						      reporter);
+	struct witness *witness =
+		rpcbuf_container_of(reporter, struct witness, reporter);
 	unsigned int i;
 
 	witness->calls++;
@@ -231,8 +235,8 @@ static void witness_report(struct rpcbuf_reporter *reporter, void **blocks,
 START_TEST(consumers_see_and_keep)
 {
 	struct rpcbuf *mm = create_used();
-	struct witness first = {.reporter.report = witness_report, .mm = mm,
-				.keep_every = 4};
+	struct witness first = {
+		.reporter.report = witness_report, .mm = mm, .keep_every = 4};
 	struct witness second = {.reporter.report = witness_report, .mm = mm};
 	struct rpcbuf_report_stats stats;
 
@@ -256,8 +260,8 @@ END_TEST
 START_TEST(who_keeps_all_ends_the_walk)
 {
 	struct rpcbuf *mm = create_used();
-	struct witness miser = {.reporter.report = witness_report, .mm = mm,
-				.keep_every = 1};
+	struct witness miser = {
+		.reporter.report = witness_report, .mm = mm, .keep_every = 1};
 	struct witness last = {.reporter.report = witness_report, .mm = mm};
 
 	ck_assert_int_eq(rpcbuf_report_register(mm, &miser.reporter), 0);
@@ -274,8 +278,8 @@ END_TEST
 START_TEST(consumers_may_allocate)
 {
 	struct rpcbuf *mm = create_used();
-	struct witness witness = {.reporter.report = witness_report, .mm = mm,
-				  .allocates = true};
+	struct witness witness = {
+		.reporter.report = witness_report, .mm = mm, .allocates = true};
 
 	ck_assert_int_eq(rpcbuf_report_register(mm, &witness.reporter), 0);
 	report_all(mm, 0);

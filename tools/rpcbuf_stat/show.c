@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <rpcbuf/stats.h>
+
 #include "format.h"
 #include "histogram.h"
 #include "process.h"
@@ -17,12 +19,15 @@ static const struct {
 		{"pages_total", "pages that the budget allows"},
 	{"pages_out", "pages in use now"},
 	{"pages_cached", "free pages kept in per-CPU caches now"},
+#define X(kind, name, what) {"mm_" #name, what},
+	RPCBUF_STATS(X)
+#undef X
 };
 
 /* Which counters begin a group of their own. */
 static const char *const groups[] = {
 	"sleeps",      "records_refused", "parked_pages", "connections_total",
-	"pages_total",
+	"pages_total", "mm_refills",
 };
 
 static const char *meaning(const char *name)
@@ -62,7 +67,11 @@ static const char *in_other_unit(const struct sample_counter *counter,
 	char value[FORMAT_SHORT] = "";
 
 	text[0] = '\0';
-	if (starts_with(counter->name, "bytes_"))
+	if (starts_with(counter->name, "mm_") &&
+	    ends_with(counter->name, "_pages"))
+		format_bytes(value, counter->value << RPCBUF_PAGE_SHIFT);
+	else if (starts_with(counter->name, "bytes_") ||
+		 ends_with(counter->name, "_bytes"))
 		format_bytes(value, counter->value);
 	else if (ends_with(counter->name, "_ns"))
 		format_ns(value, counter->value);
@@ -115,7 +124,7 @@ static void show_counters(const struct sample *sample)
 
 		if (i && begins_group(counter->name))
 			printf("\n");
-		printf("  %-17s %*s  %s%s\n", counter->name,
+		printf("  %-18s %*s  %s%s\n", counter->name,
 		       FORMAT_GROUPED_WIDTH,
 		       format_grouped(value, counter->value),
 		       meaning(counter->name),
