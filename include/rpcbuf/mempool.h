@@ -13,7 +13,10 @@
  * Whoever waits holds no page of the reserve: two callers that each had half
  * of it would wait for each other for ever.  Releases fill the reserve first.
  * So a caller that may sleep always gets what it asked for, as long as others
- * release to the pool what they took from it.
+ * release what they took from the pool: to the pool, or to the instance, in
+ * whose queue the waiter is as well.  What comes back past the pool does not
+ * fill the reserve.  Users of that kind, such as request vectors, whose pages
+ * travel with calls (rpcbuf_rqst_reserve()), have rpcbuf_mempool_refill().
  * (After the kernel's mm/mempool.c, mempool_alloc_bulk.)
  *
  * While callers wait for pages of the instance, steps 1 and 3 keep their

@@ -45,8 +45,7 @@ struct rpcbuf_page_pool;
  *
  * No lock is held over a callback.  `map` and `log` are called by the owner;
  * `unmap` by whichever thread makes a page leave the pool, which includes the
- * instance's own when memory is short and it takes what the ring has
- * (rpcbuf/budget.h).
+ * instance's own when memory is short and it takes what the ring has.
  */
 struct rpcbuf_page_pool_options {
 	size_t size;		/* sizeof(struct rpcbuf_page_pool_options) */
@@ -164,8 +163,15 @@ void rpcbuf_page_pool_put_direct(struct rpcbuf_page_pool *pool, void *address);
  */
 int rpcbuf_page_pool_leave(struct rpcbuf_page_pool *pool, void *page);
 
-/* Releases all pages in the ring and returns how many.  What the cache has
- * stays: that is its owner's, see below. */
+/*
+ * Releases all pages in the ring and returns how many.  What the cache has
+ * stays: that is its owner's, see below.
+ *
+ * When the instance is short of pages it does this itself, and the owner's next
+ * call that takes a page or puts one directly empties the cache.  An owner that
+ * may be idle for long registers a shrinker (rpcbuf/budget.h) that makes
+ * it flush.
+ */
 unsigned int rpcbuf_page_pool_shrink(struct rpcbuf_page_pool *pool);
 
 /* Releases all pages in ring and cache, and the page that fragments are

@@ -58,14 +58,15 @@ static uint64_t inflight(const struct stats_pool *entry)
 	return rpcbuf_page_pool_inflight(entry->name);
 }
 
-/* Memory is short: what lies in the ring goes back.  The cache is its owner's,
- * and small. */
+/* Memory is short: what lies in the ring goes back, and what the cache has as
+ * soon as its owner calls. */
 static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
 {
 	struct rpcbuf_page_pool *pool = rpcbuf_container_of(
 		shrinker, struct rpcbuf_page_pool, shrinker);
 
 	(void)nr;
+	os_store(&pool->floor, RPCBUF_PAGE_POOL_CACHE);
 	return (uint64_t)pool_drain_ring(pool) << pool->options.order;
 }
 
@@ -218,6 +219,8 @@ static bool refill_from_allocator(struct rpcbuf_page_pool *pool,
 bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 {
 	rpcbuf_assert(!pool->destroying);
+	if (os_load(&pool->floor))
+		pool_empty_cache(pool);
 	gfp &= ~(RPCBUF_GFP_ZERO | RPCBUF_GFP_WAIT);
 	if (refill_from_ring(pool) || refill_from_allocator(pool, gfp))
 		return true;
@@ -227,7 +230,7 @@ bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 
 void *rpcbuf_page_pool_alloc(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 {
-	if (rpcbuf_unlikely(!pool->nr_cached) && !pool_refill(pool, gfp))
+	if (rpcbuf_unlikely(!pool_has_cached(pool)) && !pool_refill(pool, gfp))
 		return NULL;
 	stat_add(pool->stats.alloc, 1);
 	return pop(pool);
@@ -242,7 +245,7 @@ unsigned int rpcbuf_page_pool_alloc_bulk(struct rpcbuf_page_pool *pool,
 	for (i = 0; i < nr; i++) {
 		if (pages[i])
 			continue;
-		if (rpcbuf_unlikely(!pool->nr_cached) &&
+		if (rpcbuf_unlikely(!pool_has_cached(pool)) &&
 		    !pool_refill(pool, gfp))
 			break;
 		pages[i] = pop(pool);

@@ -55,6 +55,9 @@ struct rpcbuf_page_pool {
 
 	/* The owner's. */
 	unsigned int nr_cached __attribute__((aligned(RING_LINE)));
+	/* 0; the shrinker, on any thread, makes it more than any cache has, so
+	 * that the owner's next call takes the slow path and lets go of it. */
+	unsigned int floor;
 	void *cache[RPCBUF_PAGE_POOL_CACHE];
 	char *frag_page; /* NULL, or what fragments are cut from */
 	size_t frag_offset, frag_bytes;
@@ -83,6 +86,17 @@ static inline unsigned int pool_word_order(uint32_t word)
 	return word >> POOL_ORDER_SHIFT;
 }
 
+/* Owner.  Both are false while the cache is to be emptied. */
+static inline bool pool_has_cached(const struct rpcbuf_page_pool *pool)
+{
+	return pool->nr_cached > os_load(&pool->floor);
+}
+
+static inline bool pool_has_room(const struct rpcbuf_page_pool *pool)
+{
+	return pool->nr_cached + os_load(&pool->floor) < RPCBUF_PAGE_POOL_CACHE;
+}
+
 /*
  * The first byte of the page that @address lies in, or NULL when that is not
  * in this pool.
@@ -97,12 +111,16 @@ bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,
  * access to the pool, if no other page is in flight. */
 void pool_release(struct rpcbuf_page_pool *pool, void *page);
 
-/* Owner: fills the empty cache.  False when there is nothing to be had. */
+/* Owner: empties the cache if that was asked for, and fills it when it is
+ * empty.  False when there is nothing to be had. */
 bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 	__attribute__((noinline));
 
 /* Owner: stops cutting fragments from the present page. */
 void pool_end_frag_page(struct rpcbuf_page_pool *pool);
+
+/* Owner: releases what is in the cache; how many. */
+unsigned int pool_empty_cache(struct rpcbuf_page_pool *pool);
 
 /* Owner or not: releases what is in the ring; how many. */
 unsigned int pool_drain_ring(struct rpcbuf_page_pool *pool);

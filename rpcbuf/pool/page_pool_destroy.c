@@ -35,6 +35,16 @@ unsigned int pool_drain_ring(struct rpcbuf_page_pool *pool)
 	return drained;
 }
 
+unsigned int pool_empty_cache(struct rpcbuf_page_pool *pool)
+{
+	unsigned int nr = pool->nr_cached;
+
+	os_store(&pool->floor, 0);
+	while (pool->nr_cached)
+		pool_release(pool, pool->cache[--pool->nr_cached]);
+	return nr;
+}
+
 unsigned int rpcbuf_page_pool_shrink(struct rpcbuf_page_pool *pool)
 {
 	return pool_drain_ring(pool);
@@ -45,9 +55,7 @@ unsigned int rpcbuf_page_pool_flush(struct rpcbuf_page_pool *pool)
 	unsigned int flushed;
 
 	pool_end_frag_page(pool);
-	flushed = pool->nr_cached;
-	while (pool->nr_cached)
-		pool_release(pool, pool->cache[--pool->nr_cached]);
+	flushed = pool_empty_cache(pool);
 	return flushed + pool_drain_ring(pool);
 }
 

@@ -191,6 +191,18 @@ void rpcbuf_page_pool_put_bulk(struct rpcbuf_page_pool *pool, unsigned int nr,
 		recycle(pool, pages, n);
 }
 
+/* The cache is full, or to be emptied. */
+static void __attribute__((noinline))
+put_direct_slow(struct rpcbuf_page_pool *pool, void *page)
+{
+	if (!os_load(&pool->floor)) {
+		recycle(pool, &page, 1);
+		return;
+	}
+	pool_empty_cache(pool);
+	pool_release(pool, page);
+}
+
 void rpcbuf_page_pool_put_direct(struct rpcbuf_page_pool *pool, void *address)
 {
 	void *page;
@@ -200,8 +212,8 @@ void rpcbuf_page_pool_put_direct(struct rpcbuf_page_pool *pool, void *address)
 	page = put_begin(pool, address);
 	if (!page)
 		return;
-	if (rpcbuf_unlikely(pool->nr_cached == RPCBUF_PAGE_POOL_CACHE)) {
-		recycle(pool, &page, 1);
+	if (rpcbuf_unlikely(!pool_has_room(pool))) {
+		put_direct_slow(pool, page);
 		return;
 	}
 	pool->cache[pool->nr_cached++] = page;

@@ -265,6 +265,38 @@ START_TEST(shrinks_when_memory_is_short)
 }
 END_TEST
 
+/* What the cache has comes with the owner's next call, whichever it is. */
+START_TEST(owner_lets_go_when_memory_is_short)
+{
+	bool puts = _i & 1;
+	void *page;
+
+	take(REFILL + 10);
+	rpcbuf_reclaim(mm, UINT64_MAX);
+	ck_assert_uint_eq(stats().release, 0);
+	if (puts) {
+		page = pages[0];
+		pages[0] = NULL;
+		rpcbuf_page_pool_put_direct(pool, page);
+		ck_assert_uint_eq(stats().release, REFILL - 10 + 1);
+		ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool), REFILL + 9);
+	} else {
+		take(REFILL + 11);
+		ck_assert_uint_eq(stats().release, REFILL - 10);
+		ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool),
+				  2 * REFILL + 10);
+	}
+	ck_assert_uint_eq(seen.unmaps, stats().release);
+	/* Once: then it recycles as before. */
+	page = pages[1];
+	pages[1] = NULL;
+	rpcbuf_page_pool_put_direct(pool, page);
+	ck_assert_uint_eq(stats().recycle_cache, 1);
+	pages[1] = rpcbuf_page_pool_alloc(pool, 0);
+	ck_assert_ptr_eq(pages[1], page);
+}
+END_TEST
+
 START_TEST(some_pages_cannot_be_mapped)
 {
 	struct rpcbuf_mm_counts counts;
@@ -612,6 +644,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, recycles_directly);
 	tcase_add_test(tcase, full_ring_releases);
 	tcase_add_test(tcase, shrinks_when_memory_is_short);
+	tcase_add_loop_test(tcase, owner_lets_go_when_memory_is_short, 0, 2);
 	tcase_add_test(tcase, some_pages_cannot_be_mapped);
 	tcase_add_test(tcase, shortage);
 	tcase_add_test(tcase, several_users);
