@@ -47,6 +47,8 @@ static struct config_item parameters[] = {
 		       max_threads),
 	CONF_ITEM_UI32("Read_Ahead", PAGE, 4 * MIB, 256 * KIB,
 		       fsal_rpcbuf_config, read_ahead),
+	CONF_ITEM_UI32("Batch_Calls", 1, 1024, 4, fsal_rpcbuf_config,
+		       batch_calls),
 	CONF_ITEM_UI32("Idle_Timeout", 0, 604800, 0, fsal_rpcbuf_config,
 		       idle_timeout),
 	CONF_ITEM_UI32("Record_Timeout", 1, 3600, 60, fsal_rpcbuf_config,

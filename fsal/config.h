@@ -47,6 +47,9 @@ struct fsal_rpcbuf_config {
 	/* Read_Ahead: bytes that one receive asks a socket for, whole pages,
 	 * 4 KiB to 4 MiB; default 256 KiB. */
 	uint32_t read_ahead;
+	/* Batch_Calls: calls of one connection that wait together and whose
+	 * replies leave together, 1 to 1024; default 4. */
+	uint32_t batch_calls;
 	/* Idle_Timeout: seconds after which a connection without calls is
 	 * closed, 1 to 604800; default (and 0) RPC_Idle_Timeout_S of
 	 * NFS_CORE_PARAM. */

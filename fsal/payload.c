@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "payload.h"
+#include "rpcbuf/os/bits.h"
 
 /* Below, a block of malloc's and a copy are as cheap. */
 #define PAYLOAD_MIN ((size_t)8 << 10)
@@ -49,6 +50,13 @@ static void payload_free(void *block, size_t size)
 void payload_decoding(struct xdr_pages *pages)
 {
 	decoding = pages;
+}
+
+void payload_replied(uint64_t bytes)
+{
+	if (decoding)
+		decoding->call->reply_bytes =
+			(uint32_t)rpcbuf_min(bytes, (uint64_t)UINT32_MAX);
 }
 
 void payload_hook(struct rpcbuf *mm)

@@ -109,6 +109,7 @@ static int create_engine(void)
 	options.read_ahead = config->read_ahead;
 	options.idle_timeout = config->idle_timeout;
 	options.record_timeout = config->record_timeout;
+	options.batch_calls = config->batch_calls;
 	options.handler_size = sizeof(struct xdr_pages);
 	return rpcbuf_engine_create(&takeover.engine, takeover.mm, &handlers,
 				    &options);

@@ -31,6 +31,8 @@ struct rpcbuf_call {
 	uint64_t bytes_copied; /* the handler adds what it copied out */
 	unsigned int in_place; /* ... payloads it could use where they lie */
 	unsigned int copied;   /* ... and payloads it had to copy */
+	uint32_t reply_bytes;  /* ... or about how long its reply is: those of
+				* 16 KiB and more do not wait for others */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
 };
@@ -101,6 +103,9 @@ struct rpcbuf_engine_options {
 	uint32_t idle_timeout;	  /* seconds, 0: never */
 	uint32_t record_timeout;  /* seconds for a started record, 0: never */
 	size_t handler_size;	  /* bytes of private_data */
+	unsigned int batch_calls; /* calls of one connection that wait together
+				   * and whose replies may leave together, at
+				   * most 1024; 1: each at once */
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \
@@ -111,7 +116,7 @@ struct rpcbuf_engine_options {
 			    .min_length = RPCBUF_CALL_MIN },                   \
 		.max_threads = 256, .read_ahead = 256 << 10,                   \
 		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
-		.record_timeout = 60,                                          \
+		.record_timeout = 60, .batch_calls = 4,                        \
 	}
 
 /*
@@ -192,6 +197,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(closed_idle, "connections closed because they were idle")            \
 	X(parked_pages, "times a connection waited for pages")                 \
 	X(parked_unsent, "times a connection waited for its peer to read")     \
+	X(batches, "times replies were held back to leave together")           \
 	X(connections_total, "connections adopted")                            \
 	X(connections, "connections now")                                      \
 	X(in_flight, "calls in flight now")                                    \

@@ -91,6 +91,10 @@ int rpcbuf_stream_next(struct rpcbuf_stream *stream,
 		       struct rpcbuf_message *message,
 		       struct rpcbuf_record_refusal *refusal);
 
+/* Whether the next message is complete, as far as the first mark of a record
+ * that was not looked at yet can tell: cheap, and for hints only. */
+bool rpcbuf_stream_ready(const struct rpcbuf_stream *stream);
+
 /* Bytes certainly still missing from the record under way. */
 uint32_t rpcbuf_stream_wanted(const struct rpcbuf_stream *stream);
 

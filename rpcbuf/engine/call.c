@@ -67,6 +67,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 		os_fetch_add(&engine->payloads_in_place, call->in_place);
 	if (call->copied)
 		os_fetch_add(&engine->payloads_copied, call->copied);
+	if (os_load(&conn->reply_bytes) != call->reply_bytes)
+		os_store(&conn->reply_bytes, call->reply_bytes);
 	call_put(engine, call);
 	conn_call_done(conn);
 }

@@ -15,6 +15,7 @@
 
 #define RECEIVERS_MAX 64u
 #define THREADS_MAX 4096u
+#define BATCH_CALLS_MAX 1024u
 #define HANDOVER_US_MIN 100u
 #define SECOND_NS UINT64_C(1000000000)
 #define LOG_LINES_PER_SECOND 10u
@@ -63,7 +64,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 64,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 72,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
@@ -78,6 +79,7 @@ static bool options_valid(const struct rpcbuf_handlers *handlers,
 	       o->receivers <= RECEIVERS_MAX && o->max_threads >= 1 &&
 	       o->max_threads <= THREADS_MAX && o->read_ahead >= 512 &&
 	       o->read_ahead <= 1u << 30 && o->handover_us >= HANDOVER_US_MIN &&
+	       o->batch_calls >= 1 && o->batch_calls <= BATCH_CALLS_MAX &&
 	       (o->backend == RPCBUF_BACKEND_AUTO ||
 		o->backend == RPCBUF_BACKEND_EPOLL);
 }
@@ -139,7 +141,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	while (!err && engine->nr_loops < wanted) {
 		struct loop *loop = &engine->loops[engine->nr_loops++];
 
-		*loop = (struct loop){ .kick_fd = -1 };
+		*loop = (struct loop){ .kick_fd = -1, .held_fd = -1 };
 		err = loop_open(loop, engine, vector);
 	}
 	if (!err)
@@ -299,6 +301,7 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->closed_idle += os_load(&s->closed_idle);
 	sum->parked_pages += os_load(&s->parked_pages);
 	sum->parked_unsent += os_load(&s->parked_unsent);
+	sum->batches += os_load(&s->batches);
 	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
 		sum->hist_pages[i] += os_load(&s->hist_pages[i]);
 }

@@ -7,6 +7,7 @@
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
  *   call.c     a call in flight
+ *   batch.c    replies that leave together
  *   conn.c     a connection's life
  *   worker.c   threads: who owns which loop, hand-over
  *   epoll.c    the back end
@@ -75,6 +76,7 @@ struct rpcbuf_conn {
 	/* Any thread, atomically. */
 	int refs;	/* the engine, the adapter, each call */
 	int in_flight;	/* calls not done */
+	uint32_t reply_bytes; /* of the call that was done last */
 	bool dropped;	/* rpcbuf_conn_drop() */
 	bool ending;	/* tells the last call to post */
 	bool posted;	/* on loop->posted; under loop->lock */
@@ -85,7 +87,7 @@ struct loop_stats {
 	uint64_t requests, bytes_received, receives;
 	uint64_t refused_length, refused_fragments, refused_short;
 	uint64_t refused_timeout, closed_idle;
-	uint64_t parked_pages, parked_unsent;
+	uint64_t parked_pages, parked_unsent, batches;
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
 };
 
@@ -111,11 +113,14 @@ struct loop {
 	uint64_t next_scan_ns;
 	uint64_t received_ns;	  /* when bytes last came */
 	unsigned int steps;	  /* since the last look at the back end */
+	unsigned int batch_left;  /* calls that may join the batch */
+	uint64_t batch_end_ns;	  /* when none may join any more */
 	unsigned int spin_misses; /* polls in a row that found nothing */
 	unsigned int spin_skip;	  /* polls to leave out */
 	bool kicked;		  /* kick_fd was readable */
 
 	uint32_t turn __attribute__((aligned(64))); /* atomic */
+	int held_fd;		    /* atomic: replies to it are held back */
 	int owner_id;		    /* atomic: the owner's os_thread_id() */
 	uint32_t seen_turn;	    /* the watcher's: turn at its last look, */
 	unsigned int seen_running;  /* and looks at which the owner ran */
@@ -254,6 +259,11 @@ struct rpcbuf_call *call_get(struct rpcbuf_engine *engine);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
+
+/* batch.c: the owner only, but for batch_release() */
+void batch_begin(struct loop *loop, const struct rpcbuf_conn *conn);
+bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn);
+void batch_release(struct loop *loop);
 
 /* worker.c */
 int workers_start(struct rpcbuf_engine *engine);

@@ -265,6 +265,7 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 	call->bytes_copied = 0;
 	call->in_place = 0;
 	call->copied = 0;
+	call->reply_bytes = 0;
 	count_call(loop, call);
 	conn_call_begin(conn);
 	/* Pairs with the watcher's last look before it sleeps: either it sees
@@ -320,8 +321,14 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 	return 1;
 }
 
-/* One call of @conn, or one receive.  False: the loop was taken. */
-bool loop_step(struct loop *loop, struct rpcbuf_conn *conn)
+enum step {
+	STEP_RAN,   /* a call, and the loop is still ours */
+	STEP_OTHER, /* anything but a call */
+	STEP_TAKEN, /* a call, and the loop was taken meanwhile */
+};
+
+/* One call of @conn, or one receive. */
+static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = loop->engine;
 	struct rpcbuf_record_refusal refusal;
@@ -330,32 +337,47 @@ bool loop_step(struct loop *loop, struct rpcbuf_conn *conn)
 
 	if (os_load(&conn->dropped)) {
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
-		return true;
+		return STEP_OTHER;
 	}
 	if (engine->handlers.unsent && engine->handlers.unsent(conn->data)) {
 		stat_add(loop->stats.parked_unsent, 1);
 		step_aside(conn, CONN_UNSENT);
-		return true;
+		return STEP_OTHER;
 	}
 	if (conn->stream.parsed == conn->stream.filled) {
 		receive(loop, conn);
-		return true;
+		return STEP_OTHER;
 	}
 	call = call_get(engine);
 	if (!call) {
 		park(conn);
-		return true;
+		return STEP_OTHER;
 	}
 	ret = next_call(loop, conn, call, &refusal);
 	if (ret == 1) {
 		loop_place(conn, CONN_READY);
 		conn_unfavour(conn);
-		return run(loop, conn, call);
+		batch_begin(loop, conn);
+		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
 	}
 	call_put(engine, call);
 	if (ret < 0)
 		conn_refuse(conn, ret, &refusal);
 	else
 		receive(loop, conn);
+	return STEP_OTHER;
+}
+
+/* A batch of calls of @conn, or one receive.  False: the loop was taken. */
+bool loop_step(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	enum step step;
+
+	do
+		step = one_step(loop, conn);
+	while (step == STEP_RAN && batch_goes_on(loop, conn));
+	if (step == STEP_TAKEN)
+		return false;
+	batch_release(loop);
 	return true;
 }

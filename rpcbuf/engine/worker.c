@@ -218,10 +218,13 @@ static bool look(struct rpcbuf_engine *engine)
 		struct loop *loop = &engine->loops[i];
 		uint32_t turn = __atomic_load_n(&loop->turn, __ATOMIC_SEQ_CST);
 
-		if (turn != loop->seen_turn)
+		if (turn != loop->seen_turn) {
 			loop->seen_running = 0;
-		else if (turn & LOOP_BUSY && !engine->orphan && is_due(loop))
-			take_over(engine, loop, turn);
+		} else if (turn & LOOP_BUSY) {
+			batch_release(loop);
+			if (!engine->orphan && is_due(loop))
+				take_over(engine, loop, turn);
+		}
 		active |= turn != loop->seen_turn || turn & LOOP_BUSY;
 		loop->seen_turn = turn;
 	}

@@ -209,6 +209,23 @@ int rpcbuf_stream_next(struct rpcbuf_stream *s,
 	return ret == 1 ? cut(s, message) : ret;
 }
 
+bool rpcbuf_stream_ready(const struct rpcbuf_stream *s)
+{
+	uint32_t mark = 0;
+
+	if (s->parsed || s->filled < RPCBUF_MARK_SIZE)
+		return false;
+	for (uint32_t i = 0; i < RPCBUF_MARK_SIZE; i++) {
+		uint32_t at = s->head + i;
+
+		const uint8_t *page = s->pages[at >> RPCBUF_PAGE_SHIFT];
+
+		mark = mark << 8 | page[at & ~RPCBUF_PAGE_MASK];
+	}
+	return mark & RPCBUF_MARK_LAST &&
+	       (mark & ~RPCBUF_MARK_LAST) <= s->filled - RPCBUF_MARK_SIZE;
+}
+
 uint32_t rpcbuf_stream_wanted(const struct rpcbuf_stream *s)
 {
 	return rpcbuf_record_wanted(&s->machine);

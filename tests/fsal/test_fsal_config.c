@@ -36,6 +36,7 @@ static const struct {
 	{ "Max_Threads = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Read_Ahead = 4095;", { HERE "): (4095) is out of range", STOPS } },
 	{ "Idle_Timeout = 604801;", { HERE "): (604801) is out", STOPS } },
+	{ "Batch_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Record_Timeout = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Engine = fast;", { HERE "): Unknown token (fast)", STOPS } },
 	{ "} RPCBUF {", { HERE "): Only one RPCBUF block allowed", STOPS } },
@@ -77,6 +78,7 @@ static int values_arrive(struct host *h)
 	expect("Receive_Threads", cfg->receive_threads, 3);
 	expect("Max_Threads", cfg->max_threads, 9);
 	expect("Read_Ahead", cfg->read_ahead, 8192);
+	expect("Batch_Calls", cfg->batch_calls, 2);
 	expect("Idle_Timeout", cfg->idle_timeout, 77);
 	expect("Record_Timeout", cfg->record_timeout, 5);
 	expect("Engine", cfg->engine, FSAL_RPCBUF_ENGINE_EPOLL);
@@ -99,6 +101,7 @@ static int defaults_arrive(struct host *h)
 	expect("Receive_Threads", cfg->receive_threads, cpus < 64 ? cpus : 64);
 	expect("Max_Threads", cfg->max_threads, 256);
 	expect("Read_Ahead", cfg->read_ahead, 256 << 10);
+	expect("Batch_Calls", cfg->batch_calls, 4);
 	/* Ganesha's default of RPC_Idle_Timeout_S. Not read from nfs_param: a
 	 * program that names the server's data gets a copy of its own, which
 	 * the plug-in would not see. */
@@ -117,6 +120,7 @@ int main(void)
 		  .rpcbuf = "Memory = 33554432; Max_Payload = 131072; "
 			    "Max_Fragments = 17; Receive_Threads = 3; "
 			    "Max_Threads = 9; Read_Ahead = 8192; "
+			    "Batch_Calls = 2; "
 			    "Idle_Timeout = 77; Record_Timeout = 5; "
 			    "Engine = epoll; Statistics = \"/tmp/s\";",
 		  .body = values_arrive },

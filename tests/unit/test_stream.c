@@ -188,6 +188,14 @@ static void check_frame(const struct rpcbuf_message *m, unsigned int record)
 	require(m->nr_runs == test_nr_runs(m->pages, m->nr_pages));
 }
 
+/* A record in one fragment is ready when it is there to its end. */
+static bool expect_ready(void)
+{
+	return stream.parsed == 0 && nr_taken < nr_records &&
+	       records[nr_taken].fragments == 1 &&
+	       records[nr_taken].end <= written;
+}
+
 /* Takes all complete messages; each replaces one that was kept. */
 static void take_all(uint64_t *seed)
 {
@@ -198,6 +206,7 @@ static void take_all(uint64_t *seed)
 		if (k->message.nr_pages)
 			compare_and_release(k);
 		k->message.pages = k->pages;
+		require(rpcbuf_stream_ready(&stream) == expect_ready());
 		ret = rpcbuf_stream_next(&stream, &limits, &k->message,
 					 &refusal);
 		if (ret == 0) {
