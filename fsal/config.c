@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <rpcbuf/engine.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,9 +29,9 @@
 #define THREADS_MAX  64u
 
 static struct config_item_list engines[] = {
-	CONFIG_LIST_TOK("auto", FSAL_RPCBUF_ENGINE_AUTO),
-	CONFIG_LIST_TOK("epoll", FSAL_RPCBUF_ENGINE_EPOLL),
-	CONFIG_LIST_TOK("io_uring", FSAL_RPCBUF_ENGINE_IO_URING),
+	CONFIG_LIST_TOK("auto", RPCBUF_BACKEND_AUTO),
+	CONFIG_LIST_TOK("epoll", RPCBUF_BACKEND_EPOLL),
+	CONFIG_LIST_TOK("io_uring", RPCBUF_BACKEND_URING),
 	CONFIG_LIST_EOL,
 };
 
@@ -53,7 +54,7 @@ static struct config_item parameters[] = {
 		       idle_timeout),
 	CONF_ITEM_UI32("Record_Timeout", 1, 3600, 60, fsal_rpcbuf_config,
 		       record_timeout),
-	CONF_ITEM_TOKEN("Engine", FSAL_RPCBUF_ENGINE_AUTO, engines,
+	CONF_ITEM_TOKEN("Engine", RPCBUF_BACKEND_AUTO, engines,
 			fsal_rpcbuf_config, engine),
 	CONF_ITEM_PATH("Statistics", 1, PATH_MAX, NULL, fsal_rpcbuf_config,
 		       statistics),
@@ -106,14 +107,6 @@ static int check_statistics(const char *path,
 		      path, PATH_MAX);
 }
 
-static int check_engine(uint32_t engine, struct config_error_type *err_type)
-{
-	if (engine != FSAL_RPCBUF_ENGINE_IO_URING)
-		return 0;
-	return REFUSE(err_type, "Engine = io_uring is not available in this "
-				"build; use auto or epoll");
-}
-
 /* Called by the parser when every value is in its own range. */
 static int commit(void *node, void *link_mem, void *self_struct,
 		  struct config_error_type *err_type)
@@ -125,8 +118,7 @@ static int commit(void *node, void *link_mem, void *self_struct,
 	return check_pages("Max_Payload", cfg->max_payload, err_type) +
 	       check_pages("Read_Ahead", cfg->read_ahead, err_type) +
 	       check_memory(cfg, err_type) +
-	       check_statistics(cfg->statistics, err_type) +
-	       check_engine(cfg->engine, err_type);
+	       check_statistics(cfg->statistics, err_type);
 }
 
 static struct config_block block = {

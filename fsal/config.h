@@ -18,12 +18,6 @@
 
 #include "config_parsing.h"
 
-enum fsal_rpcbuf_engine {
-	FSAL_RPCBUF_ENGINE_AUTO,
-	FSAL_RPCBUF_ENGINE_EPOLL,
-	FSAL_RPCBUF_ENGINE_IO_URING,
-};
-
 /*
  * The values in force: defaults that depend on the machine are already in
  * their place.  Units and ranges are those of the parameter in the comment.
@@ -57,7 +51,8 @@ struct fsal_rpcbuf_config {
 	/* Record_Timeout: seconds that a client has to send the rest of a
 	 * record that it began, 1 to 3600; default 60. */
 	uint32_t record_timeout;
-	/* Engine: auto, epoll or io_uring; default auto. */
+	/* Engine: auto, epoll or io_uring, an enum rpcbuf_backend; default
+	 * auto.  The server does not start with one that the system lacks. */
 	uint32_t engine;
 	/* Statistics: absolute path of the file that counters are written to;
 	 * default NULL, which leaves the choice to the plug-in. */

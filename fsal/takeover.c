@@ -101,6 +101,7 @@ static int create_engine(void)
 	const struct fsal_rpcbuf_config *config = takeover.config;
 	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
 
+	options.backend = (enum rpcbuf_backend)config->engine;
 	options.limits.max_length =
 		config->max_payload + HEADER_PAGES * (uint32_t)RPCBUF_PAGE_SIZE;
 	options.limits.max_fragments = config->max_fragments;
@@ -138,7 +139,10 @@ static void take_over(void)
 	err = create_engine();
 	if (err)
 		LogFatal(COMPONENT_INIT,
-			 "RPCBUF: the receive engine cannot start: %s",
+			 "RPCBUF: the receive engine cannot start%s: %s",
+			 takeover.config->engine == RPCBUF_BACKEND_URING
+				 ? " with Engine = io_uring"
+				 : "",
 			 strerror(-err));
 	payload_hook(takeover.mm);
 	err = xprt_hook(takeover.engine, fsal_rpcbuf_takeover_stop, why,

@@ -84,6 +84,8 @@ struct rpcbuf_handlers {
 enum rpcbuf_backend {
 	RPCBUF_BACKEND_AUTO, /* the best that the kernel allows */
 	RPCBUF_BACKEND_EPOLL,
+	RPCBUF_BACKEND_URING, /* io_uring, or an error: Linux 6.1 and later,
+			       * where nothing forbids it */
 };
 
 /* Start from RPCBUF_ENGINE_OPTIONS_INIT. */
@@ -125,7 +127,9 @@ struct rpcbuf_engine_options {
  * Threads start with all signals blocked and with the capabilities of the
  * caller.  Returns 0; -EINVAL when an option is out of range or @mm is too
  * small for one vector per receiver and two more (fewer receivers are taken
- * first); -ENOMEM, or the errno of what could not be created.
+ * first); -ENOTSUP when @options names a back end that the system does not
+ * have, and ->log was told why; -ENOMEM, or the errno of what could not be
+ * created.
  */
 int rpcbuf_engine_create(struct rpcbuf_engine **engine, struct rpcbuf *mm,
 			 const struct rpcbuf_handlers *handlers,
@@ -145,7 +149,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms);
 /* Frees a stopped engine. */
 void rpcbuf_engine_destroy(struct rpcbuf_engine *engine);
 
-/* "epoll": what this engine really uses. */
+/* "io_uring" or "epoll": what this engine really uses. */
 const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
 
 /*

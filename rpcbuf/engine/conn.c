@@ -217,6 +217,10 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	if (!may_close(conn))
 		return false;
 	loop_place(conn, CONN_CLOSED);
+	/* A thread that sits in a call still holds the socket in its ring:
+	 * closing it would not tell the peer. */
+	if (os_load(&conn->armed) && conn->reason != RPCBUF_CLOSE_DROPPED)
+		shutdown(conn->fd, SHUT_RDWR);
 	pthread_mutex_lock(&loop->lock);
 	list_del(&conn->conn_link);
 	os_store(&loop->nr_conns, loop->nr_conns - 1);

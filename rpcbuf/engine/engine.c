@@ -81,7 +81,8 @@ static bool options_valid(const struct rpcbuf_handlers *handlers,
 	       o->read_ahead <= 1u << 30 && o->handover_us >= HANDOVER_US_MIN &&
 	       o->batch_calls >= 1 && o->batch_calls <= BATCH_CALLS_MAX &&
 	       (o->backend == RPCBUF_BACKEND_AUTO ||
-		o->backend == RPCBUF_BACKEND_EPOLL);
+		o->backend == RPCBUF_BACKEND_EPOLL ||
+		o->backend == RPCBUF_BACKEND_URING);
 }
 
 /*
@@ -134,7 +135,9 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	pthread_mutex_init(&engine->log_lock, NULL);
 	pthread_mutex_init(&engine->threads_lock, NULL);
 	list_init(&engine->idle);
-	err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
+	err = backend_choose(engine);
+	if (!err)
+		err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
 	engine->loops = aligned_alloc(64, wanted * sizeof(struct loop));
 	if (!engine->loops)
 		err = -ENOMEM;
@@ -205,7 +208,7 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 
 const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine)
 {
-	return engine->loops[0].backend->name;
+	return engine->backend->name;
 }
 
 /* The loop with the fewest connections; ties go round. */

@@ -10,7 +10,8 @@
  *   batch.c    replies that leave together
  *   conn.c     a connection's life
  *   worker.c   threads: who owns which loop, hand-over
- *   epoll.c    the back end
+ *   epoll.c    a back end
+ *   uring.c    another; ring.c is an io_uring of one thread
  *
  * A loop is the receiving side of a set of connections.  It has one owner at
  * a time, a worker thread; everything in it and in its connections belongs to
@@ -59,13 +60,14 @@ struct rpcbuf_conn {
 	enum conn_place place;
 	enum rpcbuf_close_reason reason; /* of a conn in CONN_ENDING */
 	bool readable;	/* bytes, or the end, may be in the socket */
-	bool watched;	/* the back end's: it is registered there */
+	bool watched;	/* epoll's: it is registered there */
 	bool outgoing;
 	bool drained;	/* stopping: the socket was empty once */
 	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
 	uint32_t last_length; /* of the last call, in bytes on the wire */
 	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
 	uint32_t held;	/* stream pages counted in engine->held_pages */
+	uint32_t arm;	/* io_uring's: its place in loop->ring, plus 1 */
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
 	uint64_t ending_ns;   /* when it became CONN_ENDING */
@@ -74,7 +76,8 @@ struct rpcbuf_conn {
 	void **slots;	/* the stream's array: NULL while it is empty */
 
 	/* Any thread, atomically. */
-	int refs;	/* the engine, the adapter, each call */
+	int refs;	/* the engine, the adapter, each call, each arm */
+	int armed;	/* requests that hold the socket, of any ring */
 	int in_flight;	/* calls not done */
 	uint32_t reply_bytes; /* of the call that was done last */
 	bool dropped;	/* rpcbuf_conn_drop() */
@@ -99,6 +102,11 @@ struct loop {
 	struct rpcbuf_engine *engine;
 	const struct backend *backend;
 	int poll_fd;
+	struct ring *ring;	 /* of the owner; NULL: epoll is used */
+	struct ring *spare_ring; /* for an owner that has none yet */
+	struct worker *worker;	 /* io_uring's: the owner */
+	uint64_t retry_ns;	 /* ... when to look for a ring again */
+	bool kick_armed;	 /* ... in `ring` */
 	int kick_fd; /* eventfd: look at posted, at parked, at the stop flag */
 
 	/* The owner's. */
@@ -138,8 +146,14 @@ struct loop {
 /* All of it is for the owner of the loop. */
 struct backend {
 	const char *name;
+	int (*probe)(void); /* 0: the system has it; may be NULL */
 	int (*open)(struct loop *loop);
 	void (*close)(struct loop *loop);
+	/* A worker becomes the owner; is not any more, and may not touch the
+	 * loop; ends.  May be NULL. */
+	void (*enter)(struct loop *loop, struct worker *worker);
+	void (*leave)(struct worker *worker);
+	void (*exit)(struct worker *worker);
 	/* Reports @conn when something comes, also what came before: 0 or
 	 * -errno.  Both may be called for what is done already. */
 	int (*watch)(struct loop *loop, struct rpcbuf_conn *conn);
@@ -147,16 +161,14 @@ struct backend {
 	/* Reports ready connections through loop_report(); returns how many,
 	 * kicks not counted.  @timeout_ms: -1 is for ever. */
 	int (*wait)(struct loop *loop, int timeout_ms);
-	/* As recvmsg(2) without waiting: bytes, 0 at the end, -errno. */
-	ssize_t (*receive)(struct rpcbuf_conn *conn, struct iovec *iov,
-			   unsigned int nr_iov);
 };
-extern const struct backend backend_epoll;
+extern const struct backend backend_epoll, backend_uring;
 
 struct worker {
 	struct list_head link; /* engine->idle */
 	struct rpcbuf_engine *engine;
 	struct loop *loop;     /* to own next, under threads_lock */
+	struct ring *ring;     /* io_uring's: this thread's, or NULL */
 	pthread_cond_t wake;
 	struct rpcbuf_call *spare;
 	unsigned int number;
@@ -164,6 +176,7 @@ struct worker {
 
 struct rpcbuf_engine {
 	struct rpcbuf *mm;
+	const struct backend *backend;
 	struct rpcbuf_mempool *reserve; /* a vector, for whichever loop is short */
 	struct rpcbuf_handlers handlers;
 	struct rpcbuf_engine_options options;
@@ -218,11 +231,15 @@ static inline bool engine_stopping(const struct rpcbuf_engine *engine)
 	return __atomic_load_n(&engine->stopping, __ATOMIC_ACQUIRE);
 }
 
+/* backend.c */
+int backend_choose(struct rpcbuf_engine *engine);
+
 /* loop.c: the owner only, but for loop_kick() */
 int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	      unsigned int maxpages);
 void loop_close(struct loop *loop);
-bool loop_own(struct loop *loop);
+bool loop_own(struct loop *loop, struct worker *worker);
+void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn));
 void loop_report(struct loop *loop, struct rpcbuf_conn *conn);
 void loop_kick(struct loop *loop);
 void loop_place(struct rpcbuf_conn *conn, enum conn_place place);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
@@ -76,18 +75,6 @@ static int epoll_backend_wait(struct loop *loop, int timeout_ms)
 	return reported;
 }
 
-static ssize_t epoll_backend_receive(struct rpcbuf_conn *conn,
-				     struct iovec *iov, unsigned int nr_iov)
-{
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = nr_iov };
-	ssize_t n;
-
-	do {
-		n = recvmsg(conn->fd, &msg, MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
 const struct backend backend_epoll = {
 	.name = "epoll",
 	.open = epoll_backend_open,
@@ -95,5 +82,4 @@ const struct backend backend_epoll = {
 	.watch = epoll_backend_watch,
 	.unwatch = epoll_backend_unwatch,
 	.wait = epoll_backend_wait,
-	.receive = epoll_backend_receive,
 };

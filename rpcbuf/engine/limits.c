@@ -110,24 +110,10 @@ void shrinker_stop(struct rpcbuf_engine *engine)
 /* Once a second. */
 void loop_check_limits(struct loop *loop)
 {
-	struct rpcbuf_conn *conn, *tmp;
-	struct list_head all;
-
 	if (loop->now_ns < loop->next_scan_ns)
 		return;
 	loop->next_scan_ns = loop->now_ns + SECOND_NS;
-	/* Only the owner takes connections off the list, so the lock is
-	 * needed for the ends of it alone: new ones come in at the tail. */
-	list_init(&all);
-	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&loop->conns, &all);
-	pthread_mutex_unlock(&loop->lock);
-	list_for_each_entry_safe (conn, tmp, &all, struct rpcbuf_conn,
-				  conn_link)
-		conn_check_times(conn);
-	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&all, &loop->conns);
-	pthread_mutex_unlock(&loop->lock);
+	loop_each(loop, conn_check_times);
 	if (rpcbuf_wait_pending(loop->engine->mm))
 		rpcbuf_rqst_release(loop->run);
 	if (may_release(loop) &&

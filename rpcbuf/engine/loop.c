@@ -205,33 +205,50 @@ static void collect(struct loop *loop)
 	loop_check_limits(loop);
 }
 
+/* Calls @look for every connection, which it may close. */
+void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn))
+{
+	struct rpcbuf_conn *conn, *tmp;
+	struct list_head all;
+
+	/* Only the owner takes connections off the list, so the lock is
+	 * needed for the ends of it alone: new ones come in at the tail. */
+	list_init(&all);
+	pthread_mutex_lock(&loop->lock);
+	list_splice_tail(&loop->conns, &all);
+	pthread_mutex_unlock(&loop->lock);
+	list_for_each_entry_safe (conn, tmp, &all, struct rpcbuf_conn,
+				  conn_link)
+		look(conn);
+	pthread_mutex_lock(&loop->lock);
+	list_splice_tail(&all, &loop->conns);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+static void drain_conn(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+	bool late = loop->now_ns >= loop->engine->stop_ns;
+
+	if (conn->place == CONN_ENDING)
+		conn_try_close(conn);
+	else if (late || conn->place == CONN_PARKED ||
+		 (conn->place == CONN_WATCHED && conn->drained))
+		conn_end(conn, RPCBUF_CLOSE_STOP);
+	else if (conn->place == CONN_WATCHED)
+		loop_report(loop, conn);
+}
+
 /*
  * The engine stops: every connection is read until its socket is empty once,
  * its calls are run, then it ends.  True when none is left.
  */
 static bool drain(struct loop *loop)
 {
-	struct rpcbuf_conn *conn, *tmp;
-	bool late = loop->now_ns >= loop->engine->stop_ns;
-	struct list_head all;
 	bool none;
 
-	list_init(&all);
+	loop_each(loop, drain_conn);
 	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&loop->conns, &all);
-	pthread_mutex_unlock(&loop->lock);
-	list_for_each_entry_safe (conn, tmp, &all, struct rpcbuf_conn,
-				  conn_link) {
-		if (conn->place == CONN_ENDING)
-			conn_try_close(conn);
-		else if (late || conn->place == CONN_PARKED ||
-			 (conn->place == CONN_WATCHED && conn->drained))
-			conn_end(conn, RPCBUF_CLOSE_STOP);
-		else if (conn->place == CONN_WATCHED)
-			loop_report(loop, conn);
-	}
-	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&all, &loop->conns);
 	none = list_empty(&loop->conns);
 	pthread_mutex_unlock(&loop->lock);
 	return none;
@@ -241,11 +258,13 @@ static bool drain(struct loop *loop)
  * Owns @loop until it has ended, when the engine stops, and returns true; or
  * until another thread took it during a long call, and returns false.
  */
-bool loop_own(struct loop *loop)
+bool loop_own(struct loop *loop, struct worker *worker)
 {
 	struct rpcbuf_conn *conn;
 
 	os_store(&loop->owner_id, os_thread_id());
+	if (loop->backend->enter)
+		loop->backend->enter(loop, worker);
 	for (;;) {
 		if (engine_stopping(loop->engine) && drain(loop)) {
 			loop_release_vectors(loop);
@@ -269,7 +288,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	int err;
 
 	loop->engine = engine;
-	loop->backend = &backend_epoll;
+	loop->backend = engine->backend;
 	loop->poll_fd = -1;
 	list_init(&loop->ready);
 	list_init(&loop->parked);

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
@@ -108,6 +109,19 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 	} else {
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 	}
+}
+
+/* Bytes, 0 at the end, or -errno. */
+static ssize_t receive_now(const struct rpcbuf_conn *conn, struct iovec *iov,
+			   unsigned int nr_iov)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = nr_iov };
+	ssize_t n;
+
+	do {
+		n = recvmsg(conn->fd, &msg, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
 }
 
 static size_t iov_bytes(const struct iovec *iov, unsigned int nr)
@@ -229,7 +243,7 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 	nr = rpcbuf_stream_iov(&conn->stream, rqst, most, iov,
 			       IOV_MAX_RECEIVE);
 	stat_add(loop->stats.receives, 1);
-	n = loop->backend->receive(conn, iov, nr);
+	n = receive_now(conn, iov, nr);
 	if (n > 0)
 		rpcbuf_stream_commit(&conn->stream, rqst, (size_t)n,
 				     rqst == loop->run);

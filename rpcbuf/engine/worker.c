@@ -90,8 +90,10 @@ static void *worker_main(void *arg)
 		worker->loop = NULL;
 		if (loop) {
 			pthread_mutex_unlock(&engine->threads_lock);
-			bool ended = loop_own(loop);
+			bool ended = loop_own(loop, worker);
 
+			if (engine->backend->leave)
+				engine->backend->leave(worker);
 			pthread_mutex_lock(&engine->threads_lock);
 			engine->nr_ended += ended;
 			if (ended)
@@ -101,6 +103,8 @@ static void *worker_main(void *arg)
 		}
 	}
 	pthread_mutex_unlock(&engine->threads_lock);
+	if (engine->backend->exit)
+		engine->backend->exit(worker);
 	call_thread_exit();
 	leave_thread(engine);
 	pthread_cond_destroy(&worker->wake);

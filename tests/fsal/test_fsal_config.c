@@ -8,6 +8,7 @@
  * server's exit status and its log; for a valid one, the values in the plug-in
  * once its export exists.
  */
+#include <rpcbuf/engine.h>
 #include <unistd.h>
 
 #include "fsal/fsal_rpcbuf.h"
@@ -81,7 +82,7 @@ static int values_arrive(struct host *h)
 	expect("Batch_Calls", cfg->batch_calls, 2);
 	expect("Idle_Timeout", cfg->idle_timeout, 77);
 	expect("Record_Timeout", cfg->record_timeout, 5);
-	expect("Engine", cfg->engine, FSAL_RPCBUF_ENGINE_EPOLL);
+	expect("Engine", cfg->engine, RPCBUF_BACKEND_EPOLL);
 	expect("Statistics is the path",
 	       cfg->statistics && strcmp(cfg->statistics, "/tmp/s") == 0, true);
 	return failures;
@@ -107,7 +108,7 @@ static int defaults_arrive(struct host *h)
 	 * the plug-in would not see. */
 	expect("Idle_Timeout", cfg->idle_timeout, 300);
 	expect("Record_Timeout", cfg->record_timeout, 60);
-	expect("Engine", cfg->engine, FSAL_RPCBUF_ENGINE_AUTO);
+	expect("Engine", cfg->engine, RPCBUF_BACKEND_AUTO);
 	expect("Statistics is left open", cfg->statistics == NULL, true);
 	return failures;
 }

@@ -12,11 +12,13 @@
 #define TESTS_ENGINE_UTIL_H
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <rpcbuf/engine.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "wire_util.h"
 
@@ -278,6 +280,30 @@ static const struct rpcbuf_handlers handlers = {
 	.log = on_log,
 };
 
+/* Skips the whole program where the system has no io_uring for anybody. */
+static inline __attribute__((constructor)) void need_backend(void)
+{
+	const char *name = getenv("RPCBUF_BACKEND");
+
+	if (name && strcmp(name, "io_uring") == 0 &&
+	    syscall(SYS_io_uring_setup, 0, NULL) < 0 &&
+	    (errno == ENOSYS || errno == EPERM)) {
+		fprintf(stderr, "skipped: no io_uring: %s\n", strerror(errno));
+		exit(77);
+	}
+}
+
+/* Every program of these tests runs once on each. */
+static inline enum rpcbuf_backend tested_backend(void)
+{
+	const char *name = getenv("RPCBUF_BACKEND");
+
+	if (!name || strcmp(name, "epoll") == 0)
+		return RPCBUF_BACKEND_EPOLL;
+	must(strcmp(name, "io_uring") == 0);
+	return RPCBUF_BACKEND_URING;
+}
+
 /* Options for a small server: two receivers, calls of up to MAX_CALL. */
 static inline struct rpcbuf_engine_options server_options(void)
 {
@@ -287,6 +313,7 @@ static inline struct rpcbuf_engine_options server_options(void)
 	o.limits.max_fragments = 1000;
 	o.receivers = 2;
 	o.handler_size = 100;
+	o.backend = tested_backend();
 	return o;
 }
 
@@ -300,6 +327,9 @@ static inline void server_start_with(uint64_t memory,
 	options.memory = memory;
 	must(rpcbuf_create(&server.mm, &options) == 0);
 	must(rpcbuf_engine_create(&server.engine, server.mm, with, o) == 0);
+	must(strcmp(rpcbuf_engine_backend(server.engine),
+		    o->backend == RPCBUF_BACKEND_EPOLL ? "epoll"
+						       : "io_uring") == 0);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	must(server.listener >= 0);

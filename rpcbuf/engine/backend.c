@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Which back end an engine uses.  Once, when it is made.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+/* What the system says when it has no io_uring for us; NULL for an error that
+ * epoll is likely to meet as well. */
+static const char *why_not(int err)
+{
+	switch (err) {
+	case -ENOSYS:
+		return "the kernel has none";
+	case -EPERM:
+	case -EACCES:
+		return "it is forbidden, by the sysctl kernel.io_uring_disabled or by a container's filter of system calls";
+	case -EINVAL:
+		return "that of this kernel is too old, Linux 6.1 is needed";
+	}
+	return NULL;
+}
+
+/* 0 with engine->backend, or -errno. */
+int backend_choose(struct rpcbuf_engine *engine)
+{
+	enum rpcbuf_backend wanted = engine->options.backend;
+	const char *why;
+	int err;
+
+	engine->backend = &backend_epoll;
+	if (wanted == RPCBUF_BACKEND_EPOLL)
+		return 0;
+	err = backend_uring.probe();
+	if (!err) {
+		engine->backend = &backend_uring;
+		return 0;
+	}
+	why = why_not(err);
+	if (wanted == RPCBUF_BACKEND_AUTO && why) {
+		engine_log(engine, RPCBUF_LOG_INFO,
+			   "using epoll: io_uring is not available: %s (%s)",
+			   why, strerror(-err));
+		return 0;
+	}
+	engine_log(engine, RPCBUF_LOG_ERROR,
+		   "io_uring is not available: %s%s%s%s", why ? why : "",
+		   why ? " (" : "", strerror(-err), why ? ")" : "");
+	return why ? -ENOTSUP : err;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The io_uring back end.
+ *
+ * A ring belongs to a thread, not to a loop: loops change hands while their
+ * owner sits in a call, and what an io_uring has armed completes in the thread
+ * that armed it.  Rings are made so that this happens inside ring_enter() only
+ * (DEFER_TASKRUN), so a thread in a call completes nothing, is not disturbed by
+ * what comes in meanwhile, and is not told of it late: the thread that takes
+ * the loop arms its own ring for the connections that are at rest, and the
+ * other one disarms all of its ring before it does anything else.  Between the
+ * two, the sockets are held by both rings, so one that is closed then is shut
+ * down first.
+ *
+ * A connection at rest is armed once: it is reported once, and not again until
+ * it comes to rest again.  What is to be armed goes to the kernel with the call
+ * that waits.
+ *
+ * A thread that can have no ring, for want of descriptors or memory, makes do
+ * with the loop's epoll until it can.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/ring.h"
+#include "rpcbuf/os/os.h"
+
+#define RETRY_NS UINT64_C(1000000000)
+
+static int uring_backend_probe(void)
+{
+	struct ring *ring;
+	int err = ring_create(&ring);
+
+	if (!err)
+		ring_destroy(ring);
+	return err;
+}
+
+static int uring_backend_open(struct loop *loop)
+{
+	int err = backend_epoll.open(loop);
+
+	return err ? err : ring_create(&loop->spare_ring);
+}
+
+static void uring_backend_close(struct loop *loop)
+{
+	ring_destroy(loop->spare_ring);
+	backend_epoll.close(loop);
+}
+
+static int uring_backend_watch(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	uint32_t place;
+	int err;
+
+	if (!loop->ring)
+		return backend_epoll.watch(loop, conn);
+	if (conn->arm)
+		return 0;
+	err = ring_arm_poll(loop->ring, conn, conn->fd, &place);
+	if (!err)
+		conn->arm = place + 1;
+	return err;
+}
+
+static void arm_kick(struct loop *loop)
+{
+	uint32_t place;
+
+	/* Tried again once a second, by a loop that does nothing else. */
+	loop->kick_armed =
+		!ring_arm_poll(loop->ring, NULL, loop->kick_fd, &place);
+}
+
+static int reap(struct loop *loop)
+{
+	struct rpcbuf_conn *conn;
+	int reported = 0, result;
+	eventfd_t value;
+	uint32_t place;
+
+	while (ring_next(loop->ring, &conn, &place, &result)) {
+		if (!conn) {
+			(void)eventfd_read(loop->kick_fd, &value);
+			loop->kicked = true;
+			loop->kick_armed = false;
+			continue;
+		}
+		if (conn->arm == place + 1) {
+			conn->arm = 0;
+			loop_report(loop, conn);
+			reported++;
+		}
+		rpcbuf_conn_put(conn);
+	}
+	return reported;
+}
+
+static void uring_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	uint32_t arm = conn->arm;
+
+	backend_epoll.unwatch(loop, conn);
+	if (!arm)
+		return;
+	conn->arm = 0;
+	/* At once: the socket may be about to be closed. */
+	ring_disarm(loop->ring, arm - 1);
+	reap(loop);
+}
+
+/* A ring for this thread, if there is one to be had. */
+static struct ring *get_ring(struct loop *loop, struct worker *worker)
+{
+	struct ring *ring = worker->ring;
+
+	if (ring)
+		return ring;
+	ring = loop->spare_ring;
+	if (!ring && ring_create(&ring))
+		return NULL;
+	loop->spare_ring = NULL;
+	if (ring_enable(ring)) {
+		ring_destroy(ring);
+		return NULL;
+	}
+	worker->ring = ring;
+	/* The next thread may come when there are no descriptors. */
+	(void)ring_create(&loop->spare_ring);
+	return ring;
+}
+
+static void rearm(struct rpcbuf_conn *conn)
+{
+	conn->arm = 0;
+	backend_epoll.unwatch(conn->loop, conn);
+	if (conn->place == CONN_WATCHED)
+		loop_watch(conn);
+}
+
+static void attach(struct loop *loop, struct ring *ring)
+{
+	loop->ring = ring;
+	loop_each(loop, rearm);
+	if (ring)
+		arm_kick(loop);
+}
+
+static void uring_backend_enter(struct loop *loop, struct worker *worker)
+{
+	struct ring *ring = get_ring(loop, worker);
+
+	loop->worker = worker;
+	loop->retry_ns = loop->now_ns + RETRY_NS;
+	if (!ring)
+		engine_log(loop->engine, RPCBUF_LOG_WARNING,
+			   "a thread can have no io_uring now: it uses epoll");
+	attach(loop, ring);
+}
+
+static void uring_backend_leave(struct worker *worker)
+{
+	struct ring *ring = worker->ring;
+	struct rpcbuf_conn *conn;
+	uint32_t place;
+	int result, err = 0;
+
+	if (!ring || !ring->nr_used)
+		return;
+	ring_disarm_all(ring);
+	while (ring->nr_used && !err) {
+		err = ring_enter(ring, 1);
+		while (ring_next(ring, &conn, &place, &result))
+			if (conn)
+				rpcbuf_conn_put(conn);
+	}
+	if (!ring->nr_used)
+		return;
+	ring_destroy(ring);
+	worker->ring = NULL;
+}
+
+static void uring_backend_exit(struct worker *worker)
+{
+	ring_destroy(worker->ring);
+}
+
+static int wait_without_ring(struct loop *loop, int timeout_ms)
+{
+	struct ring *ring;
+
+	if (loop->now_ns >= loop->retry_ns) {
+		loop->retry_ns = loop->now_ns + RETRY_NS;
+		ring = get_ring(loop, loop->worker);
+		if (ring)
+			attach(loop, ring);
+		if (ring)
+			return 0;
+	}
+	return backend_epoll.wait(loop, timeout_ms);
+}
+
+static int uring_backend_wait(struct loop *loop, int timeout_ms)
+{
+	struct ring *ring = loop->ring;
+
+	if (!ring)
+		return wait_without_ring(loop, timeout_ms);
+	if (!loop->kick_armed)
+		arm_kick(loop);
+	if (!timeout_ms && !ring_has_work(ring))
+		return 0;
+	/* The kernel has no memory for what is to be submitted. */
+	if (ring_enter(ring, timeout_ms) == -EAGAIN && timeout_ms)
+		usleep(1000);
+	return reap(loop);
+}
+
+const struct backend backend_uring = {
+	.name = "io_uring",
+	.probe = uring_backend_probe,
+	.open = uring_backend_open,
+	.close = uring_backend_close,
+	.enter = uring_backend_enter,
+	.leave = uring_backend_leave,
+	.exit = uring_backend_exit,
+	.watch = uring_backend_watch,
+	.unwatch = uring_backend_unwatch,
+	.wait = uring_backend_wait,
+};
