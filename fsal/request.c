@@ -8,6 +8,7 @@
  * Blocks come from the server's heap through ntirpc's parameters: the module
  * may have another malloc (see RTLD_DEEPBIND) and the server frees them.
  */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "payload.h"
@@ -91,18 +92,64 @@ static uint64_t hash(const uint8_t *bytes, size_t len)
 	return h;
 }
 
+static rpc_gss_svc_t gss_service(const struct svc_req *req)
+{
+	const struct opaque_auth *cred = &req->rq_msg.cb_cred;
+	uint32_t head[4]; /* version, procedure, sequence number, service */
+
+	if (cred->oa_flavor != RPCSEC_GSS || cred->oa_length < sizeof(head))
+		return RPCSEC_GSS_SVC_NONE;
+	memcpy(head, cred->oa_body, sizeof(head));
+	return ntohl(head[3]);
+}
+
+/* What follows the plain text in a token of Kerberos' that was decrypted in its
+ * place, at most: a copy of its header and a checksum (RFC 4121, RFC 8009). */
+#define TOKEN_TRAILER (16u + 24u)
+
+/* Bytes of arguments at the position of the stream, where sealed ones end. */
+static size_t sealed_left(struct xdr_pages *pages, const struct svc_req *req,
+			  bool decrypted)
+{
+	/* xid to procedure; flavor, length and body of two fields */
+	size_t at = 6 * 4 + 2 * 4 + RNDUP(req->rq_msg.cb_cred.oa_length) +
+		    2 * 4 + RNDUP(req->rq_msg.cb_verf.oa_length);
+	struct rpcbuf_cursor cursor = pages->cursor;
+	size_t position = XDR_GETPOS(&pages->xdr), end;
+	uint32_t length;
+
+	if (rpcbuf_cursor_seek(&cursor, (uint32_t)at) ||
+	    rpcbuf_cursor_read(&cursor, &length, sizeof(length)))
+		return 0;
+	end = at + sizeof(length) + ntohl(length);
+	position += decrypted ? TOKEN_TRAILER : 0;
+	return end > position ? end - position : 0;
+}
+
+/*
+ * In a seal of RPCSEC_GSS the call's sequence number stands before the arguments
+ * and a checksum behind them (RFC 2203, 5.3.2.2 and 5.3.2.3).  A call that is
+ * sent again has new ones and must be recognised all the same.
+ */
 void request_checksum(struct svc_req *req, void *data, size_t len)
 {
 	struct xdr_pages *pages = xdr_pages_of(req->rq_xdrs);
+	rpc_gss_svc_t service = gss_service(req);
+	bool sealed = service != RPCSEC_GSS_SVC_NONE;
+	size_t skip = sealed ? sizeof(uint32_t) : 0;
 	uint8_t bytes[CHECKSUM_BYTES];
 
+	/* Else they were decrypted to a place of their own. */
 	if (pages && data == pages->xdr.x_data) {
 		len = xdr_pages_peek(pages, bytes, sizeof(bytes));
-		req->rq_cksum = hash(bytes, len);
-		return;
+		data = bytes;
+		if (sealed)
+			len = rpcbuf_min(
+				len,
+				sealed_left(pages, req,
+					    service == RPCSEC_GSS_SVC_PRIVACY));
 	}
-	/* Arguments that RPCSEC_GSS decrypted to a place of their own. */
-	if (len > CHECKSUM_BYTES)
-		len = CHECKSUM_BYTES;
-	req->rq_cksum = hash(data, len);
+	len = rpcbuf_min(len, CHECKSUM_BYTES);
+	skip = rpcbuf_min(skip, len);
+	req->rq_cksum = hash((const uint8_t *)data + skip, len - skip);
 }

@@ -75,12 +75,11 @@ static inline const uint8_t *nfs4_read_data(struct rpc_reply *reply,
 	return rpc_get_opaque(&reply->results, len);
 }
 
-/* Of the file at PATH, which begins at the root of the server. */
-static inline struct nfs_fh nfs4_find(struct rpc_conn *conn, const char *path)
+/* From the root of the server to the file at PATH. */
+static inline void nfs4_call_lookup(struct rpc_buf *call, uint32_t xid,
+				    const char *path)
 {
-	struct rpc_buf names = {0}, call = {0};
-	struct rpc_reply reply;
-	struct nfs_fh fh;
+	struct rpc_buf names = {0};
 	char *copy = strdup(path), *state = NULL;
 	uint32_t count = 0;
 
@@ -89,21 +88,39 @@ static inline struct nfs_fh nfs4_find(struct rpc_conn *conn, const char *path)
 		rpc_put_u32(&names, NFS4_LOOKUP);
 		rpc_put_name(&names, name);
 	}
-	nfs4_compound(&call, 1, 0, count + 2);
-	rpc_put_u32(&call, NFS4_PUTROOTFH);
-	rpc_put(&call, names.data, names.len);
-	rpc_put_u32(&call, NFS4_GETFH);
-	reply = rpc_call(conn, &call);
-	nfs4_get_first(&reply, NFS4_PUTROOTFH);
-	while (count--)
-		nfs4_get_next(&reply, NFS4_LOOKUP);
-	nfs4_get_next(&reply, NFS4_GETFH);
-	if (!rpc_get_fh(&reply.results, &fh))
-		die("GETFH of %s: no file handle", path);
+	nfs4_compound(call, xid, 0, count + 2);
+	rpc_put_u32(call, NFS4_PUTROOTFH);
+	rpc_put(call, names.data, names.len);
+	rpc_put_u32(call, NFS4_GETFH);
 	free(copy);
 	free(names.data);
-	free(call.data);
+}
+
+static inline struct nfs_fh nfs4_get_lookup(struct rpc_reply *reply,
+					    const char *path)
+{
+	struct nfs_fh fh;
+
+	nfs4_get_first(reply, NFS4_PUTROOTFH);
+	for (const char *at = path; *at; at++) {
+		if (*at != '/' && (at == path || at[-1] == '/'))
+			nfs4_get_next(reply, NFS4_LOOKUP);
+	}
+	nfs4_get_next(reply, NFS4_GETFH);
+	if (!rpc_get_fh(&reply->results, &fh))
+		die("GETFH of %s: no file handle", path);
 	return fh;
+}
+
+static inline struct nfs_fh nfs4_find(struct rpc_conn *conn, const char *path)
+{
+	struct rpc_buf call = {0};
+	struct rpc_reply reply;
+
+	nfs4_call_lookup(&call, 1, path);
+	reply = rpc_call(conn, &call);
+	free(call.data);
+	return nfs4_get_lookup(&reply, path);
 }
 
 #endif

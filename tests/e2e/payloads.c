@@ -4,7 +4,7 @@
  * where the server had their payloads.
  * Method: COUNT of them behind each other over one connection, by themselves
  * or with GETATTRs in between, so that records begin anywhere in a page; then
- * READs compare every byte.
+ * READs compare every byte. Prints how many calls these were.
  *
  * usage: payloads PORT MOUNT-PORT EXPORT NAME 3|4 sys|none SIZE COUNT
  *                 alone|mixed
@@ -132,6 +132,7 @@ int main(int argc, char **argv)
 	free(path);
 	write_all(size, count, seed, !strcmp(argv[9], "mixed"));
 	read_all(size, count, seed);
+	printf("%u\n", xid);
 	rpc_disconnect(&conn);
 	return 0;
 }

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: krb5, krb5i and krb5p work while the plug-in receives, over NFSv3 and v4.
+# Method: a realm of its own, whose KDC runs on a free port for the time of the
+# test, a server that exports to Kerberos alone, and krb5_calls, see there. What
+# it wrote is compared on the server's side. Sealed payloads are decoded from a
+# stream of their own, so none may count as decoded in the pages; with krb5, which
+# seals only the header, Ganesha takes the ordinary way as well.
+source "$(dirname "$0")/lib.sh"
+
+REALM=RPCBUF.TEST
+K=$T/krb5
+HOW=odd
+with_plugin || HOW=plain # a stock server refuses odd fragments
+export KRB5_CONFIG=$K/krb5.conf KRB5_KDC_PROFILE=$K/kdc.conf
+export KRB5CCNAME=FILE:$K/ccache KRB5_CLIENT_KTNAME=FILE:$K/client.keytab
+PATH=$PATH:/usr/sbin:/sbin
+
+write_realm() {
+	mkdir -p "$K"
+	cat >"$KRB5_CONFIG" <<END
+[libdefaults]
+	default_realm = $REALM
+	dns_lookup_realm = false
+	dns_lookup_kdc = false
+	dns_canonicalize_hostname = false
+	rdns = false
+	udp_preference_limit = 1
+[realms]
+	$REALM = {
+		kdc = $HOST:$KDC_PORT
+	}
+[domain_realm]
+	localhost = $REALM
+END
+	cat >"$KRB5_KDC_PROFILE" <<END
+[kdcdefaults]
+	kdc_listen = ""
+	kdc_tcp_listen = $HOST:$KDC_PORT
+[realms]
+	$REALM = {
+		database_name = $K/principal
+		key_stash_file = $K/stash
+		acl_file = $K/acl
+	}
+END
+}
+
+make_realm() {
+	kdb5_util create -s -r "$REALM" -P "$RANDOM$RANDOM" >"$K/log" 2>&1 &&
+		kadmin.local addprinc -randkey nfs/localhost >>"$K/log" 2>&1 &&
+		kadmin.local addprinc -randkey someone >>"$K/log" 2>&1 &&
+		kadmin.local ktadd -k "$K/server.keytab" nfs/localhost >>"$K/log" 2>&1 &&
+		kadmin.local ktadd -k "$K/client.keytab" someone >>"$K/log" 2>&1 ||
+		fail "the realm: $(cat "$K/log")"
+}
+
+kdc_answers() {
+	! port_is_free "$KDC_PORT"
+}
+
+start_kdc() {
+	pick_port
+	KDC_PORT=$PORT
+	write_realm
+	make_realm
+	setpriv --pdeathsig KILL krb5kdc -n >>"$K/log" 2>&1 &
+	wait_for "the KDC" kdc_answers
+}
+
+configure() {
+	pick_port
+	server_configure
+	sed -i -e 's/SecType = sys;/SecType = krb5, krb5i, krb5p;/' \
+		-e "s|Active_krb5 = false;|Active_krb5 = true; KeytabPath = \"$K/server.keytab\"; PrincipalName = \"nfs@localhost\";|" "$CONF"
+}
+
+start_kdc
+configure
+S_KEEP_PORTS=1 server_start
+! raw getattr file 2>/dev/null || fail "a call without Kerberos is served"
+before=$(stat_get payloads_in_place)
+for service in krb5 krb5i krb5p; do
+	for version in 3 4; do
+		: >"$EXPORT/file"
+		: >"$EXPORT/file.$service.$version"
+		chmod 666 "$EXPORT"/file*
+		timeout 100 "$BIN/krb5_calls" "$PORT" "$MOUNT_PORT" "$EXPORT" file \
+			"$T/mirror" "$service" "$version" "$HOW" || fail "$service, v$version"
+		same_file "$T/mirror" "$EXPORT/file" "$service, v$version"
+		[[ ! -e $EXPORT/file.$service.$version ]] || fail "REMOVE left the file"
+		say "$service, v$version: $(stat -c %s "$T/mirror") bytes"
+	done
+done
+if with_plugin; then
+	wait_stat connections == 0
+	assert_eq "$(stat_get payloads_in_place)" "$before" "sealed payloads in place"
+fi
+server_stop
