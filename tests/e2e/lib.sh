@@ -12,6 +12,9 @@
 #   S_MEM      lines in MEM               S_SUB     more lines in the sub-FSAL
 #   S_SLOW     1: FSAL SLOW in between, see fsal_slow/fsal_slow.c
 #
+#   RPCBUF_TEST_ENGINE=epoll|io_uring
+#                        the back end that every server with the plug-in must
+#                        have and report; without it, the one that it chooses
 #   RPCBUF_TEST_STOCK=1  every server is a stock one; what only the plug-in can
 #                        do is skipped (or fails, where stock is simply wrong)
 #   RPCBUF_TEST_KEEP=1   the folder stays
@@ -33,6 +36,11 @@ S_RPCBUF=
 S_MEM='Inode_Size = 0x200000;' # without it, files have no content
 S_SUB=
 S_SLOW=
+
+if [[ ${RPCBUF_TEST_ENGINE:-} == io_uring ]] && ! "$BIN/has_io_uring"; then
+	echo "$(basename "$0" .sh): skipped: the kernel does not permit io_uring"
+	exit "$SKIP"
+fi
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/rpcbuf-e2e.XXXXXX")
 CONF=$T/ganesha.conf
@@ -124,6 +132,9 @@ server_configure() {
 	fi
 	printf '%s\n' "$S_CORE" >"$T/core.lines"
 	printf '%s\n' "$S_RPCBUF" >"$T/rpcbuf.lines"
+	if [[ -n ${RPCBUF_TEST_ENGINE:-} && $S_RPCBUF != *Engine* ]]; then
+		echo "Engine = $RPCBUF_TEST_ENGINE;" >>"$T/rpcbuf.lines"
+	fi
 	sed -i -e "/^NFS_CORE_PARAM {/r $T/core.lines" \
 		-e "/^RPCBUF {/r $T/rpcbuf.lines" \
 		-e "s|FSAL { Name = $S_FSAL;|& $S_SUB|" "$CONF"
@@ -159,7 +170,14 @@ server_wait() {
 		fi
 		sleep 0.05
 	done
-	! with_plugin || wait_for "the statistics file" test -s "$STATS"
+	! with_plugin || check_engine
+}
+
+# A server that falls back to another back end than it was told must not pass.
+check_engine() {
+	wait_for "the statistics file" test -s "$STATS"
+	[[ -z ${RPCBUF_TEST_ENGINE:-} || $S_RPCBUF == *Engine* ]] ||
+		assert_eq "$(stat_get engine)" "$RPCBUF_TEST_ENGINE" "the engine reported"
 }
 
 # S_KEEP_PORTS: where the last one was. A port that another process took in

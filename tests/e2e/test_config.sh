@@ -6,6 +6,8 @@
 # Method: one wrong line at a time in an otherwise good configuration; the log must
 # name the file with that line's number, and the export must not be there. Ganesha
 # itself may go on running without the export: that is its way with any FSAL.
+#
+# One back end: nothing is served but once.
 source "$(dirname "$0")/lib.sh"
 need_plugin "there is no RPCBUF block without the plug-in"
 

@@ -8,6 +8,8 @@
 # output and run as they stand; a file goes in over v3 and v4 and comes back.
 # Ctrl-C (SIGINT to its process group) must end it in time with status 0, leave
 # no process and nothing new in /run.
+#
+# One back end: it is about what tools/serve prints and refuses.
 set -euo pipefail
 set -m # a job gets a process group and its SIGINT, as at a terminal
 

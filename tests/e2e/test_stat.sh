@@ -9,6 +9,8 @@
 # on when the test looks, a stand-in for the file grows evenly: by the same amount
 # for each tenth of a second in its time stamp. The bad input is made from a good
 # file, and from servers that are stopped, killed, or write to the default place.
+#
+# One back end: it is about how the counters are shown.
 source "$(dirname "$0")/lib.sh"
 need_plugin "a stock server has no statistics"
 
