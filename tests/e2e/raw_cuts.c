@@ -14,6 +14,7 @@
 enum {
 	WRITE_LEN = 70 * 1024,
 	WRITE_SEEDS = 60,
+	MOUNT_SEEDS = 100,
 	FRAGMENTS_MANY = 60000,
 	FRAGMENTS_MOST = 65536,
 };
@@ -205,6 +206,24 @@ static void writes(void)
 		       FRAGMENTS_MOST);
 }
 
+/* The server's other programs are received in the same way. */
+static void mounts(uint16_t mount_port, const char *export)
+{
+	struct rpc_conn nfs = conn;
+	struct rpc_buf call = {0};
+
+	conn = rpc_connect("127.0.0.1", mount_port, 0);
+	for (size_t seed = 1; seed <= MOUNT_SEEDS; seed++) {
+		rpc_call_begin(&call, ++xid, RPC_MOUNT, 3, MOUNT3_MNT);
+		rpc_put_name(&call, export);
+		one(&call, make_cut(RPC_CUT_RANDOM, seed, seed & 3),
+		    "MNT, random fragments, seed %zu", seed);
+	}
+	rpc_disconnect(&conn);
+	conn = nfs;
+	free(call.data);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -215,6 +234,7 @@ int main(int argc, char **argv)
 	getattr_every_cut();
 	getattr_segments();
 	writes();
+	mounts(strtoul(argv[2], NULL, 0), argv[3]);
 	printf("%u calls\n", xid - 0x10000);
 	rpc_disconnect(&conn);
 	return 0;

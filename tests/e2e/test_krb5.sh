@@ -48,12 +48,13 @@ END
 }
 
 make_realm() {
-	kdb5_util create -s -r "$REALM" -P "$RANDOM$RANDOM" >"$K/log" 2>&1 &&
-		kadmin.local addprinc -randkey nfs/localhost >>"$K/log" 2>&1 &&
-		kadmin.local addprinc -randkey someone >>"$K/log" 2>&1 &&
-		kadmin.local ktadd -k "$K/server.keytab" nfs/localhost >>"$K/log" 2>&1 &&
-		kadmin.local ktadd -k "$K/client.keytab" someone >>"$K/log" 2>&1 ||
-		fail "the realm: $(cat "$K/log")"
+	{
+		kdb5_util create -s -r "$REALM" -P "$RANDOM$RANDOM" &&
+			kadmin.local addprinc -randkey nfs/localhost &&
+			kadmin.local addprinc -randkey someone &&
+			kadmin.local ktadd -k "$K/server.keytab" nfs/localhost &&
+			kadmin.local ktadd -k "$K/client.keytab" someone
+	} >"$K/log" 2>&1 || fail "the realm: $(cat "$K/log")"
 }
 
 kdc_answers() {
