@@ -124,6 +124,8 @@ START_TEST(no_descriptors)
 	if (_i >= needed)
 		rpcbuf_engine_destroy(engine);
 	ck_assert_int_eq(rpcbuf_destroy(mm), 0);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 END_TEST
 
