@@ -54,6 +54,16 @@ static struct config_item parameters[] = {
 		       idle_timeout),
 	CONF_ITEM_UI32("Record_Timeout", 1, 3600, 60, fsal_rpcbuf_config,
 		       record_timeout),
+	CONF_ITEM_UI64("Max_Unsent", 0, TIB, MIB, fsal_rpcbuf_config,
+		       max_unsent),
+	CONF_ITEM_UI64("Max_Partial", 0, TIB, 0, fsal_rpcbuf_config,
+		       max_partial),
+	CONF_ITEM_UI32("Max_Partial_Connection", 0, 8 * MIB, 0,
+		       fsal_rpcbuf_config, max_partial_connection),
+	CONF_ITEM_UI32("Max_Calls", 1, 65536, 128, fsal_rpcbuf_config,
+		       max_calls),
+	CONF_ITEM_UI32("Max_Connections", 0, 1048576, 0, fsal_rpcbuf_config,
+		       max_connections),
 	CONF_ITEM_TOKEN("Engine", RPCBUF_BACKEND_AUTO, engines,
 			fsal_rpcbuf_config, engine),
 	CONF_ITEM_PATH("Statistics", 1, PATH_MAX, NULL, fsal_rpcbuf_config,
@@ -117,6 +127,8 @@ static int commit(void *node, void *link_mem, void *self_struct,
 	(void)link_mem;
 	return check_pages("Max_Payload", cfg->max_payload, err_type) +
 	       check_pages("Read_Ahead", cfg->read_ahead, err_type) +
+	       check_pages("Max_Partial_Connection",
+			   cfg->max_partial_connection, err_type) +
 	       check_memory(cfg, err_type) +
 	       check_statistics(cfg->statistics, err_type);
 }

@@ -51,6 +51,22 @@ struct fsal_rpcbuf_config {
 	/* Record_Timeout: seconds that a client has to send the rest of a
 	 * record that it began, 1 to 3600; default 60. */
 	uint32_t record_timeout;
+	/* Max_Unsent: bytes of replies to one client that may wait in memory
+	 * before it is not read from, 0 to 1 TiB; default 1 MiB. */
+	uint64_t max_unsent;
+	/* Max_Partial: bytes that the unfinished records of all connections may
+	 * hold, 0 to 1 TiB; default (and 0, and at most) half of what Memory
+	 * leaves beside the vectors. */
+	uint64_t max_partial;
+	/* Max_Partial_Connection: ... that one may hold, unless it is its turn,
+	 * whole pages, 0 to 8 MiB; default (and 0) as long as a record is. */
+	uint32_t max_partial_connection;
+	/* Max_Calls: calls in flight on one connection, 1 to 65536; default
+	 * 128. */
+	uint32_t max_calls;
+	/* Max_Connections: connections that are received from, 1 to 1048576;
+	 * default (and 0) half as many as the process may have descriptors. */
+	uint32_t max_connections;
 	/* Engine: auto, epoll or io_uring, an enum rpcbuf_backend; default
 	 * auto.  The server does not start with one that the system lacks. */
 	uint32_t engine;

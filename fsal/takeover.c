@@ -12,6 +12,7 @@
 #include <rpcbuf/budget.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,6 +97,17 @@ static const struct rpcbuf_handlers handlers = {
 	.log = log_line,
 };
 
+/* A connection takes a descriptor, and another while replies wait; files need
+ * some as well. */
+static uint32_t default_connections(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= UINT32_MAX)
+		return 0;
+	return (uint32_t)limit.rlim_cur / 2;
+}
+
 static int create_engine(void)
 {
 	const struct fsal_rpcbuf_config *config = takeover.config;
@@ -112,6 +124,13 @@ static int create_engine(void)
 	options.record_timeout = config->record_timeout;
 	options.batch_calls = config->batch_calls;
 	options.handler_size = sizeof(struct xdr_pages);
+	options.max_unsent = config->max_unsent;
+	options.max_partial = config->max_partial;
+	options.max_partial_conn = config->max_partial_connection;
+	options.max_calls = config->max_calls;
+	options.max_connections = config->max_connections;
+	if (!options.max_connections)
+		options.max_connections = default_connections();
 	return rpcbuf_engine_create(&takeover.engine, takeover.mm, &handlers,
 				    &options);
 }

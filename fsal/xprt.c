@@ -21,6 +21,7 @@
 
 #include "abi.h"
 #include "request.h"
+#include "xdr_pages.h"
 #include "xprt.h"
 
 static struct {
@@ -37,6 +38,9 @@ static struct {
 /* Bytes that are peeked at: enough for the head of a call in fragments of a
  * byte with empty ones between. */
 #define PEEK_BYTES 512u
+
+/* Mark and head of an accepted reply with AUTH_NONE (RFC 5531, section 9). */
+#define REPLY_HEAD 28u
 
 /* The first words of a message; what follows in a call is the RPC version. */
 struct head {
@@ -135,15 +139,20 @@ static void drop_conn(SVCXPRT *xprt)
 static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 {
 	bool outgoing = !xprt->xp_parent;
+	int err;
 
 	if (!adoptable(xprt->xp_fd))
 		return hook.stock_connected.xp_recv(xprt);
 	SVC_REF(xprt, SVC_REF_FLAG_NONE);
-	if (rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt, outgoing,
-				(struct rpcbuf_conn **)&xprt->xp_u1)) {
+	err = rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt, outgoing,
+				  (struct rpcbuf_conn **)&xprt->xp_u1);
+	if (err) {
 		__atomic_store_n(&xprt->xp_u1, NULL, __ATOMIC_RELEASE);
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
-		return hook.stock_connected.xp_recv(xprt);
+		if (err != -EUSERS)
+			return hook.stock_connected.xp_recv(xprt);
+		SVC_DESTROY(xprt);
+		return SVC_STAT(xprt);
 	}
 	/* ntirpc's reaper goes by a time stamp that its own receive path
 	 * keeps; the engine has a time-out of its own. */
@@ -203,6 +212,49 @@ void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
 	(void)reason;
 	SVC_DESTROY(xprt);
 	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+}
+
+/* The results of a reply, on their way through the encoder. */
+struct results {
+	xdrproc_t proc;
+	void *where;
+	uint64_t bytes;
+};
+
+static bool encode_results(XDR *xdrs, void *arg)
+{
+	struct results *results = arg;
+	u_int before = XDR_GETPOS(xdrs);
+	bool encoded = results->proc(xdrs, results->where);
+
+	results->bytes = XDR_GETPOS(xdrs) - before;
+	return encoded;
+}
+
+/*
+ * In the place of xp_reply: sees how long the results are, and counts them
+ * when the reply could not be sent at once.
+ */
+static enum xprt_stat xprt_reply(struct svc_req *req)
+{
+	struct accepted_reply *reply = &req->rq_msg.rm_reply.rp_acpt;
+	struct results results = { .bytes = 0 };
+	struct xdr_pages *pages = xdr_pages_of(req->rq_xdrs);
+	enum xprt_stat stat;
+
+	if (!pages || req->rq_msg.rm_reply.rp_stat != MSG_ACCEPTED ||
+	    reply->ar_stat != SUCCESS)
+		return hook.stock_connected.xp_reply(req);
+	results.proc = reply->ar_results.proc;
+	results.where = reply->ar_results.where;
+	reply->ar_results.proc = (xdrproc_t)encode_results;
+	reply->ar_results.where = (void *)&results;
+	stat = hook.stock_connected.xp_reply(req);
+	reply->ar_results.proc = results.proc;
+	reply->ar_results.where = results.where;
+	if (xprt_unsent(req->rq_xprt))
+		rpcbuf_call_queued(pages->call, results.bytes + REPLY_HEAD);
+	return stat;
 }
 
 static void set(void *slot, void *function)
@@ -301,6 +353,7 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 	hook.stock_listening = *hook.listening;
 	set(&hook.listening->xp_unlink, listener_unlink);
 	set(&hook.connected->xp_checksum, request_checksum);
+	set(&hook.connected->xp_reply, xprt_reply);
 	set(&hook.connected->xp_unlink, xprt_unlink);
 	set(&hook.connected->xp_destroy, xprt_destroy);
 	/* Last: what it adopts needs the others. */
@@ -313,6 +366,7 @@ void xprt_unhook(void)
 	set(&hook.connected->xp_recv, hook.stock_connected.xp_recv);
 	set(&hook.connected->xp_destroy, hook.stock_connected.xp_destroy);
 	set(&hook.connected->xp_unlink, hook.stock_connected.xp_unlink);
+	set(&hook.connected->xp_reply, hook.stock_connected.xp_reply);
 	set(&hook.connected->xp_checksum, hook.stock_connected.xp_checksum);
 	set(&hook.listening->xp_unlink, hook.stock_listening.xp_unlink);
 }

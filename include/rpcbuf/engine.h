@@ -70,8 +70,8 @@ struct rpcbuf_handlers {
 	 * RPCBUF_CLOSE_DROPPED.  The owner may close it.
 	 */
 	void (*closed)(void *conn_data, enum rpcbuf_close_reason reason);
-	/* True while replies wait in memory because the peer does not read:
-	 * the connection is not read from then.  May be NULL. */
+	/* True while replies wait in memory because the peer does not read;
+	 * how much of that is allowed, max_unsent says.  May be NULL. */
 	bool (*unsent)(void *conn_data);
 	/* Each thread of the engine calls these first, with its name, and
 	 * last.  May be NULL. */
@@ -108,6 +108,16 @@ struct rpcbuf_engine_options {
 	unsigned int batch_calls; /* calls of one connection that wait together
 				   * and whose replies may leave together, at
 				   * most 1024; 1: each at once */
+	uint32_t max_calls;	  /* in flight on a connection; 0: no limit */
+	uint64_t max_unsent;	  /* bytes of replies to one peer that may wait
+				   * in memory before it is not read from,
+				   * until none waits; 0: none */
+	uint64_t max_partial;	  /* bytes that the unfinished records of all
+				   * connections may hold; 0, and at most: half
+				   * of what the loops leave of the budget */
+	uint32_t max_partial_conn; /* ... that one may hold, unless it is its
+				   * turn; 0: as long as a record may be */
+	uint32_t max_connections; /* that are adopted; 0: no limit */
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \
@@ -119,6 +129,7 @@ struct rpcbuf_engine_options {
 		.max_threads = 256, .read_ahead = 256 << 10,                   \
 		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
 		.record_timeout = 60, .batch_calls = 4,                        \
+		.max_unsent = 1 << 20, .max_calls = 128,                       \
 	}
 
 /*
@@ -159,10 +170,11 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * process opened, whose replies arrive here: it has no idle timeout and none
  * of its records is too short to be a call.  @conn is stored before anything
  * is received.  Returns 0; -ESHUTDOWN when the engine stops, -EBADF, -ENOTSOCK
- * or -ESOCKTNOSUPPORT when @fd is no stream socket, -ENOMEM: the engine does
- * not use @fd then.  A socket that the system cannot watch, for want of memory,
- * ends with RPCBUF_CLOSE_ERROR.  The caller holds a reference on *conn:
- * rpcbuf_conn_put() it.
+ * or -ESOCKTNOSUPPORT when @fd is no stream socket, -EUSERS when there are
+ * max_connections already (logged; the owner had better close @fd), -ENOMEM:
+ * the engine does not use @fd then.  A socket that the system cannot watch, for
+ * want of memory, ends with RPCBUF_CLOSE_ERROR.  The caller holds a reference
+ * on *conn: rpcbuf_conn_put() it.
  */
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **conn);
@@ -173,6 +185,13 @@ void rpcbuf_conn_drop(struct rpcbuf_conn *conn);
 
 /* Drops the reference that rpcbuf_engine_adopt() returned. */
 void rpcbuf_conn_put(struct rpcbuf_conn *conn);
+
+/*
+ * The reply to @call, of @bytes bytes, could not be sent at once and waits in
+ * memory: counts towards max_unsent, until ->unsent() says that nothing waits.
+ * Before rpcbuf_call_done().  Any thread.
+ */
+void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes);
 
 /* The handler is done with @call: its pages go back.  Any thread. */
 void rpcbuf_call_done(struct rpcbuf_call *call);
@@ -200,11 +219,16 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(refused_timeout, "records not finished in time")                     \
 	X(closed_idle, "connections closed because they were idle")            \
 	X(parked_pages, "times a connection waited for pages")                 \
+	X(parked_partial, "... because unfinished records held their share")   \
 	X(parked_unsent, "times a connection waited for its peer to read")     \
 	X(batches, "times replies were held back to leave together")           \
+	X(parked_calls, "times a connection waited for its own calls")         \
+	X(refused_connections, "connections refused: there were enough")       \
 	X(connections_total, "connections adopted")                            \
 	X(connections, "connections now")                                      \
 	X(in_flight, "calls in flight now")                                    \
+	X(held_pages, "pages that unfinished records hold now")                \
+	X(heap_bytes, "bytes of connections and calls beside the pages now")   \
 	X(threads, "threads now")
 
 /* hist_pages[i] counts calls that reached into at most 2^i pages (and more

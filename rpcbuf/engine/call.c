@@ -18,9 +18,16 @@ void call_thread_enter(struct worker *worker)
 	self = worker;
 }
 
+static void call_free(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
+{
+	os_fetch_add(&engine->heap_calls, -1);
+	free(call);
+}
+
 void call_thread_exit(void)
 {
-	free(self->spare);
+	if (self->spare)
+		call_free(self->engine, self->spare);
 	self = NULL;
 }
 
@@ -29,6 +36,14 @@ static size_t align(size_t size)
 	return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
+size_t call_size_on_heap(const struct rpcbuf_engine *engine)
+{
+	return align(sizeof(struct rpcbuf_call)) +
+	       align(engine->nr_slots * sizeof(void *)) +
+	       engine->options.handler_size;
+}
+
+/* NULL: out of memory, or of the share of it that calls may take. */
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
 {
 	struct rpcbuf_call *call = self->spare;
@@ -39,9 +54,12 @@ struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
 		self->spare = NULL;
 		return call;
 	}
-	call = malloc(head + slots + engine->options.handler_size);
+	if (engine_heap_bytes(engine) + engine->call_bytes > engine->heap_limit)
+		return NULL;
+	call = malloc(engine->call_bytes);
 	if (!call)
 		return NULL;
+	os_fetch_add(&engine->heap_calls, 1);
 	call->message.pages = (void **)((char *)call + head);
 	call->private_data = (char *)call + head + slots;
 	return call;
@@ -52,7 +70,12 @@ void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 	if (self && self->engine == engine && !self->spare)
 		self->spare = call;
 	else
-		free(call);
+		call_free(engine, call);
+}
+
+void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes)
+{
+	os_fetch_add(&call->conn->unsent_bytes, bytes);
 }
 
 void rpcbuf_call_done(struct rpcbuf_call *call)

@@ -4,11 +4,9 @@
  *
  * Three parties hold references: the engine until it has let go of the
  * descriptor, the adapter, and every call in flight.  All but refs, in_flight,
- * dropped, ending and posted belongs to the owner of the loop.
+ * dropped, awaits, unsent_bytes and posted belongs to the owner of the loop.
  */
 #include <errno.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -84,15 +82,43 @@ void conn_call_done(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
-	/* Pairs with conn_end(): either it sees no call in flight, or we see
-	 * that the connection is ending. */
-	if (__atomic_sub_fetch(&conn->in_flight, 1, __ATOMIC_SEQ_CST) == 0 &&
-	    __atomic_load_n(&conn->ending, __ATOMIC_SEQ_CST))
+	int left = __atomic_sub_fetch(&conn->in_flight, 1, __ATOMIC_SEQ_CST);
+	uint8_t awaits = __atomic_load_n(&conn->awaits, __ATOMIC_SEQ_CST);
+
+	/* Pairs with await_calls(): either it sees how few are in flight, or
+	 * we see that it waits. */
+	if (awaits != AWAITS_NONE &&
+	    left == (awaits == AWAITS_LAST ? 0 : engine->calls_resume))
 		conn_post(conn);
 	/* Pairs with rpcbuf_engine_stop(): from here on the engine may be
 	 * destroyed. */
 	__atomic_fetch_sub(&engine->in_flight, 1, __ATOMIC_RELEASE);
 	rpcbuf_conn_put(conn);
+}
+
+/*
+ * Tells the calls in flight to post @conn when so few are left.  Pairs with
+ * conn_call_done().
+ */
+static void await_calls(struct rpcbuf_conn *conn, enum conn_awaits awaits)
+{
+	__atomic_store_n(&conn->awaits, awaits, __ATOMIC_SEQ_CST);
+}
+
+/* At its limit of calls in flight: it waits until there are fewer. */
+bool conn_too_busy(struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+	int limit = engine->calls_limit;
+
+	if (conn->place == CONN_BUSY)
+		limit = engine->calls_resume + 1;
+	else if (os_load(&conn->in_flight) >= limit)
+		await_calls(conn, AWAITS_FEWER);
+	if (__atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST) >= limit)
+		return true;
+	await_calls(conn, AWAITS_NONE);
+	return false;
 }
 
 /* Gives the stream an array to keep its pages in. */
@@ -105,13 +131,24 @@ bool conn_attach_slots(struct rpcbuf_conn *conn)
 		return true;
 	conn->slots = loop->spare_slots;
 	loop->spare_slots = NULL;
-	if (!conn->slots)
+	if (!conn->slots) {
+		if (engine_heap_bytes(engine) > engine->heap_limit)
+			return false;
 		conn->slots = malloc(engine->nr_slots * sizeof(void *));
-	if (!conn->slots)
-		return false;
+		if (!conn->slots)
+			return false;
+		os_fetch_add(&engine->heap_slots, 1);
+	}
 	rpcbuf_stream_init(&conn->stream, engine->mm, conn->slots,
 			   engine->nr_slots);
 	return true;
+}
+
+void conn_free_slots(struct rpcbuf_engine *engine, void **slots)
+{
+	if (slots)
+		os_fetch_add(&engine->heap_slots, -1);
+	free(slots);
 }
 
 static void conn_detach_slots(struct rpcbuf_conn *conn)
@@ -119,7 +156,7 @@ static void conn_detach_slots(struct rpcbuf_conn *conn)
 	struct loop *loop = conn->loop;
 
 	if (loop->spare_slots)
-		free(conn->slots);
+		conn_free_slots(loop->engine, conn->slots);
 	else
 		loop->spare_slots = conn->slots;
 	conn->slots = NULL;
@@ -182,8 +219,7 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	conn->record_ns = 0;
 	conn->ending_ns = conn->loop->now_ns;
 	loop_place(conn, CONN_ENDING);
-	/* Pairs with conn_call_done(). */
-	__atomic_store_n(&conn->ending, true, __ATOMIC_SEQ_CST);
+	await_calls(conn, AWAITS_LAST);
 	conn_try_close(conn);
 }
 
@@ -231,28 +267,13 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	return true;
 }
 
-static void peer_name(int fd, char *name, size_t len)
-{
-	struct sockaddr_storage ss;
-	socklen_t ss_len = sizeof(ss);
-	char host[INET6_ADDRSTRLEN + 16], port[8];
-
-	if (getpeername(fd, (struct sockaddr *)&ss, &ss_len) == 0 &&
-	    getnameinfo((struct sockaddr *)&ss, ss_len, host, sizeof(host),
-			port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-		snprintf(name, len, "%s port %s", host, port);
-	else
-		snprintf(name, len, "unknown client");
-}
-
 /* Closes a connection that broke a limit, and says which. */
 void conn_refuse(struct rpcbuf_conn *conn, int err,
 		 const struct rpcbuf_record_refusal *refusal)
 {
 	struct loop_stats *stats = &conn->loop->stats;
 	const char *what = "failed";
-	char peer[80];
+	char peer[LOG_PEER_MAX];
 
 	switch (err) {
 	case -EMSGSIZE:
@@ -272,7 +293,7 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 		stat_add(stats->refused_timeout, 1);
 		break;
 	}
-	peer_name(conn->fd, peer, sizeof(peer));
+	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(conn->loop->engine, RPCBUF_LOG_WARNING,
 		   "closing connection of %s: %s: %llu, limit %llu", peer, what,
 		   (unsigned long long)refusal->value,

@@ -4,8 +4,6 @@
  */
 #include <errno.h>
 #include <rpcbuf/mempool.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,46 +15,9 @@
 #define THREADS_MAX 4096u
 #define BATCH_CALLS_MAX 1024u
 #define HANDOVER_US_MIN 100u
-#define SECOND_NS UINT64_C(1000000000)
-#define LOG_LINES_PER_SECOND 10u
-
-/* One line, at most LOG_LINES_PER_SECOND of them; says what was left out. */
-void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
-		const char *format, ...)
-{
-	uint64_t now = os_now();
-	unsigned int suppressed = 0;
-	char line[512];
-	va_list args;
-	bool quiet;
-
-	if (!engine->handlers.log)
-		return;
-	pthread_mutex_lock(&engine->log_lock);
-	if (now - engine->log_window_ns >= SECOND_NS) {
-		engine->log_window_ns = now;
-		engine->log_lines = 0;
-		suppressed = engine->log_suppressed;
-		engine->log_suppressed = 0;
-	}
-	quiet = engine->log_lines >= LOG_LINES_PER_SECOND;
-	if (quiet)
-		engine->log_suppressed++;
-	else
-		engine->log_lines++;
-	pthread_mutex_unlock(&engine->log_lock);
-	if (suppressed) {
-		snprintf(line, sizeof(line), "%u lines like the last left out",
-			 suppressed);
-		engine->handlers.log(level, line);
-	}
-	if (quiet)
-		return;
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	engine->handlers.log(level, line);
-}
+/* Connections and calls may take so much of the heap, beside the pages. */
+#define HEAP_SHARE 8
+#define HEAP_LEAST (UINT64_C(4) << 20)
 
 /* Pages of a vector that takes the longest record from any offset. */
 static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
@@ -64,7 +25,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 72,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 96,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
@@ -80,6 +41,7 @@ static bool options_valid(const struct rpcbuf_handlers *handlers,
 	       o->max_threads <= THREADS_MAX && o->read_ahead >= 512 &&
 	       o->read_ahead <= 1u << 30 && o->handover_us >= HANDOVER_US_MIN &&
 	       o->batch_calls >= 1 && o->batch_calls <= BATCH_CALLS_MAX &&
+	       o->max_calls <= INT32_MAX &&
 	       (o->backend == RPCBUF_BACKEND_AUTO ||
 		o->backend == RPCBUF_BACKEND_EPOLL ||
 		o->backend == RPCBUF_BACKEND_URING);
@@ -98,6 +60,41 @@ static unsigned int loops_for(uint64_t pages, unsigned int vector,
 	while (wanted && (wanted + 2) * (uint64_t)vector > pages)
 		wanted--;
 	return wanted;
+}
+
+/* Bytes of the heap that connections and calls take. */
+uint64_t engine_heap_bytes(const struct rpcbuf_engine *engine)
+{
+	return os_load(&engine->connections) * sizeof(struct rpcbuf_conn) +
+	       os_load(&engine->heap_calls) * engine->call_bytes +
+	       os_load(&engine->heap_slots) * engine->nr_slots *
+		       (uint64_t)sizeof(void *);
+}
+
+/* What the options say, in the units that are compared with. */
+static void set_limits(struct rpcbuf_engine *engine, uint64_t pages,
+		       uint64_t pages_left)
+{
+	const struct rpcbuf_engine_options *o = &engine->options;
+	uint64_t held = rpcbuf_min(pages_left / 2, (uint64_t)UINT32_MAX / 4);
+	uint32_t calls = o->max_calls ? o->max_calls : INT32_MAX;
+
+	engine->machine_limits = o->limits;
+	engine->machine_limits.min_length =
+		rpcbuf_min(o->limits.min_length, RPCBUF_REPLY_MIN);
+	engine->nr_slots = rpcbuf_stream_slots(&o->limits, o->read_ahead);
+	if (o->max_partial)
+		held = rpcbuf_min(held, o->max_partial >> RPCBUF_PAGE_SHIFT);
+	engine->held_limit = (uint32_t)rpcbuf_max(held, UINT64_C(1));
+	engine->held_conn_limit = engine->nr_slots;
+	if (o->max_partial_conn)
+		engine->held_conn_limit = rpcbuf_max(
+			o->max_partial_conn >> RPCBUF_PAGE_SHIFT, 1u);
+	engine->calls_limit = (int)calls;
+	engine->calls_resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
+	engine->call_bytes = call_size_on_heap(engine);
+	engine->heap_limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_SHARE,
+					HEAP_LEAST);
 }
 
 int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
@@ -124,14 +121,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	engine->options = *options;
 	engine->options.max_threads =
 		rpcbuf_max(options->max_threads, wanted + 1);
-	engine->machine_limits = options->limits;
-	engine->machine_limits.min_length =
-		rpcbuf_min(options->limits.min_length, RPCBUF_REPLY_MIN);
-	engine->nr_slots =
-		rpcbuf_stream_slots(&options->limits, options->read_ahead);
-	engine->held_limit = (uint32_t)rpcbuf_min(
-		(counts.pages_total - (wanted + 1) * vector) / 2,
-		(uint64_t)UINT32_MAX / 2);
+	set_limits(engine, counts.pages_total,
+		   counts.pages_total - (wanted + 1) * vector);
 	pthread_mutex_init(&engine->log_lock, NULL);
 	pthread_mutex_init(&engine->threads_lock, NULL);
 	list_init(&engine->idle);
@@ -237,6 +228,31 @@ static int check_stream(int fd)
 	return type == SOCK_STREAM ? 0 : -ESOCKTNOSUPPORT;
 }
 
+/* Counts one more connection; true, and says so, when that is one too many. */
+static bool is_full(struct rpcbuf_engine *engine, int fd)
+{
+	uint32_t limit = engine->options.max_connections;
+	uint32_t now = os_fetch_add(&engine->connections, 1);
+	char peer[LOG_PEER_MAX];
+
+	if ((!limit || now < limit) &&
+	    engine_heap_bytes(engine) < engine->heap_limit)
+		return false;
+	os_fetch_add(&engine->connections, -1);
+	os_fetch_add(&engine->refused_connections, 1);
+	log_peer_name(fd, peer, sizeof(peer));
+	if (limit && now >= limit)
+		engine_log(engine, RPCBUF_LOG_WARNING,
+			   "refusing connection of %s: connections: %u, limit %u",
+			   peer, now, limit);
+	else
+		engine_log(engine, RPCBUF_LOG_WARNING,
+			   "refusing connection of %s: bytes of connections and calls: %llu, limit %llu",
+			   peer, (unsigned long long)engine_heap_bytes(engine),
+			   (unsigned long long)engine->heap_limit);
+	return true;
+}
+
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **out)
 {
@@ -250,9 +266,15 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 	err = check_stream(fd);
 	if (err)
 		return err;
+	if (outgoing)
+		os_fetch_add(&engine->connections, 1);
+	else if (is_full(engine, fd))
+		return -EUSERS;
 	conn = conn_create(loop, fd, conn_data, outgoing);
-	if (!conn)
+	if (!conn) {
+		os_fetch_add(&engine->connections, -1);
 		return -ENOMEM;
+	}
 	*out = conn;
 	pthread_mutex_lock(&loop->lock);
 	/* Under the lock: the owner looks there for the last ones. */
@@ -260,7 +282,6 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 	if (!stopping) {
 		list_add_tail(&conn->conn_link, &loop->conns);
 		os_store(&loop->nr_conns, loop->nr_conns + 1);
-		os_fetch_add(&engine->connections, 1);
 		os_fetch_add(&engine->connections_total, 1);
 		conn_get(conn);
 		conn->posted = true;
@@ -268,6 +289,7 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 	}
 	pthread_mutex_unlock(&loop->lock);
 	if (stopping) {
+		os_fetch_add(&engine->connections, -1);
 		rpcbuf_conn_put(conn);
 		rpcbuf_conn_put(conn);
 		return -ESHUTDOWN;
@@ -303,8 +325,10 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->refused_timeout += os_load(&s->refused_timeout);
 	sum->closed_idle += os_load(&s->closed_idle);
 	sum->parked_pages += os_load(&s->parked_pages);
+	sum->parked_partial += os_load(&s->parked_partial);
 	sum->parked_unsent += os_load(&s->parked_unsent);
 	sum->batches += os_load(&s->batches);
+	sum->parked_calls += os_load(&s->parked_calls);
 	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
 		sum->hist_pages[i] += os_load(&s->hist_pages[i]);
 }
@@ -324,6 +348,9 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->connections = os_load(&engine->connections);
 	stats->connections_total = os_load(&engine->connections_total);
 	stats->in_flight = os_load(&engine->in_flight);
+	stats->refused_connections = os_load(&engine->refused_connections);
+	stats->held_pages = os_load(&engine->held_pages);
+	stats->heap_bytes = engine_heap_bytes(engine);
 	pthread_mutex_lock(&engine->threads_lock);
 	stats->handovers = engine->handovers;
 	stats->threads = engine->nr_workers;

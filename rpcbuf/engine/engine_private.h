@@ -3,6 +3,7 @@
  * What the parts of the engine share.
  *
  *   engine.c   creation, stop, adoption, statistics
+ *   log.c      what is said, and how often
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
@@ -46,8 +47,16 @@ enum conn_place {
 	CONN_READY,   /* on loop->ready */
 	CONN_PARKED,  /* on loop->parked: waits for pages */
 	CONN_UNSENT,  /* on loop->unsent: waits for its peer to read */
+	CONN_BUSY,    /* on loop->busy: waits for its calls, then goes on */
 	CONN_ENDING,  /* on loop->ending: waits for its calls, then closes */
 	CONN_CLOSED,  /* on no list */
+};
+
+/* Which of its calls posts a connection when it is done. */
+enum conn_awaits {
+	AWAITS_NONE,
+	AWAITS_LAST,  /* the last: it is ending */
+	AWAITS_FEWER, /* the one that leaves calls_resume: it is CONN_BUSY */
 };
 
 struct rpcbuf_conn {
@@ -81,7 +90,8 @@ struct rpcbuf_conn {
 	int in_flight;	/* calls not done */
 	uint32_t reply_bytes; /* of the call that was done last */
 	bool dropped;	/* rpcbuf_conn_drop() */
-	bool ending;	/* tells the last call to post */
+	uint8_t awaits; /* enum conn_awaits: tells a call to post */
+	uint64_t unsent_bytes; /* of replies, since none waited last */
 	bool posted;	/* on loop->posted; under loop->lock */
 };
 
@@ -90,7 +100,8 @@ struct loop_stats {
 	uint64_t requests, bytes_received, receives;
 	uint64_t refused_length, refused_fragments, refused_short;
 	uint64_t refused_timeout, closed_idle;
-	uint64_t parked_pages, parked_unsent, batches;
+	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
+	uint64_t batches;
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
 };
 
@@ -115,6 +126,7 @@ struct loop {
 	struct list_head ready;
 	struct list_head parked;
 	struct list_head unsent;
+	struct list_head busy;
 	struct list_head ending;
 	void **spare_slots;
 	uint64_t now_ns;
@@ -164,6 +176,15 @@ struct backend {
 };
 extern const struct backend backend_epoll, backend_uring;
 
+/* Why a connection is not read from, where its peer can do something. */
+enum wait_reason {
+	WAIT_CALLS,
+	WAIT_UNSENT,
+	WAIT_PARTIAL,
+	WAIT_PARTIAL_ALL,
+	NR_WAITS
+};
+
 struct worker {
 	struct list_head link; /* engine->idle */
 	struct rpcbuf_engine *engine;
@@ -183,6 +204,11 @@ struct rpcbuf_engine {
 	struct rpcbuf_record_limits machine_limits;
 	uint32_t nr_slots;     /* of a stream and of a call */
 	uint32_t held_limit;   /* pages that partial records may hold */
+	uint32_t held_conn_limit; /* ... that one connection's may */
+	int calls_limit;       /* in flight on a connection */
+	int calls_resume;      /* so few that it goes on */
+	uint64_t heap_limit;   /* bytes that connections and calls may take */
+	size_t call_bytes;     /* that one call takes */
 	unsigned int nr_loops;
 	struct loop *loops;
 
@@ -195,12 +221,16 @@ struct rpcbuf_engine {
 	struct rpcbuf_conn *favoured; /* may exceed held_limit */
 	uint32_t connections;
 	uint32_t in_flight;
+	uint32_t heap_calls;   /* blocks that exist */
+	uint32_t heap_slots;   /* arrays that exist */
+	uint64_t refused_connections;
 	uint64_t connections_total;
 	uint64_t bytes_copied;
 	uint64_t payloads_in_place, payloads_copied;
 	uint32_t spinning;
 	uint32_t next_loop;
 
+	uint64_t log_wait_ns[NR_WAITS]; /* atomic: when to say it again */
 	/* rate limit of the log, under log_lock */
 	pthread_mutex_t log_lock;
 	uint64_t log_window_ns;
@@ -223,9 +253,16 @@ struct rpcbuf_engine {
 	uint32_t watcher_asleep; /* atomic */
 };
 
-/* engine.c */
+/* log.c */
+#define LOG_PEER_MAX 80u
 void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
 		const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_peer_name(int fd, char *name, size_t len);
+void log_wait(struct rpcbuf_conn *conn, enum wait_reason why, uint64_t value,
+	      uint64_t limit);
+
+/* engine.c */
+uint64_t engine_heap_bytes(const struct rpcbuf_engine *engine);
 static inline bool engine_stopping(const struct rpcbuf_engine *engine)
 {
 	return __atomic_load_n(&engine->stopping, __ATOMIC_ACQUIRE);
@@ -262,16 +299,19 @@ struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
 void conn_get(struct rpcbuf_conn *conn);
 void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);
+bool conn_too_busy(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);
 void conn_unfavour(struct rpcbuf_conn *conn);
 void conn_rest(struct rpcbuf_conn *conn);
 void conn_account(struct rpcbuf_conn *conn);
+void conn_free_slots(struct rpcbuf_engine *engine, void **slots);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
 bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,
 		 const struct rpcbuf_record_refusal *refusal);
 
 /* call.c: on a worker, but for call_put() */
+size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 void call_thread_enter(struct worker *worker);

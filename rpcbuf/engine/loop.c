@@ -33,6 +33,8 @@ static struct list_head *place_list(struct loop *loop, enum conn_place place)
 		return &loop->parked;
 	case CONN_UNSENT:
 		return &loop->unsent;
+	case CONN_BUSY:
+		return &loop->busy;
 	case CONN_ENDING:
 		return &loop->ending;
 	case CONN_ADOPTED:
@@ -87,6 +89,8 @@ static void posted(struct rpcbuf_conn *conn)
 		conn_try_close(conn);
 	else if (conn->place == CONN_ADOPTED)
 		loop_watch(conn);
+	else if (conn->place == CONN_BUSY && !conn_too_busy(conn))
+		loop_place(conn, CONN_READY);
 }
 
 static void take_posted(struct loop *loop)
@@ -293,6 +297,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	list_init(&loop->ready);
 	list_init(&loop->parked);
 	list_init(&loop->unsent);
+	list_init(&loop->busy);
 	list_init(&loop->ending);
 	list_init(&loop->conns);
 	list_init(&loop->posted);
@@ -333,6 +338,6 @@ void loop_close(struct loop *loop)
 		close(loop->kick_fd);
 	rpcbuf_rqst_destroy(loop->rqst);
 	rpcbuf_rqst_destroy(loop->run);
-	free(loop->spare_slots);
+	conn_free_slots(loop->engine, loop->spare_slots);
 	pthread_mutex_destroy(&loop->lock);
 }

@@ -51,6 +51,21 @@ static size_t rest_of_record(const struct rpcbuf_conn *conn)
 		       : rpcbuf_stream_wanted(&conn->stream);
 }
 
+/* Others may not go on either: all wait for the one that may. */
+static void wait_for_turn(struct rpcbuf_conn *conn, uint64_t held)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	stat_add(conn->loop->stats.parked_partial, 1);
+	if (held >= engine->held_limit)
+		log_wait(conn, WAIT_PARTIAL_ALL, held * RPCBUF_PAGE_SIZE,
+			 engine->held_limit * RPCBUF_PAGE_SIZE);
+	else
+		log_wait(conn, WAIT_PARTIAL,
+			 conn->stream.nr_pages * RPCBUF_PAGE_SIZE,
+			 engine->held_conn_limit * RPCBUF_PAGE_SIZE);
+}
+
 /*
  * How many bytes one receive of @conn may take, for what partial records hold.
  * At the limit only one connection goes on, to the end of its record.  Of
@@ -62,19 +77,24 @@ static size_t may_receive(struct rpcbuf_conn *conn)
 	struct rpcbuf_engine *engine = conn->loop->engine;
 	uint64_t held = os_load(&engine->held_pages);
 	uint64_t limit = engine->held_limit;
+	uint32_t own = conn->stream.nr_pages;
 	struct rpcbuf_conn *none = NULL;
 
 	if (conn->outgoing)
 		return SIZE_MAX;
 	if (os_load_acquire(&engine->favoured) == conn)
 		return rest_of_record(conn);
-	if (held < limit)
-		return (limit - held) * RPCBUF_PAGE_SIZE;
+	if (held < limit && own < engine->held_conn_limit)
+		return rpcbuf_min(limit - held,
+				  (uint64_t)engine->held_conn_limit - own) *
+		       RPCBUF_PAGE_SIZE;
 	if (rpcbuf_stream_empty(&conn->stream) &&
 	    held < 2 * limit + rpcbuf_rqst_maxpages(conn->loop->rqst))
 		return RPCBUF_PAGE_SIZE;
-	if (!os_cas_acquire(&engine->favoured, &none, conn))
+	if (!os_cas_acquire(&engine->favoured, &none, conn)) {
+		wait_for_turn(conn, held);
 		return 0;
+	}
 	conn->favoured_ns = conn->loop->now_ns;
 	return rest_of_record(conn);
 }
@@ -335,6 +355,37 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 	return 1;
 }
 
+/*
+ * A peer that does not read its replies, or whose calls pile up, is not read
+ * from.  Never so where replies to calls of ours come in.
+ */
+static bool may_not_go_on(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	if (conn->outgoing)
+		return false;
+	if (!engine->handlers.unsent || !engine->handlers.unsent(conn->data)) {
+		if (os_load(&conn->unsent_bytes))
+			os_store(&conn->unsent_bytes, 0);
+	} else if (os_load(&conn->unsent_bytes) >= engine->options.max_unsent) {
+		stat_add(conn->loop->stats.parked_unsent, 1);
+		log_wait(conn, WAIT_UNSENT, os_load(&conn->unsent_bytes),
+			 engine->options.max_unsent);
+		step_aside(conn, CONN_UNSENT);
+		return true;
+	}
+	if (os_load(&conn->in_flight) >= engine->calls_limit &&
+	    conn_too_busy(conn)) {
+		stat_add(conn->loop->stats.parked_calls, 1);
+		log_wait(conn, WAIT_CALLS, (uint64_t)os_load(&conn->in_flight),
+			 (uint64_t)engine->calls_limit);
+		step_aside(conn, CONN_BUSY);
+		return true;
+	}
+	return false;
+}
+
 enum step {
 	STEP_RAN,   /* a call, and the loop is still ours */
 	STEP_OTHER, /* anything but a call */
@@ -353,11 +404,8 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
 		return STEP_OTHER;
 	}
-	if (engine->handlers.unsent && engine->handlers.unsent(conn->data)) {
-		stat_add(loop->stats.parked_unsent, 1);
-		step_aside(conn, CONN_UNSENT);
+	if (may_not_go_on(conn))
 		return STEP_OTHER;
-	}
 	if (conn->stream.parsed == conn->stream.filled) {
 		receive(loop, conn);
 		return STEP_OTHER;

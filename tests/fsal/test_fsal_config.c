@@ -39,11 +39,18 @@ static const struct {
 	{ "Idle_Timeout = 604801;", { HERE "): (604801) is out", STOPS } },
 	{ "Batch_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Record_Timeout = 0;", { HERE "): (0) is out of range", STOPS } },
+	{ "Max_Unsent = 1099511627777;", { HERE "): (1099511627777)", STOPS } },
+	{ "Max_Partial = 1099511627777;", { HERE "): (10995116", STOPS } },
+	{ "Max_Partial_Connection = 8388609;", { HERE "): (8388609)", STOPS } },
+	{ "Max_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
+	{ "Max_Connections = 1048577;", { HERE "): (1048577) is out", STOPS } },
 	{ "Engine = fast;", { HERE "): Unknown token (fast)", STOPS } },
 	{ "} RPCBUF {", { HERE "): Only one RPCBUF block allowed", STOPS } },
 	/* Ours, over several parameters or beyond a range. */
 	{ "Max_Payload = 65537;", { "Max_Payload = 65537 " PAGES, STOPS } },
 	{ "Read_Ahead = 4097;", { "Read_Ahead = 4097 " PAGES, STOPS } },
+	{ "Max_Partial_Connection = 5000;",
+	  { "Max_Partial_Connection = 5000 " PAGES, STOPS } },
 	{ "Memory = 2097152; Max_Payload = 2097152;",
 	  { "Memory = 2097152 is less than three page vectors, 6328320 "
 	    "bytes for Max_Payload = 2097152",
@@ -82,6 +89,11 @@ static int values_arrive(struct host *h)
 	expect("Batch_Calls", cfg->batch_calls, 2);
 	expect("Idle_Timeout", cfg->idle_timeout, 77);
 	expect("Record_Timeout", cfg->record_timeout, 5);
+	expect("Max_Unsent", cfg->max_unsent, 0);
+	expect("Max_Partial", cfg->max_partial, 1000000);
+	expect("Max_Partial_Connection", cfg->max_partial_connection, 65536);
+	expect("Max_Calls", cfg->max_calls, 11);
+	expect("Max_Connections", cfg->max_connections, 12);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_EPOLL);
 	expect("Statistics is the path",
 	       cfg->statistics && strcmp(cfg->statistics, "/tmp/s") == 0, true);
@@ -108,6 +120,11 @@ static int defaults_arrive(struct host *h)
 	 * the plug-in would not see. */
 	expect("Idle_Timeout", cfg->idle_timeout, 300);
 	expect("Record_Timeout", cfg->record_timeout, 60);
+	expect("Max_Unsent", cfg->max_unsent, 1 << 20);
+	expect("Max_Partial", cfg->max_partial, 0);
+	expect("Max_Partial_Connection", cfg->max_partial_connection, 0);
+	expect("Max_Calls", cfg->max_calls, 128);
+	expect("Max_Connections", cfg->max_connections, 0);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_AUTO);
 	expect("Statistics is left open", cfg->statistics == NULL, true);
 	return failures;
@@ -123,6 +140,9 @@ int main(void)
 			    "Max_Threads = 9; Read_Ahead = 8192; "
 			    "Batch_Calls = 2; "
 			    "Idle_Timeout = 77; Record_Timeout = 5; "
+			    "Max_Unsent = 0; Max_Partial = 1000000; "
+			    "Max_Partial_Connection = 65536; "
+			    "Max_Calls = 11; Max_Connections = 12; "
 			    "Engine = epoll; Statistics = \"/tmp/s\";",
 		  .body = values_arrive },
 		{ .sub = "MEM", .path = "/mem", .body = defaults_arrive },

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Lines for the log of whoever uses the engine, few enough that clients cannot
+ * fill it.  Any thread; the handler is called without a lock.
+ */
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define LOG_LINES_PER_SECOND 10u
+/* Waiting is no fault: of each kind a line in so many seconds. */
+#define LOG_WAIT_SECONDS 10u
+
+/* One line, at most LOG_LINES_PER_SECOND of them; says what was left out. */
+void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
+		const char *format, ...)
+{
+	uint64_t now = os_now();
+	unsigned int suppressed = 0;
+	char line[512];
+	va_list args;
+	bool quiet;
+
+	if (!engine->handlers.log)
+		return;
+	pthread_mutex_lock(&engine->log_lock);
+	if (now - engine->log_window_ns >= SECOND_NS) {
+		engine->log_window_ns = now;
+		engine->log_lines = 0;
+		suppressed = engine->log_suppressed;
+		engine->log_suppressed = 0;
+	}
+	quiet = engine->log_lines >= LOG_LINES_PER_SECOND;
+	if (quiet)
+		engine->log_suppressed++;
+	else
+		engine->log_lines++;
+	pthread_mutex_unlock(&engine->log_lock);
+	if (suppressed) {
+		snprintf(line, sizeof(line), "%u lines like the last left out",
+			 suppressed);
+		engine->handlers.log(level, line);
+	}
+	if (quiet)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	engine->handlers.log(level, line);
+}
+
+void log_peer_name(int fd, char *name, size_t len)
+{
+	struct sockaddr_storage ss;
+	socklen_t ss_len = sizeof(ss);
+	char host[INET6_ADDRSTRLEN + 16], port[8];
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &ss_len) == 0 &&
+	    getnameinfo((struct sockaddr *)&ss, ss_len, host, sizeof(host),
+			port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		snprintf(name, len, "%s port %s", host, port);
+	else
+		snprintf(name, len, "unknown client");
+}
+
+static const char *const wait_reasons[NR_WAITS] = {
+	[WAIT_CALLS] = "its calls in flight",
+	[WAIT_UNSENT] = "bytes of replies that it does not read",
+	[WAIT_PARTIAL] = "bytes of its unfinished record",
+	[WAIT_PARTIAL_ALL] = "bytes of unfinished records of all",
+};
+
+/* Says that @conn is not read from for now, and why. */
+void log_wait(struct rpcbuf_conn *conn, enum wait_reason why, uint64_t value,
+	      uint64_t limit)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t now = conn->loop->now_ns;
+	uint64_t next = os_load(&engine->log_wait_ns[why]);
+	char peer[LOG_PEER_MAX];
+
+	if (now < next || !engine->handlers.log)
+		return;
+	/* Two loops at once: two lines. */
+	os_store(&engine->log_wait_ns[why], now + LOG_WAIT_SECONDS * SECOND_NS);
+	log_peer_name(conn->fd, peer, sizeof(peer));
+	engine_log(engine, RPCBUF_LOG_INFO,
+		   "not reading from %s for now: %s: %llu, limit %llu", peer,
+		   wait_reasons[why], (unsigned long long)value,
+		   (unsigned long long)limit);
+}
