@@ -117,7 +117,8 @@ pick_port() {
 # The configuration is the one of tools/serve, with the test's lines added.
 server_configure() {
 	rm -rf "$T/recovery" # else it would wait for clients of the last one
-	local options=(--config --run-dir "$T" --port "$PORT" --fsal "$S_FSAL")
+	local options=(--config --run-dir "$T" --port "$PORT" --fsal "$S_FSAL"
+		--engine "${RPCBUF_TEST_ENGINE:-auto}")
 	with_plugin || options+=(--stock)
 	EXPORT=$T/export
 	mkdir -p "$EXPORT"
@@ -130,11 +131,11 @@ server_configure() {
 	if [[ $S_RPCBUF == *Memory* ]]; then
 		sed -i '/Memory = /d' "$CONF"
 	fi
+	if [[ $S_RPCBUF == *Engine* ]]; then
+		sed -i '/Engine = /d' "$CONF"
+	fi
 	printf '%s\n' "$S_CORE" >"$T/core.lines"
 	printf '%s\n' "$S_RPCBUF" >"$T/rpcbuf.lines"
-	if [[ -n ${RPCBUF_TEST_ENGINE:-} && $S_RPCBUF != *Engine* ]]; then
-		echo "Engine = $RPCBUF_TEST_ENGINE;" >>"$T/rpcbuf.lines"
-	fi
 	sed -i -e "/^NFS_CORE_PARAM {/r $T/core.lines" \
 		-e "/^RPCBUF {/r $T/rpcbuf.lines" \
 		-e "s|FSAL { Name = $S_FSAL;|& $S_SUB|" "$CONF"
