@@ -23,7 +23,8 @@ extern "C" {
  *
  * A request prefers the node that the caller runs on, or the one it names.  Bulk
  * comes from the preferred node as long as that has pages above its low
- * watermark; the rest, page by page, from it and the other nodes of the mask.
+ * watermark; the rest, page by page, from it and the other nodes of the mask,
+ * near ones first.
  */
 typedef uint64_t rpcbuf_nodemask_t;
 #define RPCBUF_NODES_ALL (~(rpcbuf_nodemask_t)0)

@@ -50,16 +50,29 @@ unsigned int depot_take_frozen(struct depot *depot, void **entries,
 	return n;
 }
 
-unsigned int depot_take(struct depot *depot, void **entries, unsigned int want)
+static unsigned int take_locked(struct depot *depot, void **entries,
+				unsigned int want)
 {
-	unsigned int n;
+	unsigned int n = depot_take_frozen(depot, entries, want);
 
 	rpcbuf_assert(want <= DEPOT_BATCH);
-	if (!depot_nr(depot) || !trylock(depot))
-		return 0;
-	n = depot_take_frozen(depot, entries, want);
 	os_cpulock_release(&depot->lock);
 	return n;
+}
+
+unsigned int depot_take(struct depot *depot, void **entries, unsigned int want)
+{
+	if (!depot_nr(depot) || !trylock(depot))
+		return 0;
+	return take_locked(depot, entries, want);
+}
+
+unsigned int depot_try_take(struct depot *depot, void **entries,
+			    unsigned int want)
+{
+	if (!depot_nr(depot) || !os_cpulock_try_atomic(&depot->lock))
+		return 0;
+	return take_locked(depot, entries, want);
 }
 
 unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,

@@ -42,6 +42,10 @@ void depot_init(struct depot *depot, uint64_t nr_pages, unsigned int each);
  * in which they came; returns how many. */
 unsigned int depot_take(struct depot *depot, void **entries, unsigned int want);
 
+/* The same by one try for the lock, for who must not wait. */
+unsigned int depot_try_take(struct depot *depot, void **entries,
+			    unsigned int want);
+
 /* Keeps up to @nr entries of the front; returns how many. */
 unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,
 		       void *const *entries, unsigned int nr);

@@ -115,7 +115,7 @@ static unsigned int choose_nodes(const struct rpcbuf_options *options)
 static void init_nodes(struct rpcbuf *mm, bool real)
 {
 	uint64_t slice = mm->arena.nr_pages / mm->nr_nodes;
-	unsigned int i;
+	unsigned int i, distances[RPCBUF_NODES_MAX] = {0};
 
 	mm->slice_pages = slice - slice % ZONE_BLOCK_PAGES;
 	for (i = 0; i < mm->nr_nodes; i++) {
@@ -123,6 +123,9 @@ static void init_nodes(struct rpcbuf *mm, bool real)
 		uint64_t first = i * mm->slice_pages;
 
 		node->first = first;
+		if (real)
+			os_node_distances(i, mm->nr_nodes, distances);
+		node_order(node->order, mm->nr_nodes, i, distances);
 		node->slice.base = (uintptr_t)arena_page(&mm->arena, first);
 		node->slice.nr_pages = i + 1 == mm->nr_nodes
 					       ? mm->arena.nr_pages - first

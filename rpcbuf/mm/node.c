@@ -52,7 +52,7 @@ static uint64_t kept_back(const struct zone *zone, rpcbuf_gfp_t gfp)
 static unsigned int fallback(const struct rpcbuf *mm, unsigned int node,
 			     unsigned int i)
 {
-	return (node + i) % mm->nr_nodes;
+	return mm->nodes[node].order[i];
 }
 
 /* Once until the reclaimer clears the flag. */
@@ -129,6 +129,27 @@ static unsigned int try_walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		if (in_mask(mask, n) &&
 		    zone_try_take(zone, pages + got, &nr, kept_back(zone, gfp)))
 			got += nr;
+	}
+	return got;
+}
+
+/* What no lock of a zone was to be had for, or no zone has: the last run's
+ * other pages go back. */
+static unsigned int try_depots(struct rpcbuf *mm, unsigned int node,
+			       void **pages, unsigned int want)
+{
+	struct mm_node *from = &mm->nodes[node];
+	unsigned int got = depot_try_take(&from->loose, pages, want), nr, i, n;
+	void *runs[PCP_WINDOW / RUN_PAGES], *last[RUN_PAGES];
+
+	nr = (want - got + RUN_PAGES - 1) / RUN_PAGES;
+	nr = depot_try_take(&from->runs, runs, nr);
+	for (i = 0; i < nr; i++, got += n) {
+		slots_expand_run(last, runs[i]);
+		n = rpcbuf_min(want - got, RUN_PAGES);
+		memcpy(pages + got, last, n * sizeof(*pages));
+		if (n < RUN_PAGES)
+			mm_give_nolock(mm, last + n, RUN_PAGES - n);
 	}
 	return got;
 }
@@ -218,6 +239,8 @@ unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		return 0;
 	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK) {
 		got = try_walk(mm, gfp, node, mask, pages, want);
+		if (got < want && in_mask(mask, node))
+			got += try_depots(mm, node, pages + got, want - got);
 		stats_add(mm, STAT_nolock_pages, got);
 		return got;
 	}

@@ -8,8 +8,8 @@
  *
  * - bulk: from the preferred node alone, its depot first, then its zone as long
  *   as that stays above `low`;
- * - the single-page path, for what is left: falls back through the nodes in
- *   order, down to `min` (to nothing for RPCBUF_GFP_RESERVE), tells the
+ * - the single-page path, for what is left: falls back through the nodes, the
+ *   near ones first, down to `min` (to nothing for RPCBUF_GFP_RESERVE), tells the
  *   reclaimer that a zone is low, and empties the caches before it gives up.
  *
  * Any thread, no locks held.  Requests with RPCBUF_GFP_NOLOCK only ever try for
@@ -29,6 +29,8 @@
 struct mm_node {
 	struct arena slice;
 	uint64_t first; /* number of the slice's first page in the arena */
+	/* Nodes in the order in which this one's requests turn to them. */
+	uint8_t order[RPCBUF_NODES_MAX];
 	struct zone zone __attribute__((aligned(MM_CACHE_LINE)));
 	struct depot runs __attribute__((aligned(2 * MM_CACHE_LINE)));
 	struct depot loose __attribute__((aligned(2 * MM_CACHE_LINE)));
@@ -40,6 +42,11 @@ struct mm_node {
  * time, while others take from the zone.
  */
 void node_watermarks(struct zone *zone, uint64_t nr_pages, uint64_t extra);
+
+/* Fills in @order of a node of @nr: itself, then the others, the near ones
+ * first; @distances by number. */
+void node_order(uint8_t *order, unsigned int nr, unsigned int node,
+		const unsigned int *distances);
 
 /* Up to @want (at most PCP_WINDOW) pages; returns how many. */
 unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,

@@ -60,6 +60,29 @@ unsigned int os_node_of_cpu(unsigned int cpu)
 	return 0;
 }
 
+/* The kernel lists them in the order of its numbers, as we count. */
+void os_node_distances(unsigned int node, unsigned int nr,
+		       unsigned int *distances)
+{
+	char path[96];
+	unsigned int i;
+	FILE *file;
+
+	for (i = 0; i < nr; i++)
+		distances[i] = 0;
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/distance",
+		 system_node(node));
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	for (i = 0; i < nr && fscanf(file, "%u", &distances[i]) == 1; i++)
+		;
+	fclose(file);
+	/* Half a list is none. */
+	while (i && i < nr)
+		distances[--i] = 0;
+}
+
 void os_prefer_node(void *address, size_t length, unsigned int node)
 {
 	unsigned long mask[SYSTEM_NODES / (8 * sizeof(long))] = {0};

@@ -10,6 +10,7 @@
 #include <sched.h>
 
 #include "mm_util.h"
+#include <rpcbuf/os/numa.h>
 
 #define NODE_PAGES 2048u
 
@@ -42,6 +43,37 @@ static unsigned int of_node(void *const *pages, unsigned int nr, int node)
 		count += rpcbuf_page_node(mm, pages[i]) == node;
 	return count;
 }
+
+/* Near ones first, and nobody's second choice is everybody's. */
+START_TEST(order_of_nodes)
+{
+	static const unsigned int same[4] = {0};
+	static const unsigned int table[4][4] = {
+		{10, 20, 40, 30}, {20, 10, 20, 20},
+		{40, 20, 10, 12}, {30, 30, 30, 10}};
+	static const uint8_t expected[4][4] = {
+		{0, 1, 3, 2}, {1, 2, 3, 0}, {2, 3, 1, 0}, {3, 0, 1, 2}};
+	unsigned int i, n, distances[RPCBUF_NODES_MAX];
+	uint8_t order[4];
+
+	for (n = 0; n < 4; n++) {
+		node_order(order, 4, n, table[n]);
+		ck_assert_mem_eq(order, expected[n], 4);
+		node_order(order, 4, n, same);
+		for (i = 0; i < 4; i++)
+			ck_assert_uint_eq(order[i], (n + i) % 4);
+	}
+	/* This machine's: a node is not nearer to another than to itself. */
+	n = rpcbuf_min(os_node_count(), RPCBUF_NODES_MAX);
+	os_node_distances(0, n, distances);
+	for (i = 1; i < n; i++)
+		ck_assert_uint_ge(distances[i], distances[0]);
+	/* No machine has as many: a list that ends early is not believed. */
+	os_node_distances(0, RPCBUF_NODES_MAX, distances);
+	if (n < RPCBUF_NODES_MAX)
+		ck_assert_uint_eq(distances[0], 0);
+}
+END_TEST
 
 START_TEST(options_are_checked)
 {
@@ -244,6 +276,7 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	tcase_set_timeout(tcase, 100);
+	tcase_add_test(tcase, order_of_nodes);
 	tcase_add_test(tcase, options_are_checked);
 	tcase_add_test(tcase, every_page_has_a_node);
 	tcase_add_test(tcase, each_cpu_has_its_node);

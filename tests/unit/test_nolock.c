@@ -13,6 +13,7 @@
 #include <sys/time.h>
 
 #include "mm_util.h"
+#include <rpcbuf/mm/page.h>
 
 static struct rpcbuf *mm;
 
@@ -87,6 +88,48 @@ START_TEST(cache_serves)
 	rpcbuf_free_bulk_array_nolock(mm, 64, pages);
 	os_unlock(&zone()->lock);
 	ck_assert(!zone_has_deferred(zone()));
+	test_destroy(mm);
+}
+END_TEST
+
+/* What lies between the CPUs serves too: single pages, and runs in part. */
+START_TEST(depots_serve)
+{
+	void *pages[128] = {NULL}, *loose[3], *runs[3];
+	struct mm_node *node;
+	unsigned int i, nr;
+
+	mm = test_create(8192);
+	node = &mm->nodes[0];
+	for (i = 0; i < 3; i++) {
+		loose[i] = rpcbuf_alloc_page(mm, 0);
+		runs[i] = rpcbuf_alloc_pages(mm, 0, RUN_ORDER);
+		ck_assert_ptr_nonnull(runs[i]);
+		ck_assert(page_drop(mm, loose[i]));
+		for (nr = 0; nr < RUN_PAGES; nr++)
+			ck_assert(page_drop(mm, (char *)runs[i] +
+							nr * RPCBUF_PAGE_SIZE));
+	}
+	ck_assert_uint_eq(depot_put(mm, &node->loose, loose, 3), 3);
+	ck_assert_uint_eq(depot_put(mm, &node->runs, runs, 3), 3);
+	hold_caches(1);
+	os_lock(&zone()->lock);
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_NOLOCK, 23,
+						  pages),
+			  23);
+	ck_assert_ptr_eq(pages[2], loose[2]);
+	ck_assert_uint_eq(test_nr_runs(pages + 3, 16), 1);
+	ck_assert(zone_has_deferred(zone()));
+	os_cpulock_close(&node->runs.lock, false);
+	ck_assert_ptr_null(rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK));
+	os_cpulock_open(&node->runs.lock, false);
+	for (nr = 23; nr < 39; nr++)
+		pages[nr] = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK);
+	ck_assert_ptr_nonnull(pages[23]);
+	ck_assert_ptr_null(pages[24]);
+	os_unlock(&zone()->lock);
+	hold_caches(0);
+	rpcbuf_free_bulk_array(mm, nr, pages);
 	test_destroy(mm);
 }
 END_TEST
@@ -244,12 +287,8 @@ static uint32_t stop_other;
 static void *other(void *arg)
 {
 	void *pages[64] = {NULL};
-	sigset_t set;
 
 	(void)arg;
-	sigemptyset(&set);
-	sigaddset(&set, SIGALRM);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	while (!os_load(&stop_other)) {
 		if (rpcbuf_alloc_run(mm, 64, pages))
 			rpcbuf_free_run(mm, 64, pages);
@@ -265,9 +304,15 @@ START_TEST(signal_beside_another_thread)
 				   .sa_flags = SA_RESTART};
 	uint64_t seed = test_seed();
 	void *pages[300] = {NULL};
+	sigset_t set;
 
 	mm = test_create(1500);
+	/* The handler is for one thread at a time: the other is born without. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	ck_assert_int_eq(pthread_create(&thread, NULL, other, NULL), 0);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
 	ck_assert_int_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
 	while (__atomic_load_n(&signals, __ATOMIC_RELAXED) <
@@ -292,6 +337,7 @@ int main(int argc, char **argv)
 	tcase_set_timeout(tcase, 100);
 	tcase_add_test(tcase, locked_everything);
 	tcase_add_test(tcase, cache_serves);
+	tcase_add_test(tcase, depots_serve);
 	tcase_add_test(tcase, deferred_pages_are_found);
 	tcase_add_test(tcase, waiters_are_told);
 	tcase_add_loop_test(tcase, signal_inside_the_allocator, 0, 2);
