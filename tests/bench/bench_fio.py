@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# The client of the measurement: fio with its nfs engine (libnfs), one job, hence
-# one connection. Used by nfs-fio, one thread.
+# The client of the measurement: fio with its nfs engine (libnfs); each job has a
+# connection of its own. Used by nfs-fio, one thread.
 #
 # The end of that engine cannot be trusted: without a time limit it makes one
 # pass over the file whatever loops and io_size say, and with calls in flight
@@ -18,15 +18,29 @@ import sys
 
 from bench_server import BenchError, family, read_text
 
-CASES = [("randread", "4k", 16), ("write", "4k", 16),
-         ("randread", "64k", 8), ("write", "64k", 8),
-         ("randread", "1m", 8), ("write", "1m", 8),
-         ("randread", "4k", 1), ("write", "4k", 1)]
+class Case:
+    def __init__(self, rw, size, depth, ops, cpu, jobs=1):
+        """ops, cpu: what the ratios are to be, at least and at most."""
+        self.rw, self.size, self.depth, self.jobs = rw, size, depth, jobs
+        self.goals = {"ops_per_s": ops, "cpu_us_per_op": cpu}
+        self.name = f"{size}-{rw}-qd{depth}" + (f"-x{jobs}" if jobs > 1 else "")
+
+
+CASES = [Case("randread", "4k", 16, 3.2, 0.27),
+         Case("write", "4k", 16, 2.1, 0.40),
+         Case("randread", "4k", 1, 2.2, 0.75),
+         Case("write", "4k", 1, 1.4, 1.0),
+         Case("randread", "64k", 8, 2.3, 0.38),
+         Case("write", "64k", 8, 2.0, 0.40),
+         Case("randread", "1m", 8, 1.7, 0.55),
+         Case("write", "1m", 8, 1.5, 0.33),
+         Case("randread", "4k", 4, 1.5, None, 64),
+         Case("write", "4k", 4, 1.5, None, 64),
+         Case("randread", "64k", 2, 1.5, None, 64),
+         Case("write", "64k", 2, 1.5, None, 64),
+         Case("randread", "1m", 1, 1.1, None, 64),
+         Case("write", "1m", 1, 1.1, None, 64)]
 OVERSTAY_SECONDS = 2
-
-
-def case_name(case):
-    return f"{case[1]}-{case[0]}-qd{case[2]}"
 
 
 def need_fio(args, source):
@@ -72,15 +86,17 @@ def run_fio(args, url, case, seconds, folder):
     """fio's own record of one case, and whether it had to be told to end."""
     out = os.path.join(folder, "fio.json")
     command = [args.fio, "--name=bench", "--ioengine=nfs", f"--nfs_url={url}",
-               "--filename=data", f"--size={args.size}m", f"--rw={case[0]}",
-               f"--bs={case[1]}", f"--iodepth={case[2]}", "--time_based",
+               "--filename=data", f"--size={args.size}m", f"--rw={case.rw}",
+               f"--bs={case.size}", f"--iodepth={case.depth}", "--time_based",
+               f"--numjobs={case.jobs}", "--group_reporting",
                f"--runtime={seconds}", "--eta=never", "--output-format=json",
                f"--output={out}"]
     with open(os.path.join(folder, "fio.log"), "wb") as log:
         fio = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL,
                                stdout=log, stderr=log)
     try:
-        overstayed = not ended(fio, seconds + OVERSTAY_SECONDS)
+        overstayed = not ended(fio, seconds + OVERSTAY_SECONDS * (
+            1 if case.jobs == 1 else 3))
     finally:
         end_fio(fio)
     try:
@@ -88,9 +104,9 @@ def run_fio(args, url, case, seconds, folder):
         job = json.loads(text[text.index("{"):])["jobs"][0]
     except (OSError, ValueError, LookupError):
         job = None
-    record = job and job["write" if case[0] == "write" else "read"]
+    record = job and job["write" if case.rw == "write" else "read"]
     if not record or not record["total_ios"] or job["error"]:
         tail = "\n  ".join(read_text(log.name).splitlines()[-5:])
-        raise BenchError(f"{case_name(case)}: fio gave no result "
+        raise BenchError(f"{case.name}: fio gave no result "
                          f"(status {fio.returncode}):\n  {tail}")
     return record, overstayed

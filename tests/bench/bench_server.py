@@ -2,7 +2,8 @@
 #
 # One server under measurement: starts tools/serve on a free port, finds the
 # ganesha.nfsd below it, proves which of the two forms it is, reads its CPU time
-# and its peak memory, and ends what it started. Used by nfs-fio, one thread.
+# and its peak memory, and ends what it started. Or the ceiling beside them, which
+# is one program. Used by nfs-fio, one thread.
 
 import os
 import random
@@ -74,19 +75,20 @@ def runs(pid, program):
 
 
 class Server:
-    def __init__(self, serve, directory, stock, folder):
+    program = "ganesha.nfsd"
+
+    def __init__(self, command, folder, directory, stock=False):
+        """command: tools/serve, to which the rest is added here."""
         self.stock = stock
         self.log = os.path.join(folder, "serve.log")
         self.pid = None
         self.port = free_port()
-        command = [serve, "--port", str(self.port), "--address", "127.0.0.1",
-                   "--run-dir", folder]
-        command += ["--stock"] if stock else []
         with open(self.log, "wb") as out:
             # A session of its own: a Ctrl-C at the terminal reaches us first,
             # and we end the servers in order.
             self.process = subprocess.Popen(
-                command + [directory], stdin=subprocess.DEVNULL, stdout=out,
+                self._command(command, folder, directory),
+                stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT, start_new_session=True)
         try:
             self.url = self._wait_ready()
@@ -94,6 +96,15 @@ class Server:
         except BaseException:
             self.stop()
             raise
+
+    def _command(self, serve, folder, directory):
+        command = [serve, "--port", str(self.port), "--address", "127.0.0.1",
+                   "--run-dir", folder]
+        return command + (["--stock"] if self.stock else []) + [directory]
+
+    def _urls(self):
+        urls = re.findall(r"nfs://[^\s'\"<>]+", read_text(self.log))
+        return [u for u in urls if "nfsport=" in u and "version=4" not in u]
 
     def _fail(self, why):
         tail = "\n  ".join(read_text(self.log).splitlines()[-15:])
@@ -106,9 +117,8 @@ class Server:
             if self.process.poll() is not None:
                 self._fail(f"ended with status {self.process.returncode}")
             self.pid = self.pid or next((pid for pid in family(
-                self.process.pid) if runs(pid, "ganesha.nfsd")), None)
-            urls = re.findall(r"nfs://[^\s'\"<>]+", read_text(self.log))
-            urls = [u for u in urls if "nfsport=" in u and "version=4" not in u]
+                self.process.pid) if runs(pid, self.program)), None)
+            urls = self._urls()
             if self.pid and urls and self._accepts():
                 return urls[0]
             time.sleep(0.1)
@@ -128,11 +138,11 @@ class Server:
                        f"process {self.pid}, the comparison would be void")
 
     def alive(self):
-        return runs(self.pid, "ganesha.nfsd")
+        return runs(self.pid, self.program)
 
     def cpu_us(self):
         if not self.alive():
-            self._fail(f"ganesha.nfsd, process {self.pid}, is gone")
+            self._fail(f"{self.program}, process {self.pid}, is gone")
         fields = stat_fields(self.pid)
         return (int(fields[11]) + int(fields[12])) * TICK_US
 
@@ -145,6 +155,10 @@ class Server:
         status = read_text(f"/proc/{self.pid}/status")
         return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.M).group(1))
 
+    def resident_kib(self):
+        status = read_text(f"/proc/{self.pid}/status")
+        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.M).group(1))
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
@@ -156,6 +170,21 @@ class Server:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         # Left behind only by a serve that was killed.
-        if self.pid and runs(self.pid, "ganesha.nfsd"):
+        if self.pid and runs(self.pid, self.program):
             os.kill(self.pid, signal.SIGKILL)
         self.pid = None
+
+
+class Ceiling(Server):
+    """nfs_ceiling: the receive engine without Ganesha and without files."""
+    program = "nfs_ceiling"
+
+    def _command(self, program, folder, directory):
+        size = os.path.getsize(os.path.join(directory, "data"))
+        return [program, str(self.port), str(size)]
+
+    def _urls(self):
+        return [f"nfs://127.0.0.1/x?nfsport={self.port}&mountport={self.port}"]
+
+    def _check_form(self):
+        pass
