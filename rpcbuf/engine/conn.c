@@ -18,8 +18,8 @@
 /* How often in a row nothing must be unsent before the socket is let go. */
 #define QUIET_LOOKS 2
 
-struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
-				bool outgoing)
+struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
+				int fd, void *data, bool outgoing)
 {
 	struct rpcbuf_conn *conn = calloc(1, sizeof(*conn));
 
@@ -29,6 +29,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
 	list_init(&conn->conn_link);
 	list_init(&conn->post_link);
 	conn->loop = loop;
+	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
 	conn->data = data;
 	conn->place = CONN_ADOPTED;
@@ -259,8 +260,10 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 		shutdown(conn->fd, SHUT_RDWR);
 	pthread_mutex_lock(&loop->lock);
 	list_del(&conn->conn_link);
-	os_store(&loop->nr_conns, loop->nr_conns - 1);
+	fair_leave(conn);
 	pthread_mutex_unlock(&loop->lock);
+	client_put(loop->engine, conn->part->client);
+	conn->part = NULL;
 	__atomic_fetch_sub(&loop->engine->connections, 1, __ATOMIC_RELAXED);
 	loop->engine->handlers.closed(conn->data, conn->reason);
 	rpcbuf_conn_put(conn);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The engine as a whole: creation, adoption, stop, statistics.  Any thread.
+ * The engine as a whole: creation, stop, statistics.  Any thread.
  */
 #include <errno.h>
 #include <rpcbuf/mempool.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
@@ -124,6 +123,9 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	set_limits(engine, counts.pages_total,
 		   counts.pages_total - (wanted + 1) * vector);
 	pthread_mutex_init(&engine->log_lock, NULL);
+	pthread_mutex_init(&engine->clients_lock, NULL);
+	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
+		list_init(&engine->clients[i]);
 	pthread_mutex_init(&engine->threads_lock, NULL);
 	list_init(&engine->idle);
 	err = backend_choose(engine);
@@ -193,6 +195,7 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 		loop_close(&engine->loops[i]);
 	free(engine->loops);
 	pthread_mutex_destroy(&engine->log_lock);
+	pthread_mutex_destroy(&engine->clients_lock);
 	pthread_mutex_destroy(&engine->threads_lock);
 	free(engine);
 }
@@ -200,102 +203,6 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine)
 {
 	return engine->backend->name;
-}
-
-/* The loop with the fewest connections; ties go round. */
-static struct loop *choose_loop(struct rpcbuf_engine *engine)
-{
-	uint32_t start = os_fetch_add(&engine->next_loop, 1);
-	struct loop *best = NULL;
-
-	for (unsigned int i = 0; i < engine->nr_loops; i++) {
-		struct loop *loop =
-			&engine->loops[(start + i) % engine->nr_loops];
-
-		if (!best || os_load(&loop->nr_conns) < os_load(&best->nr_conns))
-			best = loop;
-	}
-	return best;
-}
-
-static int check_stream(int fd)
-{
-	int type;
-	socklen_t len = sizeof(type);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
-		return -errno;
-	return type == SOCK_STREAM ? 0 : -ESOCKTNOSUPPORT;
-}
-
-/* Counts one more connection; true, and says so, when that is one too many. */
-static bool is_full(struct rpcbuf_engine *engine, int fd)
-{
-	uint32_t limit = engine->options.max_connections;
-	uint32_t now = os_fetch_add(&engine->connections, 1);
-	char peer[LOG_PEER_MAX];
-
-	if ((!limit || now < limit) &&
-	    engine_heap_bytes(engine) < engine->heap_limit)
-		return false;
-	os_fetch_add(&engine->connections, -1);
-	os_fetch_add(&engine->refused_connections, 1);
-	log_peer_name(fd, peer, sizeof(peer));
-	if (limit && now >= limit)
-		engine_log(engine, RPCBUF_LOG_WARNING,
-			   "refusing connection of %s: connections: %u, limit %u",
-			   peer, now, limit);
-	else
-		engine_log(engine, RPCBUF_LOG_WARNING,
-			   "refusing connection of %s: bytes of connections and calls: %llu, limit %llu",
-			   peer, (unsigned long long)engine_heap_bytes(engine),
-			   (unsigned long long)engine->heap_limit);
-	return true;
-}
-
-int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
-			bool outgoing, struct rpcbuf_conn **out)
-{
-	struct loop *loop = choose_loop(engine);
-	struct rpcbuf_conn *conn;
-	bool stopping;
-	int err;
-
-	if (engine_stopping(engine))
-		return -ESHUTDOWN;
-	err = check_stream(fd);
-	if (err)
-		return err;
-	if (outgoing)
-		os_fetch_add(&engine->connections, 1);
-	else if (is_full(engine, fd))
-		return -EUSERS;
-	conn = conn_create(loop, fd, conn_data, outgoing);
-	if (!conn) {
-		os_fetch_add(&engine->connections, -1);
-		return -ENOMEM;
-	}
-	*out = conn;
-	pthread_mutex_lock(&loop->lock);
-	/* Under the lock: the owner looks there for the last ones. */
-	stopping = engine_stopping(engine);
-	if (!stopping) {
-		list_add_tail(&conn->conn_link, &loop->conns);
-		os_store(&loop->nr_conns, loop->nr_conns + 1);
-		os_fetch_add(&engine->connections_total, 1);
-		conn_get(conn);
-		conn->posted = true;
-		list_add_tail(&conn->post_link, &loop->posted);
-	}
-	pthread_mutex_unlock(&loop->lock);
-	if (stopping) {
-		os_fetch_add(&engine->connections, -1);
-		rpcbuf_conn_put(conn);
-		rpcbuf_conn_put(conn);
-		return -ESHUTDOWN;
-	}
-	loop_kick(loop);
-	return 0;
 }
 
 static void add_vector(struct rpcbuf_engine_stats *sum,

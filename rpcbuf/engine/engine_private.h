@@ -2,8 +2,11 @@
 /*
  * What the parts of the engine share.
  *
- *   engine.c   creation, stop, adoption, statistics
+ *   engine.c   creation, stop, statistics
+ *   adopt.c    adoption
  *   log.c      what is said, and how often
+ *   client.c   connections from one address
+ *   fair.c     whose turn it is
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
@@ -44,7 +47,7 @@ struct loop;
 enum conn_place {
 	CONN_ADOPTED, /* on loop->posted: the owner has not seen it yet */
 	CONN_WATCHED, /* nothing to do until the back end reports it */
-	CONN_READY,   /* on loop->ready */
+	CONN_READY,   /* on part->ready */
 	CONN_PARKED,  /* on loop->parked: waits for pages */
 	CONN_UNSENT,  /* on loop->unsent: waits for its peer to read */
 	CONN_BUSY,    /* on loop->busy: waits for its calls, then goes on */
@@ -59,11 +62,31 @@ enum conn_awaits {
 	AWAITS_FEWER, /* the one that leaves calls_resume: it is CONN_BUSY */
 };
 
+#define CLIENT_KEY 16	    /* bytes of an address */
+#define CLIENT_BUCKETS 256u /* a power of two */
+
+/* The connections of a client in one loop. */
+struct client_part {
+	struct list_head link;	/* loop->ready, while any of it is ready */
+	struct list_head ready; /* of these connections */
+	struct client *client;
+	int64_t credit_ns;	/* time of the loop that it may still have */
+	unsigned int nr_conns;	/* changed under loop->lock */
+};
+
+struct client {
+	struct list_head link; /* engine->clients[] */
+	uint8_t key[CLIENT_KEY];
+	unsigned int nr_conns; /* under clients_lock */
+	struct client_part parts[]; /* of each loop */
+};
+
 struct rpcbuf_conn {
 	struct list_head place_link; /* the list that `place` names */
 	struct list_head conn_link;  /* loop->conns, under loop->lock */
 	struct list_head post_link;  /* loop->posted, under loop->lock */
 	struct loop *loop;
+	struct client_part *part;    /* the connections that it shares with */
 	void *data;
 	int fd;
 	enum conn_place place;
@@ -123,7 +146,9 @@ struct loop {
 	/* The owner's. */
 	struct rpcbuf_rqst *rqst; /* filled in bulk, through the caches */
 	struct rpcbuf_rqst *run;  /* one run, for payloads */
-	struct list_head ready;
+	struct list_head ready;	  /* of clients */
+	struct client_part *served; /* the last, if another was ready too */
+	uint64_t served_ns;	  /* ... since then */
 	struct list_head parked;
 	struct list_head unsent;
 	struct list_head busy;
@@ -149,6 +174,7 @@ struct loop {
 	struct list_head conns;
 	struct list_head posted;    /* adopted, or changed elsewhere */
 	unsigned int nr_conns;
+	unsigned int nr_clients;    /* that these connections are of */
 
 	uint32_t shrink; /* atomic: memory is short, idle vectors are wanted */
 
@@ -230,6 +256,9 @@ struct rpcbuf_engine {
 	uint32_t spinning;
 	uint32_t next_loop;
 
+	pthread_mutex_t clients_lock;
+	struct list_head clients[CLIENT_BUCKETS]; /* by address */
+
 	uint64_t log_wait_ns[NR_WAITS]; /* atomic: when to say it again */
 	/* rate limit of the log, under log_lock */
 	pthread_mutex_t log_lock;
@@ -293,9 +322,22 @@ void loop_shrink(struct loop *loop);
 int shrinker_start(struct rpcbuf_engine *engine);
 void shrinker_stop(struct rpcbuf_engine *engine);
 
+/* client.c: any thread */
+struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);
+void client_put(struct rpcbuf_engine *engine, struct client *client);
+struct loop *client_choose_loop(struct rpcbuf_engine *engine,
+				const struct client *client);
+
+/* fair.c */
+void fair_add(struct rpcbuf_conn *conn);
+void fair_del(struct rpcbuf_conn *conn);
+struct rpcbuf_conn *fair_next(struct loop *loop);
+void fair_join(struct rpcbuf_conn *conn);
+void fair_leave(struct rpcbuf_conn *conn);
+
 /* conn.c */
-struct rpcbuf_conn *conn_create(struct loop *loop, int fd, void *data,
-				bool outgoing);
+struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
+				int fd, void *data, bool outgoing);
 void conn_get(struct rpcbuf_conn *conn);
 void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);

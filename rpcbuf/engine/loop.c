@@ -16,6 +16,8 @@
 
 /* Steps between two looks at the other connections. */
 #define STEPS_PER_POLL 32
+/* ... when these may be another client's, who need not wait that long. */
+#define STEPS_PER_POLL_SHARED 2
 /* Parked connections are tried again this often, wake-ups aside. */
 #define RETRY_MS 1
 
@@ -27,8 +29,6 @@ void loop_kick(struct loop *loop)
 static struct list_head *place_list(struct loop *loop, enum conn_place place)
 {
 	switch (place) {
-	case CONN_READY:
-		return &loop->ready;
 	case CONN_PARKED:
 		return &loop->parked;
 	case CONN_UNSENT:
@@ -38,6 +38,7 @@ static struct list_head *place_list(struct loop *loop, enum conn_place place)
 	case CONN_ENDING:
 		return &loop->ending;
 	case CONN_ADOPTED:
+	case CONN_READY: /* that of its client */
 	case CONN_WATCHED:
 	case CONN_CLOSED:
 		break;
@@ -51,10 +52,15 @@ void loop_place(struct rpcbuf_conn *conn, enum conn_place place)
 	struct loop *loop = conn->loop;
 	struct list_head *list = place_list(loop, place);
 
-	list_del(&conn->place_link);
+	if (conn->place == CONN_READY)
+		fair_del(conn);
+	else
+		list_del(&conn->place_link);
 	if (place != CONN_WATCHED && place != CONN_READY)
 		loop->backend->unwatch(loop, conn);
-	if (list)
+	if (place == CONN_READY)
+		fair_add(conn);
+	else if (list)
 		list_add_tail(&conn->place_link, list);
 	conn->place = place;
 }
@@ -258,15 +264,21 @@ static bool drain(struct loop *loop)
 	return none;
 }
 
+/* Steps before the next look at who has become ready. */
+static unsigned int most_steps(const struct loop *loop)
+{
+	return os_load(&loop->nr_clients) > 1 ? STEPS_PER_POLL_SHARED
+					      : STEPS_PER_POLL;
+}
+
 /*
  * Owns @loop until it has ended, when the engine stops, and returns true; or
  * until another thread took it during a long call, and returns false.
  */
 bool loop_own(struct loop *loop, struct worker *worker)
 {
-	struct rpcbuf_conn *conn;
-
 	os_store(&loop->owner_id, os_thread_id());
+	loop->served = NULL;
 	if (loop->backend->enter)
 		loop->backend->enter(loop, worker);
 	for (;;) {
@@ -274,14 +286,12 @@ bool loop_own(struct loop *loop, struct worker *worker)
 			loop_release_vectors(loop);
 			return true;
 		}
-		if (list_empty(&loop->ready) || loop->steps >= STEPS_PER_POLL)
+		if (list_empty(&loop->ready) || loop->steps >= most_steps(loop))
 			collect(loop);
 		if (list_empty(&loop->ready))
 			continue;
 		loop->steps++;
-		conn = list_first_entry(&loop->ready, struct rpcbuf_conn,
-					place_link);
-		if (!loop_step(loop, conn))
+		if (!loop_step(loop, fair_next(loop)))
 			return false;
 	}
 }

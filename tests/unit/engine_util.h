@@ -383,11 +383,14 @@ static inline void server_stop(void)
 	server_gone();
 }
 
+/* Where the next connections come from: INADDR_ANY, or one of 127.0.0.0/8. */
+static in_addr_t peer_source;
+
 static inline void peer_connect(struct peer *peer)
 {
 	/* What one connects, another must not accept. */
 	static pthread_mutex_t connecting = PTHREAD_MUTEX_INITIALIZER;
-	struct sockaddr_in address;
+	struct sockaddr_in address, from = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
 	int one = 1;
 
@@ -395,6 +398,8 @@ static inline void peer_connect(struct peer *peer)
 	pthread_mutex_init(&peer->sending, NULL);
 	must(getsockname(server.listener, (void *)&address, &len) == 0);
 	peer->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	from.sin_addr.s_addr = htonl(peer_source);
+	must(bind(peer->client, (void *)&from, sizeof(from)) == 0);
 	pthread_mutex_lock(&connecting);
 	must(connect(peer->client, (void *)&address, len) == 0);
 	setsockopt(peer->client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

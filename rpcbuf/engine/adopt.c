@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Adoption: a socket becomes a connection of a loop, if there is room.  Any
+ * thread.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+static int check_stream(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return -errno;
+	return type == SOCK_STREAM ? 0 : -ESOCKTNOSUPPORT;
+}
+
+/* Counts one more connection; true, and says so, when that is one too many. */
+static bool is_full(struct rpcbuf_engine *engine, int fd)
+{
+	uint32_t limit = engine->options.max_connections;
+	uint32_t now = os_fetch_add(&engine->connections, 1);
+	char peer[LOG_PEER_MAX];
+
+	if ((!limit || now < limit) &&
+	    engine_heap_bytes(engine) < engine->heap_limit)
+		return false;
+	os_fetch_add(&engine->connections, -1);
+	os_fetch_add(&engine->refused_connections, 1);
+	log_peer_name(fd, peer, sizeof(peer));
+	if (limit && now >= limit)
+		engine_log(engine, RPCBUF_LOG_WARNING,
+			   "refusing connection of %s: connections: %u, limit %u",
+			   peer, now, limit);
+	else
+		engine_log(engine, RPCBUF_LOG_WARNING,
+			   "refusing connection of %s: bytes of connections and calls: %llu, limit %llu",
+			   peer, (unsigned long long)engine_heap_bytes(engine),
+			   (unsigned long long)engine->heap_limit);
+	return true;
+}
+
+/* Gives @conn to the owner of its loop. */
+static int post_new(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+	bool stopping;
+
+	pthread_mutex_lock(&loop->lock);
+	/* Under the lock: the owner looks there for the last ones. */
+	stopping = engine_stopping(loop->engine);
+	if (!stopping) {
+		list_add_tail(&conn->conn_link, &loop->conns);
+		fair_join(conn);
+		os_fetch_add(&loop->engine->connections_total, 1);
+		conn_get(conn);
+		conn->posted = true;
+		list_add_tail(&conn->post_link, &loop->posted);
+	}
+	pthread_mutex_unlock(&loop->lock);
+	if (stopping)
+		return -ESHUTDOWN;
+	loop_kick(loop);
+	return 0;
+}
+
+/* A connection that nobody knows of yet, or NULL. */
+static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
+				  void *data, bool outgoing)
+{
+	struct client *client = client_get(engine, fd, outgoing);
+	struct rpcbuf_conn *conn;
+
+	if (!client)
+		return NULL;
+	conn = conn_create(client_choose_loop(engine, client), client, fd, data,
+			   outgoing);
+	if (!conn)
+		client_put(engine, client);
+	return conn;
+}
+
+int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
+			bool outgoing, struct rpcbuf_conn **out)
+{
+	struct rpcbuf_conn *conn;
+	int err;
+
+	if (engine_stopping(engine))
+		return -ESHUTDOWN;
+	err = check_stream(fd);
+	if (err)
+		return err;
+	if (outgoing)
+		os_fetch_add(&engine->connections, 1);
+	else if (is_full(engine, fd))
+		return -EUSERS;
+	conn = create(engine, fd, conn_data, outgoing);
+	err = -ENOMEM;
+	if (conn) {
+		*out = conn;
+		err = post_new(conn);
+		if (!err)
+			return 0;
+		client_put(engine, conn->part->client);
+		rpcbuf_conn_put(conn);
+		rpcbuf_conn_put(conn);
+	}
+	os_fetch_add(&engine->connections, -1);
+	return err;
+}

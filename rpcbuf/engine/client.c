@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Clients: connections from one address, whatever their ports.  What is scarce
+ * is shared between clients, not between connections (fair.c).  A client is
+ * there as long as it has connections; the table is under clients_lock.
+ *
+ * IPv4 and IPv4 mapped into IPv6 are the same address.  Connections that this
+ * process opened are one client of their own, so that replies to its calls
+ * never queue behind what a busy client sends.
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+static void client_key(int fd, bool outgoing, uint8_t *key)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_storage storage;
+	} peer = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(peer);
+
+	memset(key, outgoing ? 0xff : 0, CLIENT_KEY);
+	if (outgoing || getpeername(fd, &peer.any, &len) < 0)
+		return;
+	if (peer.any.sa_family == AF_INET6) {
+		memcpy(key, &peer.in6.sin6_addr, CLIENT_KEY);
+	} else if (peer.any.sa_family == AF_INET) {
+		memcpy(key, mapped, sizeof(mapped));
+		memcpy(key + sizeof(mapped), &peer.in.sin_addr, 4);
+	}
+}
+
+static struct list_head *bucket_of(struct rpcbuf_engine *engine,
+				   const uint8_t *key)
+{
+	uint64_t words[CLIENT_KEY / sizeof(uint64_t)];
+	uint64_t hash;
+
+	memcpy(words, key, sizeof(words));
+	hash = (words[0] ^ words[1] * UINT64_C(0x9e3779b97f4a7c15)) *
+	       UINT64_C(0xff51afd7ed558ccd);
+	return &engine->clients[hash >> 32 & (CLIENT_BUCKETS - 1)];
+}
+
+static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
+{
+	struct client *client = calloc(
+		1, sizeof(*client) + engine->nr_loops * sizeof(*client->parts));
+
+	if (!client)
+		return NULL;
+	memcpy(client->key, key, CLIENT_KEY);
+	list_init(&client->link);
+	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+		client->parts[i].client = client;
+		list_init(&client->parts[i].link);
+		list_init(&client->parts[i].ready);
+	}
+	list_add(&client->link, bucket_of(engine, key));
+	return client;
+}
+
+/* The client at the other end of @fd, for one more connection; NULL when there
+ * is no memory. */
+struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing)
+{
+	struct client *client, *tmp, *found = NULL;
+	uint8_t key[CLIENT_KEY];
+
+	client_key(fd, outgoing, key);
+	pthread_mutex_lock(&engine->clients_lock);
+	list_for_each_entry_safe (client, tmp, bucket_of(engine, key),
+				  struct client, link)
+		if (memcmp(client->key, key, CLIENT_KEY) == 0)
+			found = client;
+	if (!found)
+		found = create(engine, key);
+	if (found)
+		found->nr_conns++;
+	pthread_mutex_unlock(&engine->clients_lock);
+	return found;
+}
+
+/* One of its connections is gone. */
+void client_put(struct rpcbuf_engine *engine, struct client *client)
+{
+	pthread_mutex_lock(&engine->clients_lock);
+	if (--client->nr_conns == 0)
+		list_del(&client->link);
+	else
+		client = NULL;
+	pthread_mutex_unlock(&engine->clients_lock);
+	free(client);
+}
+
+/* The loop with the fewest connections of @client, of these the one with the
+ * fewest connections; ties go round. */
+struct loop *client_choose_loop(struct rpcbuf_engine *engine,
+				const struct client *client)
+{
+	uint32_t start = os_fetch_add(&engine->next_loop, 1);
+	uint64_t least = UINT64_MAX;
+	struct loop *best = NULL;
+
+	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+		unsigned int n = (start + i) % engine->nr_loops;
+		uint64_t load =
+			(uint64_t)os_load(&client->parts[n].nr_conns) << 32 |
+			os_load(&engine->loops[n].nr_conns);
+
+		if (load < least) {
+			least = load;
+			best = &engine->loops[n];
+		}
+	}
+	return best;
+}
