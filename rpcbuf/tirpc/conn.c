@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A connection's transport: its life, and the operations that libtirpc and the
+ * dispatchers call.
+ *
+ * Under svc_run() all of it belongs to that thread.  Under rpcbuf_svc_run()
+ * the call at hand belongs to the thread that runs it, and the engine says
+ * when the connection has ended: whoever wants it to end kills it.
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "rpcbuf/tirpc/tirpc_private.h"
+
+#include <rpc/rpc_msg.h>
+
+void svc_conn_kill(struct conn *conn)
+{
+	if (__atomic_exchange_n(&conn->dead, true, __ATOMIC_ACQ_REL))
+		return;
+	shutdown(conn->xprt.xp_fd, SHUT_RDWR);
+	if (conn->engine_conn)
+		rpcbuf_conn_drop(conn->engine_conn);
+}
+
+static void set_no_message(struct conn *conn)
+{
+	xdr_rpcbuf_create(&conn->xdrs, &conn->xdr, NULL, 0, 0, XDR_DECODE);
+	conn->message = NULL;
+}
+
+void svc_conn_end_call(struct conn *conn)
+{
+	conn->dispatching = false;
+	set_no_message(conn);
+	gss_end(conn);
+}
+
+static bool_t op_recv(SVCXPRT *xprt, struct rpc_msg *msg)
+{
+	struct conn *conn = svc_conn_of(xprt);
+
+	if (!conn->engine_conn && !poll_receive(conn))
+		return FALSE;
+	if (!conn->message || conn->dispatching)
+		return FALSE;
+	conn->dispatching = true;
+	xdr_rpcbuf_message_create(&conn->xdrs, &conn->xdr, conn->message);
+	if (!xdr_callmsg(&conn->xdrs, msg)) {
+		svc_conn_kill(conn);
+		return FALSE;
+	}
+	conn->xid = msg->rm_xid;
+	conn->xprt.xp_verf.oa_base = conn->verf;
+	gss_begin(conn, msg);
+	return TRUE;
+}
+
+static enum xprt_stat op_stat(SVCXPRT *xprt)
+{
+	struct conn *conn = svc_conn_of(xprt);
+
+	return conn->engine_conn ? XPRT_IDLE : poll_stat(conn);
+}
+
+static bool_t op_getargs(SVCXPRT *xprt, xdrproc_t proc, void *args)
+{
+	struct conn *conn = svc_conn_of(xprt);
+
+	conn->xdrs.x_op = XDR_DECODE;
+	return SVCAUTH_UNWRAP(&conn->ext.xp_auth, &conn->xdrs, proc, args);
+}
+
+static bool_t op_freeargs(SVCXPRT *xprt, xdrproc_t proc, void *args)
+{
+	struct conn *conn = svc_conn_of(xprt);
+
+	conn->xdrs.x_op = XDR_FREE;
+	return proc(&conn->xdrs, args);
+}
+
+static bool_t op_reply(SVCXPRT *xprt, struct rpc_msg *msg)
+{
+	return reply_send(svc_conn_of(xprt), msg);
+}
+
+/* By a dispatcher, the end of the call is waited for; it may use the transport
+ * until it returns. */
+static void op_destroy(SVCXPRT *xprt)
+{
+	struct conn *conn = svc_conn_of(xprt);
+
+	if (conn->engine_conn || conn->dispatching)
+		svc_conn_kill(conn);
+	else
+		svc_conn_free(conn);
+}
+
+static bool_t op_control(SVCXPRT *xprt, const u_int request, void *info)
+{
+	(void)xprt;
+	(void)request;
+	(void)info;
+	return FALSE;
+}
+
+const struct xp_ops svc_conn_ops = {
+	.xp_recv = op_recv,
+	.xp_stat = op_stat,
+	.xp_getargs = op_getargs,
+	.xp_reply = op_reply,
+	.xp_freeargs = op_freeargs,
+	.xp_destroy = op_destroy,
+};
+
+static const struct xp_ops2 svc_conn_ops2 = { .xp_control = op_control };
+
+static void set_netid(struct conn *conn)
+{
+	struct __rpc_sockinfo info;
+	const char *netid;
+
+	if (__rpc_fd2sockinfo(conn->xprt.xp_fd, &info) &&
+	    __rpc_sockinfo2netid(&info, &netid))
+		conn->xprt.xp_netid = strdup(netid);
+}
+
+static struct conn *svc_conn_new(int fd, const struct rpcbuf_svc_options *options)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn)
+		return NULL;
+	conn->xprt.xp_fd = fd;
+	conn->xprt.xp_ops = &svc_conn_ops;
+	conn->xprt.xp_ops2 = &svc_conn_ops2;
+	conn->xprt.xp_p3 = &conn->ext;
+	conn->xprt.xp_verf.oa_base = conn->verf;
+	conn->options = *options;
+	conn->end = &conn->first;
+	pthread_mutex_init(&conn->lock, NULL);
+	list_init(&conn->link);
+	rpcbuf_stream_init(&conn->stream, home.mm, NULL, 0);
+	set_no_message(conn);
+	set_netid(conn);
+	return conn;
+}
+
+/* Everything but the descriptor and the registration. */
+static void svc_conn_delete(struct conn *conn)
+{
+	poll_reset(conn);
+	if (conn->engine_conn)
+		rpcbuf_conn_put(conn->engine_conn);
+	pthread_mutex_destroy(&conn->lock);
+	xprt_free_addresses(&conn->xprt);
+	gss_conn_free(conn);
+}
+
+void svc_conn_free(struct conn *conn)
+{
+	int fd = conn->xprt.xp_fd;
+
+	pthread_mutex_lock(&home.lock);
+	list_del(&conn->link);
+	pthread_mutex_unlock(&home.lock);
+	dispatch_unregister(conn);
+	svc_conn_delete(conn);
+	close(fd);
+	__atomic_fetch_sub(&home.stats.connections, 1, __ATOMIC_RELAXED);
+	home_put();
+}
+
+/* Under svc_run(): by libtirpc's table of descriptors alone. */
+static int register_for_poll(struct conn *conn)
+{
+	if (conn->xprt.xp_fd >= _rpc_dtablesize()) {
+		svc_log(&conn->options, RPCBUF_LOG_WARNING,
+			"closing a connection: svc_run() serves descriptors "
+			"below %d, this is %d; rpcbuf_svc_run() serves all",
+			_rpc_dtablesize(), conn->xprt.xp_fd);
+		return -EMFILE;
+	}
+	table_lock();
+	xprt_register(&conn->xprt);
+	table_unlock();
+	return 0;
+}
+
+/* Under home.lock, so that the engine neither comes nor goes meanwhile. */
+static int svc_conn_start(struct conn *conn)
+{
+	int err;
+
+	if (!home.engine)
+		return register_for_poll(conn);
+	err = dispatch_register(conn);
+	if (err)
+		return err;
+	err = rpcbuf_engine_adopt(home.engine, conn->xprt.xp_fd, conn, false,
+				  &conn->engine_conn);
+	if (err) {
+		conn->engine_conn = NULL;
+		dispatch_unregister(conn);
+	}
+	return err;
+}
+
+int svc_conn_create(int fd, const struct rpcbuf_svc_options *options,
+		struct conn **created)
+{
+	struct conn *conn;
+	int err = home_get(options);
+
+	if (err)
+		return err;
+	conn = svc_conn_new(fd, options);
+	err = conn ? xprt_addresses(&conn->xprt, true) : -ENOMEM;
+	if (!err) {
+		svc_stat_add(connections_total, 1);
+		svc_stat_add(connections, 1);
+		pthread_mutex_lock(&home.lock);
+		*created = conn;
+		list_add_tail(&conn->link, &home.conns);
+		err = svc_conn_start(conn);
+		if (err)
+			list_del(&conn->link);
+		pthread_mutex_unlock(&home.lock);
+		if (err)
+			__atomic_fetch_sub(&home.stats.connections, 1,
+					   __ATOMIC_RELAXED);
+	}
+	if (!err)
+		return 0;
+	if (conn)
+		svc_conn_delete(conn);
+	home_put();
+	return err;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What RPCSEC_GSS of libtirpc needs around it.
+ *
+ * Its server side keeps the credentials of the process in a variable that each
+ * control procedure sets and DESTROY frees: one control procedure at a time.
+ *
+ * It finds the context of a connection by the address of its SVCXPRT, in a
+ * list that it weeds when it is called: what was not used for 300 seconds goes.
+ * So the address of a connection must not be that of another one before its
+ * context is gone: recent ones are destroyed with the connection; the memory of
+ * others is kept until the list was weeded.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "rpcbuf/tirpc/tirpc_private.h"
+
+#include <rpc/auth_gss.h>
+
+#define WEEDED_S 300
+/* Of uncertainty, on each side. */
+#define MARGIN_S 2
+
+static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
+
+static struct {
+	pthread_mutex_t lock;
+	struct list_head conns; /* by conn->link */
+} kept = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.conns = { &kept.conns, &kept.conns },
+};
+
+/* The second word of the credential is the procedure. */
+static uint32_t procedure(const struct opaque_auth *cred)
+{
+	const uint8_t *b = (const uint8_t *)cred->oa_base;
+
+	if (cred->oa_length < 8)
+		return RPCSEC_GSS_INIT;
+	return (uint32_t)b[4] << 24 | (uint32_t)b[5] << 16 |
+	       (uint32_t)b[6] << 8 | b[7];
+}
+
+void gss_begin(struct conn *conn, const struct rpc_msg *msg)
+{
+	const struct opaque_auth *cred = &msg->rm_call.cb_cred;
+
+	if (cred->oa_flavor != RPCSEC_GSS)
+		return;
+	conn->gss_used = true;
+	conn->gss_time = time(NULL);
+	if (procedure(cred) == RPCSEC_GSS_DATA)
+		return;
+	pthread_mutex_lock(&control);
+	conn->gss_alone = true;
+}
+
+/* Frees what was kept for longer than libtirpc's list kept it. */
+static void free_kept(time_t called)
+{
+	struct conn *conn, *tmp;
+
+	pthread_mutex_lock(&kept.lock);
+	list_for_each_entry_safe (conn, tmp, &kept.conns, struct conn, link) {
+		if (conn->gss_time + WEEDED_S + MARGIN_S >= called)
+			continue;
+		list_del(&conn->link);
+		free(conn);
+	}
+	pthread_mutex_unlock(&kept.lock);
+}
+
+void gss_end(struct conn *conn)
+{
+	if (conn->gss_alone)
+		pthread_mutex_unlock(&control);
+	conn->gss_alone = false;
+	if (conn->gss_used)
+		free_kept(conn->gss_time);
+}
+
+/* Integrity, privacy or just a context: libtirpc's flavour for no wrapping has
+ * no private data. */
+bool gss_applies(struct conn *conn)
+{
+	return conn->ext.xp_auth.svc_ah_private != NULL;
+}
+
+void gss_conn_free(struct conn *conn)
+{
+	if (!conn->gss_used) {
+		free(conn);
+		return;
+	}
+	if (gss_applies(conn) &&
+	    time(NULL) < conn->gss_time + WEEDED_S - MARGIN_S) {
+		SVCAUTH_DESTROY(&conn->ext.xp_auth);
+		free(conn);
+		return;
+	}
+	pthread_mutex_lock(&kept.lock);
+	list_add_tail(&conn->link, &kept.conns);
+	pthread_mutex_unlock(&kept.lock);
+}

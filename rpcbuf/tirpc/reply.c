@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Replies.  A thread owns a small vector of pages, which is full before it
+ * encodes and which it keeps; further pages come in bulk and go back with the
+ * reply.  Where none come, or one reply had its share, what is encoded is sent
+ * as a fragment and its pages are used again: a reply needs no more memory than
+ * there is.
+ *
+ * Each thread of the engine has one; all others share one under a lock, which
+ * under svc_run() nobody contends for.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "rpcbuf/os/bits.h"
+#include "rpcbuf/tirpc/reply.h"
+#include "rpcbuf/tirpc/tirpc_private.h"
+
+#define EXTRA_MAX (REPLY_PAGES_MAX - REPLY_PAGES)
+/* Room for the checksum or the padding that RPCSEC_GSS adds. */
+#define GSS_SLACK 2048u
+#define GSS_MAX ((size_t)64 << 20)
+#define IOV_FEW 64u
+
+struct reply {
+	struct rpcbuf_xdr xdr; /* first: found by it */
+	XDR xdrs;
+	struct conn *conn;
+	struct rpcbuf_rqst *rqst;
+	unsigned int next; /* page of rqst */
+	unsigned int nr_extra, next_extra;
+	bool in_fragments;
+	void *wrapped; /* what RPCSEC_GSS made, attached */
+	void *extra[EXTRA_MAX];
+};
+
+static __thread struct reply *mine;
+
+static struct {
+	pthread_mutex_t lock;
+	struct reply *reply;
+} others = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct reply *reply_create(void)
+{
+	struct reply *r = calloc(1, sizeof(*r));
+
+	if (!r || rpcbuf_rqst_create(&r->rqst, home.mm, NULL, REPLY_PAGES)) {
+		free(r);
+		return NULL;
+	}
+	rpcbuf_rqst_reserve(r->rqst, home.reserve);
+	return r;
+}
+
+static void reply_destroy(struct reply *r)
+{
+	if (r)
+		rpcbuf_rqst_destroy(r->rqst);
+	free(r);
+}
+
+void reply_thread_start(void)
+{
+	mine = reply_create();
+}
+
+void reply_thread_stop(void)
+{
+	reply_destroy(mine);
+	mine = NULL;
+}
+
+void reply_home_free(void)
+{
+	pthread_mutex_lock(&others.lock);
+	reply_destroy(others.reply);
+	others.reply = NULL;
+	pthread_mutex_unlock(&others.lock);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Waits until the peer has read something; false: it does not. */
+static bool wait_writable(struct conn *conn, uint64_t *until)
+{
+	struct pollfd pfd = { .fd = conn->xprt.xp_fd, .events = POLLOUT };
+	uint64_t now = now_ms();
+
+	if (!*until)
+		*until = now + conn->options.send_timeout * UINT64_C(1000);
+	for (; now < *until; now = now_ms()) {
+		if (poll(&pfd, 1, (int)(*until - now)) > 0)
+			return true;
+		if (svc_conn_dead(conn))
+			return false;
+	}
+	svc_stat_add(send_timeouts, 1);
+	svc_log(&conn->options, RPCBUF_LOG_WARNING,
+		"closing a connection whose client does not read: a reply "
+		"was not taken in %u s", conn->options.send_timeout);
+	return false;
+}
+
+static void skip(struct msghdr *msg, size_t n)
+{
+	while (n) {
+		struct iovec *iov = msg->msg_iov;
+		size_t part = rpcbuf_min(n, iov->iov_len);
+
+		iov->iov_base = (char *)iov->iov_base + part;
+		iov->iov_len -= part;
+		n -= part;
+		if (!iov->iov_len) {
+			msg->msg_iov++;
+			msg->msg_iovlen--;
+		}
+	}
+}
+
+static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr)
+{
+	struct msghdr msg = { .msg_iov = iov };
+	uint64_t until = 0;
+	size_t left = nr;
+
+	while (left) {
+		ssize_t n;
+
+		msg.msg_iovlen = rpcbuf_min(left, (size_t)UIO_MAXIOV);
+		n = sendmsg(conn->xprt.xp_fd, &msg,
+			    MSG_NOSIGNAL | MSG_DONTWAIT |
+				    (left > UIO_MAXIOV ? MSG_MORE : 0));
+		if (n >= 0) {
+			svc_stat_add(reply_bytes, (uint64_t)n);
+			skip(&msg, (size_t)n);
+			left = nr - (size_t)(msg.msg_iov - iov);
+		} else if (errno != EINTR &&
+			   (errno != EAGAIN || !wait_writable(conn, &until))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What is encoded, as one fragment. */
+static bool send_fragment(struct reply *r, bool is_last)
+{
+	struct rpcbuf_xdr *x = &r->xdr;
+	struct iovec few[IOV_FEW], *iov = few;
+	uint8_t *mark = rpcbuf_rqst_pages(r->rqst)[0];
+	uint32_t length, value;
+	unsigned int nr;
+	bool sent;
+
+	xdr_write_settle(x);
+	length = xdr_write_length(x) - x->flushed;
+	nr = rpcbuf_xdr_iov(x, few + 1, IOV_FEW - 1);
+	if (nr >= IOV_FEW) {
+		iov = malloc((nr + 1) * sizeof(*iov));
+		if (!iov)
+			return false;
+		rpcbuf_xdr_iov(x, iov + 1, nr);
+	}
+	value = htonl(length | (is_last ? RPCBUF_MARK_LAST : 0));
+	memcpy(mark, &value, sizeof(value));
+	iov[0] = (struct iovec){ mark, sizeof(value) };
+	sent = send_iov(r->conn, iov, nr + 1);
+	if (iov != few)
+		free(iov);
+	return sent;
+}
+
+/* Room for another page: from the thread's, then in bulk, else by sending. */
+static void *more(struct rpcbuf_xdr *x)
+{
+	struct reply *r = (struct reply *)x;
+	void **pages = rpcbuf_rqst_pages(r->rqst);
+
+	if (r->next < REPLY_PAGES)
+		return pages[r->next++];
+	if (r->next_extra == r->nr_extra) {
+		unsigned int want =
+			rpcbuf_min(REPLY_PAGES, EXTRA_MAX - r->nr_extra);
+
+		memset(r->extra + r->nr_extra, 0, want * sizeof(void *));
+		if (want)
+			r->nr_extra += rpcbuf_alloc_bulk_array(
+				home.mm, RPCBUF_GFP_NOWAIT, want,
+				r->extra + r->nr_extra);
+	}
+	if (r->next_extra < r->nr_extra)
+		return r->extra[r->next_extra++];
+	if (!r->in_fragments)
+		svc_stat_add(reply_fragments, 1);
+	r->in_fragments = true;
+	if (!send_fragment(r, false)) {
+		svc_conn_kill(r->conn);
+		return NULL;
+	}
+	r->next = 1;
+	r->next_extra = 0;
+	xdr_write_flushed(x, (uint8_t *)pages[0] + RPCBUF_MARK_SIZE,
+			  RPCBUF_PAGE_SIZE - RPCBUF_MARK_SIZE);
+	return pages[0];
+}
+
+/*
+ * RPCSEC_GSS goes back over what it encoded and takes it in one piece, so it
+ * gets a buffer of that kind.
+ */
+static bool encode_wrapped(struct reply *r, xdrproc_t proc, caddr_t where)
+{
+	SVCAUTH *auth = &r->conn->ext.xp_auth;
+	size_t size = xdr_sizeof(proc, where) + GSS_SLACK;
+	u_int length;
+	XDR xdrs;
+
+	for (; size <= GSS_MAX; size *= 2) {
+		r->wrapped = malloc(size);
+		if (!r->wrapped)
+			return false;
+		xdrmem_create(&xdrs, r->wrapped, (u_int)size, XDR_ENCODE);
+		if (SVCAUTH_WRAP(auth, &xdrs, proc, where)) {
+			length = XDR_GETPOS(&xdrs);
+			return !length || xdr_write_attach(&r->xdr, r->wrapped,
+							   length);
+		}
+		free(r->wrapped);
+		r->wrapped = NULL;
+	}
+	return false;
+}
+
+static bool encode(struct reply *r, struct rpc_msg *msg)
+{
+	struct conn *conn = r->conn;
+	xdrproc_t proc = NULL;
+	caddr_t where = NULL;
+
+	/* Results are wrapped by the flavour; the head is not. */
+	if (msg->rm_reply.rp_stat == MSG_ACCEPTED &&
+	    msg->acpted_rply.ar_stat == SUCCESS) {
+		proc = msg->acpted_rply.ar_results.proc;
+		where = msg->acpted_rply.ar_results.where;
+		msg->acpted_rply.ar_results.proc = (xdrproc_t)(void *)xdr_void;
+		msg->acpted_rply.ar_results.where = NULL;
+	}
+	msg->rm_xid = conn->xid;
+	if (!xdr_replymsg(&r->xdrs, msg))
+		return false;
+	if (!proc)
+		return true;
+	if (gss_applies(conn))
+		return encode_wrapped(r, proc, where);
+	return SVCAUTH_WRAP(&conn->ext.xp_auth, &r->xdrs, proc, where);
+}
+
+static bool encode_and_send(struct reply *r, struct rpc_msg *msg)
+{
+	bool encoded, sent;
+
+	if (rpcbuf_rqst_fill(r->rqst))
+		return false;
+	xdr_write_init(&r->xdrs, &r->xdr, more);
+	r->xdr.offset = RPCBUF_MARK_SIZE;
+	r->next = r->nr_extra = r->next_extra = 0;
+	r->in_fragments = false;
+	encoded = encode(r, msg);
+	sent = encoded && send_fragment(r, true);
+	/* A reply that was sent in part cannot be followed by another one. */
+	if ((encoded || r->in_fragments) && !sent)
+		svc_conn_kill(r->conn);
+	svc_stat_add(replies, sent);
+	if (r->xdr.attached)
+		svc_stat_add(bytes_attached, r->xdr.attached);
+	XDR_DESTROY(&r->xdrs);
+	rpcbuf_free_bulk_array(home.mm, r->nr_extra, r->extra);
+	free(r->wrapped);
+	r->wrapped = NULL;
+	/* Others wait for pages: none are kept for replies to come. */
+	if (rpcbuf_wait_pending(home.mm))
+		rpcbuf_rqst_release(r->rqst);
+	return sent;
+}
+
+bool reply_send(struct conn *conn, struct rpc_msg *msg)
+{
+	bool sent = false;
+
+	if (svc_conn_dead(conn))
+		return false;
+	if (mine) {
+		mine->conn = conn;
+		return encode_and_send(mine, msg);
+	}
+	pthread_mutex_lock(&others.lock);
+	if (!others.reply)
+		others.reply = reply_create();
+	if (others.reply) {
+		others.reply->conn = conn;
+		sent = encode_and_send(others.reply, msg);
+	}
+	pthread_mutex_unlock(&others.lock);
+	return sent;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf_svc_run(): the engine for our connections, and for everything else in
+ * libtirpc's table of descriptors (listeners, UDP, stock TCP) a loop like that
+ * of svc_run(), on the thread that called.
+ *
+ * The table may be reallocated by whoever registers a transport, so it is copied
+ * under table_lock(), which our registrations take; libtirpc's own happen on
+ * this thread.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "rpcbuf/tirpc/tirpc_private.h"
+
+#define STOP_MS 10000u
+
+/* One for the process, never closed: rpcbuf_svc_exit() may come at any time,
+ * in a signal handler too. */
+static int wake_fd = -1;
+static bool exit_asked; /* atomic */
+
+static void wake(void)
+{
+	const uint64_t one = 1;
+	int fd = os_load(&wake_fd);
+	int saved = errno;
+
+	if (fd >= 0)
+		(void)!write(fd, &one, sizeof(one));
+	errno = saved;
+}
+
+void rpcbuf_svc_exit(void)
+{
+	os_store_release(&exit_asked, true);
+	wake();
+}
+
+void run_poke(void)
+{
+	wake();
+}
+
+static int wake_open(void)
+{
+	if (wake_fd < 0)
+		os_store(&wake_fd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	return wake_fd < 0 ? -errno : 0;
+}
+
+/* What is to be polled: libtirpc's descriptors but for the engine's. */
+struct watched {
+	struct pollfd *fds;
+	nfds_t nr, room;
+};
+
+static bool watch(struct watched *w)
+{
+	uint64_t count;
+
+	(void)!read(wake_fd, &count, sizeof(count));
+	table_lock();
+	if (w->room < (nfds_t)svc_max_pollfd + 1) {
+		nfds_t room = 2 * (nfds_t)svc_max_pollfd + 1;
+		struct pollfd *fds = realloc(w->fds, room * sizeof(*fds));
+
+		if (!fds) {
+			table_unlock();
+			return false;
+		}
+		w->fds = fds;
+		w->room = room;
+	}
+	w->nr = 0;
+	w->fds[w->nr++] = (struct pollfd){ wake_fd, POLLIN, 0 };
+	for (int i = 0; i < svc_max_pollfd; i++) {
+		struct pollfd pfd = svc_pollfd[i];
+
+		pfd.revents = 0;
+		if (pfd.fd >= 0 && !dispatch_owns(pfd.fd))
+			w->fds[w->nr++] = pfd;
+	}
+	table_unlock();
+	return true;
+}
+
+/* svc_exit() empties libtirpc's table; rpcbuf_svc_exit() asks us. */
+static bool goes_on(void)
+{
+	return !os_load_acquire(&exit_asked) && svc_pollfd;
+}
+
+static int serve_others(void)
+{
+	struct watched w = { 0 };
+	int err = 0;
+
+	while (goes_on()) {
+		int nr;
+
+		if (!watch(&w)) {
+			err = -ENOMEM;
+			break;
+		}
+		if (!goes_on())
+			break;
+		nr = poll(w.fds, w.nr, -1);
+		for (nfds_t i = 1; nr > 0 && i < w.nr && goes_on(); i++) {
+			if (w.fds[i].revents)
+				svc_getreq_poll(&w.fds[i], 1);
+		}
+	}
+	free(w.fds);
+	return err;
+}
+
+/* Connections that were there before, under svc_run() or made with
+ * svc_rpcbuf_fd_create(). */
+static void adopt_all(void)
+{
+	struct conn *conn, *tmp;
+	struct list_head failed;
+
+	list_init(&failed);
+	list_for_each_entry_safe (conn, tmp, &home.conns, struct conn, link) {
+		bool clean = !conn->slots || rpcbuf_stream_empty(&conn->stream);
+
+		poll_reset(conn);
+		dispatch_unregister(conn);
+		if (clean && !dispatch_register(conn) &&
+		    !rpcbuf_engine_adopt(home.engine, conn->xprt.xp_fd, conn,
+					 false, &conn->engine_conn))
+			continue;
+		svc_log(&conn->options, RPCBUF_LOG_WARNING,
+			"closing a connection that rpcbuf_svc_run() cannot "
+			"take over");
+		conn->engine_conn = NULL;
+		list_del(&conn->link);
+		list_add(&conn->link, &failed);
+	}
+	pthread_mutex_unlock(&home.lock);
+	list_for_each_entry_safe (conn, tmp, &failed, struct conn, link)
+		svc_conn_free(conn);
+	pthread_mutex_lock(&home.lock);
+}
+
+static int begin(const struct rpcbuf_engine_options *options)
+{
+	if (!home.refs) {
+		svc_log(NULL, RPCBUF_LOG_ERROR,
+			"rpcbuf_svc_run: there is no transport: create one "
+			"with svc_rpcbuf_create() first");
+		return -EINVAL;
+	}
+	if (!home_is_ours(&home.options))
+		return -ECHILD;
+	if (home.running) {
+		svc_log(&home.options, RPCBUF_LOG_ERROR,
+			"rpcbuf_svc_run: it runs already");
+		return -EBUSY;
+	}
+	if (wake_open())
+		return -errno;
+	int err = rpcbuf_engine_create(&home.engine, home.mm,
+				       &dispatch_handlers, options);
+
+	if (err) {
+		home.engine = NULL;
+		svc_log(&home.options, RPCBUF_LOG_ERROR,
+			"rpcbuf_svc_run: the engine cannot be made: %s%s",
+			strerror(-err),
+			err == -EINVAL
+				? " (an option is out of range, or the budget "
+				  "too small for a vector per receiver and "
+				  "two more)"
+				: "");
+		return err;
+	}
+	/* Pages that svc_run() kept are the engine's to use. */
+	rpcbuf_rqst_release(home.rqst);
+	home.running = true;
+	home.refs++; /* the instance outlives the engine */
+	adopt_all();
+	return 0;
+}
+
+/* Connections that the engine let go of when it stopped. */
+static void free_all(void)
+{
+	struct conn *conn, *tmp;
+	struct list_head ended;
+
+	list_init(&ended);
+	pthread_mutex_lock(&home.lock);
+	list_for_each_entry_safe (conn, tmp, &home.conns, struct conn, link) {
+		if (!conn->engine_conn)
+			continue;
+		list_del(&conn->link);
+		list_add(&conn->link, &ended);
+	}
+	pthread_mutex_unlock(&home.lock);
+	list_for_each_entry_safe (conn, tmp, &ended, struct conn, link)
+		svc_conn_free(conn);
+}
+
+static int end(void)
+{
+	struct rpcbuf_engine *engine = home.engine;
+	int err;
+
+	os_store(&home.stopping, true);
+	err = rpcbuf_engine_stop(engine, STOP_MS);
+	if (err) {
+		svc_log(&home.options, RPCBUF_LOG_ERROR,
+			"rpcbuf_svc_run: calls are still running after %u s, "
+			"and are left alone", STOP_MS / 1000);
+		return err;
+	}
+	free_all();
+	pthread_mutex_lock(&home.lock);
+	home.engine = NULL;
+	home.running = false;
+	os_store(&home.stopping, false);
+	pthread_mutex_unlock(&home.lock);
+	rpcbuf_engine_destroy(engine);
+	os_store(&exit_asked, false);
+	home_put();
+	return 0;
+}
+
+int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
+{
+	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
+	int err, end_err;
+
+	if (given && given->size > sizeof(options)) {
+		svc_log(NULL, RPCBUF_LOG_ERROR,
+			"rpcbuf_svc_run: the options are %zu bytes, this "
+			"library knows %zu", given->size, sizeof(options));
+		return -EINVAL;
+	}
+	if (given)
+		memcpy(&options, given, given->size);
+	options.size = sizeof(options);
+	options.handler_size = DISPATCH_BYTES;
+	pthread_mutex_lock(&home.lock);
+	err = begin(&options);
+	pthread_mutex_unlock(&home.lock);
+	if (err)
+		return err;
+	err = serve_others();
+	end_err = end();
+	return err ? err : end_err;
+}

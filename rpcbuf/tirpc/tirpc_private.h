@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What the parts of librpcbuf_tirpc share.
+ *
+ *   home.c      what all transports of the process share; options, the log
+ *   listener.c  transports that accept; creation
+ *   conn.c      transports that are connections: their life, their operations
+ *   poll.c      receiving under svc_run()
+ *   run.c       rpcbuf_svc_run(): the engine, and everything that is not its
+ *   dispatch.c  a call of the engine's on its way to libtirpc's dispatch
+ *   gss.c       what RPCSEC_GSS of libtirpc needs around it
+ *   reply.c     encoding and sending
+ *   xdr_*.c     XDR over pages
+ *
+ * Lock order: conn->lock, home.lock, table_lock().  None is held over a
+ * dispatcher or over sending.
+ */
+#ifndef RPCBUF_TIRPC_PRIVATE_H
+#define RPCBUF_TIRPC_PRIVATE_H
+
+#include <pthread.h>
+#include <rpcbuf/mempool.h>
+#include <rpcbuf/stream.h>
+#include <rpcbuf/tirpc.h>
+
+#include <rpc/rpc_com.h>
+#include <rpc/svc_mt.h>
+
+#include "rpcbuf/os/atomic.h"
+#include "rpcbuf/os/list.h"
+#include "rpcbuf/tirpc/xdr_pages.h"
+
+struct reply;
+
+struct listener {
+	SVCXPRT xprt; /* first: found by it */
+	SVCXPRT_EXT ext;
+	struct rpcbuf_svc_options options;
+	int spare_fd; /* to close when there are no others */
+};
+
+/* A call of the engine's that waits for the one before it. */
+struct pending {
+	struct rpcbuf_call *call;
+	struct pending *next;
+};
+
+struct conn {
+	SVCXPRT xprt; /* first: found by it */
+	SVCXPRT_EXT ext;
+	struct list_head link; /* home.conns, under home.lock */
+	struct rpcbuf_svc_options options;
+	char verf[MAX_AUTH_BYTES];
+
+	/* The call at hand; one thread at a time. */
+	const struct rpcbuf_message *message; /* not decoded yet, or NULL */
+	uint32_t xid;
+	XDR xdrs;
+	struct rpcbuf_xdr xdr;
+	bool dispatching;
+	bool dead;	/* atomic: nothing more is received or sent */
+	bool gss_alone;	/* holds the lock of gss.c */
+	bool gss_used;
+	time_t gss_time; /* of the last call with RPCSEC_GSS */
+
+	/* Under svc_run(). */
+	bool hung_up;	/* the end of the stream was seen */
+	struct rpcbuf_stream stream;
+	void **slots;	/* of the stream, then those of `received` */
+	struct rpcbuf_message received;
+
+	/* Under rpcbuf_svc_run(). */
+	struct rpcbuf_conn *engine_conn;
+	pthread_mutex_t lock; /* all below */
+	bool running;
+	struct pending *first, **end;
+	unsigned int nr_pending; /* read without the lock by the engine */
+};
+
+/* All transports; one per process. */
+struct home {
+	pthread_mutex_t lock; /* refs, conns, engine */
+	unsigned int refs;    /* transports */
+	struct rpcbuf *mm;
+	bool own_mm;
+	pid_t pid;
+	struct rpcbuf_rqst *rqst; /* rq_pages under svc_run() */
+	struct rpcbuf_mempool *reserve; /* for the first pages of replies */
+	struct rpcbuf_svc_options options; /* of the first transport */
+	struct list_head conns;
+	struct rpcbuf_engine *engine; /* while rpcbuf_svc_run() runs */
+	bool running;	/* rpcbuf_svc_run() */
+	bool stopping;	/* atomic: it waits for the engine to stop */
+	struct rpcbuf_svc_stats stats; /* atomic */
+};
+extern struct home home;
+
+#define svc_stat_add(name, n) \
+	__atomic_fetch_add(&home.stats.name, (n), __ATOMIC_RELAXED)
+
+/* home.c */
+void svc_log(const struct rpcbuf_svc_options *options,
+	     enum rpcbuf_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The options to use, or false with errno set and a sentence in the log. */
+bool svc_options(const struct rpcbuf_svc_options *given,
+		 struct rpcbuf_svc_options *options);
+/* A reference for a transport: 0, or -errno after a sentence. */
+int home_get(const struct rpcbuf_svc_options *options);
+void home_put(void);
+/* False, after a sentence, in a fork of the process that made the instance. */
+bool home_is_ours(const struct rpcbuf_svc_options *options);
+
+/* Serialises registration with libtirpc against the loop that reads its
+ * table of descriptors without a lock. */
+void table_lock(void);
+void table_unlock(void);
+/* Sets xp_netid, the local and the remote address: 0 or -errno. */
+int xprt_addresses(SVCXPRT *xprt, bool remote);
+void xprt_free_addresses(SVCXPRT *xprt);
+
+/* conn.c */
+extern const struct xp_ops svc_conn_ops;
+static inline struct conn *svc_conn_of(SVCXPRT *xprt)
+{
+	return (struct conn *)(void *)xprt;
+}
+/* A connection, served by the engine when that runs: 0 or -errno after a
+ * sentence; @fd is the caller's then. */
+int svc_conn_create(int fd, const struct rpcbuf_svc_options *options,
+		struct conn **conn);
+void svc_conn_free(struct conn *conn);
+/* The call at hand is over; its message is the caller's to release. */
+void svc_conn_end_call(struct conn *conn);
+/* Nothing more is received or sent; the end follows. */
+void svc_conn_kill(struct conn *conn);
+static inline bool svc_conn_dead(const struct conn *conn)
+{
+	return os_load(&conn->dead);
+}
+
+/* poll.c */
+bool poll_receive(struct conn *conn);
+enum xprt_stat poll_stat(struct conn *conn);
+/* Drops what was received. */
+void poll_reset(struct conn *conn);
+
+/* run.c */
+/* Lets rpcbuf_svc_run() look at libtirpc's table again. */
+void run_poke(void);
+
+/* dispatch.c */
+extern const struct rpcbuf_handlers dispatch_handlers;
+#define DISPATCH_BYTES sizeof(struct pending)
+/* Registers a connection whose calls the engine receives: 0 or -errno after a
+ * sentence. */
+int dispatch_register(struct conn *conn);
+void dispatch_unregister(struct conn *conn);
+/* True for descriptors in libtirpc's table that poll(2) must not be asked for:
+ * those of the engine's connections.  Under table_lock(). */
+bool dispatch_owns(int fd);
+
+/* gss.c */
+void gss_begin(struct conn *conn, const struct rpc_msg *msg);
+void gss_end(struct conn *conn);
+bool gss_applies(struct conn *conn);
+void gss_conn_free(struct conn *conn);
+
+/* reply.c */
+bool reply_send(struct conn *conn, struct rpc_msg *msg);
+void reply_thread_start(void);
+void reply_thread_stop(void);
+void reply_home_free(void);
+
+#endif

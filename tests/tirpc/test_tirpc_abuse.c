@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: what a client sends, and how it sends it, harms nobody but itself: under
+ * svc_run() and under rpcbuf_svc_run().
+ * Method: clients that write bytes: calls cut anywhere, records of fragments,
+ * many calls at once, marks that claim too much, no calls at all, resets, half
+ * closes, replies that are not read; after each, and while it lasts, another
+ * client is served, and in the end nothing is left.
+ */
+#include <netinet/tcp.h>
+
+#include "tests/tirpc/tirpc_util.h"
+
+static CLIENT *witness;
+
+static void start(int mode, uint32_t send_timeout)
+{
+	struct rpcbuf_svc_options o = svc_options_for_tests();
+
+	o.send_timeout = send_timeout;
+	/* These limits are those of either mode. */
+	o.limits.max_length = server.engine.limits.max_length = 1 << 20;
+	o.limits.max_fragments = server.engine.limits.max_fragments = 200;
+	server_start_with((enum mode)mode, &o);
+	witness = client_open();
+	client_add(witness, 1);
+}
+
+static void stop(void)
+{
+	client_add(witness, 2);
+	client_blob(witness, REFER, 50000);
+	client_close(witness);
+	eventually(stats().connections == 0);
+	server_stop();
+}
+
+static int client(void)
+{
+	int fd = connected(), one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+/* A call of COPY or REFER with @len bytes, and what its results are. */
+static uint8_t *blob_args(uint32_t len, uint32_t *args_len)
+{
+	uint8_t *args = calloc(1, len + 8);
+
+	put32(args, len);
+	wire_pattern(args + 4, len, len);
+	*args_len = 4 + ((len + 3) & ~3u);
+	memset(args + 4 + len, 0, *args_len - 4 - len);
+	return args;
+}
+
+START_TEST(cut_anywhere)
+{
+	uint64_t seed = test_seed();
+	int fd;
+
+	start(_i, 30);
+	fd = client();
+	for (uint32_t xid = 0; xid < 200; xid++) {
+		uint32_t sizes[100], args_len, nr;
+		uint8_t *args = blob_args(test_below(&seed, xid % 9 ? 300
+								    : 60000),
+					  &args_len);
+		size_t len, at = 0;
+		uint8_t *call;
+
+		nr = wire_cut(&seed, RPCBUF_CALL_MIN + args_len, sizes,
+			      WIRE_NR(sizes));
+		call = raw_call(xid, xid % 2 ? COPY : REFER, args, args_len,
+				sizes, nr, &len);
+		while (at < len) {
+			size_t n = xid % 50 == 0 && len < 1000
+					   ? 1
+					   : wire_portion(&seed, len - at);
+
+			must(raw_send(fd, call + at, n));
+			at += n;
+		}
+		raw_expect(fd, xid, args, args_len);
+		free(call);
+		free(args);
+	}
+	close(fd);
+	stop();
+}
+END_TEST
+
+/* Calls without waiting for replies: answered in their order. */
+START_TEST(many_at_once)
+{
+	enum { CALLS = 500 };
+	uint8_t args[8] = { 0 }, expected[8] = { 0 }, *all = NULL;
+	size_t len = 0;
+	int fd;
+
+	start(_i, 30);
+	fd = client();
+	for (uint32_t xid = 0; xid < CALLS; xid++) {
+		size_t n;
+		uint8_t *call;
+
+		put32(args + 4, xid);
+		call = raw_call(xid, ADD, args, sizeof(args), NULL, 0, &n);
+		all = realloc(all, len + n);
+		memcpy(all + len, call, n);
+		len += n;
+		free(call);
+	}
+	must(raw_send(fd, all, len));
+	for (uint32_t xid = 0; xid < CALLS; xid++) {
+		put32(expected + 4, xid + 1);
+		raw_expect(fd, xid, expected, sizeof(expected));
+	}
+	/* And what was sent before the end is answered before the end. */
+	must(raw_send(fd, all, len));
+	must(shutdown(fd, SHUT_WR) == 0);
+	for (uint32_t xid = 0; xid < CALLS; xid++) {
+		put32(expected + 4, xid + 1);
+		raw_expect(fd, xid, expected, sizeof(expected));
+	}
+	raw_expect_end(fd);
+	close(fd);
+	free(all);
+	stop();
+}
+END_TEST
+
+/* A call that lasts, and many behind it on the same connection. */
+START_TEST(order_behind_a_long_call)
+{
+	enum { CALLS = 100 };
+	uint8_t args[8] = { 0 };
+	size_t len;
+	uint8_t *call;
+	int fd;
+
+	start(ENGINE, 30);
+	fd = client();
+	call = raw_call(1000, BLOCK, NULL, 0, NULL, 0, &len);
+	must(raw_send(fd, call, len));
+	free(call);
+	eventually(seen(server.blocked) == 1);
+	for (uint32_t xid = 0; xid < CALLS; xid++) {
+		call = raw_call(xid, ADD, args, sizeof(args), NULL, 0, &len);
+		must(raw_send(fd, call, len));
+		free(call);
+	}
+	for (int i = 0; i < 50; i++)
+		client_add(witness, i);
+	open_gate();
+	raw_expect(fd, 1000, NULL, 0);
+	args[7] = 1;
+	for (uint32_t xid = 0; xid < CALLS; xid++)
+		raw_expect(fd, xid, args, sizeof(args));
+	close(fd);
+	stop();
+}
+END_TEST
+
+static void refused(const void *bytes, size_t len, const char *words)
+{
+	int fd = client();
+
+	must(raw_send(fd, bytes, len));
+	raw_expect_end(fd);
+	close(fd);
+	if (words && !logged(words))
+		ck_abort_msg("'%s' is not in '%s'", words, server.log);
+	client_add(witness, 1);
+}
+
+START_TEST(refused_records)
+{
+	uint8_t bytes[4 * 300] = { 0 };
+	size_t len;
+	uint8_t *call;
+
+	start(_i, 30);
+	put32(bytes, RPCBUF_MARK_LAST | ((1 << 20) + 1));
+	refused(bytes, 4, "1048577, limit 1048576");
+	put32(bytes, 0x7fffffff);
+	refused(bytes, 4, "2147483647, limit 1048576");
+	put32(bytes, RPCBUF_MARK_LAST | 8);
+	refused(bytes, 12, NULL);
+	memset(bytes, 0, sizeof(bytes));
+	refused(bytes, 4 * 201, "limit 200");
+	/* A reply, and a call of another version. */
+	call = raw_call(1, NUL, NULL, 0, NULL, 0, &len);
+	put32(call + 8, REPLY);
+	refused(call, len, NULL);
+	put32(call + 8, CALL);
+	put32(call + 12, 3);
+	refused(call, len, NULL);
+	/* A credential longer than any. */
+	put32(call + 12, 2);
+	put32(call + 32, 0xffffff00);
+	refused(call, len, NULL);
+	free(call);
+	stop();
+}
+END_TEST
+
+/* A length that the message does not have: an error to the client, not more. */
+START_TEST(lengths_that_lie)
+{
+	static const uint32_t lies[] = { 9, 5000, 0x7fffffff, 0xffffffff };
+	uint8_t args[12] = { 0 };
+	int fd;
+
+	start(_i, 30);
+	fd = client();
+	for (uint32_t i = 0; i < 2 * WIRE_NR(lies); i++) {
+		uint32_t got;
+		size_t len;
+		uint8_t *call, *reply;
+
+		put32(args, lies[i / 2]);
+		call = raw_call(i, REFER, args, 12, NULL, 0, &len);
+		must(raw_send(fd, call, len));
+		reply = raw_reply(fd, &got);
+		must(reply && get32(reply) == i);
+		must(get32(reply + 20) == GARBAGE_ARGS);
+		free(reply);
+		free(call);
+	}
+	close(fd);
+	stop();
+}
+END_TEST
+
+/* Peers that go, in the midst of a record or of a reply. */
+START_TEST(resets)
+{
+	const struct linger linger = { 1, 0 };
+	uint64_t seed = test_seed();
+
+	start(_i, 30);
+	for (uint32_t i = 0; i < 100; i++) {
+		uint32_t args_len;
+		uint8_t *args = blob_args(test_below(&seed, 200000), &args_len);
+		size_t len;
+		uint8_t *call = raw_call(i, COPY, args, args_len, NULL, 0,
+					 &len);
+		int fd = client();
+
+		if (i % 3)
+			len = test_below(&seed, (uint32_t)len);
+		raw_send(fd, call, len);
+		if (i % 2)
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger,
+				   sizeof(linger));
+		close(fd);
+		free(call);
+		free(args);
+		client_add(witness, i);
+	}
+	eventually(stats().connections == 1);
+	stop();
+}
+END_TEST
+
+/* Records that are never finished, on many connections, hold up nobody. */
+START_TEST(slow_senders)
+{
+	int fds[40];
+	uint32_t args_len;
+	uint8_t *args = blob_args(100000, &args_len), *call;
+	size_t len;
+
+	start(_i, 30);
+	call = raw_call(5, COPY, args, args_len, NULL, 0, &len);
+	for (unsigned int i = 0; i < WIRE_NR(fds); i++) {
+		fds[i] = client();
+		must(raw_send(fds[i], call, i * 2000 + 1));
+	}
+	for (int i = 0; i < 50; i++)
+		client_add(witness, i);
+	client_blob(witness, COPY, 500000);
+	for (unsigned int i = 0; i < WIRE_NR(fds); i += 2) {
+		must(raw_send(fds[i], call + i * 2000 + 1,
+			      len - i * 2000 - 1));
+		raw_expect(fds[i], 5, args, args_len);
+	}
+	for (unsigned int i = 0; i < WIRE_NR(fds); i++)
+		close(fds[i]);
+	free(call);
+	free(args);
+	stop();
+}
+END_TEST
+
+/* More partial records than the budget has room for: those make room. */
+START_TEST(records_beyond_the_budget)
+{
+	struct rpcbuf_svc_options o = svc_options_for_tests();
+	int fds[8];
+	uint32_t args_len;
+	uint8_t *args = blob_args(900000, &args_len), *call;
+	size_t len;
+
+	o.memory = 5 << 20;
+	server_start_with(SINGLE, &o);
+	call = raw_call(5, COPY, args, args_len, NULL, 0, &len);
+	for (unsigned int i = 0; i < WIRE_NR(fds); i++) {
+		fds[i] = client();
+		/* It may be closed while it sends. */
+		raw_send(fds[i], call, len - 1);
+	}
+	eventually(stats().refused >= 1);
+	witness = client_open();
+	client_add(witness, 1);
+	client_blob(witness, COPY, 100000);
+	for (unsigned int i = 0; i < WIRE_NR(fds); i++)
+		close(fds[i]);
+	free(call);
+	free(args);
+	stop();
+}
+END_TEST
+
+/* Replies that nobody reads: that client goes, the others are served. */
+START_TEST(replies_not_read)
+{
+	uint8_t args[4], *call;
+	size_t len;
+	int fd, small = 4096;
+
+	start(_i, 1);
+	fd = client();
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	put32(args, 8000000);
+	call = raw_call(5, NUMBERS, args, sizeof(args), NULL, 0, &len);
+	must(raw_send(fd, call, len));
+	for (int i = 0; i < 50; i++)
+		client_add(witness, i);
+	eventually(stats().send_timeouts == 1);
+	eventually(stats().connections == 1);
+	must(logged("does not read"));
+	close(fd);
+	free(call);
+	stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("tirpc_abuse");
+	TCase *tcase = tcase_create("abuse");
+
+	tcase_set_timeout(tcase, 200);
+	tcase_add_loop_test(tcase, cut_anywhere, SINGLE, STOCK);
+	tcase_add_loop_test(tcase, many_at_once, SINGLE, STOCK);
+	tcase_add_test(tcase, order_behind_a_long_call);
+	tcase_add_loop_test(tcase, refused_records, SINGLE, STOCK);
+	tcase_add_loop_test(tcase, lengths_that_lie, SINGLE, STOCK);
+	tcase_add_loop_test(tcase, resets, SINGLE, STOCK);
+	tcase_add_loop_test(tcase, slow_senders, SINGLE, STOCK);
+	tcase_add_test(tcase, records_beyond_the_budget);
+	tcase_add_loop_test(tcase, replies_not_read, SINGLE, STOCK);
+	suite_add_tcase(suite, tcase);
+	return wire_run(suite);
+}
