@@ -22,10 +22,13 @@ static const struct xdr_ops read_ops;
 /* Opens the window at the cursor. */
 static void open_window(struct rpcbuf_xdr *x)
 {
+	static uint8_t nothing;
 	size_t len;
 
 	/* Read only; the type is that of the other direction. */
 	x->start = (uint8_t *)rpcbuf_cursor_window(&x->cursor, &len);
+	if (!x->start)
+		x->start = &nothing;
 	x->at = x->start;
 	x->end = x->start + len;
 }

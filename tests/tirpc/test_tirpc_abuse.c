@@ -243,7 +243,8 @@ START_TEST(resets)
 	start(_i, 30);
 	for (uint32_t i = 0; i < 100; i++) {
 		uint32_t args_len;
-		uint8_t *args = blob_args(test_below(&seed, 200000), &args_len);
+		uint32_t size = test_below(&seed, 200000) & ~3u;
+		uint8_t *args = blob_args(size, &args_len);
 		size_t len;
 		uint8_t *call = raw_call(i, COPY, args, args_len, NULL, 0,
 					 &len);

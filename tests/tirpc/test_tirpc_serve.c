@@ -90,6 +90,13 @@ START_TEST(every_error)
 }
 END_TEST
 
+/* libtirpc reads the padding of opaque data into one place for all threads,
+ * which ThreadSanitizer would report. */
+static u_int padded(u_int length)
+{
+	return __SANITIZE_THREAD__ ? length & ~3u : length;
+}
+
 static void *busy_client(void *arg)
 {
 	uint64_t seed = (uint64_t)(uintptr_t)arg * 77 + 1;
@@ -98,7 +105,8 @@ static void *busy_client(void *arg)
 	for (int i = 0; i < TEST_ROUNDS(300); i++) {
 		client_add(client, i);
 		client_blob(client, i % 2 ? COPY : REFER,
-			    test_below(&seed, i % 10 ? 9000 : 300000));
+			    padded(test_below(&seed,
+					      i % 10 ? 9000 : 300000)));
 	}
 	client_close(client);
 	return NULL;

@@ -297,6 +297,8 @@ static inline void server_create(enum mode mode,
 {
 	int fd = listening();
 
+	/* Two threads that are the first to ask make two, and one is lost. */
+	authnone_create();
 	server.mode = mode;
 	server.port = port_of(fd);
 	server.listener = mode == STOCK ? svc_vc_create(fd, 0, 0)
@@ -442,7 +444,8 @@ static inline uint8_t *raw_call(uint32_t xid, enum proc proc, const void *args,
 	put32(body + 12, PROG);
 	put32(body + 16, VERS);
 	put32(body + 20, proc);
-	memcpy(body + RPCBUF_CALL_MIN, args, len);
+	if (len)
+		memcpy(body + RPCBUF_CALL_MIN, args, len);
 	*record_len = wire_record(record, body, nr ? sizes : &whole,
 				  nr ? nr : 1);
 	free(body);
@@ -511,7 +514,8 @@ static inline void raw_expect(int fd, uint32_t xid, const void *results,
 	must(reply);
 	must(get32(reply) == xid && get32(reply + 4) == 1);
 	must(get32(reply + 8) == MSG_ACCEPTED && get32(reply + 20) == SUCCESS);
-	must(got == 24 + len && !memcmp(reply + 24, results, len));
+	must(got == 24 + len);
+	must(!len || !memcmp(reply + 24, results, len));
 	free(reply);
 }
 

@@ -38,14 +38,33 @@ foreach(source IN LISTS RPCBUF_SOURCES_os RPCBUF_SOURCES_mm
 endforeach()
 add_custom_target(fuzz_objects DEPENDS ${fuzz_objects})
 
+# What fuzz_xdr is about needs libtirpc; nothing else links it.
+set(fuzz_xdr_objects "")
+if(TARGET rpcbuf_tirpc)
+	foreach(dir IN LISTS TIRPC_INCLUDE_DIRS)
+		list(APPEND fuzz_flags -isystem "${dir}")
+	endforeach()
+	foreach(name xdr_read xdr_write bytes_ref)
+		rpcbuf_fuzz_object("${CMAKE_SOURCE_DIR}/rpcbuf/tirpc/${name}.c" object)
+		list(APPEND fuzz_xdr_objects "${object}")
+	endforeach()
+endif()
+
 function(rpcbuf_fuzzer source)
 	get_filename_component(stem "${source}" NAME_WE)
+	set(more "")
+	if(stem STREQUAL "fuzz_xdr")
+		if(NOT TARGET rpcbuf_tirpc)
+			return()
+		endif()
+		set(more ${fuzz_xdr_objects} ${TIRPC_LINK_LIBRARIES})
+	endif()
 	rpcbuf_fuzz_object("${source}" object)
 	set(program "${fuzz_dir}/${stem}")
 	add_custom_command(OUTPUT "${program}"
 		COMMAND "${RPCBUF_CLANG}" -fsanitize=fuzzer,address,undefined -pthread
-			"${object}" ${fuzz_objects} -o "${program}"
-		DEPENDS "${object}" ${fuzz_objects} VERBATIM
+			"${object}" ${more} ${fuzz_objects} -o "${program}"
+		DEPENDS "${object}" ${more} ${fuzz_objects} VERBATIM
 		COMMENT "Linking ${stem}")
 	add_custom_target(${stem} ALL DEPENDS "${program}")
 	add_dependencies(${stem} fuzz_objects)

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The load of tests/bench/tirpc: calls of one kind on many connections, one call
+ * at a time on each, by up to four threads that do next to nothing else.
+ * Prints calls per second.
+ *
+ *	tirpc_client PORT CONNECTIONS PROCEDURE BYTES SECONDS
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROG 0x20000bf3u
+#define THREADS 4u
+#define HEAD 44u /* mark, call, no credential */
+
+enum { NUL, EIGHT, OPAQUE, REFER };
+
+static struct {
+	uint16_t port;
+	unsigned int connections, procedure;
+	uint32_t bytes;
+	double seconds;
+	char *call;
+	size_t call_len;
+} load;
+
+struct crew {
+	pthread_t thread;
+	unsigned int connections;
+	uint64_t calls;
+	double seconds;
+};
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void make_call(void)
+{
+	uint32_t args = load.procedure == NUL	  ? 0
+			: load.procedure == EIGHT ? 8
+						  : 4 + load.bytes;
+	uint32_t *word;
+
+	load.call_len = HEAD + args;
+	load.call = calloc(1, load.call_len);
+	if (!load.call)
+		die("calloc");
+	word = (uint32_t *)(void *)load.call;
+	word[0] = htonl(0x80000000u | (HEAD - 4 + args));
+	word[3] = htonl(2);
+	word[4] = htonl(PROG);
+	word[5] = htonl(1);
+	word[6] = htonl(load.procedure);
+	if (load.procedure >= OPAQUE)
+		word[11] = htonl(load.bytes);
+}
+
+static int connected(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons(load.port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || connect(fd, (void *)&address, sizeof(address)))
+		die("connect");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static void send_call(int fd)
+{
+	size_t sent = 0;
+
+	while (sent < load.call_len) {
+		ssize_t n = send(fd, load.call + sent, load.call_len - sent,
+				 MSG_NOSIGNAL);
+
+		if (n < 0)
+			die("send");
+		sent += (size_t)n;
+	}
+}
+
+/* Replies are short and come in one piece or, from a slow machine, in more. */
+static void receive_reply(int fd)
+{
+	char reply[256];
+	size_t got = 0, len = 4;
+
+	while (got < len) {
+		ssize_t n = recv(fd, reply + got, sizeof(reply) - got, 0);
+
+		if (n <= 0)
+			die("recv");
+		got += (size_t)n;
+		if (got >= 4) {
+			uint32_t mark;
+
+			memcpy(&mark, reply, 4);
+			len = 4 + (ntohl(mark) & 0x7fffffff);
+		}
+	}
+	if (got != len || len < 28 || reply[24] || reply[27]) {
+		fprintf(stderr, "tirpc_client: not the reply to a call\n");
+		exit(1);
+	}
+}
+
+static void run_one(struct crew *crew, int fd)
+{
+	double begin = now(), end;
+
+	do {
+		for (int i = 0; i < 16; i++) {
+			send_call(fd);
+			receive_reply(fd);
+		}
+		crew->calls += 16;
+		end = now();
+	} while (end - begin < load.seconds);
+	crew->seconds = end - begin;
+}
+
+static void run_many(struct crew *crew, const int *fds)
+{
+	struct epoll_event events[64];
+	int epoll = epoll_create1(0);
+	double begin, end;
+
+	for (unsigned int i = 0; i < crew->connections; i++) {
+		struct epoll_event event = { .events = EPOLLIN,
+					     .data.fd = fds[i] };
+
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &event))
+			die("epoll_ctl");
+	}
+	begin = now();
+	for (unsigned int i = 0; i < crew->connections; i++)
+		send_call(fds[i]);
+	do {
+		int nr = epoll_wait(epoll, events, 64, 10000);
+
+		if (nr <= 0)
+			die("no reply");
+		for (int i = 0; i < nr; i++) {
+			receive_reply(events[i].data.fd);
+			send_call(events[i].data.fd);
+		}
+		crew->calls += (uint64_t)nr;
+		end = now();
+	} while (end - begin < load.seconds);
+	crew->seconds = end - begin;
+}
+
+static void *run(void *arg)
+{
+	struct crew *crew = arg;
+	int *fds = calloc(crew->connections, sizeof(*fds));
+
+	if (!fds)
+		die("calloc");
+	for (unsigned int i = 0; i < crew->connections; i++)
+		fds[i] = connected();
+	if (crew->connections == 1)
+		run_one(crew, fds[0]);
+	else
+		run_many(crew, fds);
+	free(fds);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct crew crews[THREADS] = { 0 };
+	unsigned int nr;
+	double rate = 0;
+
+	if (argc != 6) {
+		fprintf(stderr, "usage: tirpc_client PORT CONNECTIONS "
+				"PROCEDURE BYTES SECONDS\n");
+		return 64;
+	}
+	load.port = (uint16_t)atoi(argv[1]);
+	load.connections = (unsigned int)atoi(argv[2]);
+	load.procedure = (unsigned int)atoi(argv[3]);
+	load.bytes = (uint32_t)strtoul(argv[4], NULL, 10) & ~3u;
+	load.seconds = atof(argv[5]);
+	make_call();
+	nr = load.connections < THREADS ? load.connections : THREADS;
+	for (unsigned int i = 0; i < nr; i++) {
+		crews[i].connections = (load.connections + i) / nr;
+		if (pthread_create(&crews[i].thread, NULL, run, &crews[i]))
+			die("pthread_create");
+	}
+	for (unsigned int i = 0; i < nr; i++) {
+		pthread_join(crews[i].thread, NULL);
+		rate += (double)crews[i].calls / crews[i].seconds;
+	}
+	printf("%.0f\n", rate);
+	return 0;
+}
