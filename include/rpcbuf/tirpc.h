@@ -101,7 +101,7 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options);
  *
  * @options: of the engine (NULL: RPCBUF_ENGINE_OPTIONS_INIT); its limits and
  * time-outs hold for all connections of svc_rpcbuf transports.  handler_size is
- * ignored.  Other transports (UDP, stock TCP) are served too, by the calling
+ * ignored, and max_calls is 8 at most.  Other transports (UDP, stock TCP) are served too, by the calling
  * thread, one call at a time as in svc_run().
  *
  * Returns 0 after rpcbuf_svc_exit(), when calls were answered and connections

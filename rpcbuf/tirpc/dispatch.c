@@ -5,8 +5,8 @@
  *
  * Calls of a connection run one after the other: SVCXPRT has room for one xid
  * and one verifier.  One that finds another one running is queued on the
- * connection and run by the thread that runs the other.  When many are queued
- * the engine is told not to read from the connection.
+ * connection and run by the thread that runs the other.  The engine's bound of
+ * calls in flight is that of the queue.
  *
  * The table ends where the limit of descriptors was when libtirpc first asked
  * for it.  A connection above is put, for the time of a call, into one of a
@@ -21,7 +21,6 @@
 
 #include "rpcbuf/tirpc/tirpc_private.h"
 
-#define PENDING_MAX 8u
 #define PLACES 32u
 
 /* Descriptors below the end of the table that are not polled; a byte each, by
@@ -179,7 +178,6 @@ static bool begin_or_queue(struct conn *conn, struct rpcbuf_call *call)
 		*pending = (struct pending){ call, NULL };
 		*conn->end = pending;
 		conn->end = &pending->next;
-		os_store(&conn->nr_pending, conn->nr_pending + 1);
 	}
 	pthread_mutex_unlock(&conn->lock);
 	return begin;
@@ -195,7 +193,6 @@ static struct rpcbuf_call *next_or_end(struct conn *conn)
 		conn->first = pending->next;
 		if (!conn->first)
 			conn->end = &conn->first;
-		os_store(&conn->nr_pending, conn->nr_pending - 1);
 	} else {
 		conn->running = false;
 	}
@@ -232,13 +229,6 @@ static void on_closed(void *conn_data, enum rpcbuf_close_reason reason)
 		svc_conn_free(conn);
 }
 
-static bool on_unsent(void *conn_data)
-{
-	const struct conn *conn = conn_data;
-
-	return os_load(&conn->nr_pending) >= PENDING_MAX;
-}
-
 static void on_thread_start(const char *name)
 {
 	(void)name;
@@ -254,7 +244,6 @@ static void on_log(enum rpcbuf_log_level level, const char *line)
 const struct rpcbuf_handlers dispatch_handlers = {
 	.call = on_call,
 	.closed = on_closed,
-	.unsent = on_unsent,
 	.thread_start = on_thread_start,
 	.thread_stop = reply_thread_stop,
 	.log = on_log,

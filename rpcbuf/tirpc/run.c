@@ -18,6 +18,8 @@
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define STOP_MS 10000u
+/* Of one connection, which runs one at a time: what waits holds pages. */
+#define CALLS_MAX 8u
 
 /* One for the process, never closed: rpcbuf_svc_exit() may come at any time,
  * in a signal handler too. */
@@ -248,6 +250,8 @@ int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
 		memcpy(&options, given, given->size);
 	options.size = sizeof(options);
 	options.handler_size = DISPATCH_BYTES;
+	if (!options.max_calls || options.max_calls > CALLS_MAX)
+		options.max_calls = CALLS_MAX;
 	pthread_mutex_lock(&home.lock);
 	err = begin(&options);
 	pthread_mutex_unlock(&home.lock);

@@ -74,7 +74,6 @@ struct conn {
 	pthread_mutex_t lock; /* all below */
 	bool running;
 	struct pending *first, **end;
-	unsigned int nr_pending; /* read without the lock by the engine */
 };
 
 /* All transports; one per process. */
