@@ -42,6 +42,8 @@ static struct {
 /* Mark and head of an accepted reply with AUTH_NONE (RFC 5531, section 9). */
 #define REPLY_HEAD 28u
 
+#define SENDING_LOCKS 64
+
 /* The first words of a message; what follows in a call is the RPC version. */
 struct head {
 	uint32_t xid, direction, version;
@@ -163,12 +165,30 @@ static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 	return SVC_STAT(xprt);
 }
 
-/* In the place of xp_unlink: runs once, when the transport is destroyed. */
+/* ntirpc's function that writes replies, as SVC_DESTROY() names it. */
+#define WRITER "svc_ioq_write"
+
+/* The reply that this thread hands to ntirpc. */
+static __thread struct {
+	SVCXPRT *xprt;
+	bool lost;
+} sending;
+
+/*
+ * In the place of xp_unlink: runs once, when the transport is destroyed.
+ * ntirpc's writer does that when a reply cannot be sent, and forgets the
+ * reference that the reply held, and the reply.  Without the former the
+ * descriptor would never be closed.
+ */
 static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 			const int line)
 {
 	drop_conn(xprt);
 	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
+	if (strcmp(tag, WRITER) != 0)
+		return;
+	sending.lost = sending.xprt == xprt;
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }
 
 /*
@@ -218,6 +238,7 @@ void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
 struct results {
 	xdrproc_t proc;
 	void *where;
+	XDR *xdrs;
 	uint64_t bytes;
 };
 
@@ -227,8 +248,31 @@ static bool encode_results(XDR *xdrs, void *arg)
 	u_int before = XDR_GETPOS(xdrs);
 	bool encoded = results->proc(xdrs, results->where);
 
+	results->xdrs = xdrs;
 	results->bytes = XDR_GETPOS(xdrs) - before;
 	return encoded;
+}
+
+/*
+ * One reply of a connection at a time: when the writer gives up, replies that
+ * other threads have queued behind the lost one would stay with it.
+ * Returns true when this one is lost.
+ */
+static bool send_reply(struct svc_req *req, enum xprt_stat *stat)
+{
+	static pthread_mutex_t locks[SENDING_LOCKS] = {
+		[0 ... SENDING_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER
+	};
+	pthread_mutex_t *lock =
+		&locks[(uintptr_t)req->rq_xprt / 1024 % SENDING_LOCKS];
+
+	pthread_mutex_lock(lock);
+	sending.xprt = req->rq_xprt;
+	sending.lost = false;
+	*stat = hook.stock_connected.xp_reply(req);
+	sending.xprt = NULL;
+	pthread_mutex_unlock(lock);
+	return sending.lost;
 }
 
 /*
@@ -240,16 +284,21 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	struct accepted_reply *reply = &req->rq_msg.rm_reply.rp_acpt;
 	struct results results = { .bytes = 0 };
 	struct xdr_pages *pages = xdr_pages_of(req->rq_xdrs);
+	/* Sealed results are encoded into a stream of their own first. */
+	bool gss = req->rq_msg.cb_cred.oa_flavor == RPCSEC_GSS;
 	enum xprt_stat stat;
 
 	if (!pages || req->rq_msg.rm_reply.rp_stat != MSG_ACCEPTED ||
-	    reply->ar_stat != SUCCESS)
-		return hook.stock_connected.xp_reply(req);
+	    reply->ar_stat != SUCCESS) {
+		send_reply(req, &stat);
+		return stat;
+	}
 	results.proc = reply->ar_results.proc;
 	results.where = reply->ar_results.where;
 	reply->ar_results.proc = (xdrproc_t)encode_results;
 	reply->ar_results.where = (void *)&results;
-	stat = hook.stock_connected.xp_reply(req);
+	if (send_reply(req, &stat) && !gss && results.xdrs)
+		XDR_DESTROY(results.xdrs);
 	reply->ar_results.proc = results.proc;
 	reply->ar_results.where = results.where;
 	if (xprt_unsent(req->rq_xprt))

@@ -14,6 +14,7 @@ enum {
 	FAST = 50,	 /* calls beside a slow one */
 	CONNECTIONS = 4, /* that `many` spreads its calls over */
 	MOST = 1000,
+	BLOCK = 65536,
 };
 
 static struct rpc_conn conns[CONNECTIONS];
@@ -28,7 +29,9 @@ static void __attribute__((noreturn)) usage(void)
 	    "              answered beside a slow one, which they overtake\n"
 	    "  many N      the same beside N slow ones; says \"held\" and waits\n"
 	    "              for the end of its input\n"
-	    "  flood N     N slow ones alone, likewise");
+	    "  flood N     N slow ones alone, likewise\n"
+	    "  reset N     N connections with a slow one and others; says\n"
+	    "              \"held\", and resets all at the end of its input");
 }
 
 static void hold_reads(void)
@@ -157,6 +160,61 @@ static void many(unsigned count, bool with_fast)
 	printf("all answered\n");
 }
 
+/* A slow call, calls with long replies that nobody will read, long calls, and
+ * one that is cut short. */
+static void put_all_kinds(struct rpc_buf *wire)
+{
+	static const uint8_t data[BLOCK];
+	struct rpc_buf call = {0};
+
+	put_slow(wire);
+	for (int i = 0; i < 3; i++) {
+		nfs3_call_read(&call, ++xid, &file, 0, BLOCK);
+		put_call(wire, &call);
+		nfs3_call_write(&call, ++xid, &file, 0, data, BLOCK);
+		put_call(wire, &call);
+	}
+	put_call(wire, &call);
+	wire->len -= BLOCK / 3;
+	free(call.data);
+}
+
+/* Sends what the server takes for now. */
+static void send_blindly(struct rpc_conn *conn, const struct rpc_buf *wire)
+{
+	struct rpc_view out = {wire->data, wire->data + wire->len, false};
+	struct pollfd fd = {.fd = conn->fd, .events = POLLOUT};
+
+	while (out.at < out.end && poll(&fd, 1, 20) > 0 &&
+	       rpc_send_some(conn, &out))
+		;
+}
+
+static void reset_all(unsigned count, uint16_t port)
+{
+	struct linger linger = {.l_onoff = 1, .l_linger = 0};
+	struct rpc_conn *many = calloc(count, sizeof(*many));
+	struct rpc_buf wire = {0};
+
+	hold_reads();
+	for (unsigned i = 0; i < count; i++) {
+		many[i] = rpc_connect("127.0.0.1", port, 0);
+		wire.len = 0;
+		put_all_kinds(&wire);
+		send_blindly(&many[i], &wire);
+	}
+	announce_and_wait();
+	for (unsigned i = 0; i < count; i++) {
+		setsockopt(many[i].fd, SOL_SOCKET, SO_LINGER, &linger,
+			   sizeof(linger));
+		rpc_disconnect(&many[i]);
+	}
+	release_reads();
+	free(many);
+	free(wire.data);
+	printf("%u connections reset\n", count);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned count = argc == 7 ? strtoul(argv[6], NULL, 0) : 0;
@@ -175,6 +233,8 @@ int main(int argc, char **argv)
 		many(count, true);
 	else if (!strcmp(argv[5], "flood") && count)
 		many(count, false);
+	else if (!strcmp(argv[5], "reset") && count)
+		reset_all(count, strtoul(argv[1], NULL, 0));
 	else
 		usage();
 	return 0;
