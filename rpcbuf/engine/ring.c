@@ -50,7 +50,8 @@ int ring_create(struct ring **out)
 
 int ring_enable(struct ring *ring)
 {
-	int err = io_uring_enable_rings(&ring->io);
+	int err = io_uring_register((unsigned int)ring->io.ring_fd,
+				    IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 
 	if (err < 0)
 		return err;
