@@ -13,11 +13,11 @@
 #define CQ_ENTRIES 1024u /* more are kept by the kernel until there is room */
 #define ARMS_FIRST 64u
 /* A request that is about another one; its own result is of no interest. */
-#define NO_ARM UINT64_MAX
+#define NO_ARM	   UINT64_MAX
 
 /* Newer than the oldest headers that we build with. */
 #ifndef IORING_FEAT_NO_IOWAIT
-#define IORING_FEAT_NO_IOWAIT (1u << 17)
+#define IORING_FEAT_NO_IOWAIT  (1u << 17)
 #define IORING_ENTER_NO_IOWAIT (1u << 7)
 #endif
 
@@ -94,7 +94,7 @@ static int more_arms(struct ring *ring)
 	if (!arms)
 		return -ENOMEM;
 	for (uint32_t i = ring->nr_arms; i < nr; i++)
-		arms[i] = (struct ring_arm){ .next = i + 1 };
+		arms[i] = (struct ring_arm){.next = i + 1};
 	ring->arms = arms;
 	ring->free = ring->nr_arms;
 	ring->nr_arms = nr;
@@ -188,9 +188,8 @@ void ring_disarm_all(struct ring *ring)
 
 	if (!sqe)
 		return;
-	io_uring_prep_cancel64(sqe, 0,
-			       IORING_ASYNC_CANCEL_ALL |
-				       IORING_ASYNC_CANCEL_ANY);
+	io_uring_prep_cancel64(
+		sqe, 0, IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
 	io_uring_sqe_set_data64(sqe, NO_ARM);
 }
 
