@@ -2,19 +2,13 @@
 /*
  * The bulk calls.
  *
- * Arrays of 16 slots and more are worked on in windows of 64, one hold of a
- * cache each.  The holes of a window are looked for before the hold, and its
- * pages are zeroed after it.  Releases go from the last window to the first,
- * because the caches are stacks: a vector that is filled again then gets its
- * pages in the order in which it had them.  Smaller arrays have a path of their
- * own without vectors, and single pages one that calls nothing.
- *
- * The two functions over windows are compiled twice, for AVX2 and without.
+ * Arrays of 16 slots and more are worked on in windows (bulk_windows.h), by code
+ * that is compiled twice, for AVX2 and without.  Smaller arrays have a path of
+ * their own, and single pages one that calls nothing.
  */
 #include <string.h>
 
-#include <rpcbuf/mm/bulk.h>
-#include <rpcbuf/mm/pcp_fast.h>
+#include <rpcbuf/mm/bulk_windows.h>
 
 void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr)
 {
@@ -22,114 +16,6 @@ void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr)
 
 	for (i = 0; gfp & RPCBUF_GFP_ZERO && i < nr; i++)
 		memset(pages[i], 0, RPCBUF_PAGE_SIZE);
-}
-
-/* Fills @want (up to PCP_WINDOW) empty slots; returns how many. */
-SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-			       void **pages, unsigned int want)
-{
-	struct pcp *pcp = pcp_trylock(mm);
-	unsigned int got = 0;
-
-	if (rpcbuf_likely(pcp != NULL)) {
-		got = want < RUN_PAGES ? pcp_pop_singles(pcp, pages, want)
-				       : pcp_pop(pcp, pages, want);
-		os_cpulock_release(&pcp->lock);
-	}
-	if (rpcbuf_unlikely(got < want))
-		got += pcp_take_slow(mm, gfp, pages + got, want - got);
-	page_mark_out(mm, pages, got);
-	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
-		bulk_prepare(gfp, pages, got);
-	return got;
-}
-
-/* A window with pages in it: returns how many slots from the front are full. */
-static unsigned int __attribute__((noinline))
-fill_holes(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr)
-{
-	unsigned int holes = bulk_holes(pages, nr), got = 0;
-	void *fresh[PCP_WINDOW];
-
-	if (holes)
-		got = take(mm, gfp, fresh, holes);
-	return bulk_merge(pages, nr, fresh, got);
-}
-
-SLOTS_INLINE unsigned int fill_window(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				      void **pages, unsigned int nr)
-{
-	if (rpcbuf_unlikely(!slots_all_null(pages, nr)))
-		return fill_holes(mm, gfp, pages, nr);
-	return take(mm, gfp, pages, nr);
-}
-
-/* The window to come next: arrays that another CPU worked on last are in that
- * one's caches. */
-SLOTS_INLINE void prefetch_window(void **pages)
-{
-	unsigned int i;
-
-#pragma GCC unroll 8
-	for (i = 0; i < PCP_WINDOW; i += MM_CACHE_LINE / sizeof(*pages))
-		__builtin_prefetch(pages + i, 1);
-}
-
-SLOTS_INLINE unsigned int fill_windows(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				       unsigned int nr, void **pages)
-{
-	unsigned int done, n, got;
-
-	for (done = 0; done < nr; done += n) {
-		n = rpcbuf_min(nr - done, PCP_WINDOW);
-		if (nr - done > PCP_WINDOW)
-			prefetch_window(pages + done + PCP_WINDOW);
-		got = fill_window(mm, gfp, pages + done, n);
-		if (rpcbuf_unlikely(got < n))
-			return done + got;
-	}
-	return nr;
-}
-
-SLOTS_INLINE void put_windows(struct rpcbuf *mm, unsigned int nr, void **pages)
-{
-	while (nr) {
-		unsigned int n = (nr - 1) % PCP_WINDOW + 1;
-		struct pcp *pcp = pcp_trylock_put(mm);
-
-		nr -= n;
-		if (nr >= PCP_WINDOW)
-			prefetch_window(pages + nr - PCP_WINDOW);
-		if (rpcbuf_unlikely(!pcp)) {
-			pcp_put_slow(mm, pages + nr, n);
-			continue;
-		}
-		pcp_pushed(mm, pcp, pages + nr, n,
-			   pcp_push(mm, pcp, pages + nr, n));
-	}
-}
-
-#ifdef __x86_64__
-#define WIDE __attribute__((noinline, target("avx2")))
-#else
-#define WIDE __attribute__((noinline))
-#endif
-
-static WIDE unsigned int fill_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				   unsigned int nr, void **pages)
-{
-	return fill_windows(mm, gfp, nr, pages);
-}
-
-static WIDE void put_wide(struct rpcbuf *mm, unsigned int nr, void **pages)
-{
-	put_windows(mm, nr, pages);
-}
-
-static WIDE unsigned int take_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				   void **pages, unsigned int want)
-{
-	return take(mm, gfp, pages, want);
 }
 
 static __attribute__((noinline)) unsigned int
@@ -147,14 +33,42 @@ static __attribute__((noinline)) void put_plain(struct rpcbuf *mm,
 unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 		       unsigned int want)
 {
-	return mm->wide ? take_wide(mm, gfp, pages, want)
+	return mm->wide ? bulk_take_wide(mm, gfp, pages, want)
 			: take(mm, gfp, pages, want);
+}
+
+/* What the cache does not have, or a page that is to be zeroed. */
+static __attribute__((noinline)) unsigned int
+finish_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr,
+	   unsigned int got)
+{
+	if (got < nr)
+		got += pcp_take_slow(mm, gfp, pages + got, nr - got);
+	page_mark_out(mm, pages, got);
+	bulk_prepare(gfp, pages, got);
+	return got;
 }
 
 static __attribute__((noinline)) unsigned int
 fill_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 {
-	return rpcbuf_likely(nr) ? fill_window(mm, gfp, pages, nr) : 0;
+	unsigned int got = 0;
+	struct pcp *pcp;
+
+	if (rpcbuf_unlikely(!slots_few_null(pages, nr)))
+		return fill_holes(mm, gfp, pages, nr);
+	pcp = pcp_trylock(mm);
+	if (rpcbuf_likely(pcp != NULL)) {
+		got = rpcbuf_min(nr, pcp->nr_singles);
+		slots_copy_few(pages, pcp->singles + pcp->nr_singles - got,
+			       got);
+		os_store(&pcp->nr_singles, pcp->nr_singles - got);
+		os_cpulock_release(&pcp->lock);
+	}
+	if (rpcbuf_unlikely(got < nr) || RPCBUF_DEBUG ||
+	    rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
+		return finish_few(mm, gfp, pages, nr, got);
+	return got;
 }
 
 static __attribute__((noinline)) void put_few(struct rpcbuf *mm,
@@ -172,27 +86,23 @@ static __attribute__((noinline)) void put_few(struct rpcbuf *mm,
 unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 				     unsigned int nr, void **pages)
 {
-	if (nr < RUN_PAGES) {
-		if (nr == 1 && !RPCBUF_DEBUG && !*pages &&
-		    rpcbuf_likely(!(gfp & RPCBUF_GFP_ZERO)) &&
-		    rpcbuf_likely(pcp_pop_one(mm, pages)))
-			return 1;
+	if (nr == 1 && bulk_fill_one(mm, gfp, pages))
+		return 1;
+	if (nr < RUN_PAGES)
 		return fill_few(mm, gfp, nr, pages);
-	}
 	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
-	return mm->wide ? fill_wide(mm, gfp, nr, pages)
+	return mm->wide ? bulk_fill_wide(mm, gfp, nr, pages)
 			: fill_plain(mm, gfp, nr, pages);
 }
 
 void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
+	if (nr == 1 && bulk_put_one(mm, pages))
+		return;
 	if (nr < RUN_PAGES) {
-		if (nr == 1 && !RPCBUF_DEBUG &&
-		    rpcbuf_likely(pcp_push_one(mm, pages)))
-			return;
 		put_few(mm, nr, pages);
 	} else if (mm->wide) {
-		put_wide(mm, nr, pages);
+		bulk_put_wide(mm, nr, pages);
 	} else {
 		put_plain(mm, nr, pages);
 	}

@@ -12,6 +12,14 @@
 unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 		       unsigned int want);
 
+/* The same and the calls for arrays of 16 slots and more, on machines that have
+ * AVX2 (mm->wide). */
+unsigned int bulk_take_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
+			    unsigned int want);
+unsigned int bulk_fill_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			    unsigned int nr, void **pages);
+void bulk_put_wide(struct rpcbuf *mm, unsigned int nr, void **pages);
+
 /* The second pass over pages that were taken, after all locks are dropped. */
 void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr);
 

@@ -124,7 +124,7 @@ void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
 	nr_runs = pcp->nr_runs;
 	while (i < nr) {
 		if (adjacent && nr - i >= RUN_PAGES &&
-		    pcp_is_run(pcp, pages + i)) {
+		    pcp_is_run(&pcp->slice, pcp->extra, pages + i)) {
 			pcp->runs[nr_runs++] = pages[i];
 			i += RUN_PAGES;
 		} else {

@@ -33,14 +33,18 @@ SLOTS_INLINE struct pcp *pcp_trylock(struct rpcbuf *mm)
 #ifdef OS_HAVE_RSEQ
 	if (rpcbuf_likely(mm->rseq)) {
 		struct rseq *area = os_rseq_area();
+		struct pcp *pcp;
 
 		cpu = os_cpu_rseq(area);
 		if (rpcbuf_unlikely(cpu >= mm->nr_pcps))
 			return NULL;
-		return rpcbuf_likely(os_cpulock_try_rseq(area, cpu,
-							 &mm->pcps[cpu].lock))
-			       ? &mm->pcps[cpu]
-			       : pcp_missed(mm);
+		pcp = &mm->pcps[cpu];
+		if (rpcbuf_unlikely(
+			    !os_cpulock_try_rseq(area, cpu, &pcp->lock)))
+			return pcp_missed(mm);
+		if (!pcp) /* the compiler cannot know */
+			__builtin_unreachable();
+		return pcp;
 	}
 #endif
 	cpu = os_cpu();
@@ -103,35 +107,39 @@ SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 
 /* True when 16 slots hold the pages of a run, each with a single owner, that
  * this cache may keep. */
-SLOTS_INLINE bool pcp_is_run(const struct pcp *pcp, void *const *pages)
+SLOTS_INLINE bool pcp_is_run(const struct arena *slice, const uint16_t *extra,
+			     void *const *pages)
 {
-	uint64_t index = arena_index(&pcp->slice, pages[0]);
-	const uint64_t *extra;
+	uint64_t index = arena_index(slice, pages[0]);
+	const uint64_t *counts;
 
-	if (index % RUN_PAGES || index + RUN_PAGES > pcp->slice.nr_pages ||
+	if (index % RUN_PAGES || index + RUN_PAGES > slice->nr_pages ||
 	    !slots_adjacent_run(pages))
 		return false;
 	/* Four counts at a time.  Acquire: as in page_drop(). */
-	extra = (const uint64_t *)(const void *)&pcp->extra[index];
-	return !(os_load_acquire(&extra[0]) | os_load_acquire(&extra[1]) |
-		 os_load_acquire(&extra[2]) | os_load_acquire(&extra[3]));
+	counts = (const uint64_t *)(const void *)&extra[index];
+	return !(os_load_acquire(&counts[0]) | os_load_acquire(&counts[1]) |
+		 os_load_acquire(&counts[2]) | os_load_acquire(&counts[3]));
 }
 
 /*
  * Drops a reference on the page of a slot, clears it, keeps the page if it is
- * free.  True when it was left alone: of another node, or no page.
+ * free.  True when it was left alone: of another node, or no page.  @slice and
+ * @extra: the caller's copies of the cache's, which a store to a slot does not
+ * make the compiler load again.
  */
 SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
+				  const struct arena *slice, uint16_t *extra,
 				  void **slot, unsigned int *nr_singles)
 {
 	void *page = *slot;
-	uint64_t index = arena_index(&pcp->slice, page);
+	uint64_t index = arena_index(slice, page);
 
-	if (rpcbuf_unlikely(index >= pcp->slice.nr_pages))
+	if (rpcbuf_unlikely(index >= slice->nr_pages))
 		return page != NULL;
 	*slot = NULL;
 	/* Acquire: pairs with the release in page_drop_shared(). */
-	if (rpcbuf_unlikely(os_load_acquire(&pcp->extra[index]) != 0)) {
+	if (rpcbuf_unlikely(os_load_acquire(&extra[index]) != 0)) {
 		if (!page_drop_shared(mm, arena_index(&mm->arena, page)))
 			return false;
 	} else {
@@ -145,10 +153,13 @@ SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 				   void **pages, unsigned int nr)
 {
 	unsigned int nr_singles = pcp->nr_singles, i;
+	const struct arena slice = pcp->slice;
+	uint16_t *extra = pcp->extra;
 	bool left = false;
 
 	for (i = 0; i < nr; i++)
-		left |= pcp_push_single(mm, pcp, pages + i, &nr_singles);
+		left |= pcp_push_single(mm, pcp, &slice, extra, pages + i,
+					&nr_singles);
 	os_store(&pcp->nr_singles, nr_singles);
 	return left;
 }
@@ -158,22 +169,25 @@ SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 			   unsigned int nr)
 {
 	unsigned int nr_singles = pcp->nr_singles, nr_runs = pcp->nr_runs;
+	const struct arena slice = pcp->slice;
+	uint16_t *extra = pcp->extra;
 	unsigned int i = 0;
 	bool left = false;
 
 	while (nr - i >= RUN_PAGES) {
-		if (pcp_is_run(pcp, pages + i)) {
+		if (pcp_is_run(&slice, extra, pages + i)) {
 			page_mark_run_free(mm, pages + i);
 			pcp->runs[nr_runs++] = pages[i];
 			slots_clear_run(pages + i);
 			i += RUN_PAGES;
 		} else {
-			left |= pcp_push_single(mm, pcp, pages + i++,
-						&nr_singles);
+			left |= pcp_push_single(mm, pcp, &slice, extra,
+						pages + i++, &nr_singles);
 		}
 	}
 	for (; i < nr; i++)
-		left |= pcp_push_single(mm, pcp, pages + i, &nr_singles);
+		left |= pcp_push_single(mm, pcp, &slice, extra, pages + i,
+					&nr_singles);
 	os_store(&pcp->nr_runs, nr_runs);
 	os_store(&pcp->nr_singles, nr_singles);
 	return left;

@@ -24,8 +24,14 @@ typedef uint64_t slots_quad
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a slot is 64 bits");
 
+#ifdef __AVX__
+typedef long long slots_test __attribute__((vector_size(32)));
+#define slots_quad_any(quad) \
+	(!__builtin_ia32_ptestz256((slots_test)(quad), (slots_test)(quad)))
+#else
 #define slots_quad_any(quad) \
 	(((quad)[0] | (quad)[1] | (quad)[2] | (quad)[3]) != 0)
+#endif
 
 /* The addresses of the first quad of a run, and what to add for the next. */
 #define slots_first_quad(run)                                          \
@@ -36,31 +42,79 @@ _Static_assert(sizeof(void *) == sizeof(uint64_t), "a slot is 64 bits");
 	}
 #define SLOTS_QUAD_STEP (SLOTS_QUAD * RPCBUF_PAGE_SIZE)
 
+/* Two slots: a register of SSE2 or NEON. */
+typedef uint64_t slots_pair
+	__attribute__((vector_size(16), aligned(8), may_alias));
+#define SLOTS_PAIR 2u
+
+/*
+ * Fewer than RUN_PAGES slots, from both ends to beyond the middle rather than in
+ * loops: the branches depend on the power of two alone, while requests differ
+ * in size from one to the next.
+ */
+SLOTS_INLINE bool slots_few_null(void *const *slots, unsigned int nr)
+{
+	const slots_pair *head = (const slots_pair *)(const void *)slots, *tail;
+	slots_pair any;
+
+	if (nr < SLOTS_PAIR)
+		return !nr || !slots[0];
+	tail = (const slots_pair *)(const void *)(slots + nr - SLOTS_PAIR);
+	any = head[0] | tail[0];
+	if (nr > 2 * SLOTS_PAIR)
+		any |= head[1] | tail[-1];
+	if (nr > 4 * SLOTS_PAIR)
+		any |= head[2] | head[3] | tail[-2] | tail[-3];
+	return !(any[0] | any[1]);
+}
+
+SLOTS_INLINE void slots_copy_few(void **to, void *const *from, unsigned int nr)
+{
+	const slots_pair *in = (const slots_pair *)(const void *)from, *in_end;
+	slots_pair *out = (slots_pair *)(void *)to, *out_end;
+
+	if (nr < SLOTS_PAIR) {
+		if (nr)
+			to[0] = from[0];
+		return;
+	}
+	in_end = (const slots_pair *)(const void *)(from + nr - SLOTS_PAIR);
+	out_end = (slots_pair *)(void *)(to + nr - SLOTS_PAIR);
+	out[0] = in[0];
+	out_end[0] = in_end[0];
+	if (nr > 2 * SLOTS_PAIR) {
+		out[1] = in[1];
+		out_end[-1] = in_end[-1];
+	}
+	if (nr > 4 * SLOTS_PAIR) {
+		out[2] = in[2];
+		out[3] = in[3];
+		out_end[-2] = in_end[-2];
+		out_end[-3] = in_end[-3];
+	}
+}
+
 /* True when all of @nr slots are NULL. */
 SLOTS_INLINE bool slots_all_null(void *const *slots, unsigned int nr)
 {
 	const slots_quad *quad = (const slots_quad *)(const void *)slots;
+	unsigned int i, whole = nr - nr % RUN_PAGES;
 	slots_quad any = {0, 0, 0, 0};
-	uintptr_t last = 0;
-	unsigned int i;
 
-	for (i = 0; i + 2 * SLOTS_QUAD <= nr; i += 2 * SLOTS_QUAD, quad += 2)
-		any |= quad[0] | quad[1];
-	for (; i < nr; i++)
-		last |= (uintptr_t)slots[i];
-	return !slots_quad_any(any) && !last;
+	for (i = 0; i < whole; i += RUN_PAGES, quad += RUN_PAGES / SLOTS_QUAD)
+		any |= quad[0] | quad[1] | quad[2] | quad[3];
+	return !slots_quad_any(any) && slots_few_null(slots + i, nr - i);
 }
 
 SLOTS_INLINE void slots_copy(void **to, void *const *from, unsigned int nr)
 {
 	slots_quad *out = (slots_quad *)(void *)to;
 	const slots_quad *in = (const slots_quad *)(const void *)from;
-	unsigned int i;
+	unsigned int i, whole = nr - nr % RUN_PAGES;
 
-	for (i = 0; i + SLOTS_QUAD <= nr; i += SLOTS_QUAD)
+	for (i = 0; i < whole; i += SLOTS_QUAD)
 		*out++ = *in++;
-	for (; i < nr; i++)
-		to[i] = from[i];
+	slots_copy_few(to + i, from + i, nr - i);
 }
 
 /* Writes the addresses of a run's pages to 16 slots. */
