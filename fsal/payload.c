@@ -12,6 +12,7 @@
 
 #include "payload.h"
 #include "rpcbuf/os/bits.h"
+#include "sendq.h"
 
 /* Below, a block of malloc's and a copy are as cheap. */
 #define PAYLOAD_MIN ((size_t)8 << 10)
@@ -43,6 +44,7 @@ static void *payload_malloc(size_t size, const char *file, int line,
 
 static void payload_free(void *block, size_t size)
 {
+	sendq_freed(block);
 	if (!rpcbuf_owns(hook.mm, block))
 		hook.stock_free(block, size);
 }

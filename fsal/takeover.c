@@ -21,6 +21,7 @@
 #include "nfs_init.h"
 #include "payload.h"
 #include "request.h"
+#include "sendq.h"
 #include "stats_file.h"
 #include "takeover.h"
 #include "xdr_pages.h"
@@ -189,6 +190,7 @@ static void *takeover_main(void *arg)
 	pthread_mutex_lock(&takeover.lock);
 	while (!takeover.stopping) {
 		stats_file_write(takeover.engine, takeover.mm);
+		sendq_tick();
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec++;
 		pthread_cond_timedwait(&takeover.change, &takeover.lock,
@@ -241,6 +243,7 @@ static void stop_engine(void)
 	/* Whatever happens to the instance: its code may be unmapped soon. */
 	rpcbuf_maintain_stop(takeover.mm);
 	xprt_unhook();
+	sendq_end();
 	payload_unhook();
 	stats_file_close(takeover.engine, takeover.mm);
 	if (err) {

@@ -21,6 +21,7 @@
 
 #include "abi.h"
 #include "request.h"
+#include "sendq.h"
 #include "xdr_pages.h"
 #include "xprt.h"
 
@@ -41,8 +42,6 @@ static struct {
 
 /* Mark and head of an accepted reply with AUTH_NONE (RFC 5531, section 9). */
 #define REPLY_HEAD 28u
-
-#define SENDING_LOCKS 64
 
 /* The first words of a message; what follows in a call is the RPC version. */
 struct head {
@@ -168,27 +167,18 @@ static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 /* ntirpc's function that writes replies, as SVC_DESTROY() names it. */
 #define WRITER "svc_ioq_write"
 
-/* The reply that this thread hands to ntirpc. */
-static __thread struct {
-	SVCXPRT *xprt;
-	bool lost;
-} sending;
-
 /*
  * In the place of xp_unlink: runs once, when the transport is destroyed.
  * ntirpc's writer does that when a reply cannot be sent, and forgets the
- * reference that the reply held, and the reply.  Without the former the
- * descriptor would never be closed.
+ * reference that the reply held, and the reply, and those that wait behind it.
  */
 static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 			const int line)
 {
 	drop_conn(xprt);
 	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
-	if (strcmp(tag, WRITER) != 0)
-		return;
-	sending.lost = sending.xprt == xprt;
-	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+	if (strcmp(tag, WRITER) == 0)
+		sendq_failed(xprt);
 }
 
 /*
@@ -231,48 +221,29 @@ void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
 
 	(void)reason;
 	SVC_DESTROY(xprt);
-	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+	sendq_bury(xprt);
 }
 
 /* The results of a reply, on their way through the encoder. */
 struct results {
 	xdrproc_t proc;
 	void *where;
-	XDR *xdrs;
 	uint64_t bytes;
+	bool plain; /* encoded into the reply itself: not RPCSEC_GSS */
 };
 
 static bool encode_results(XDR *xdrs, void *arg)
 {
 	struct results *results = arg;
 	u_int before = XDR_GETPOS(xdrs);
-	bool encoded = results->proc(xdrs, results->where);
+	bool encoded;
 
-	results->xdrs = xdrs;
+	if (results->plain)
+		sendq_reply_encodes(xdrs);
+	encoded = results->proc(xdrs, results->where);
+
 	results->bytes = XDR_GETPOS(xdrs) - before;
 	return encoded;
-}
-
-/*
- * One reply of a connection at a time: when the writer gives up, replies that
- * other threads have queued behind the lost one would stay with it.
- * Returns true when this one is lost.
- */
-static bool send_reply(struct svc_req *req, enum xprt_stat *stat)
-{
-	static pthread_mutex_t locks[SENDING_LOCKS] = {
-		[0 ... SENDING_LOCKS - 1] = PTHREAD_MUTEX_INITIALIZER
-	};
-	pthread_mutex_t *lock =
-		&locks[(uintptr_t)req->rq_xprt / 1024 % SENDING_LOCKS];
-
-	pthread_mutex_lock(lock);
-	sending.xprt = req->rq_xprt;
-	sending.lost = false;
-	*stat = hook.stock_connected.xp_reply(req);
-	sending.xprt = NULL;
-	pthread_mutex_unlock(lock);
-	return sending.lost;
 }
 
 /*
@@ -284,21 +255,19 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	struct accepted_reply *reply = &req->rq_msg.rm_reply.rp_acpt;
 	struct results results = { .bytes = 0 };
 	struct xdr_pages *pages = xdr_pages_of(req->rq_xdrs);
-	/* Sealed results are encoded into a stream of their own first. */
-	bool gss = req->rq_msg.cb_cred.oa_flavor == RPCSEC_GSS;
 	enum xprt_stat stat;
 
 	if (!pages || req->rq_msg.rm_reply.rp_stat != MSG_ACCEPTED ||
-	    reply->ar_stat != SUCCESS) {
-		send_reply(req, &stat);
-		return stat;
-	}
+	    reply->ar_stat != SUCCESS)
+		return hook.stock_connected.xp_reply(req);
 	results.proc = reply->ar_results.proc;
 	results.where = reply->ar_results.where;
 	reply->ar_results.proc = (xdrproc_t)encode_results;
 	reply->ar_results.where = (void *)&results;
-	if (send_reply(req, &stat) && !gss && results.xdrs)
-		XDR_DESTROY(results.xdrs);
+	results.plain = req->rq_msg.cb_cred.oa_flavor != RPCSEC_GSS;
+	sendq_reply_begin();
+	stat = hook.stock_connected.xp_reply(req);
+	sendq_reply_end(req->rq_xprt);
 	reply->ar_results.proc = results.proc;
 	reply->ar_results.where = results.where;
 	if (xprt_unsent(req->rq_xprt))
@@ -350,7 +319,7 @@ static void close_pair(const struct pair *pair)
 
 /* The table of @xprt, which was made for that and goes away, with its socket:
  * ntirpc closes it, because it was made with the flag for that. */
-static struct xp_ops *table_of(SVCXPRT *xprt, int *fd)
+static struct xp_ops *table_of(SVCXPRT *xprt, int *fd, bool connected)
 {
 	struct xp_ops *ops;
 
@@ -358,6 +327,9 @@ static struct xp_ops *table_of(SVCXPRT *xprt, int *fd)
 		return NULL;
 	*fd = -1;
 	ops = xprt->xp_ops;
+	if (connected && !sendq_find(xprt))
+		LogWarn(COMPONENT_INIT,
+			"RPCBUF: what clients leave unread when they reset a connection cannot be freed");
 	SVC_DESTROY(xprt);
 	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 	return ops;
@@ -373,10 +345,10 @@ static int find_tables(void)
 	if (!err) {
 		hook.connected = table_of(svc_fd_ncreatef(pair.accepted, 0, 0,
 							  flags),
-					  &pair.accepted);
+					  &pair.accepted, true);
 		hook.listening = table_of(svc_vc_ncreatef(pair.listening, 0, 0,
 							  flags),
-					  &pair.listening);
+					  &pair.listening, false);
 	}
 	close_pair(&pair);
 	if (!err && (!hook.connected || !hook.listening ||
