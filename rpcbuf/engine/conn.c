@@ -34,7 +34,6 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	conn->data = data;
 	conn->place = CONN_ADOPTED;
 	conn->outgoing = outgoing;
-	conn->expected = 1;
 	conn->progress_ns = os_now();
 	conn->refs = 2; /* the engine's and the adapter's */
 	rpcbuf_stream_init(&conn->stream, loop->engine->mm, NULL, 0);

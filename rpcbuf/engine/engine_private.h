@@ -91,7 +91,6 @@ struct rpcbuf_conn {
 	int fd;
 	enum conn_place place;
 	enum rpcbuf_close_reason reason; /* of a conn in CONN_ENDING */
-	uint32_t expected; /* bytes from which on the socket is readable */
 	bool readable;	/* bytes, or the end, may be in the socket */
 	bool watched;	/* epoll's: it is registered there */
 	bool outgoing;

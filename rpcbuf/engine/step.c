@@ -15,18 +15,15 @@
 #include "rpcbuf/os/os.h"
 
 #define IOV_MAX_RECEIVE 64
-/* Of a record of which that much is missing, so much is waited for. */
-#define EXPECT_LEAST	(64u << 10)
-#define EXPECT_MOST	(1u << 20)
 /* A call with a payload whose copy would cost. */
-#define LARGE_CALL	(8u << 10)
+#define LARGE_CALL (8u << 10)
 /* So many small ones in a row, and no large one is expected. */
-#define SMALL_CALLS	64
+#define SMALL_CALLS 64
 /* Most that is copied to let the rest of a large call lie in a run. */
-#define MOVED_PAGES	64
+#define MOVED_PAGES 64
 /* A stream of so many pages counts as held at once, a shorter one only when
  * its connection comes to rest. */
-#define HELD_AT_ONCE	8
+#define HELD_AT_ONCE 8
 
 /* A connection that leaves the ready list for now. */
 static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
@@ -35,27 +32,10 @@ static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
 	conn_rest(conn);
 }
 
-/* The socket is quiet until so many bytes of the record under way are there:
- * waking up for each segment of a long one costs more than receiving it. */
-static void expect(struct rpcbuf_conn *conn, uint32_t rest)
-{
-	uint32_t bytes = 1;
-
-	if (rest >= EXPECT_LEAST)
-		bytes = rpcbuf_min(rest, EXPECT_MOST);
-	if (bytes != conn->expected &&
-	    setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes,
-		       sizeof(bytes)) == 0)
-		conn->expected = bytes;
-}
-
 /* All that has come was looked at.  A peer that sends bit by bit is ready
  * whenever the loop looks for the slow ones, so it is looked at here. */
 static void await_bytes(struct rpcbuf_conn *conn)
 {
-	expect(conn, rpcbuf_stream_empty(&conn->stream)
-			     ? 0
-			     : rpcbuf_stream_wanted(&conn->stream));
 	conn_rest(conn);
 	loop_watch(conn);
 	if (conn->record_ns)
@@ -155,7 +135,7 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 static ssize_t receive_now(const struct rpcbuf_conn *conn, struct iovec *iov,
 			   unsigned int nr_iov)
 {
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = nr_iov};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = nr_iov };
 	ssize_t n;
 
 	do {
@@ -245,12 +225,14 @@ static size_t receive_size(const struct rpcbuf_conn *conn,
 	size_t first = call_size(conn);
 	size_t most = rpcbuf_max(first, conn->loop->engine->options.read_ahead);
 
-	most = rpcbuf_min(most, rpcbuf_rqst_populated(rqst) * RPCBUF_PAGE_SIZE);
+	most = rpcbuf_min(most,
+			  rpcbuf_rqst_populated(rqst) * RPCBUF_PAGE_SIZE);
 	if (conn->small_calls < SMALL_CALLS && !first)
 		return RPCBUF_PAGE_SIZE;
 	if (conn->last_length < LARGE_CALL || first >= most)
 		return most;
-	return first + (most - first) / conn->last_length * conn->last_length;
+	return first +
+	       (most - first) / conn->last_length * conn->last_length;
 }
 
 static void receive(struct loop *loop, struct rpcbuf_conn *conn)
@@ -278,7 +260,8 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		return;
 	}
 	most = rpcbuf_min(most, receive_size(conn, rqst));
-	nr = rpcbuf_stream_iov(&conn->stream, rqst, most, iov, IOV_MAX_RECEIVE);
+	nr = rpcbuf_stream_iov(&conn->stream, rqst, most, iov,
+			       IOV_MAX_RECEIVE);
 	stat_add(loop->stats.receives, 1);
 	n = receive_now(conn, iov, nr);
 	if (n > 0)
