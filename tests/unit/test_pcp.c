@@ -3,8 +3,10 @@
  * Goal: caches give back what was released last, keep runs and single pages
  * apart, stay within their limits, and never keep a page from who needs it.
  * Method: pin the thread to one CPU and look into the caches; release on one
- * CPU and take on another; budgets from 16 pages up.
+ * CPU and take on another; budgets from 16 pages up; a thousand threads that
+ * come and go.
  */
+#include <pthread.h>
 #include <sched.h>
 
 #include "mm_util.h"
@@ -351,6 +353,50 @@ START_TEST(scattered_zone)
 }
 END_TEST
 
+#define THREADS	     1000u
+#define THREADS_TURN 20u
+
+/* Leaves single pages and runs in the cache of whatever CPU it is on. */
+static void *short_life(void *arg)
+{
+	uint64_t seed = (uintptr_t)arg * 2654435761u | 1;
+	void *pages[300] = {NULL};
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		unsigned int nr = test_below(&seed, 300) + 1;
+
+		rpcbuf_alloc_bulk_array(mm, 0, i & 1 ? nr : nr % 8, pages);
+		rpcbuf_free_bulk_array(mm, 300, pages);
+	}
+	return NULL;
+}
+
+/* Whoever is short of pages afterwards gets each of them. */
+START_TEST(threads_leave_nothing)
+{
+	void **all = calloc(8192, sizeof(*all));
+	pthread_t threads[THREADS_TURN];
+	uintptr_t started, i;
+
+	mm = test_create(8192);
+	for (started = 0; started < THREADS; started += THREADS_TURN) {
+		for (i = 0; i < THREADS_TURN; i++)
+			require(!pthread_create(&threads[i], NULL, short_life,
+						(void *)(started + i)));
+		for (i = 0; i < THREADS_TURN; i++)
+			pthread_join(threads[i], NULL);
+	}
+	ck_assert_uint_gt(cached(), 0);
+	for (i = 0; i < 8192; i++)
+		require((all[i] = rpcbuf_alloc_page(mm, 0)) != NULL);
+	ck_assert_uint_eq(cached(), 0);
+	rpcbuf_free_bulk_array(mm, 8192, all);
+	test_destroy(mm);
+	free(all);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("pcp");
@@ -369,6 +415,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, idle_cpus_are_drained);
 	tcase_add_test(tcase, depot_carries_runs);
 	tcase_add_test(tcase, scattered_zone);
+	tcase_add_test(tcase, threads_leave_nothing);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
 }
