@@ -101,6 +101,12 @@ static void bury(SVCXPRT *xprt, bool later)
 	pthread_mutex_unlock(&sendq.lock);
 }
 
+bool sendq_waits(SVCXPRT *xprt)
+{
+	return sendq.offset &&
+	       __atomic_load_n(&queue_of(xprt)->qh.tqh_first, __ATOMIC_RELAXED);
+}
+
 void sendq_reply_begin(void)
 {
 	sending.reply = NULL;

@@ -31,6 +31,9 @@ void sendq_freed(const void *block);
  */
 void sendq_failed(SVCXPRT *xprt);
 
+/* True while replies wait in the queue, or one is on its way out of it. */
+bool sendq_waits(SVCXPRT *xprt);
+
 /* Takes over the caller's reference on @xprt, which was destroyed and which no
  * call in flight belongs to: drops it when nothing can be sending any more,
  * and what waits with it. */

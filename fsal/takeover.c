@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "listener.h"
 #include "nfs_init.h"
 #include "payload.h"
 #include "request.h"
@@ -178,6 +179,24 @@ static void take_over(void)
 			 HEADER_PAGES * (uint32_t)RPCBUF_PAGE_SIZE);
 }
 
+/* What is done from time to time; returns when to do it again. */
+static struct timespec upkeep(void)
+{
+	static time_t last;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != last) {
+		last = now.tv_sec;
+		stats_file_write(takeover.engine, takeover.mm);
+		sendq_tick();
+	}
+	now.tv_nsec += (listener_tick() ? LISTENER_MS : 1000) * 1000000L;
+	now.tv_sec += now.tv_nsec / 1000000000L;
+	now.tv_nsec %= 1000000000L;
+	return now;
+}
+
 static void *takeover_main(void *arg)
 {
 	struct timespec until;
@@ -189,12 +208,12 @@ static void *takeover_main(void *arg)
 	take_over();
 	pthread_mutex_lock(&takeover.lock);
 	while (!takeover.stopping) {
-		stats_file_write(takeover.engine, takeover.mm);
-		sendq_tick();
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec++;
-		pthread_cond_timedwait(&takeover.change, &takeover.lock,
-				       &until);
+		pthread_mutex_unlock(&takeover.lock);
+		until = upkeep();
+		pthread_mutex_lock(&takeover.lock);
+		if (!takeover.stopping)
+			pthread_cond_timedwait(&takeover.change, &takeover.lock,
+					       &until);
 	}
 	pthread_mutex_unlock(&takeover.lock);
 	return NULL;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "listener.h"
 #include "request.h"
 #include "sendq.h"
 #include "xdr_pages.h"
@@ -207,12 +208,15 @@ static void listener_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 	stock(xprt, flags, tag, line);
 }
 
-/* A duplicate of the descriptor exists exactly while replies are queued. */
+/* A duplicate of the descriptor exists while replies are queued, unless none
+ * could be had: these are not sent, and the connection ends as one whose peer
+ * does not read. */
 bool xprt_unsent(void *conn_data)
 {
-	const SVCXPRT *xprt = conn_data;
+	SVCXPRT *xprt = conn_data;
 
-	return __atomic_load_n(&xprt->xp_fd_send, __ATOMIC_RELAXED) != -1;
+	return __atomic_load_n(&xprt->xp_fd_send, __ATOMIC_RELAXED) != -1 ||
+	       sendq_waits(xprt);
 }
 
 void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
@@ -372,7 +376,9 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 	hook.listeners_gone = listeners_gone;
 	hook.stock_connected = *hook.connected;
 	hook.stock_listening = *hook.listening;
+	listener_init(hook.stock_listening.xp_recv);
 	set(&hook.listening->xp_unlink, listener_unlink);
+	set(&hook.listening->xp_recv, listener_recv);
 	set(&hook.connected->xp_checksum, request_checksum);
 	set(&hook.connected->xp_reply, xprt_reply);
 	set(&hook.connected->xp_unlink, xprt_unlink);
@@ -389,5 +395,7 @@ void xprt_unhook(void)
 	set(&hook.connected->xp_unlink, hook.stock_connected.xp_unlink);
 	set(&hook.connected->xp_reply, hook.stock_connected.xp_reply);
 	set(&hook.connected->xp_checksum, hook.stock_connected.xp_checksum);
+	set(&hook.listening->xp_recv, hook.stock_listening.xp_recv);
 	set(&hook.listening->xp_unlink, hook.stock_listening.xp_unlink);
+	listener_end();
 }

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Listeners that wait for descriptors.  ntirpc arms a listener once per event,
+ * and its own function arms it again when it has accepted: until then nothing
+ * is reported, so nothing spins.
+ *
+ * Some descriptors are kept in reserve: another thread may take the last one
+ * between our look and ntirpc's accept(), which would not come back then.
+ * listener_tick() sees that, and gives one up.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "listener.h"
+
+#define LISTENERS_MAX 32
+#define RESERVE	      4
+/* That must be free before one is taken. */
+#define FREE_LEAST 4
+/* Looks after which an accept() that has not returned is stuck. */
+#define STUCK_TICKS 2
+
+static struct {
+	pthread_mutex_t lock; /* all of it, but for `accepting` */
+	enum xprt_stat (*stock)(SVCXPRT *xprt);
+	SVCXPRT *waiting[LISTENERS_MAX];
+	unsigned int nr_waiting;
+	int reserve[RESERVE];
+	unsigned int nr_reserve;
+	unsigned int accepting; /* threads; atomic */
+	unsigned int stuck;	/* ticks in a row */
+	bool said;
+} listeners = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int any_descriptor(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void fill_reserve(void)
+{
+	while (listeners.nr_reserve < RESERVE) {
+		int fd = any_descriptor();
+
+		if (fd < 0)
+			return;
+		listeners.reserve[listeners.nr_reserve++] = fd;
+	}
+}
+
+/* With the lock held. */
+static bool descriptors_left(void)
+{
+	int fds[FREE_LEAST];
+	unsigned int nr = 0;
+
+	fill_reserve();
+	while (nr < FREE_LEAST && (fds[nr] = any_descriptor()) >= 0)
+		nr++;
+	for (unsigned int i = 0; i < nr; i++)
+		close(fds[i]);
+	return nr == FREE_LEAST;
+}
+
+void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt))
+{
+	pthread_mutex_lock(&listeners.lock);
+	listeners.stock = stock;
+	fill_reserve();
+	pthread_mutex_unlock(&listeners.lock);
+}
+
+static enum xprt_stat accept_one(SVCXPRT *xprt)
+{
+	enum xprt_stat stat;
+
+	__atomic_fetch_add(&listeners.accepting, 1, __ATOMIC_RELAXED);
+	stat = listeners.stock(xprt);
+	__atomic_fetch_sub(&listeners.accepting, 1, __ATOMIC_RELAXED);
+	return stat;
+}
+
+enum xprt_stat listener_recv(SVCXPRT *xprt)
+{
+	bool waits, say;
+
+	pthread_mutex_lock(&listeners.lock);
+	waits = !descriptors_left() && listeners.nr_waiting < LISTENERS_MAX;
+	say = waits && !listeners.said;
+	if (waits) {
+		SVC_REF(xprt, SVC_REF_FLAG_NONE);
+		listeners.waiting[listeners.nr_waiting++] = xprt;
+		listeners.said = true;
+	}
+	pthread_mutex_unlock(&listeners.lock);
+	if (say)
+		LogWarn(COMPONENT_DISPATCH,
+			"RPCBUF: not accepting connections for now: no descriptor is free");
+	return waits ? SVC_STAT(xprt) : accept_one(xprt);
+}
+
+/* A listener that somebody has connected to, or that is gone. */
+static SVCXPRT *take_waiting(void)
+{
+	for (unsigned int i = 0; i < listeners.nr_waiting; i++) {
+		SVCXPRT *xprt = listeners.waiting[i];
+		struct pollfd pfd = { .fd = xprt->xp_fd, .events = POLLIN };
+
+		if (!(xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED) &&
+		    poll(&pfd, 1, 0) <= 0)
+			continue;
+		listeners.waiting[i] =
+			listeners.waiting[--listeners.nr_waiting];
+		return xprt;
+	}
+	return NULL;
+}
+
+/* With the lock held. */
+static void help_stuck(void)
+{
+	if (!__atomic_load_n(&listeners.accepting, __ATOMIC_RELAXED))
+		listeners.stuck = 0;
+	else if (++listeners.stuck >= STUCK_TICKS && listeners.nr_reserve)
+		close(listeners.reserve[--listeners.nr_reserve]);
+}
+
+bool listener_tick(void)
+{
+	SVCXPRT *xprt = NULL;
+	bool waiting;
+
+	do {
+		pthread_mutex_lock(&listeners.lock);
+		help_stuck();
+		xprt = listeners.nr_waiting && descriptors_left()
+			       ? take_waiting()
+			       : NULL;
+		waiting = listeners.nr_waiting > 0;
+		listeners.said &= waiting;
+		pthread_mutex_unlock(&listeners.lock);
+		if (!xprt)
+			break;
+		if (!(xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED))
+			accept_one(xprt);
+		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+	} while (true);
+	return waiting ||
+	       __atomic_load_n(&listeners.accepting, __ATOMIC_RELAXED);
+}
+
+void listener_end(void)
+{
+	pthread_mutex_lock(&listeners.lock);
+	while (listeners.nr_waiting)
+		SVC_RELEASE(listeners.waiting[--listeners.nr_waiting],
+			    SVC_RELEASE_FLAG_NONE);
+	while (listeners.nr_reserve)
+		close(listeners.reserve[--listeners.nr_reserve]);
+	pthread_mutex_unlock(&listeners.lock);
+}
