@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: connections that stop in the middle of a mark or of a record block nobody.
-# Method: 250 connections hold 2 of the 4 bytes of a mark, 250 hold half
-# a record, 250 hold a mark alone; beside them clients copy files and make
-# calls. Then the half ones go away, and the server must have let go of them.
+# Method: 400 connections hold 2 of the 4 bytes of a mark, 400 hold half
+# a record, 400 hold a mark alone, and 1000 have made a call and are silent; beside
+# them clients copy files and make calls. Then they go away, and the server must
+# have let go of them.
 source "$(dirname "$0")/lib.sh"
 
-EACH=250
+EACH=400
+SILENT=1000
+S_CORE="RPC_Max_Connections = 10000;"
 
+ulimit -n "$(ulimit -Hn)"
 server_start
 make_file "$T/in" 3000000
 put 3 "$T/in" before
@@ -20,11 +24,14 @@ for bytes in 8000 80000028 80000064000000010000000000000002000186a3; do
 		2>"$T/held.$bytes" &
 	holders+=($!)
 done
+raw --connections "$SILENT" --wait null <"$T/hold" 2>"$T/held.silent" &
+holders+=($!)
 exec 3>"$T/hold"
+wait_for "$SILENT silent connections" test -s "$T/held.silent"
 for bytes in 8000 80000028 80000064000000010000000000000002000186a3; do
 	wait_for "$EACH connections with $bytes" test -s "$T/held.$bytes"
 done
-! with_plugin || wait_stat connections '>=' $((3 * EACH))
+! with_plugin || wait_stat connections '>=' $((3 * EACH + SILENT))
 
 for version in 3 4; do
 	put "$version" "$T/in" "beside.$version"
