@@ -307,8 +307,15 @@ static inline void server_create(enum mode mode,
 	must(svc_reg(server.listener, PROG, VERS, dispatch, NULL));
 }
 
+/* RPCBUF_BACKEND names the engine's back end, which is used or refused. */
 static inline void server_run(void)
 {
+	const char *backend = getenv("RPCBUF_BACKEND");
+
+	if (backend && !strcmp(backend, "epoll"))
+		server.engine.backend = RPCBUF_BACKEND_EPOLL;
+	else if (backend && !strcmp(backend, "io_uring"))
+		server.engine.backend = RPCBUF_BACKEND_URING;
 	must(pthread_create(&server.thread, NULL, serve, NULL) == 0);
 }
 
