@@ -21,6 +21,9 @@
 
 #define SEND_TIMEOUT_MAX 3600u
 #define LOG_LINES 10u
+/* What svc_run() receives into at a time: pages that were used just now are
+ * still in the processor's caches. */
+#define RECEIVE_PAGES 64u
 
 struct home home = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -153,26 +156,41 @@ static void unmake(void)
 	home.mm = NULL;
 }
 
-/* The vector for the longest call must be had now, not with the first call. */
+static unsigned int pages_of(const struct rpcbuf_svc_options *o)
+{
+	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, o->limits.max_length);
+}
+
+/* Pages for the longest call must be there now, not with the first call. */
+static int try_pages(unsigned int nr)
+{
+	struct rpcbuf_rqst *rqst;
+	int err = rpcbuf_rqst_create(&rqst, home.mm, NULL, nr);
+
+	if (err)
+		return err;
+	if (rpcbuf_rqst_try_fill(rqst))
+		err = -ENOMEM;
+	rpcbuf_rqst_destroy(rqst);
+	return err;
+}
+
 static int make(const struct rpcbuf_svc_options *o)
 {
-	unsigned int maxpages =
-		rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, o->limits.max_length);
+	unsigned int maxpages = pages_of(o);
 	int err = make_mm(o);
 
 	if (!err)
 		err = rpcbuf_mempool_create(&home.reserve, home.mm,
 					    REPLY_PAGES);
 	if (!err)
-		err = rpcbuf_rqst_create(&home.rqst, home.mm, NULL, maxpages);
-	if (!err && rpcbuf_rqst_try_fill(home.rqst)) {
-		rpcbuf_rqst_give_up(home.rqst);
-		err = -ENOMEM;
-	}
+		err = try_pages(maxpages);
+	if (!err)
+		err = rpcbuf_rqst_create(&home.rqst, home.mm, NULL,
+					 rpcbuf_min(maxpages, RECEIVE_PAGES));
 	if (!err) {
 		home.pid = getpid();
 		home.options = *o;
-		rpcbuf_rqst_release(home.rqst);
 		return 0;
 	}
 	svc_log(o, RPCBUF_LOG_ERROR,
@@ -196,14 +214,6 @@ int home_get(const struct rpcbuf_svc_options *o)
 		svc_log(o, RPCBUF_LOG_ERROR,
 			"all transports of a process share one instance, and "
 			"there are %u with another one", home.refs);
-		err = -EINVAL;
-	} else if (rpcbuf_rqst_maxpages(home.rqst) <
-		   rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1,
-					o->limits.max_length)) {
-		svc_log(o, RPCBUF_LOG_ERROR,
-			"limits.max_length is %u, more than the vector of the "
-			"first transport takes, %u pages",
-			o->limits.max_length, rpcbuf_rqst_maxpages(home.rqst));
 		err = -EINVAL;
 	}
 	if (!err)

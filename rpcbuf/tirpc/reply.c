@@ -25,6 +25,7 @@
 #define GSS_SLACK 2048u
 #define GSS_MAX ((size_t)64 << 20)
 #define IOV_FEW 64u
+#define LARGE_REPLY ((uint32_t)16 << 10)
 
 struct reply {
 	struct rpcbuf_xdr xdr; /* first: found by it */
@@ -128,7 +129,7 @@ static void skip(struct msghdr *msg, size_t n)
 	}
 }
 
-static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr)
+static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr, bool hold)
 {
 	struct msghdr msg = { .msg_iov = iov };
 	uint64_t until = 0;
@@ -140,7 +141,7 @@ static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr)
 		msg.msg_iovlen = rpcbuf_min(left, (size_t)UIO_MAXIOV);
 		n = sendmsg(conn->xprt.xp_fd, &msg,
 			    MSG_NOSIGNAL | MSG_DONTWAIT |
-				    (left > UIO_MAXIOV ? MSG_MORE : 0));
+				    (left > UIO_MAXIOV || hold ? MSG_MORE : 0));
 		if (n >= 0) {
 			svc_stat_add(reply_bytes, (uint64_t)n);
 			skip(&msg, (size_t)n);
@@ -151,6 +152,17 @@ static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr)
 		}
 	}
 	return true;
+}
+
+/*
+ * More replies follow at once when another call of the connection is at hand
+ * already: the kernel holds a short one back for that, 200 ms at most.  Under
+ * rpcbuf_svc_run() the engine sees to it.
+ */
+static bool more_follow(const struct conn *conn, uint32_t length)
+{
+	return length < LARGE_REPLY && !conn->engine_conn && conn->slots &&
+	       conn->dispatching && rpcbuf_stream_ready(&conn->stream);
 }
 
 /* What is encoded, as one fragment. */
@@ -175,7 +187,7 @@ static bool send_fragment(struct reply *r, bool is_last)
 	value = htonl(length | (is_last ? RPCBUF_MARK_LAST : 0));
 	memcpy(mark, &value, sizeof(value));
 	iov[0] = (struct iovec){ mark, sizeof(value) };
-	sent = send_iov(r->conn, iov, nr + 1);
+	sent = send_iov(r->conn, iov, nr + 1, more_follow(r->conn, length));
 	if (iov != few)
 		free(iov);
 	return sent;

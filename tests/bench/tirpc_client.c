@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The load of tests/bench/tirpc: calls of one kind on many connections, one call
- * at a time on each, by up to four threads that do next to nothing else.
+ * The load of tests/bench/tirpc: calls of one kind on many connections, DEPTH
+ * calls at a time on each, by up to four threads that do next to nothing else:
+ * the calls are sent from a file in memory, which spares the copy on this side.
  * Prints calls per second.
  *
- *	tirpc_client PORT CONNECTIONS PROCEDURE BYTES SECONDS
+ *	tirpc_client PORT CONNECTIONS PROCEDURE BYTES DEPTH SECONDS
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,16 +26,21 @@
 #define PROG 0x20000bf3u
 #define THREADS 4u
 #define HEAD 44u /* mark, call, no credential */
+#define DEPTH_MAX 64u
+#define REPLY_MAX 64u
+/* Shorter calls are sent with a copy. */
+#define FILE_MIN 16384u
 
 enum { NUL, EIGHT, OPAQUE, REFER };
 
 static struct {
 	uint16_t port;
-	unsigned int connections, procedure;
+	unsigned int connections, procedure, depth;
 	uint32_t bytes;
 	double seconds;
-	char *call;
-	size_t call_len;
+	char *call;	 /* depth of them, one behind the other */
+	size_t call_len; /* of all */
+	int file;	 /* the same; -1: they are too short */
 } load;
 
 struct crew {
@@ -61,9 +69,10 @@ static void make_call(void)
 	uint32_t args = load.procedure == NUL	  ? 0
 			: load.procedure == EIGHT ? 8
 						  : 4 + load.bytes;
+	size_t one = HEAD + args;
 	uint32_t *word;
 
-	load.call_len = HEAD + args;
+	load.call_len = one * load.depth;
 	load.call = calloc(1, load.call_len);
 	if (!load.call)
 		die("calloc");
@@ -75,6 +84,15 @@ static void make_call(void)
 	word[6] = htonl(load.procedure);
 	if (load.procedure >= OPAQUE)
 		word[11] = htonl(load.bytes);
+	for (unsigned int i = 1; i < load.depth; i++)
+		memcpy(load.call + i * one, load.call, one);
+	load.file = -1;
+	if (load.call_len < FILE_MIN)
+		return;
+	load.file = memfd_create("calls", MFD_CLOEXEC);
+	if (load.file < 0 || write(load.file, load.call, load.call_len) !=
+				     (ssize_t)load.call_len)
+		die("memfd_create");
 }
 
 static int connected(void)
@@ -90,13 +108,17 @@ static int connected(void)
 	return fd;
 }
 
-static void send_call(int fd)
+static void send_calls(int fd)
 {
 	size_t sent = 0;
 
 	while (sent < load.call_len) {
-		ssize_t n = send(fd, load.call + sent, load.call_len - sent,
-				 MSG_NOSIGNAL);
+		off_t from = (off_t)sent;
+		ssize_t n = load.file < 0
+				    ? send(fd, load.call + sent,
+					   load.call_len - sent, MSG_NOSIGNAL)
+				    : sendfile(fd, load.file, &from,
+					       load.call_len - sent);
 
 		if (n < 0)
 			die("send");
@@ -104,26 +126,27 @@ static void send_call(int fd)
 	}
 }
 
-/* Replies are short and come in one piece or, from a slow machine, in more. */
-static void receive_reply(int fd)
+/* The replies to one send: short ones, all of a length. */
+static void receive_replies(int fd)
 {
-	char reply[256];
-	size_t got = 0, len = 4;
+	char replies[REPLY_MAX * DEPTH_MAX];
+	size_t got = 0, len = sizeof(replies);
+	uint32_t mark;
 
 	while (got < len) {
-		ssize_t n = recv(fd, reply + got, sizeof(reply) - got, 0);
+		ssize_t n = recv(fd, replies + got, sizeof(replies) - got, 0);
 
 		if (n <= 0)
 			die("recv");
 		got += (size_t)n;
-		if (got >= 4) {
-			uint32_t mark;
-
-			memcpy(&mark, reply, 4);
-			len = 4 + (ntohl(mark) & 0x7fffffff);
-		}
+		if (got < sizeof(mark))
+			continue;
+		memcpy(&mark, replies, sizeof(mark));
+		len = (4 + (ntohl(mark) & 0x7fffffff)) * load.depth;
+		if (len > sizeof(replies))
+			break;
 	}
-	if (got != len || len < 28 || reply[24] || reply[27]) {
+	if (got != len || len < 28 || replies[24] || replies[27]) {
 		fprintf(stderr, "tirpc_client: not the reply to a call\n");
 		exit(1);
 	}
@@ -135,10 +158,10 @@ static void run_one(struct crew *crew, int fd)
 
 	do {
 		for (int i = 0; i < 16; i++) {
-			send_call(fd);
-			receive_reply(fd);
+			send_calls(fd);
+			receive_replies(fd);
 		}
-		crew->calls += 16;
+		crew->calls += 16 * load.depth;
 		end = now();
 	} while (end - begin < load.seconds);
 	crew->seconds = end - begin;
@@ -159,17 +182,17 @@ static void run_many(struct crew *crew, const int *fds)
 	}
 	begin = now();
 	for (unsigned int i = 0; i < crew->connections; i++)
-		send_call(fds[i]);
+		send_calls(fds[i]);
 	do {
 		int nr = epoll_wait(epoll, events, 64, 10000);
 
 		if (nr <= 0)
 			die("no reply");
 		for (int i = 0; i < nr; i++) {
-			receive_reply(events[i].data.fd);
-			send_call(events[i].data.fd);
+			receive_replies(events[i].data.fd);
+			send_calls(events[i].data.fd);
 		}
-		crew->calls += (uint64_t)nr;
+		crew->calls += (uint64_t)nr * load.depth;
 		end = now();
 	} while (end - begin < load.seconds);
 	crew->seconds = end - begin;
@@ -198,16 +221,22 @@ int main(int argc, char **argv)
 	unsigned int nr;
 	double rate = 0;
 
-	if (argc != 6) {
+	if (argc != 7) {
 		fprintf(stderr, "usage: tirpc_client PORT CONNECTIONS "
-				"PROCEDURE BYTES SECONDS\n");
+				"PROCEDURE BYTES DEPTH SECONDS\n");
 		return 64;
 	}
 	load.port = (uint16_t)atoi(argv[1]);
 	load.connections = (unsigned int)atoi(argv[2]);
 	load.procedure = (unsigned int)atoi(argv[3]);
 	load.bytes = (uint32_t)strtoul(argv[4], NULL, 10) & ~3u;
-	load.seconds = atof(argv[5]);
+	load.depth = (unsigned int)atoi(argv[5]);
+	load.seconds = atof(argv[6]);
+	if (!load.depth || load.depth > DEPTH_MAX) {
+		fprintf(stderr, "tirpc_client: %u calls at a time, must be "
+				"1 to %u\n", load.depth, DEPTH_MAX);
+		return 64;
+	}
 	make_call();
 	nr = load.connections < THREADS ? load.connections : THREADS;
 	for (unsigned int i = 0; i < nr; i++) {
