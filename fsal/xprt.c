@@ -193,6 +193,10 @@ static void xprt_destroy(SVCXPRT *xprt, u_int flags, const char *tag,
 	if (xprt->xp_fd_send != -1)
 		close(xprt->xp_fd_send);
 	xprt->xp_fd_send = -1;
+	/* The ring of a thread that sits in a call may hold the socket as well:
+	 * closing it alone would not tell the peer. */
+	if (xprt->xp_flags & SVC_XPRT_FLAG_CLOSE)
+		shutdown(xprt->xp_fd, SHUT_RDWR);
 	hook.stock_connected.xp_destroy(xprt, flags, tag, line);
 }
 

@@ -10,7 +10,7 @@
 #include "rpcbuf/engine/ring.h"
 
 #define SQ_ENTRIES 128u
-#define CQ_ENTRIES 1024u /* more are kept by the kernel until there is room */
+#define CQ_ENTRIES 4096u /* more are kept by the kernel until there is room */
 #define ARMS_FIRST 64u
 /* A request that is about another one; its own result is of no interest. */
 #define NO_ARM	   UINT64_MAX
