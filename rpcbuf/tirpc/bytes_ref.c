@@ -12,7 +12,7 @@
 /* Copying fewer is cheaper than another entry of a vector. */
 #define ATTACH_MIN 1024u
 /* A length is a claim: memory grows with what arrives. */
-#define COPY_STEP ((uint32_t)64 << 10)
+#define COPY_STEP  ((uint32_t)64 << 10)
 
 static bool_t decode_copy(XDR *xdrs, rpcbuf_bytes_ref *ref, uint32_t len)
 {
@@ -46,7 +46,7 @@ static bool_t decode(XDR *xdrs, rpcbuf_bytes_ref *ref)
 	char pad[BYTES_PER_XDR_UNIT];
 	uint32_t len;
 
-	*ref = (rpcbuf_bytes_ref){ 0 };
+	*ref = (rpcbuf_bytes_ref){0};
 	if (!xdr_u_int(xdrs, &len))
 		return FALSE;
 	if (!xdr_is_read(xdrs)) {
@@ -62,7 +62,7 @@ static bool_t decode(XDR *xdrs, rpcbuf_bytes_ref *ref)
 	if (!padding(len) || XDR_GETBYTES(xdrs, pad, padding(len)))
 		return TRUE;
 	free(ref->owned);
-	*ref = (rpcbuf_bytes_ref){ 0 };
+	*ref = (rpcbuf_bytes_ref){0};
 	return FALSE;
 }
 
@@ -104,7 +104,7 @@ bool_t xdr_rpcbuf_bytes_ref(XDR *xdrs, rpcbuf_bytes_ref *ref)
 		return encode(xdrs, ref);
 	case XDR_FREE:
 		free(ref->owned);
-		*ref = (rpcbuf_bytes_ref){ 0 };
+		*ref = (rpcbuf_bytes_ref){0};
 		return TRUE;
 	}
 	return FALSE;

@@ -108,7 +108,7 @@ static bool_t op_control(SVCXPRT *xprt, const u_int request, void *info)
 	return FALSE;
 }
 
-const struct xp_ops svc_conn_ops = {
+static const struct xp_ops svc_conn_ops = {
 	.xp_recv = op_recv,
 	.xp_stat = op_stat,
 	.xp_getargs = op_getargs,
@@ -117,7 +117,7 @@ const struct xp_ops svc_conn_ops = {
 	.xp_destroy = op_destroy,
 };
 
-static const struct xp_ops2 svc_conn_ops2 = { .xp_control = op_control };
+static const struct xp_ops2 svc_conn_ops2 = {.xp_control = op_control};
 
 static void set_netid(struct conn *conn)
 {
@@ -129,7 +129,8 @@ static void set_netid(struct conn *conn)
 		conn->xprt.xp_netid = strdup(netid);
 }
 
-static struct conn *svc_conn_new(int fd, const struct rpcbuf_svc_options *options)
+static struct conn *svc_conn_new(int fd,
+				 const struct rpcbuf_svc_options *options)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
@@ -211,7 +212,7 @@ static int svc_conn_start(struct conn *conn)
 }
 
 int svc_conn_create(int fd, const struct rpcbuf_svc_options *options,
-		struct conn **created)
+		    struct conn **created)
 {
 	struct conn *conn;
 	int err = home_get(options);

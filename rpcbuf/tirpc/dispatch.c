@@ -32,8 +32,8 @@ static struct {
 	pthread_cond_t freed;
 	unsigned int nr, nr_free;
 	int free[PLACES];
-} places = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	     .freed = PTHREAD_COND_INITIALIZER };
+} places = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	    .freed = PTHREAD_COND_INITIALIZER};
 
 bool dispatch_owns(int fd)
 {
@@ -110,7 +110,8 @@ int dispatch_register(struct conn *conn)
 		return 0;
 	svc_log(&conn->options, RPCBUF_LOG_WARNING,
 		"closing a connection: its descriptor is %d, libtirpc's table "
-		"ends at %d, and none is free below", fd, size);
+		"ends at %d, and none is free below",
+		fd, size);
 	return -EMFILE;
 }
 
@@ -128,8 +129,7 @@ void dispatch_unregister(struct conn *conn)
 }
 
 /* @fd: what libtirpc is to think that the descriptor is. */
-static void put_in_table(struct conn *conn, int fd,
-			 void (*put)(SVCXPRT *xprt))
+static void put_in_table(struct conn *conn, int fd, void (*put)(SVCXPRT *xprt))
 {
 	int real = conn->xprt.xp_fd;
 
@@ -175,7 +175,7 @@ static bool begin_or_queue(struct conn *conn, struct rpcbuf_call *call)
 	begin = !conn->running;
 	conn->running = true;
 	if (!begin) {
-		*pending = (struct pending){ call, NULL };
+		*pending = (struct pending){call, NULL};
 		*conn->end = pending;
 		conn->end = &pending->next;
 	}

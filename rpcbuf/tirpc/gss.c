@@ -29,7 +29,7 @@ static struct {
 	struct list_head conns; /* by conn->link */
 } kept = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.conns = { &kept.conns, &kept.conns },
+	.conns = {&kept.conns, &kept.conns},
 };
 
 /* The second word of the credential is the procedure. */
@@ -63,7 +63,8 @@ static void free_kept(time_t called)
 	struct conn *conn, *tmp;
 
 	pthread_mutex_lock(&kept.lock);
-	list_for_each_entry_safe (conn, tmp, &kept.conns, struct conn, link) {
+	list_for_each_entry_safe(conn, tmp, &kept.conns, struct conn, link)
+	{
 		if (conn->gss_time + WEEDED_S + MARGIN_S >= called)
 			continue;
 		list_del(&conn->link);

@@ -20,14 +20,14 @@
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define SEND_TIMEOUT_MAX 3600u
-#define LOG_LINES 10u
+#define LOG_LINES	 10u
 /* What svc_run() receives into at a time: pages that were used just now are
  * still in the processor's caches. */
-#define RECEIVE_PAGES 64u
+#define RECEIVE_PAGES	 64u
 
 struct home home = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.conns = { &home.conns, &home.conns },
+	.conns = {&home.conns, &home.conns},
 };
 
 static pthread_mutex_t table = PTHREAD_MUTEX_INITIALIZER;
@@ -94,8 +94,8 @@ bool svc_options(const struct rpcbuf_svc_options *given,
 		 struct rpcbuf_svc_options *o)
 {
 	const struct rpcbuf_svc_options init = RPCBUF_SVC_OPTIONS_INIT;
-	const uint32_t max_length =
-		(RPCBUF_RQST_MAXPAGES_MAX - 2) << RPCBUF_PAGE_SHIFT;
+	const uint32_t max_length = (RPCBUF_RQST_MAXPAGES_MAX - 2)
+				    << RPCBUF_PAGE_SHIFT;
 
 	*o = init;
 	if (given && given->size > sizeof(*o)) {
@@ -213,7 +213,8 @@ int home_get(const struct rpcbuf_svc_options *o)
 	} else if (o->mm && o->mm != home.mm) {
 		svc_log(o, RPCBUF_LOG_ERROR,
 			"all transports of a process share one instance, and "
-			"there are %u with another one", home.refs);
+			"there are %u with another one",
+			home.refs);
 		err = -EINVAL;
 	}
 	if (!err)
@@ -244,7 +245,7 @@ static int set_address(struct netbuf *to, const struct sockaddr_storage *from,
 
 int xprt_addresses(SVCXPRT *xprt, bool remote)
 {
-	struct sockaddr_storage ss = { 0 };
+	struct sockaddr_storage ss = {0};
 	socklen_t len = sizeof(ss);
 
 	if (getsockname(xprt->xp_fd, (void *)&ss, &len))

@@ -125,7 +125,7 @@ static const struct xp_ops listener_ops = {
 	.xp_destroy = listener_destroy,
 };
 
-static const struct xp_ops2 listener_ops2 = { .xp_control = listener_control };
+static const struct xp_ops2 listener_ops2 = {.xp_control = listener_control};
 
 static int option_of(int fd, int name)
 {
@@ -172,7 +172,7 @@ static int check_listener(const struct rpcbuf_svc_options *o, int fd)
 /* TCP over IPv4, on any address and a free port, as svctcp_create(). */
 static int any_socket(const struct rpcbuf_svc_options *o)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct sockaddr_in address = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && !bind(fd, (void *)&address, sizeof(address)) &&

@@ -16,10 +16,10 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
-#define READ_AHEAD ((uint32_t)64 << 10)
+#define READ_AHEAD  ((uint32_t)64 << 10)
 #define IOV_RECEIVE 64u
 /* Bytes that one connection gets before others have their turn. */
-#define TURN_BYTES ((size_t)1 << 20)
+#define TURN_BYTES  ((size_t)1 << 20)
 
 /* The arrays for the pages of the stream and of a call. */
 static bool attach_slots(struct conn *conn)
@@ -74,7 +74,8 @@ static struct conn *fullest(void)
 	struct conn *conn, *tmp, *most = NULL;
 
 	pthread_mutex_lock(&home.lock);
-	list_for_each_entry_safe (conn, tmp, &home.conns, struct conn, link) {
+	list_for_each_entry_safe(conn, tmp, &home.conns, struct conn, link)
+	{
 		if (conn->slots && conn->stream.nr_pages &&
 		    (!most || conn->stream.nr_pages > most->stream.nr_pages))
 			most = conn;
@@ -108,10 +109,10 @@ static bool fill(struct conn *conn)
 /* One receive: bytes; 0 when there are none, or no more ever. */
 static size_t receive(struct conn *conn, bool *full)
 {
-	size_t want = rpcbuf_max(rpcbuf_stream_wanted(&conn->stream),
-				 READ_AHEAD);
+	size_t want =
+		rpcbuf_max(rpcbuf_stream_wanted(&conn->stream), READ_AHEAD);
 	struct iovec iov[IOV_RECEIVE];
-	struct msghdr msg = { .msg_iov = iov };
+	struct msghdr msg = {.msg_iov = iov};
 	size_t room = 0;
 	ssize_t n;
 

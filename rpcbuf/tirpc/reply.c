@@ -20,11 +20,11 @@
 #include "rpcbuf/tirpc/reply.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
-#define EXTRA_MAX (REPLY_PAGES_MAX - REPLY_PAGES)
+#define EXTRA_MAX   (REPLY_PAGES_MAX - REPLY_PAGES)
 /* Room for the checksum or the padding that RPCSEC_GSS adds. */
-#define GSS_SLACK 2048u
-#define GSS_MAX ((size_t)64 << 20)
-#define IOV_FEW 64u
+#define GSS_SLACK   2048u
+#define GSS_MAX	    ((size_t)64 << 20)
+#define IOV_FEW	    64u
 #define LARGE_REPLY ((uint32_t)16 << 10)
 
 struct reply {
@@ -44,7 +44,7 @@ static __thread struct reply *mine;
 static struct {
 	pthread_mutex_t lock;
 	struct reply *reply;
-} others = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} others = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct reply *reply_create(void)
 {
@@ -95,7 +95,7 @@ static uint64_t now_ms(void)
 /* Waits until the peer has read something; false: it does not. */
 static bool wait_writable(struct conn *conn, uint64_t *until)
 {
-	struct pollfd pfd = { .fd = conn->xprt.xp_fd, .events = POLLOUT };
+	struct pollfd pfd = {.fd = conn->xprt.xp_fd, .events = POLLOUT};
 	uint64_t now = now_ms();
 
 	if (!*until)
@@ -109,7 +109,8 @@ static bool wait_writable(struct conn *conn, uint64_t *until)
 	svc_stat_add(send_timeouts, 1);
 	svc_log(&conn->options, RPCBUF_LOG_WARNING,
 		"closing a connection whose client does not read: a reply "
-		"was not taken in %u s", conn->options.send_timeout);
+		"was not taken in %u s",
+		conn->options.send_timeout);
 	return false;
 }
 
@@ -131,7 +132,7 @@ static void skip(struct msghdr *msg, size_t n)
 
 static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr, bool hold)
 {
-	struct msghdr msg = { .msg_iov = iov };
+	struct msghdr msg = {.msg_iov = iov};
 	uint64_t until = 0;
 	size_t left = nr;
 
@@ -186,7 +187,7 @@ static bool send_fragment(struct reply *r, bool is_last)
 	}
 	value = htonl(length | (is_last ? RPCBUF_MARK_LAST : 0));
 	memcpy(mark, &value, sizeof(value));
-	iov[0] = (struct iovec){ mark, sizeof(value) };
+	iov[0] = (struct iovec){mark, sizeof(value)};
 	sent = send_iov(r->conn, iov, nr + 1, more_follow(r->conn, length));
 	if (iov != few)
 		free(iov);
@@ -245,8 +246,8 @@ static bool encode_wrapped(struct reply *r, xdrproc_t proc, caddr_t where)
 		xdrmem_create(&xdrs, r->wrapped, (u_int)size, XDR_ENCODE);
 		if (SVCAUTH_WRAP(auth, &xdrs, proc, where)) {
 			length = XDR_GETPOS(&xdrs);
-			return !length || xdr_write_attach(&r->xdr, r->wrapped,
-							   length);
+			return !length ||
+			       xdr_write_attach(&r->xdr, r->wrapped, length);
 		}
 		free(r->wrapped);
 		r->wrapped = NULL;

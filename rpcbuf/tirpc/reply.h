@@ -6,7 +6,7 @@
 #define RPCBUF_TIRPC_REPLY_H
 
 /* Pages that a thread keeps for its replies: rq_respages. */
-#define REPLY_PAGES 16u
+#define REPLY_PAGES	16u
 /* Pages that one reply takes at most at a time; longer ones are sent in
  * fragments, as they are encoded. */
 #define REPLY_PAGES_MAX 272u

@@ -17,7 +17,7 @@
 
 #include "rpcbuf/tirpc/tirpc_private.h"
 
-#define STOP_MS 10000u
+#define STOP_MS	  10000u
 /* Of one connection, which runs one at a time: what waits holds pages. */
 #define CALLS_MAX 8u
 
@@ -79,7 +79,7 @@ static bool watch(struct watched *w)
 		w->room = room;
 	}
 	w->nr = 0;
-	w->fds[w->nr++] = (struct pollfd){ wake_fd, POLLIN, 0 };
+	w->fds[w->nr++] = (struct pollfd){wake_fd, POLLIN, 0};
 	for (int i = 0; i < svc_max_pollfd; i++) {
 		struct pollfd pfd = svc_pollfd[i];
 
@@ -99,7 +99,7 @@ static bool goes_on(void)
 
 static int serve_others(void)
 {
-	struct watched w = { 0 };
+	struct watched w = {0};
 	int err = 0;
 
 	while (goes_on()) {
@@ -129,7 +129,8 @@ static void adopt_all(void)
 	struct list_head failed;
 
 	list_init(&failed);
-	list_for_each_entry_safe (conn, tmp, &home.conns, struct conn, link) {
+	list_for_each_entry_safe(conn, tmp, &home.conns, struct conn, link)
+	{
 		bool clean = !conn->slots || rpcbuf_stream_empty(&conn->stream);
 
 		poll_reset(conn);
@@ -146,7 +147,7 @@ static void adopt_all(void)
 		list_add(&conn->link, &failed);
 	}
 	pthread_mutex_unlock(&home.lock);
-	list_for_each_entry_safe (conn, tmp, &failed, struct conn, link)
+	list_for_each_entry_safe(conn, tmp, &failed, struct conn, link)
 		svc_conn_free(conn);
 	pthread_mutex_lock(&home.lock);
 }
@@ -199,14 +200,15 @@ static void free_all(void)
 
 	list_init(&ended);
 	pthread_mutex_lock(&home.lock);
-	list_for_each_entry_safe (conn, tmp, &home.conns, struct conn, link) {
+	list_for_each_entry_safe(conn, tmp, &home.conns, struct conn, link)
+	{
 		if (!conn->engine_conn)
 			continue;
 		list_del(&conn->link);
 		list_add(&conn->link, &ended);
 	}
 	pthread_mutex_unlock(&home.lock);
-	list_for_each_entry_safe (conn, tmp, &ended, struct conn, link)
+	list_for_each_entry_safe(conn, tmp, &ended, struct conn, link)
 		svc_conn_free(conn);
 }
 
@@ -220,7 +222,8 @@ static int end(void)
 	if (err) {
 		svc_log(&home.options, RPCBUF_LOG_ERROR,
 			"rpcbuf_svc_run: calls are still running after %u s, "
-			"and are left alone", STOP_MS / 1000);
+			"and are left alone",
+			STOP_MS / 1000);
 		return err;
 	}
 	free_all();
@@ -243,7 +246,8 @@ int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
 	if (given && given->size > sizeof(options)) {
 		svc_log(NULL, RPCBUF_LOG_ERROR,
 			"rpcbuf_svc_run: the options are %zu bytes, this "
-			"library knows %zu", given->size, sizeof(options));
+			"library knows %zu",
+			given->size, sizeof(options));
 		return -EINVAL;
 	}
 	if (given)

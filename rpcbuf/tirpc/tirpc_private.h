@@ -59,14 +59,14 @@ struct conn {
 	struct rpcbuf_xdr xdr;
 	bool dispatching;
 	bool dead;	/* atomic: nothing more is received or sent */
-	bool gss_alone;	/* holds the lock of gss.c */
+	bool gss_alone; /* holds the lock of gss.c */
 	bool gss_used;
 	time_t gss_time; /* of the last call with RPCSEC_GSS */
 
 	/* Under svc_run(). */
-	bool hung_up;	/* the end of the stream was seen */
+	bool hung_up; /* the end of the stream was seen */
 	struct rpcbuf_stream stream;
-	void **slots;	/* of the stream, then those of `received` */
+	void **slots; /* of the stream, then those of `received` */
 	struct rpcbuf_message received;
 
 	/* Under rpcbuf_svc_run(). */
@@ -83,13 +83,13 @@ struct home {
 	struct rpcbuf *mm;
 	bool own_mm;
 	pid_t pid;
-	struct rpcbuf_rqst *rqst; /* rq_pages under svc_run() */
-	struct rpcbuf_mempool *reserve; /* for the first pages of replies */
+	struct rpcbuf_rqst *rqst;	   /* rq_pages under svc_run() */
+	struct rpcbuf_mempool *reserve;	   /* for the first pages of replies */
 	struct rpcbuf_svc_options options; /* of the first transport */
 	struct list_head conns;
 	struct rpcbuf_engine *engine; /* while rpcbuf_svc_run() runs */
-	bool running;	/* rpcbuf_svc_run() */
-	bool stopping;	/* atomic: it waits for the engine to stop */
+	bool running;		      /* rpcbuf_svc_run() */
+	bool stopping; /* atomic: it waits for the engine to stop */
 	struct rpcbuf_svc_stats stats; /* atomic */
 };
 extern struct home home;
@@ -119,7 +119,6 @@ int xprt_addresses(SVCXPRT *xprt, bool remote);
 void xprt_free_addresses(SVCXPRT *xprt);
 
 /* conn.c */
-extern const struct xp_ops svc_conn_ops;
 static inline struct conn *svc_conn_of(SVCXPRT *xprt)
 {
 	return (struct conn *)(void *)xprt;
@@ -127,7 +126,7 @@ static inline struct conn *svc_conn_of(SVCXPRT *xprt)
 /* A connection, served by the engine when that runs: 0 or -errno after a
  * sentence; @fd is the caller's then. */
 int svc_conn_create(int fd, const struct rpcbuf_svc_options *options,
-		struct conn **conn);
+		    struct conn **conn);
 void svc_conn_free(struct conn *conn);
 /* The call at hand is over; its message is the caller's to release. */
 void svc_conn_end_call(struct conn *conn);

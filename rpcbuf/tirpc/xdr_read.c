@@ -146,7 +146,7 @@ static unsigned int pieces(const struct rpcbuf_xdr *x, uint32_t len,
 
 		n = rpcbuf_min(n, (size_t)len);
 		if (iov)
-			iov[nr] = (struct iovec){ (void *)at, n };
+			iov[nr] = (struct iovec){(void *)at, n};
 		nr++;
 		rpcbuf_cursor_skip(&cursor, n);
 		len -= (uint32_t)n;

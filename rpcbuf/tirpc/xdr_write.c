@@ -78,7 +78,7 @@ static bool add_segment(struct rpcbuf_xdr *x, void *base, uint32_t length,
 		x->max_segments = max;
 	}
 	x->nr_segments++;
-	*last(x) = (struct rpcbuf_xdr_segment){ base, length, room };
+	*last(x) = (struct rpcbuf_xdr_segment){base, length, room};
 	return true;
 }
 
@@ -260,7 +260,7 @@ unsigned int rpcbuf_xdr_iov(const struct rpcbuf_xdr *x, struct iovec *iov,
 		if (!length)
 			continue;
 		if (nr < max)
-			iov[nr] = (struct iovec){ s->base, length };
+			iov[nr] = (struct iovec){s->base, length};
 		nr++;
 	}
 	return nr;

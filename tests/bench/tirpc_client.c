@@ -23,15 +23,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROG 0x20000bf3u
-#define THREADS 4u
-#define HEAD 44u /* mark, call, no credential */
+#define PROG	  0x20000bf3u
+#define THREADS	  4u
+#define HEAD	  44u /* mark, call, no credential */
 #define DEPTH_MAX 64u
 #define REPLY_MAX 64u
 /* Shorter calls are sent with a copy. */
-#define FILE_MIN 16384u
+#define FILE_MIN  16384u
 
-enum { NUL, EIGHT, OPAQUE, REFER };
+enum {
+	NUL,
+	EIGHT,
+	OPAQUE,
+	REFER
+};
 
 static struct {
 	uint16_t port;
@@ -97,8 +102,8 @@ static void make_call(void)
 
 static int connected(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_port = htons(load.port) };
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(load.port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -174,8 +179,8 @@ static void run_many(struct crew *crew, const int *fds)
 	double begin, end;
 
 	for (unsigned int i = 0; i < crew->connections; i++) {
-		struct epoll_event event = { .events = EPOLLIN,
-					     .data.fd = fds[i] };
+		struct epoll_event event = {.events = EPOLLIN,
+					    .data.fd = fds[i]};
 
 		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &event))
 			die("epoll_ctl");
@@ -217,7 +222,7 @@ static void *run(void *arg)
 
 int main(int argc, char **argv)
 {
-	struct crew crews[THREADS] = { 0 };
+	struct crew crews[THREADS] = {0};
 	unsigned int nr;
 	double rate = 0;
 
@@ -233,8 +238,10 @@ int main(int argc, char **argv)
 	load.depth = (unsigned int)atoi(argv[5]);
 	load.seconds = atof(argv[6]);
 	if (!load.depth || load.depth > DEPTH_MAX) {
-		fprintf(stderr, "tirpc_client: %u calls at a time, must be "
-				"1 to %u\n", load.depth, DEPTH_MAX);
+		fprintf(stderr,
+			"tirpc_client: %u calls at a time, must be "
+			"1 to %u\n",
+			load.depth, DEPTH_MAX);
 		return 64;
 	}
 	make_call();

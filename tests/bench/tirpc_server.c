@@ -15,7 +15,12 @@
 
 #define PROG 0x20000bf3u
 
-enum { NUL, EIGHT, OPAQUE, REFER };
+enum {
+	NUL,
+	EIGHT,
+	OPAQUE,
+	REFER
+};
 
 struct blob {
 	char *data;
@@ -38,8 +43,8 @@ static void serve(SVCXPRT *xprt, void *proc, void *args, u_int *length)
 
 static void dispatch(struct svc_req *req, SVCXPRT *xprt)
 {
-	rpcbuf_bytes_ref ref = { 0 };
-	struct blob blob = { 0 };
+	rpcbuf_bytes_ref ref = {0};
+	struct blob blob = {0};
 	quad_t value;
 
 	switch (req->rq_proc) {
@@ -61,7 +66,7 @@ static void dispatch(struct svc_req *req, SVCXPRT *xprt)
 
 static int listening(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 

@@ -13,14 +13,23 @@
 
 #include <rpcbuf/tirpc.h>
 
-#define PAGES 16u
+#define PAGES	 16u
 #define BODY_MAX 20000u
 #define BLOB_MAX 5000u
-#define OPS_MAX 64u
+#define OPS_MAX	 64u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { INT, HYPER, OPAQUE, STRING, REF, INLINE, SEEK, NR_OPS };
+enum {
+	INT,
+	HYPER,
+	OPAQUE,
+	STRING,
+	REF,
+	INLINE,
+	SEEK,
+	NR_OPS
+};
 
 struct value {
 	int kind;
@@ -53,9 +62,10 @@ static uint32_t lay_record(uint32_t offset, uint8_t cut, const uint8_t *body,
 		if (n == len - done)
 			mark[0] |= 0x80;
 		for (uint32_t i = 0; i < 4 + n; i++, at++)
-			((uint8_t *)pages[at / RPCBUF_PAGE_SIZE])
-				[at % RPCBUF_PAGE_SIZE] =
-					i < 4 ? mark[i] : body[done + i - 4];
+			((uint8_t *)pages[at /
+					  RPCBUF_PAGE_SIZE])[at %
+							     RPCBUF_PAGE_SIZE] =
+				i < 4 ? mark[i] : body[done + i - 4];
 		done += n;
 		++*fragments;
 	} while (!(mark[0] & 0x80));
@@ -79,7 +89,7 @@ static bool_t code_inline(XDR *xdrs, struct value *v)
 
 static bool_t code_ref(XDR *xdrs, struct value *v)
 {
-	rpcbuf_bytes_ref ref = { .data = v->bytes, .length = v->length };
+	rpcbuf_bytes_ref ref = {.data = v->bytes, .length = v->length};
 	bool_t ok = xdr_rpcbuf_bytes_ref(xdrs, &ref);
 
 	if (xdrs->x_op == XDR_ENCODE || !ok)
@@ -146,8 +156,7 @@ static void run(const uint8_t *ops, size_t nr_ops, const uint8_t *body,
 		out_pages[i] = out[i];
 	xdrmem_create(&mem, (char *)(uintptr_t)body, len, XDR_DECODE);
 	xdr_rpcbuf_message_create(&xdrs, &x, message);
-	xdrmem_create(&mem_out, (char *)expected, sizeof(expected),
-		      XDR_ENCODE);
+	xdrmem_create(&mem_out, (char *)expected, sizeof(expected), XDR_ENCODE);
 	xdr_rpcbuf_create(&out_xdrs, &y, out_pages, message->offset,
 			  sizeof(out) - RPCBUF_PAGE_SIZE, XDR_ENCODE);
 	for (size_t i = 0; i < nr_ops && i < OPS_MAX; i++) {
@@ -182,7 +191,7 @@ static void run(const uint8_t *ops, size_t nr_ops, const uint8_t *body,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct rpcbuf_message message = { .pages = pages, .nr_pages = PAGES };
+	struct rpcbuf_message message = {.pages = pages, .nr_pages = PAGES};
 	size_t nr_ops;
 	uint8_t cut;
 

@@ -64,9 +64,8 @@ START_TEST(cut_anywhere)
 	fd = client();
 	for (uint32_t xid = 0; xid < 200; xid++) {
 		uint32_t sizes[100], args_len, nr;
-		uint8_t *args = blob_args(test_below(&seed, xid % 9 ? 300
-								    : 60000),
-					  &args_len);
+		uint8_t *args = blob_args(
+			test_below(&seed, xid % 9 ? 300 : 60000), &args_len);
 		size_t len, at = 0;
 		uint8_t *call;
 
@@ -94,8 +93,10 @@ END_TEST
 /* Calls without waiting for replies: answered in their order. */
 START_TEST(many_at_once)
 {
-	enum { CALLS = 500 };
-	uint8_t args[8] = { 0 }, expected[8] = { 0 }, *all = NULL;
+	enum {
+		CALLS = 500
+	};
+	uint8_t args[8] = {0}, expected[8] = {0}, *all = NULL;
 	size_t len = 0;
 	int fd;
 
@@ -134,8 +135,10 @@ END_TEST
 /* A call that lasts, and many behind it on the same connection. */
 START_TEST(order_behind_a_long_call)
 {
-	enum { CALLS = 100 };
-	uint8_t args[8] = { 0 };
+	enum {
+		CALLS = 100
+	};
+	uint8_t args[8] = {0};
 	size_t len;
 	uint8_t *call;
 	int fd;
@@ -177,7 +180,7 @@ static void refused(const void *bytes, size_t len, const char *words)
 
 START_TEST(refused_records)
 {
-	uint8_t bytes[4 * 300] = { 0 };
+	uint8_t bytes[4 * 300] = {0};
 	size_t len;
 	uint8_t *call;
 
@@ -209,8 +212,8 @@ END_TEST
 /* A length that the message does not have: an error to the client, not more. */
 START_TEST(lengths_that_lie)
 {
-	static const uint32_t lies[] = { 9, 5000, 0x7fffffff, 0xffffffff };
-	uint8_t args[12] = { 0 };
+	static const uint32_t lies[] = {9, 5000, 0x7fffffff, 0xffffffff};
+	uint8_t args[12] = {0};
 	int fd;
 
 	start(_i, 30);
@@ -237,7 +240,7 @@ END_TEST
 /* Peers that go, in the midst of a record or of a reply. */
 START_TEST(resets)
 {
-	const struct linger linger = { 1, 0 };
+	const struct linger linger = {1, 0};
 	uint64_t seed = test_seed();
 
 	start(_i, 30);
@@ -246,8 +249,8 @@ START_TEST(resets)
 		uint32_t size = test_below(&seed, 200000) & ~3u;
 		uint8_t *args = blob_args(size, &args_len);
 		size_t len;
-		uint8_t *call = raw_call(i, COPY, args, args_len, NULL, 0,
-					 &len);
+		uint8_t *call =
+			raw_call(i, COPY, args, args_len, NULL, 0, &len);
 		int fd = client();
 
 		if (i % 3)
@@ -284,8 +287,7 @@ START_TEST(slow_senders)
 		client_add(witness, i);
 	client_blob(witness, COPY, 500000);
 	for (unsigned int i = 0; i < WIRE_NR(fds); i += 2) {
-		must(raw_send(fds[i], call + i * 2000 + 1,
-			      len - i * 2000 - 1));
+		must(raw_send(fds[i], call + i * 2000 + 1, len - i * 2000 - 1));
 		raw_expect(fds[i], 5, args, args_len);
 	}
 	for (unsigned int i = 0; i < WIRE_NR(fds); i++)

@@ -11,9 +11,9 @@
 
 #include "tests/tirpc/tirpc_util.h"
 
-static const u_int lengths[] = { 0,    1,     3,     4,	     100,
-				 1023, 1024,  4000,  4096,   5001,
-				 8192, 65536, 70000, 262144, 1048576 };
+static const u_int lengths[] = {0,    1,     3,	    4,	    100,
+				1023, 1024,  4000,  4096,   5001,
+				8192, 65536, 70000, 262144, 1048576};
 
 /* Every procedure, with arguments and results of many lengths. */
 START_TEST(every_procedure)
@@ -105,8 +105,7 @@ static void *busy_client(void *arg)
 	for (int i = 0; i < TEST_ROUNDS(300); i++) {
 		client_add(client, i);
 		client_blob(client, i % 2 ? COPY : REFER,
-			    padded(test_below(&seed,
-					      i % 10 ? 9000 : 300000)));
+			    padded(test_below(&seed, i % 10 ? 9000 : 300000)));
 	}
 	client_close(client);
 	return NULL;
@@ -241,8 +240,8 @@ END_TEST
 /* UDP and a stock TCP transport beside ours. */
 START_TEST(other_transports)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	struct netbuf netbuf = { sizeof(address), sizeof(address), &address };
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	struct netbuf netbuf = {sizeof(address), sizeof(address), &address};
 	struct rpcbuf_svc_options o = svc_options_for_tests();
 	int udp = socket(AF_INET, SOCK_DGRAM, 0), tcp = listening();
 	CLIENT *clients[3];
@@ -322,8 +321,8 @@ START_TEST(runs_again)
 		rpcbuf_svc_exit();
 		pthread_join(server.thread, NULL);
 		must(server.result == 0);
-		must(client_call(client, NUL, xdr_void, NULL, xdr_void,
-				 NULL) != RPC_SUCCESS);
+		must(client_call(client, NUL, xdr_void, NULL, xdr_void, NULL) !=
+		     RPC_SUCCESS);
 		client_close(client);
 		must(stats().connections == 0);
 	}

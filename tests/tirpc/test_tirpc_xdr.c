@@ -11,11 +11,18 @@
 
 #include "tests/tirpc/tirpc_util.h"
 
-#define PAGES 8u
-#define BYTES (3u * RPCBUF_PAGE_SIZE)
+#define PAGES	  8u
+#define BYTES	  (3u * RPCBUF_PAGE_SIZE)
 #define ITEMS_MAX 64u
 
-enum { INT, HYPER, OPAQUE, STRING, INLINE, NR_KINDS };
+enum {
+	INT,
+	HYPER,
+	OPAQUE,
+	STRING,
+	INLINE,
+	NR_KINDS
+};
 
 struct item {
 	int kind;
@@ -32,7 +39,7 @@ static void *pages[PAGES];
 static void setup(void)
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
-	void *all[2 * PAGES] = { NULL };
+	void *all[2 * PAGES] = {NULL};
 
 	options.memory = 4 << 20;
 	must(rpcbuf_create(&mm, &options) == 0);
@@ -238,8 +245,10 @@ static void lay(uint32_t offset, const void *bytes, size_t len)
 	const uint8_t *from = bytes;
 
 	for (size_t i = 0; i < len; i++, offset++)
-		((uint8_t *)pages[offset >> RPCBUF_PAGE_SHIFT])
-			[offset & ~RPCBUF_PAGE_MASK] = from[i];
+		((uint8_t *)
+			 pages[offset >>
+			       RPCBUF_PAGE_SHIFT])[offset & ~RPCBUF_PAGE_MASK] =
+			from[i];
 }
 
 /* Decodes what @items were made from with both, and compares. */
@@ -247,7 +256,7 @@ static void compare_decoding(XDR *mem, XDR *xdrs, const struct item *items,
 			     unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
-		struct item a = { .kind = items[i].kind }, b;
+		struct item a = {.kind = items[i].kind}, b;
 		bool_t ok;
 
 		if (a.kind == INLINE)
@@ -305,7 +314,7 @@ START_TEST(decodes_records_of_fragments)
 	for (uint32_t offset = 0; offset < RPCBUF_PAGE_SIZE; offset += 3) {
 		unsigned int nr = random_items(&seed, items) / 2;
 		uint32_t sizes[50], len;
-		struct rpcbuf_message message = { .pages = pages };
+		struct rpcbuf_message message = {.pages = pages};
 		struct rpcbuf_xdr x;
 		XDR mem, xdrs;
 
@@ -376,8 +385,7 @@ START_TEST(encodes_over_earlier_bytes)
 		ck_assert_uint_eq(gather(&x, got), 8008);
 		ck_assert_uint_eq(get32(got), 8004);
 		for (uint32_t i = 0; i < 2000; i++)
-			require(get32(got + 4 + 4 * i) ==
-				(i == 1000 ? 0 : i));
+			require(get32(got + 4 + 4 * i) == (i == 1000 ? 0 : i));
 		XDR_DESTROY(&xdrs);
 	}
 }

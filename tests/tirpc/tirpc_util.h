@@ -22,8 +22,8 @@
 #include "tests/unit/wire_util.h"
 
 #define GUARD_S 60
-#define PROG 0x20000bf1u
-#define VERS 1u
+#define PROG	0x20000bf1u
+#define VERS	1u
 
 enum proc {
 	NUL,
@@ -37,27 +37,31 @@ enum proc {
 	EXIT,	 /* answers, and ends svc_run() */
 };
 
-enum mode { SINGLE, ENGINE, STOCK };
+enum mode {
+	SINGLE,
+	ENGINE,
+	STOCK
+};
 
-#define must(condition)                                                     \
-	do {                                                                \
-		if (!(condition)) {                                         \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,  \
-				#condition);                                \
-			abort();                                            \
-		}                                                           \
+#define must(condition)                                                    \
+	do {                                                               \
+		if (!(condition)) {                                        \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, \
+				#condition);                               \
+			abort();                                           \
+		}                                                          \
 	} while (0)
 
-#define eventually(condition)                                               \
-	do {                                                                \
-		time_t until_ = time(NULL) + GUARD_S;                       \
-		while (!(condition)) {                                      \
-			must(time(NULL) < until_);                          \
-			usleep(200);                                        \
-		}                                                           \
+#define eventually(condition)                         \
+	do {                                          \
+		time_t until_ = time(NULL) + GUARD_S; \
+		while (!(condition)) {                \
+			must(time(NULL) < until_);    \
+			usleep(200);                  \
+		}                                     \
 	} while (0)
 
-#define seen(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
+#define seen(field)  __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define count(field) __atomic_add_fetch(&(field), 1, __ATOMIC_ACQ_REL)
 
 static struct {
@@ -73,9 +77,9 @@ static struct {
 	char log[256]; /* the last line; under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t gate;
-} server = { .engine = RPCBUF_ENGINE_OPTIONS_INIT,
-	     .lock = PTHREAD_MUTEX_INITIALIZER,
-	     .gate = PTHREAD_COND_INITIALIZER };
+} server = {.engine = RPCBUF_ENGINE_OPTIONS_INIT,
+	    .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .gate = PTHREAD_COND_INITIALIZER};
 
 static inline void put32(uint8_t *to, uint32_t value)
 {
@@ -180,7 +184,7 @@ static inline void serve_args(SVCXPRT *xprt, void *procedure, void *args)
 static inline void serve_caller(struct svc_req *req, SVCXPRT *xprt)
 {
 	struct sockaddr_in *from = svc_getrpccaller(xprt)->buf;
-	struct caller caller = { .port = ntohs(from->sin_port) };
+	struct caller caller = {.port = ntohs(from->sin_port)};
 
 	if (req->rq_cred.oa_flavor != AUTH_SYS) {
 		svcerr_weakauth(xprt);
@@ -214,8 +218,8 @@ static inline void serve_add(SVCXPRT *xprt)
 
 static inline void dispatch(struct svc_req *req, SVCXPRT *xprt)
 {
-	struct blob blob = { 0 };
-	rpcbuf_bytes_ref ref = { 0 };
+	struct blob blob = {0};
+	rpcbuf_bytes_ref ref = {0};
 
 	switch (req->rq_proc) {
 	case COPY:
@@ -255,7 +259,7 @@ static inline void dispatch(struct svc_req *req, SVCXPRT *xprt)
 
 static inline int listening(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct sockaddr_in address = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -352,12 +356,12 @@ static inline struct rpcbuf_engine_stats engine_stats(void)
 
 /* ---------------------------------------------------- clients of libtirpc */
 
-static const struct timeval patience = { .tv_sec = GUARD_S };
+static const struct timeval patience = {.tv_sec = GUARD_S};
 
 static inline int connected(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_port = htons(server.port) };
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(server.port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -369,7 +373,7 @@ static inline int connected(void)
 static inline CLIENT *client_open(void)
 {
 	struct sockaddr_in address;
-	struct netbuf netbuf = { sizeof(address), sizeof(address), &address };
+	struct netbuf netbuf = {sizeof(address), sizeof(address), &address};
 	socklen_t len = sizeof(address);
 	int fd = connected();
 	CLIENT *client;
@@ -406,7 +410,7 @@ static inline void client_add(CLIENT *client, quad_t value)
 /* @length random bytes there and back. */
 static inline void client_blob(CLIENT *client, enum proc proc, u_int length)
 {
-	struct blob blob = { malloc(length + 1), length }, back = { 0 };
+	struct blob blob = {malloc(length + 1), length}, back = {0};
 
 	wire_pattern((uint8_t *)blob.data, length, length);
 	must(client_call(client, proc, xdr_blob, &blob, xdr_blob, &back) ==
@@ -453,8 +457,8 @@ static inline uint8_t *raw_call(uint32_t xid, enum proc proc, const void *args,
 	put32(body + 20, proc);
 	if (len)
 		memcpy(body + RPCBUF_CALL_MIN, args, len);
-	*record_len = wire_record(record, body, nr ? sizes : &whole,
-				  nr ? nr : 1);
+	*record_len =
+		wire_record(record, body, nr ? sizes : &whole, nr ? nr : 1);
 	free(body);
 	return record;
 }
@@ -474,7 +478,7 @@ static inline bool raw_send(int fd, const void *bytes, size_t len)
 
 static inline bool raw_read(int fd, void *to, size_t len)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	uint8_t *at = to;
 
 	while (len) {

@@ -22,7 +22,7 @@ static int failed(enum clnt_stat stat, const char *what)
 
 static int put(char *key, const char *path)
 {
-	kv_put_args args = { .key = key };
+	kv_put_args args = {.key = key};
 	FILE *file = fopen(path, "rb");
 	kv_status status;
 	int err;
@@ -32,9 +32,8 @@ static int put(char *key, const char *path)
 	args.value.length = (uint32_t)ftell(file);
 	args.value.data = malloc(args.value.length + 1);
 	rewind(file);
-	if (!args.value.data ||
-	    fread(args.value.data, 1, args.value.length, file) !=
-		    args.value.length)
+	if (!args.value.data || fread(args.value.data, 1, args.value.length,
+				      file) != args.value.length)
 		return perror(path), 1;
 	fclose(file);
 	err = failed(kv_put_1(&args, &status, client), "put");
@@ -44,7 +43,7 @@ static int put(char *key, const char *path)
 
 static int get(char *key, const char *path)
 {
-	kv_get_result result = { 0 };
+	kv_get_result result = {0};
 	const rpcbuf_bytes_ref *value = &result.kv_get_result_u.value;
 	FILE *file;
 	int err;
@@ -56,8 +55,8 @@ static int get(char *key, const char *path)
 		return 2;
 	}
 	file = fopen(path, "wb");
-	err = !file || fwrite(value->data, 1, value->length, file) !=
-			       value->length;
+	err = !file ||
+	      fwrite(value->data, 1, value->length, file) != value->length;
 	if (!file || fclose(file) || err)
 		return perror(path), 1;
 	xdr_free((xdrproc_t)(void *)xdr_kv_get_result, &result);
@@ -70,8 +69,8 @@ int main(int argc, char **argv)
 	kv_status status = KV_ABSENT;
 	u_int count;
 
-	if (argc < 3 || !(client = clnt_create(argv[1], KV_PROG, KV_V1,
-					       "tcp"))) {
+	if (argc < 3 ||
+	    !(client = clnt_create(argv[1], KV_PROG, KV_V1, "tcp"))) {
 		clnt_pcreateerror(argc > 1 ? argv[1] : argv[0]);
 		return 1;
 	}
@@ -89,7 +88,9 @@ int main(int argc, char **argv)
 		printf("%u\n", count);
 		return 0;
 	}
-	fprintf(stderr, "usage: %s HOST put KEY FILE | get KEY FILE | "
-			"remove KEY | count\n", argv[0]);
+	fprintf(stderr,
+		"usage: %s HOST put KEY FILE | get KEY FILE | "
+		"remove KEY | count\n",
+		argv[0]);
 	return 64;
 }

@@ -27,7 +27,7 @@ static struct {
 	pthread_mutex_t lock;
 	struct entry *buckets[BUCKETS];
 	unsigned int count;
-} store = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The link that points to the entry of @key, or to NULL. */
 static struct entry **find(const char *key)
