@@ -48,7 +48,7 @@ static struct config_item parameters[] = {
 		       max_threads),
 	CONF_ITEM_UI32("Read_Ahead", PAGE, 4 * MIB, 256 * KIB,
 		       fsal_rpcbuf_config, read_ahead),
-	CONF_ITEM_UI32("Batch_Calls", 1, 1024, 4, fsal_rpcbuf_config,
+	CONF_ITEM_UI32("Batch_Calls", 1, 1024, 8, fsal_rpcbuf_config,
 		       batch_calls),
 	CONF_ITEM_UI32("Idle_Timeout", 0, 604800, 0, fsal_rpcbuf_config,
 		       idle_timeout),

@@ -42,7 +42,7 @@ struct fsal_rpcbuf_config {
 	 * 4 KiB to 4 MiB; default 256 KiB. */
 	uint32_t read_ahead;
 	/* Batch_Calls: calls of one connection that wait together and whose
-	 * replies leave together, 1 to 1024; default 4. */
+	 * replies leave together, 1 to 1024; default 8. */
 	uint32_t batch_calls;
 	/* Idle_Timeout: seconds after which a connection without calls is
 	 * closed, 1 to 604800; default (and 0) RPC_Idle_Timeout_S of

@@ -128,7 +128,7 @@ struct rpcbuf_engine_options {
 			    .min_length = RPCBUF_CALL_MIN },                   \
 		.max_threads = 256, .read_ahead = 256 << 10,                   \
 		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
-		.record_timeout = 60, .batch_calls = 4,                        \
+		.record_timeout = 60, .batch_calls = 8,                        \
 		.max_unsent = 1 << 20, .max_calls = 128,                       \
 	}
 

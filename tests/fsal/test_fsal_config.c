@@ -114,7 +114,7 @@ static int defaults_arrive(struct host *h)
 	expect("Receive_Threads", cfg->receive_threads, cpus < 64 ? cpus : 64);
 	expect("Max_Threads", cfg->max_threads, 256);
 	expect("Read_Ahead", cfg->read_ahead, 256 << 10);
-	expect("Batch_Calls", cfg->batch_calls, 4);
+	expect("Batch_Calls", cfg->batch_calls, 8);
 	/* Ganesha's default of RPC_Idle_Timeout_S. Not read from nfs_param: a
 	 * program that names the server's data gets a copy of its own, which
 	 * the plug-in would not see. */
