@@ -37,7 +37,11 @@
 #include "rpcbuf/engine/ring.h"
 #include "rpcbuf/os/os.h"
 
-#define RETRY_NS UINT64_C(1000000000)
+#define RETRY_NS    UINT64_C(1000000000)
+/* Longest wait, in milliseconds, when nothing can end it. */
+#define UNKICKED_MS 10
+/* Milliseconds until a ring that does not let go is given up. */
+#define DISARM_MS   1000
 
 static int uring_backend_probe(void)
 {
@@ -81,7 +85,6 @@ static void arm_kick(struct loop *loop)
 {
 	uint32_t place;
 
-	/* Tried again once a second, by a loop that does nothing else. */
 	loop->kick_armed =
 		!ring_arm_poll(loop->ring, NULL, loop->kick_fd, &place);
 }
@@ -182,7 +185,7 @@ static void uring_backend_leave(struct worker *worker)
 	if (!ring || !ring->nr_used)
 		return;
 	ring_disarm_all(ring);
-	while (ring->nr_used && !err) {
+	for (int ms = 0; ring->nr_used && !err && ms < DISARM_MS; ms++) {
 		err = ring_enter(ring, 1);
 		while (ring_next(ring, &conn, &place, &result))
 			if (conn)
@@ -214,20 +217,39 @@ static int wait_without_ring(struct loop *loop, int timeout_ms)
 	return backend_epoll.wait(loop, timeout_ms);
 }
 
+/* The kernel had no memory to keep a completion, nobody knows which: all that
+ * was armed is armed in another ring. */
+static void renew(struct loop *loop)
+{
+	struct worker *worker = loop->worker;
+
+	ring_destroy(worker->ring);
+	worker->ring = NULL;
+	attach(loop, get_ring(loop, worker));
+}
+
 static int uring_backend_wait(struct loop *loop, int timeout_ms)
 {
 	struct ring *ring = loop->ring;
+	int err, reported;
 
 	if (!ring)
 		return wait_without_ring(loop, timeout_ms);
 	if (!loop->kick_armed)
 		arm_kick(loop);
+	/* No memory for it: nobody can wake us. */
+	if (!loop->kick_armed && timeout_ms)
+		timeout_ms = UNKICKED_MS;
 	if (!timeout_ms && !ring_has_work(ring))
 		return 0;
+	err = ring_enter(ring, timeout_ms);
+	reported = reap(loop);
 	/* The kernel has no memory for what is to be submitted. */
-	if (ring_enter(ring, timeout_ms) == -EAGAIN && timeout_ms)
+	if (err == -EAGAIN && timeout_ms)
 		usleep(1000);
-	return reap(loop);
+	if (err == -EBADR)
+		renew(loop);
+	return reported;
 }
 
 const struct backend backend_uring = {

@@ -268,7 +268,7 @@ START_TEST(under_traffic)
 	for (i = 0; i < PEERS; i++)
 		pthread_create(&threads[i], NULL, hammer, &peers[i]);
 	eventually(stats().requests > 200 + 100 * (unsigned int)_i);
-	must(rpcbuf_engine_stop(server.engine, 2000) == 0);
+	must(rpcbuf_engine_stop(server.engine, 10000) == 0);
 	for (i = 0; i < PEERS; i++)
 		pthread_join(threads[i], NULL);
 }
