@@ -58,6 +58,7 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 		return NULL;
 	memcpy(client->key, key, CLIENT_KEY);
 	list_init(&client->link);
+	turn_client_init(&client->turns);
 	for (unsigned int i = 0; i < engine->nr_loops; i++) {
 		client->parts[i].client = client;
 		list_init(&client->parts[i].link);

@@ -31,6 +31,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	conn->loop = loop;
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
+	turn_init(&conn->turn, &client->turns);
 	conn->data = data;
 	conn->place = CONN_ADOPTED;
 	conn->outgoing = outgoing;
@@ -163,13 +164,18 @@ static void conn_detach_slots(struct rpcbuf_conn *conn)
 	conn->slots = NULL;
 }
 
-/* No other connection can be favoured while this one is. */
-void conn_unfavour(struct rpcbuf_conn *conn)
+static void tell(struct turn *next)
 {
-	struct rpcbuf_engine *engine = conn->loop->engine;
+	conn_post(list_entry(next, struct rpcbuf_conn, turn));
+}
 
-	if (__atomic_load_n(&engine->favoured, __ATOMIC_RELAXED) == conn)
-		__atomic_store_n(&engine->favoured, NULL, __ATOMIC_RELEASE);
+/* It needs no turn to go on, or does not go on: others may. */
+void conn_end_turn(struct rpcbuf_conn *conn)
+{
+	struct turns *turns = &conn->loop->engine->turns;
+
+	if (conn->turn.waiting || turn_held(turns, &conn->turn))
+		turn_end(turns, &conn->turn, tell);
 }
 
 /* Counts what the stream keeps. */
@@ -203,7 +209,7 @@ void conn_rest(struct rpcbuf_conn *conn)
 {
 	if (conn->slots && !conn->stream.nr_pages) {
 		conn_detach_slots(conn);
-		conn_unfavour(conn);
+		conn_end_turn(conn);
 	} else if (conn->stream.nr_pages == 1 && conn->stream.run) {
 		leave_run(conn);
 	}
@@ -216,6 +222,7 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	if (conn->slots)
 		rpcbuf_stream_reset(&conn->stream);
 	conn_rest(conn);
+	conn_end_turn(conn);
 	conn->reason = reason;
 	conn->record_ns = 0;
 	conn->ending_ns = conn->loop->now_ns;

@@ -6,7 +6,8 @@
  *   adopt.c    adoption
  *   log.c      what is said, and how often
  *   client.c   connections from one address
- *   fair.c     whose turn it is
+ *   fair.c     who is next
+ *   turn.c     who goes on when pages are short
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
@@ -33,6 +34,7 @@
 #include <rpcbuf/engine.h>
 #include <rpcbuf/stream.h>
 
+#include "rpcbuf/engine/turn.h"
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/list.h"
@@ -78,6 +80,7 @@ struct client {
 	struct list_head link; /* engine->clients[] */
 	uint8_t key[CLIENT_KEY];
 	unsigned int nr_conns; /* under clients_lock */
+	struct turn_client turns;
 	struct client_part parts[]; /* of each loop */
 };
 
@@ -103,7 +106,8 @@ struct rpcbuf_conn {
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
 	uint64_t ending_ns;   /* when it became CONN_ENDING */
-	uint64_t favoured_ns; /* when it became engine->favoured */
+	struct turn turn;     /* to go on beyond held_limit */
+	uint64_t turn_ns;     /* when it got that */
 	struct rpcbuf_stream stream;
 	void **slots;	/* the stream's array: NULL while it is empty */
 
@@ -244,7 +248,7 @@ struct rpcbuf_engine {
 
 	/* atomic */
 	uint32_t held_pages;   /* in the streams of connections at rest */
-	struct rpcbuf_conn *favoured; /* may exceed held_limit */
+	struct turns turns;    /* to exceed held_limit */
 	uint32_t connections;
 	uint32_t in_flight;
 	uint32_t heap_calls;   /* blocks that exist */
@@ -343,7 +347,7 @@ void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);
 bool conn_too_busy(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);
-void conn_unfavour(struct rpcbuf_conn *conn);
+void conn_end_turn(struct rpcbuf_conn *conn);
 void conn_rest(struct rpcbuf_conn *conn);
 void conn_account(struct rpcbuf_conn *conn);
 void conn_free_slots(struct rpcbuf_engine *engine, void **slots);

@@ -36,8 +36,8 @@ void conn_check_times(struct rpcbuf_conn *conn)
 
 	if (conn->place == CONN_ENDING || conn->outgoing)
 		return;
-	if (os_load(&engine->favoured) == conn) {
-		refusal.value = seconds_since(conn->favoured_ns, now);
+	if (turn_held(&engine->turns, &conn->turn)) {
+		refusal.value = seconds_since(conn->turn_ns, now);
 		if (!limit || limit > FAVOUR_SECONDS)
 			limit = FAVOUR_SECONDS;
 	} else if (conn->record_ns && conn->place == CONN_WATCHED) {

@@ -58,6 +58,9 @@ void loop_place(struct rpcbuf_conn *conn, enum conn_place place)
 		list_del(&conn->place_link);
 	if (place != CONN_WATCHED && place != CONN_READY)
 		loop->backend->unwatch(loop, conn);
+	/* Who waits for something else must not keep others from going on. */
+	if (conn->turn.waiting && place != CONN_READY && place != CONN_PARKED)
+		conn_end_turn(conn);
 	if (place == CONN_READY)
 		fair_add(conn);
 	else if (list)
@@ -95,7 +98,8 @@ static void posted(struct rpcbuf_conn *conn)
 		conn_try_close(conn);
 	else if (conn->place == CONN_ADOPTED)
 		loop_watch(conn);
-	else if (conn->place == CONN_BUSY && !conn_too_busy(conn))
+	else if (conn->place == CONN_PARKED ||
+		 (conn->place == CONN_BUSY && !conn_too_busy(conn)))
 		loop_place(conn, CONN_READY);
 }
 

@@ -43,7 +43,7 @@ static void await_bytes(struct rpcbuf_conn *conn)
 }
 
 /* What finishes the record under way, and no byte of the next: it would be
- * held by somebody who is not favoured any more. */
+ * held by somebody whose turn is over. */
 static size_t rest_of_record(const struct rpcbuf_conn *conn)
 {
 	return rpcbuf_stream_empty(&conn->stream)
@@ -51,7 +51,7 @@ static size_t rest_of_record(const struct rpcbuf_conn *conn)
 		       : rpcbuf_stream_wanted(&conn->stream);
 }
 
-/* Others may not go on either: all wait for the one that may. */
+/* Others may not go on either: all wait for the one whose turn it is. */
 static void wait_for_turn(struct rpcbuf_conn *conn, uint64_t held)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
@@ -78,24 +78,26 @@ static size_t may_receive(struct rpcbuf_conn *conn)
 	uint64_t held = os_load(&engine->held_pages);
 	uint64_t limit = engine->held_limit;
 	uint32_t own = conn->stream.nr_pages;
-	struct rpcbuf_conn *none = NULL;
 
 	if (conn->outgoing)
 		return SIZE_MAX;
-	if (os_load_acquire(&engine->favoured) == conn)
+	if (turn_held(&engine->turns, &conn->turn))
 		return rest_of_record(conn);
-	if (held < limit && own < engine->held_conn_limit)
+	if (held < limit && own < engine->held_conn_limit) {
+		if (conn->turn.waiting)
+			conn_end_turn(conn);
 		return rpcbuf_min(limit - held,
 				  (uint64_t)engine->held_conn_limit - own) *
 		       RPCBUF_PAGE_SIZE;
+	}
 	if (rpcbuf_stream_empty(&conn->stream) &&
 	    held < 2 * limit + rpcbuf_rqst_maxpages(conn->loop->rqst))
 		return RPCBUF_PAGE_SIZE;
-	if (!os_cas_acquire(&engine->favoured, &none, conn)) {
+	if (!turn_ask(&engine->turns, &conn->turn)) {
 		wait_for_turn(conn, held);
 		return 0;
 	}
-	conn->favoured_ns = conn->loop->now_ns;
+	conn->turn_ns = conn->loop->now_ns;
 	return rest_of_record(conn);
 }
 
@@ -418,7 +420,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	ret = next_call(loop, conn, call, &refusal);
 	if (ret == 1) {
 		loop_place(conn, CONN_READY);
-		conn_unfavour(conn);
+		conn_end_turn(conn);
 		batch_begin(loop, conn);
 		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
 	}
