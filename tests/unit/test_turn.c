@@ -153,7 +153,7 @@ static void check_state(void)
 START_TEST(shortage)
 {
 	uint64_t seed = test_seed();
-	unsigned int i, steps = TEST_ROUNDS(200000), idle = 0;
+	unsigned int i, steps = TEST_ROUNDS(40000), idle = 0;
 
 	turns_init(&turns);
 	for (i = 0; i < CLIENTS; i++)
