@@ -97,6 +97,7 @@ struct rpcbuf_conn {
 	bool readable;	/* bytes, or the end, may be in the socket */
 	bool watched;	/* epoll's: it is registered there */
 	bool outgoing;
+	bool moved;	/* the call under way, to a run */
 	bool drained;	/* stopping: the socket was empty once */
 	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
 	uint32_t last_length; /* of the last call, in bytes on the wire */

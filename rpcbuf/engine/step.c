@@ -164,9 +164,10 @@ static size_t call_size(const struct rpcbuf_conn *conn)
 }
 
 /*
- * A call turns out to be large, and the least of it has come: that moves to the
- * front of a run, and the call goes on behind it.  What is copied here is less
- * than the payload that need not be copied then.
+ * A call turns out to be large: what has come of it moves to the front of a
+ * run, and the call goes on behind it.  What is copied here is less than the
+ * payload that need not be copied then; once for a call, as the run may go to
+ * others before the rest has come.
  */
 static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
 {
@@ -174,14 +175,20 @@ static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
 	struct rpcbuf_rqst *run = conn->loop->run;
 	void *pages[MOVED_PAGES];
 	uint32_t nr_moved = stream->nr_pages;
+	bool of_run = stream->run;
 
-	if (stream->run || nr_moved > MOVED_PAGES || nr_moved * 2 > nr ||
+	if (conn->moved || nr_moved > MOVED_PAGES ||
+	    stream->filled + call_size(conn) < LARGE_CALL ||
 	    rpcbuf_rqst_try_run(run, nr + nr_moved))
 		return false;
 	os_fetch_add(&conn->loop->engine->bytes_copied, stream->filled);
 	rpcbuf_rqst_take(run, nr_moved, pages);
 	rpcbuf_stream_move(stream, pages, true);
-	rpcbuf_free_bulk_array(stream->mm, nr_moved, pages);
+	conn->moved = true;
+	if (of_run)
+		rpcbuf_free_run(stream->mm, nr_moved, pages);
+	else
+		rpcbuf_free_bulk_array(stream->mm, nr_moved, pages);
 	return true;
 }
 
@@ -199,10 +206,10 @@ static struct rpcbuf_rqst *choose_vector(struct rpcbuf_conn *conn)
 	if (rpcbuf_stream_empty(&conn->stream)) {
 		if (nr && rpcbuf_rqst_try_run(loop->run, nr) == 0)
 			return loop->run;
-	} else if (move_to_run(conn, nr) ||
-		   (rpcbuf_rqst_populated(loop->run) >= nr &&
+	} else if ((rpcbuf_rqst_populated(loop->run) >= nr &&
 		    rpcbuf_rqst_pages(loop->run)[0] ==
-			    rpcbuf_stream_next_page(&conn->stream))) {
+			    rpcbuf_stream_next_page(&conn->stream)) ||
+		   move_to_run(conn, nr)) {
 		return loop->run;
 	}
 	if (rpcbuf_rqst_try_fill(loop->rqst) == 0)
@@ -343,6 +350,7 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 
 	if (ret != 1)
 		return ret;
+	conn->moved = false;
 	conn->last_length = call->message.wire_length;
 	if (conn->last_length >= LARGE_CALL)
 		conn->small_calls = 0;

@@ -12,7 +12,7 @@ source "$(dirname "$0")/lib.sh"
 
 DURATION=${RPCBUF_SOAK_SECONDS:-15}
 GROWTH_KIB=49152
-IN_PLACE_PERCENT=75
+IN_PLACE_PERCENT=95
 
 # while_time COMMAND…: again and again; says how often.
 while_time() {
