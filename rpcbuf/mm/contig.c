@@ -66,7 +66,7 @@ void *rpcbuf_alloc_contig(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 
 void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr)
 {
-	uint64_t index = arena_index(&mm->arena, pages), i;
+	uint64_t index = arena_index(&mm->arena, pages);
 
 	if (!pages || !nr)
 		return;
@@ -74,11 +74,6 @@ void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr)
 		page_refuse(mm, pages);
 		return;
 	}
-	if (!page_drop(mm, pages))
-		return;
-	for (i = 1; i < nr; i++)
-		page_mark_free(mm, index + i);
-	for (i = 1; guard_on(mm) && i < nr; i++)
-		guard_free(mm, index + i);
-	put(mm, pages, nr);
+	if (page_drop_adjacent(mm, pages, nr))
+		put(mm, pages, nr);
 }

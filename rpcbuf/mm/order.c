@@ -67,7 +67,7 @@ void *rpcbuf_alloc_pages(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 {
 	uint64_t index = arena_index(&mm->arena, pages);
-	unsigned int nr, i;
+	unsigned int nr;
 
 	if (!pages)
 		return;
@@ -81,13 +81,8 @@ void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 		page_refuse(mm, pages);
 		return;
 	}
-	if (!page_drop(mm, pages))
-		return;
-	for (i = 1; i < nr; i++)
-		page_mark_free(mm, index + i);
-	for (i = 1; guard_on(mm) && i < nr; i++)
-		guard_free(mm, index + i);
-	mm_give_run(mm, pages, nr);
+	if (page_drop_adjacent(mm, pages, nr))
+		mm_give_run(mm, pages, nr);
 }
 
 unsigned int rpcbuf_alloc_bulk_orders(struct rpcbuf *mm, rpcbuf_gfp_t gfp,

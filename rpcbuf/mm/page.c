@@ -63,6 +63,19 @@ bool page_drop_shared(struct rpcbuf *mm, uint64_t index)
 	return true;
 }
 
+bool page_drop_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
+{
+	uint64_t index = arena_index(&mm->arena, first), i;
+
+	if (!page_drop(mm, first))
+		return false;
+	for (i = 1; i < nr; i++)
+		page_mark_free(mm, index + i);
+	for (i = 1; guard_on(mm) && i < nr; i++)
+		guard_free(mm, index + i);
+	return true;
+}
+
 int rpcbuf_page_get(struct rpcbuf *mm, void *page)
 {
 	uint64_t index = arena_index(&mm->arena, page);

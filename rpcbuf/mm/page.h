@@ -27,6 +27,9 @@ enum page_state {
 
 /* The slow sides of the functions below. */
 bool page_drop_shared(struct rpcbuf *mm, uint64_t index);
+/* page_drop() of @nr adjacent pages that were taken as one: the first has the
+ * references of all. */
+bool page_drop_adjacent(struct rpcbuf *mm, void *first, uint64_t nr);
 void page_refuse(struct rpcbuf *mm, const void *page);
 
 /* Debug builds: the pages go to, or come from, a caller.  NULL is skipped. */
