@@ -3,9 +3,6 @@
  * What the tests of librpcbuf_tirpc share: a service, served by svc_run(), by
  * rpcbuf_svc_run() or by libtirpc alone, in a thread of the test; clients of
  * libtirpc, and clients that write bytes.
- *
- * Nothing here sleeps for a result: conditions are waited for, and a wait of
- * GUARD_S seconds is a hang, which fails the test.
  */
 #ifndef TESTS_TIRPC_UTIL_H
 #define TESTS_TIRPC_UTIL_H
@@ -19,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/until_util.h"
 #include "tests/unit/wire_util.h"
 
-#define GUARD_S 60
 #define PROG	0x20000bf1u
 #define VERS	1u
 
@@ -42,27 +39,6 @@ enum mode {
 	ENGINE,
 	STOCK
 };
-
-#define must(condition)                                                    \
-	do {                                                               \
-		if (!(condition)) {                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, \
-				#condition);                               \
-			abort();                                           \
-		}                                                          \
-	} while (0)
-
-#define eventually(condition)                         \
-	do {                                          \
-		time_t until_ = time(NULL) + GUARD_S; \
-		while (!(condition)) {                \
-			must(time(NULL) < until_);    \
-			usleep(200);                  \
-		}                                     \
-	} while (0)
-
-#define seen(field)  __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
-#define count(field) __atomic_add_fetch(&(field), 1, __ATOMIC_ACQ_REL)
 
 static struct {
 	SVCXPRT *listener;

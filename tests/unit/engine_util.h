@@ -20,9 +20,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "until_util.h"
 #include "wire_util.h"
 
-#define GUARD_S 60
 #define MAX_CALL (256u << 10)
 #define REPLY_BYTES (RPCBUF_MARK_SIZE + RPCBUF_REPLY_MIN)
 
@@ -32,26 +32,6 @@ enum { ECHO, BLOCK, LATER, SLOW };
 enum { SMALL, MEDIUM, LARGE, LONGEST };
 
 #define XID(how, size, n) ((uint32_t)(how) << 28 | (uint32_t)(size) << 24 | (n))
-
-/* Works in any thread, and in programs without Check. */
-#define must(condition)                                                     \
-	do {                                                                \
-		if (!(condition)) {                                         \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,  \
-				#condition);                                \
-			abort();                                            \
-		}                                                           \
-	} while (0)
-
-/* Waits until @condition. */
-#define eventually(condition)                                               \
-	do {                                                                \
-		time_t until_ = time(NULL) + GUARD_S;                       \
-		while (!(condition)) {                                      \
-			must(time(NULL) < until_);                          \
-			usleep(200);                                        \
-		}                                                           \
-	} while (0)
 
 struct peer {
 	int fd;		/* the server's end */
@@ -80,9 +60,6 @@ static struct {
 	pthread_cond_t gate;
 } server = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	     .gate = PTHREAD_COND_INITIALIZER };
-
-#define seen(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
-#define count(field) __atomic_add_fetch(&(field), 1, __ATOMIC_ACQ_REL)
 
 static inline void put32(uint8_t *to, uint32_t value)
 {
