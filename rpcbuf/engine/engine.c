@@ -122,7 +122,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 		rpcbuf_max(options->max_threads, wanted + 1);
 	set_limits(engine, counts.pages_total,
 		   counts.pages_total - (wanted + 1) * vector);
-	pthread_mutex_init(&engine->log_lock, NULL);
+	engine->log_limit = (struct ratelimit)RATELIMIT_INIT;
 	pthread_mutex_init(&engine->clients_lock, NULL);
 	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
 		list_init(&engine->clients[i]);
@@ -195,7 +195,7 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 	for (unsigned int i = 0; i < engine->nr_loops; i++)
 		loop_close(&engine->loops[i]);
 	free(engine->loops);
-	pthread_mutex_destroy(&engine->log_lock);
+	pthread_mutex_destroy(&engine->log_limit.lock);
 	pthread_mutex_destroy(&engine->clients_lock);
 	turns_exit(&engine->turns);
 	pthread_mutex_destroy(&engine->threads_lock);

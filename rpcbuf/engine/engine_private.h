@@ -38,6 +38,7 @@
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/list.h"
+#include "rpcbuf/os/ratelimit.h"
 #include "rpcbuf/os/stat.h"
 
 struct loop;
@@ -265,10 +266,7 @@ struct rpcbuf_engine {
 	struct list_head clients[CLIENT_BUCKETS]; /* by address */
 
 	uint64_t log_wait_ns[NR_WAITS]; /* atomic: when to say it again */
-	/* rate limit of the log, under log_lock */
-	pthread_mutex_t log_lock;
-	uint64_t log_window_ns;
-	unsigned int log_lines, log_suppressed;
+	struct ratelimit log_limit;
 
 	pthread_mutex_t threads_lock; /* all below */
 	pthread_cond_t threads_gone;

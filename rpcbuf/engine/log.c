@@ -11,43 +11,26 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-#define SECOND_NS UINT64_C(1000000000)
-#define LOG_LINES_PER_SECOND 10u
+#define SECOND_NS	 UINT64_C(1000000000)
 /* Waiting is no fault: of each kind a line in so many seconds. */
 #define LOG_WAIT_SECONDS 10u
 
-/* One line, at most LOG_LINES_PER_SECOND of them; says what was left out. */
+/* One line, unless there were many; says what was left out. */
 void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
 		const char *format, ...)
 {
-	uint64_t now = os_now();
-	unsigned int suppressed = 0;
+	unsigned int left_out;
 	char line[512];
 	va_list args;
-	bool quiet;
 
-	if (!engine->handlers.log)
+	if (!engine->handlers.log ||
+	    !ratelimit_ok(&engine->log_limit, os_now(), &left_out))
 		return;
-	pthread_mutex_lock(&engine->log_lock);
-	if (now - engine->log_window_ns >= SECOND_NS) {
-		engine->log_window_ns = now;
-		engine->log_lines = 0;
-		suppressed = engine->log_suppressed;
-		engine->log_suppressed = 0;
-	}
-	quiet = engine->log_lines >= LOG_LINES_PER_SECOND;
-	if (quiet)
-		engine->log_suppressed++;
-	else
-		engine->log_lines++;
-	pthread_mutex_unlock(&engine->log_lock);
-	if (suppressed) {
+	if (left_out) {
 		snprintf(line, sizeof(line), "%u lines like the last left out",
-			 suppressed);
+			 left_out);
 		engine->handlers.log(level, line);
 	}
-	if (quiet)
-		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);

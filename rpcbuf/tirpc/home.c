@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/ratelimit.h"
 #include "rpcbuf/tirpc/reply.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define SEND_TIMEOUT_MAX 3600u
-#define LOG_LINES	 10u
 /* What svc_run() receives into at a time: pages that were used just now are
  * still in the processor's caches. */
 #define RECEIVE_PAGES	 64u
@@ -42,41 +42,42 @@ void table_unlock(void)
 	pthread_mutex_unlock(&table);
 }
 
-/* At most LOG_LINES a second. */
-static bool may_log(void)
+static void write_line(const struct rpcbuf_svc_options *options,
+		       enum rpcbuf_log_level level, const char *line)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static unsigned int lines;
-	static time_t second;
+	if (options && options->log)
+		options->log(level, line);
+	else
+		fprintf(stderr, "rpcbuf: %s\n", line);
+}
+
+static uint64_t now_ns(void)
+{
 	struct timespec now;
-	bool may;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	pthread_mutex_lock(&lock);
-	if (now.tv_sec != second) {
-		second = now.tv_sec;
-		lines = 0;
-	}
-	may = lines++ < LOG_LINES;
-	pthread_mutex_unlock(&lock);
-	return may;
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 void svc_log(const struct rpcbuf_svc_options *options,
 	     enum rpcbuf_log_level level, const char *format, ...)
 {
+	static struct ratelimit limit = RATELIMIT_INIT;
+	unsigned int left_out;
 	char line[256];
 	va_list args;
 
-	if (!may_log())
+	if (!ratelimit_ok(&limit, now_ns(), &left_out))
 		return;
+	if (left_out) {
+		snprintf(line, sizeof(line), "%u lines like the last left out",
+			 left_out);
+		write_line(options, level, line);
+	}
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	if (options && options->log)
-		options->log(level, line);
-	else
-		fprintf(stderr, "rpcbuf: %s\n", line);
+	write_line(options, level, line);
 }
 
 static bool out_of_range(const struct rpcbuf_svc_options *o, const char *name,
