@@ -7,7 +7,6 @@
  * or write may complete later, in a thread of the sub-FSAL.
  */
 #include "fsal_rpcbuf.h"
-#include "payload.h"
 
 fsal_status_t rpcbuf_obj_open2(struct fsal_obj_handle *obj,
 			       struct state_t *state,
@@ -86,13 +85,6 @@ static void io_done(struct fsal_obj_handle *sub, fsal_status_t status,
 	call.done(call.obj, status, io_arg, call.caller_arg);
 }
 
-static void read_done(struct fsal_obj_handle *sub, fsal_status_t status,
-		      void *io_arg, void *caller_arg)
-{
-	payload_replied(((struct fsal_io_arg *)io_arg)->io_amount);
-	io_done(sub, status, io_arg, caller_arg);
-}
-
 void rpcbuf_obj_read2(struct fsal_obj_handle *obj, bool bypass,
 		      fsal_async_cb done, struct fsal_io_arg *arg,
 		      void *caller_arg)
@@ -100,7 +92,7 @@ void rpcbuf_obj_read2(struct fsal_obj_handle *obj, bool bypass,
 	struct io_call *call = io_call_new(obj, done, caller_arg);
 	RUN_AS(sub_export_now());
 
-	sub_of(obj)->obj_ops->read2(sub_of(obj), bypass, read_done, arg, call);
+	sub_of(obj)->obj_ops->read2(sub_of(obj), bypass, io_done, arg, call);
 }
 
 void rpcbuf_obj_write2(struct fsal_obj_handle *obj, bool bypass,

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "payload.h"
-#include "rpcbuf/os/bits.h"
 #include "sendq.h"
 
 /* Below, a block of malloc's and a copy are as cheap. */
@@ -52,13 +51,6 @@ static void payload_free(void *block, size_t size)
 void payload_decoding(struct xdr_pages *pages)
 {
 	decoding = pages;
-}
-
-void payload_replied(uint64_t bytes)
-{
-	if (decoding)
-		decoding->call->reply_bytes =
-			(uint32_t)rpcbuf_min(bytes, (uint64_t)UINT32_MAX);
 }
 
 void payload_hook(struct rpcbuf *mm)

@@ -19,7 +19,4 @@ void payload_unhook(void);
 /* This thread decodes @pages from now on; NULL: none. */
 void payload_decoding(struct xdr_pages *pages);
 
-/* The call that this thread decodes, if any, is answered with so many bytes. */
-void payload_replied(uint64_t bytes);
-
 #endif

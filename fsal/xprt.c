@@ -236,7 +236,7 @@ void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
 struct results {
 	xdrproc_t proc;
 	void *where;
-	uint64_t bytes;
+	uint32_t bytes;
 	bool plain; /* encoded into the reply itself: not RPCSEC_GSS */
 };
 
@@ -255,8 +255,8 @@ static bool encode_results(XDR *xdrs, void *arg)
 }
 
 /*
- * In the place of xp_reply: sees how long the results are, and counts them
- * when the reply could not be sent at once.
+ * In the place of xp_reply: tells the engine how long the results are, and
+ * counts them when the reply could not be sent at once.
  */
 static enum xprt_stat xprt_reply(struct svc_req *req)
 {
@@ -278,8 +278,10 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	sendq_reply_end(req->rq_xprt);
 	reply->ar_results.proc = results.proc;
 	reply->ar_results.where = results.where;
+	pages->call->reply_bytes = results.bytes;
 	if (xprt_unsent(req->rq_xprt))
-		rpcbuf_call_queued(pages->call, results.bytes + REPLY_HEAD);
+		rpcbuf_call_queued(pages->call,
+				   (uint64_t)results.bytes + REPLY_HEAD);
 	return stat;
 }
 
