@@ -71,7 +71,7 @@ struct fsal_rpcbuf_config {
 	 * auto.  The server does not start with one that the system lacks. */
 	uint32_t engine;
 	/* Statistics: absolute path of the file that counters are written to;
-	 * default NULL, which leaves the choice to the plug-in. */
+	 * default NULL, and none is written. */
 	char *statistics;
 };
 

@@ -15,22 +15,16 @@
 #include "stats_file.h"
 
 static struct {
-	char path[PATH_MAX];
+	char path[PATH_MAX]; /* "": none is written */
 	char temporary[PATH_MAX + 8];
-	bool own_path; /* ours to remove */
-	bool failed;   /* said once */
+	bool failed; /* said once */
 } file;
 
 void stats_file_open(const char *path)
 {
-	file.own_path = !path;
-	if (path) {
-		snprintf(file.path, sizeof(file.path), "%s", path);
-	} else {
-		mkdir(STATS_FILE_FOLDER, 0755);
-		snprintf(file.path, sizeof(file.path), STATS_FILE_FOLDER "/%d",
-			 (int)getpid());
-	}
+	if (!path)
+		return;
+	snprintf(file.path, sizeof(file.path), "%s", path);
 	snprintf(file.temporary, sizeof(file.temporary), "%s.new", file.path);
 }
 
@@ -69,9 +63,13 @@ static void print_all(FILE *out, struct rpcbuf_engine *engine,
 
 void stats_file_write(struct rpcbuf_engine *engine, struct rpcbuf *mm)
 {
-	FILE *out = fopen(file.temporary, "we");
-	int err = out ? 0 : errno;
+	FILE *out;
+	int err;
 
+	if (!file.path[0])
+		return;
+	out = fopen(file.temporary, "we");
+	err = out ? 0 : errno;
 	if (out) {
 		fchmod(fileno(out), 0644); /* the server's umask is 0 */
 		print_all(out, engine, mm);
@@ -106,8 +104,6 @@ void stats_file_close(struct rpcbuf_engine *engine, struct rpcbuf *mm)
 	char histogram[256];
 
 	stats_file_write(engine, mm);
-	if (file.own_path)
-		unlink(file.path);
 	rpcbuf_engine_stats(engine, &stats);
 	rpcbuf_mm_counts(mm, &counts);
 	format_histogram(&stats, histogram, sizeof(histogram));

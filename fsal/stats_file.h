@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * stats_file.h - the counters as a text file, `name value` a line.
+ * stats_file.h - the counters as a text file, `name value` a line, for those who
+ * want one; rpcbuf-stat reads the segment.
  *
  * The file is replaced as a whole, so a reader never sees half of one.  Not
  * thread-safe: opened before, written by one thread, closed after it.
@@ -10,10 +11,7 @@
 
 #include <rpcbuf/engine.h>
 
-/* Where readers look for a process that named no file; a number follows. */
-#define STATS_FILE_FOLDER "/run/rpcbuf"
-
-/* @path: NULL for STATS_FILE_FOLDER/<pid>, which is removed at the end. */
+/* @path: NULL, and nothing is written. */
 void stats_file_open(const char *path);
 void stats_file_write(struct rpcbuf_engine *engine, struct rpcbuf *mm);
 /* Writes it once more and sums up in the server's log. */

@@ -10,6 +10,8 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <rpcbuf/budget.h>
+#include <rpcbuf/publish.h>
+#include <rpcbuf/stats.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -39,6 +41,7 @@ static struct {
 	const struct fsal_rpcbuf_config *config;
 	struct rpcbuf *mm;
 	struct rpcbuf_engine *engine;
+	struct rpcbuf_publisher *publisher; /* or NULL */
 	pthread_t thread;
 	bool running;  /* the thread is to be joined */
 	bool stopping;
@@ -137,6 +140,23 @@ static int create_engine(void)
 				    &options);
 }
 
+/* A server that cannot be looked at still serves. */
+static void publish(void)
+{
+	int err = rpcbuf_publisher_create(&takeover.publisher, NULL);
+
+	if (!err)
+		err = rpcbuf_engine_publish(takeover.engine,
+					    takeover.publisher);
+	if (!err)
+		err = rpcbuf_stats_publish(takeover.mm, takeover.publisher);
+	if (err)
+		LogWarn(COMPONENT_INIT,
+			"RPCBUF: nothing can be shown in " RPCBUF_SEGMENT_FOLDER
+			" (%s): rpcbuf-stat will not find this server",
+			strerror(-err));
+}
+
 /* Waits until the server is up; false when it stops before. */
 static bool wait_for_server(void)
 {
@@ -165,6 +185,7 @@ static void take_over(void)
 				 ? " with Engine = io_uring"
 				 : "",
 			 strerror(-err));
+	publish();
 	payload_hook(takeover.mm);
 	err = xprt_hook(takeover.engine, fsal_rpcbuf_takeover_stop, why,
 			sizeof(why));
@@ -265,6 +286,8 @@ static void stop_engine(void)
 	sendq_end();
 	payload_unhook();
 	stats_file_close(takeover.engine, takeover.mm);
+	if (takeover.publisher)
+		rpcbuf_publisher_end(takeover.publisher);
 	if (err) {
 		/* Their code stays mapped, and what they hold with them. */
 		LogMajor(COMPONENT_INIT,
@@ -273,6 +296,7 @@ static void stop_engine(void)
 		return;
 	}
 	rpcbuf_engine_destroy(takeover.engine);
+	rpcbuf_publisher_destroy(takeover.publisher);
 	if (rpcbuf_destroy(takeover.mm))
 		LogMajor(COMPONENT_INIT, "RPCBUF: pages are missing");
 }

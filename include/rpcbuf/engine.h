@@ -204,6 +204,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
  */
 #define RPCBUF_ENGINE_STATS(X)                                                 \
 	X(requests, "calls received")                                          \
+	X(pages, "pages that calls reached into")                              \
+	X(runs, "stretches of adjacent pages that these were")                 \
 	X(pages_filled, "pages that bulk calls put into request vectors")      \
 	X(bulk_calls, "bulk calls")                                            \
 	X(bytes_received, "bytes read from sockets")                           \
@@ -247,6 +249,17 @@ struct rpcbuf_engine_stats {
 /* Sums over the loops; each figure is exact at some moment during the call. */
 void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 			 struct rpcbuf_engine_stats *stats);
+
+/*
+ * rpcbuf_engine_publish - show the engine in the segment of @publisher.
+ *
+ * Once for an engine; the publisher must outlive its calls.
+ * rpcbuf_engine_destroy() takes the engine out again.  0, or what
+ * rpcbuf_publisher_add() returns.
+ */
+struct rpcbuf_publisher;
+int rpcbuf_engine_publish(struct rpcbuf_engine *engine,
+			  struct rpcbuf_publisher *publisher);
 
 #ifdef __cplusplus
 }

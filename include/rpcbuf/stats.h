@@ -101,6 +101,15 @@ void rpcbuf_stats_pools(struct rpcbuf *mm,
 				   uint64_t inflight),
 			void *opaque);
 
+/*
+ * Shows what the instance counts in the segment of @publisher
+ * (rpcbuf/publish.h), under the names of the list with `mm_` in front.  0, or
+ * what rpcbuf_publisher_add() returns.  Before the instance is destroyed:
+ * rpcbuf_publisher_remove(publisher, mm), or the end of the publisher.
+ */
+struct rpcbuf_publisher;
+int rpcbuf_stats_publish(struct rpcbuf *mm, struct rpcbuf_publisher *publisher);
+
 #ifdef __cplusplus
 }
 #endif

@@ -192,6 +192,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 
 void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 {
+	engine_unpublish(engine);
 	for (unsigned int i = 0; i < engine->nr_loops; i++)
 		loop_close(&engine->loops[i]);
 	free(engine->loops);
@@ -226,6 +227,8 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	add_vector(sum, loop->rqst);
 	add_vector(sum, loop->run);
 	sum->requests += os_load(&s->requests);
+	sum->pages += os_load(&s->pages);
+	sum->runs += os_load(&s->runs);
 	sum->bytes_received += os_load(&s->bytes_received);
 	sum->receives += os_load(&s->receives);
 	sum->refused_length += os_load(&s->refused_length);

@@ -17,6 +17,7 @@
  *   worker.c   threads: who owns which loop, hand-over
  *   epoll.c    a back end
  *   uring.c    another; ring.c is an io_uring of one thread
+ *   trace.c    what readers of the segment see
  *
  * A loop is the receiving side of a set of connections.  It has one owner at
  * a time, a worker thread; everything in it and in its connections belongs to
@@ -126,7 +127,7 @@ struct rpcbuf_conn {
 
 /* The owner's stat_add(). */
 struct loop_stats {
-	uint64_t requests, bytes_received, receives;
+	uint64_t requests, pages, runs, bytes_received, receives;
 	uint64_t refused_length, refused_fragments, refused_short;
 	uint64_t refused_timeout, closed_idle;
 	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
@@ -230,6 +231,7 @@ struct worker {
 struct rpcbuf_engine {
 	struct rpcbuf *mm;
 	const struct backend *backend;
+	struct rpcbuf_publisher *publisher; /* atomic; NULL: none */
 	struct rpcbuf_mempool *reserve; /* a vector, for whichever loop is short */
 	struct rpcbuf_handlers handlers;
 	struct rpcbuf_engine_options options;
@@ -302,6 +304,9 @@ static inline bool engine_stopping(const struct rpcbuf_engine *engine)
 
 /* backend.c */
 int backend_choose(struct rpcbuf_engine *engine);
+
+/* trace.c */
+void engine_unpublish(struct rpcbuf_engine *engine);
 
 /* loop.c: the owner only, but for loop_kick() */
 int loop_open(struct loop *loop, struct rpcbuf_engine *engine,

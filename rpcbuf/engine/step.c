@@ -290,6 +290,8 @@ static void count_call(struct loop *loop, const struct rpcbuf_call *call)
 
 	bucket = rpcbuf_min(bucket, RPCBUF_HIST_PAGES - 1u);
 	stat_add(loop->stats.requests, 1);
+	stat_add(loop->stats.pages, call->message.nr_pages);
+	stat_add(loop->stats.runs, call->message.nr_runs);
 	stat_add(loop->stats.hist_pages[bucket], 1);
 }
 

@@ -8,6 +8,7 @@
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/assert.h>
+#include <rpcbuf/publish.h>
 
 #define ONE(kind, name, what) +1
 _Static_assert(sizeof(struct rpcbuf_stats) ==
@@ -163,4 +164,35 @@ const char *rpcbuf_stats_what(const char *wanted)
 	RPCBUF_STATS(MATCH)
 #undef MATCH
 	return NULL;
+}
+
+#define PUBLISH_COUNTER RPCBUF_COUNTER
+#define PUBLISH_GAUGE	RPCBUF_GAUGE
+#define PUBLISH_MAX	RPCBUF_MAXIMUM
+
+static const struct rpcbuf_figure figures[] = {
+#define FIGURE(kind, name, what) { "mm_" #name, what, PUBLISH_##kind, 0 },
+	RPCBUF_STATS(FIGURE)
+#undef FIGURE
+};
+
+static void read_figures(void *owner, uint64_t *values)
+{
+	struct rpcbuf_stats stats = RPCBUF_STATS_INIT;
+
+	rpcbuf_stats_read(owner, &stats);
+	memcpy(values, (char *)&stats + sizeof(stats.size),
+	       sizeof(stats) - sizeof(stats.size));
+}
+
+int rpcbuf_stats_publish(struct rpcbuf *mm, struct rpcbuf_publisher *publisher)
+{
+	const struct rpcbuf_source source = {
+		.owner = mm,
+		.figures = figures,
+		.nr_figures = sizeof(figures) / sizeof(*figures),
+		.read = read_figures,
+	};
+
+	return rpcbuf_publisher_add(publisher, &source);
 }

@@ -2,20 +2,20 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: rpcbuf-stat shows what a server counts, all of it and as rates, finds
-# the server by file, by process id and by itself, and says of everything else
+# the server by itself, by process id, name and file, and says of everything else
 # in one sentence what is wrong, with the exit status that its manual page lists.
 # Method: on a real server that files went through, what it shows is compared with
-# the statistics file, line by line. For the rates, whose numbers must not depend
-# on when the test looks, a stand-in for the file grows evenly: by the same amount
-# for each tenth of a second in its time stamp. The bad input is made from a good
-# file, and from servers that are stopped, killed, or write to the default place.
+# the statistics file that the server writes as well. For the rates, a program
+# publishes figures that grow evenly: means and shares are then known, and rates
+# within what a busy machine does to them. The bad input is made from the segment
+# of a server that was killed. The text for Prometheus is fetched over HTTP.
 #
 # One back end: it is about how the counters are shown.
 source "$(dirname "$0")/lib.sh"
 need_plugin "a stock server has no statistics"
 
 STAT=$RPCBUF_BUILD/tools/rpcbuf-stat
-STEP_MS=100
+mkdir "$T/even" "$T/none"
 
 # expect STATUS TEXT ARGUMENT…: of what it prints, one line has TEXT in it.
 expect() {
@@ -23,7 +23,7 @@ expect() {
 	shift 2
 	"$STAT" "$@" >"$T/said" 2>&1 || status=$?
 	if ((status != expected)) || ! grep -qF -e "$text" "$T/said"; then
-		fail "rpcbuf-stat $*: status $status (expected $expected), said (expected '$text'): $(<"$T/said")"
+		fail "rpcbuf-stat $*: status $status (expected $expected), said (expected '$text'): $(head -c 2000 "$T/said")"
 	fi
 }
 
@@ -34,53 +34,34 @@ expect_fault() {
 	assert_eq "$(wc -l <"$T/said")" 1 "lines of rpcbuf-stat $*"
 }
 
-# Every line of the file $1 is in $T/said, numbers grouped, with a meaning.
-check_shown() {
-	local name value
-	tr -d , <"$T/said" >"$T/shown"
-	while read -r name value; do
-		case $name in
-		engine | pid) grep -qE "^ganesha.nfsd .*\\b$value\\b" "$T/shown" ||
-			fail "the heading lacks $name $value: $(head -n 1 "$T/shown")" ;;
-		hist_pages_*) ;;
-		*) assert_eq "$(awk -v n="$name" '$1 == n && NF > 2 { print $2 }' "$T/shown")" \
-			"$value" "$name as shown" ;;
-		esac
-	done <"$1"
-	! grep -q 'not known' "$T/shown" || fail "a counter has no meaning: $(<"$T/shown")"
-	assert_eq "$(awk 'on { sum += $2 } /^calls by the pages/ { on = 1 } END { print sum }' "$T/shown")" \
-		"$(awk '$1 == "requests" { print $2 }' "$1")" "calls in the histogram"
+# start_publisher NAME: its pid in $publisher
+start_publisher() {
+	"$BIN/publisher" "$T/even" "$1" &
+	publisher=$!
+	wait_for "the publisher" compgen -G "$T/even/rpcbuf-$publisher-$1" >/dev/null
 }
 
-# A file as from a server ($1, its process id) that does the same in each step;
-# replaced as a server does it, until it is killed.
-grow() {
-	local pid=$1 file=$2 start k
-	start=$(now_ms)
-	while :; do
-		k=$((($(now_ms) - start) / STEP_MS))
-		awk -v k="$k" -v pid="$pid" '
-			$1 == "pid" { $2 = pid }
-			$1 == "requests" { $2 = k * 1000 }
-			$1 == "bytes_received" { $2 = k * 1310720 }
-			$1 == "pages_filled" { $2 = k * 257000 }
-			$1 == "bulk_calls" { $2 = k * 20 }
-			$1 == "payloads_in_place" { $2 = k * 199 }
-			$1 == "payloads_copied" { $2 = k }
-			$1 == "sleeps" || $1 == "records_refused" { $2 = 5 }
-			$1 == "connections" { $2 = 7 }
-			$1 == "threads" { $2 = 4 }
-			$1 == "pages_out" { $2 = 1234567 }
-			$1 == "pages_cached" { $2 = 12 }
-			/^hist_pages_/ { $2 = 0 }
-			$1 == "hist_pages_1" { $2 = k * 600 }
-			$1 == "hist_pages_64" { $2 = k * 395 }
-			$1 == "hist_pages_512" { $2 = k * 5 }
-			{ print }' "$T/good" >"$file.new"
-		touch -d "@$(awk -v ms=$((start + k * STEP_MS)) 'BEGIN { printf "%.3f", ms / 1000 }')" "$file.new"
-		mv "$file.new" "$file"
-		sleep 0.3
-	done
+# What the statistics file and the segment both have is the same, and is shown.
+check_shown() {
+	local name value
+	"$STAT" --pid "$SERVER" --raw >"$T/raw"
+	"$STAT" --pid "$SERVER" >"$T/shown"
+	grep -qE "^ganesha.nfsd $SERVER, engine [a-z_]+, rpcbuf [0-9.]+, counted now\$" "$T/shown" ||
+		fail "the heading: $(head -n 1 "$T/shown")"
+	tr -d , <"$T/shown" >"$T/shown.plain"
+	while read -r name value; do
+		case $name in
+		pages_total | pages_out | pages_cached | hist_pages_* | threads) continue ;; # named otherwise there; a thread may come
+		esac
+		assert_eq "$(awk -v n="$name" '$1 == n { print $2 }' "$T/raw")" "$value" "$name in the segment"
+		case $name in
+		engine | pid) ;;
+		*) assert_eq "$(awk -v n="$name" '$1 == n && NF > 2 { print $2 }' "$T/shown.plain")" \
+			"$value" "$name as shown" ;;
+		esac
+	done <"$STATS"
+	assert_eq "$(awk '/^$/ { on = 0 } on { sum += $2 } /^calls by the pages/ { on = 1 } END { print sum }' "$T/shown.plain")" \
+		"$(stat_get requests)" "calls in the histogram"
 }
 
 server_start
@@ -91,128 +72,180 @@ for version in 3 4; do
 done
 wait_stat requests '>' 10
 wait_stat connections == 0
-
-# What does not change meanwhile: a copy.
-cp "$STATS" "$T/good"
-expect 0 "pages that bulk calls put into request vectors" "$T/good"
-check_shown "$T/good"
-"$STAT" --raw "$T/good" | cmp - "$T/good" || fail "--raw is not the file"
-expect 0 "ganesha.nfsd $SERVER, engine $(stat_get engine), counted" "$STATS"
-say "shows each of $(wc -l <"$T/good") lines"
+check_shown
+say "shows what the server counts"
 
 # Rates: 21 lines, in the background, while the rest goes on.
-grow "$SERVER" "$T/growing" &
-grower=$!
-wait_for "the growing file" test -s "$T/growing"
-"$STAT" "$T/growing" 1 21 >"$T/rates" 2>&1 &
+start_publisher even
+even=$publisher
+"$STAT" --folder "$T/even" 1 21 >"$T/rates" 2>&1 &
 watcher=$!
 
-# Found by itself, among several, by process id.
-mkdir "$T/run" "$T/none" "$T/two"
-ln -s "$STATS" "$T/run/$SERVER"
-sed 's/^pid .*/pid 2147483647/' "$T/good" >"$T/run/2147483647"
-expect 0 "pid $SERVER" --raw --folder="$T/run"
-expect 0 "pid $SERVER" --raw --folder="$T/run" -
-expect 0 "pid $SERVER" --raw --folder="$T/run" "$SERVER"
-expect 0 "call/s" --folder="$T/run" - 1 1
-expect_fault 2 "no running server writes its statistics to $T/none" --folder="$T/none"
-expect_fault 2 "no running server" --folder="$T/nowhere"
-ln -s "$STATS" "$T/two/$SERVER"
-sed "s/^pid .*/pid $grower/" "$T/good" >"$T/two/$grower"
-expect 3 "2 servers write their statistics to $T/two" --folder="$T/two"
-grep -q "^ *$SERVER  ganesha.nfsd .*" "$T/said" || fail "the server is not listed: $(<"$T/said")"
-grep -q "^ *$grower  " "$T/said" || fail "the other is not listed: $(<"$T/said")"
+# Found by itself, by name, among several; by process id in the usual place.
+expect 0 "pid $even" --raw --folder="$T/even"
+expect 0 "newer_than_the_tool" --folder="$T/even"
+expect 0 "pid $even" --raw --folder="$T/even" --name publisher
+start_publisher odd
+expect 3 "2 programs have a segment in $T/even" --folder="$T/even"
+grep -qE "^  --pid $publisher +publisher odd" "$T/said" || fail "the second is not listed: $(<"$T/said")"
+expect 0 "pid $publisher" --raw --folder="$T/even" --name odd
+kill "$publisher"
+wait "$publisher"
+expect 0 "pid $even" --raw --folder="$T/even"
+expect_fault 2 "no program named odd has a segment in $T/even" --folder="$T/even" --name odd
+expect_fault 2 "no program that runs has a segment in $T/none" --folder="$T/none"
+expect_fault 2 "no program that runs" --folder="$T/nowhere"
+expect 0 "engine" --pid "$SERVER" --raw
+
+# Other forms.
+expect 0 '"requests":' --pid "$SERVER" --json
+python3 - "$T/said" "$(stat_get requests)" <<'END' || fail "the JSON is not right: $(<"$T/said")"
+import json, sys
+o = json.loads(open(sys.argv[1]).read())
+h = o["histograms"]["pages_per_request"]
+assert o["figures"]["requests"] == int(sys.argv[2]) == sum(h["counts"])
+assert len(h["le"]) == len(h["counts"]) and h["le"][-1] is None
+END
+"$STAT" --folder "$T/even" --json 1 2 >"$T/said"
+assert_eq "$(wc -l <"$T/said")" 2 "objects"
+python3 -c 'import json, sys; [json.loads(l)["rates"]["requests"] for l in sys.stdin]' <"$T/said" ||
+	fail "no rates in $(<"$T/said")"
+
+# One family a name, one prefix, counters as Prometheus names them.
+check_prometheus() {
+	awk '
+		/^# HELP / { if (seen[$3]++) { print "twice: " $3; exit 1 } next }
+		/^# TYPE / { type[$3] = $4; next }
+		!/^rpcbuf_[a-z0-9_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.]+$/ { print "bad: " $0; exit 1 }
+		{
+			name = $1; sub(/\{.*/, "", name)
+			base = name; sub(/_(bucket|sum|count)$/, "", base)
+			if (type[base] == "histogram") next
+			if (!(name in type)) { print "no type: " $0; exit 1 }
+			if ((type[name] == "counter") != (name ~ /_total$/)) { print "name: " $0; exit 1 }
+			n++
+		}
+		END { exit !n }' "$1" || fail "what Prometheus gets ($1)"
+}
+"$STAT" --pid "$SERVER" --prometheus >"$T/metrics"
+check_prometheus "$T/metrics"
+grep -qx "rpcbuf_requests_total $(stat_get requests)" "$T/metrics" || fail "requests for Prometheus"
+grep -qx 'rpcbuf_records_refused_total{reason="length"} 0' "$T/metrics" || fail "reasons for Prometheus"
+grep -qx "rpcbuf_pages_per_request_count $(stat_get requests)" "$T/metrics" || fail "histogram for Prometheus"
+get() {
+	python3 -c 'import sys, urllib.request, urllib.error
+try: print(urllib.request.urlopen(sys.argv[1]).read().decode(), end="")
+except urllib.error.HTTPError as e: print(e.code, e.read().decode(), end="")' "$1"
+}
+mkdir "$T/http"
+port=$((PORT + 7))
+until port_is_free "$port"; do port=$((port + 1)); done
+"$STAT" --folder "$T/http" --listen "$HOST:$port" >"$T/listen" &
+listener=$!
+wait_for "the listener" grep -q "serving http://$HOST:$port/metrics" "$T/listen"
+assert_eq "$(get "http://$HOST:$port/metrics")" \
+	"503 no program that runs has a segment in $T/http" "without a program"
+ln "$T/even/rpcbuf-$even-even" "$T/http/"
+get "http://$HOST:$port/metrics" >"$T/metrics"
+check_prometheus "$T/metrics"
+assert_eq "$(get "http://$HOST:$port/")" "404 the figures are at /metrics" "elsewhere"
+expect_fault 14 "cannot listen on $HOST:$port: Address already in use" --listen "$HOST:$port"
+expect_fault 14 "ADDRESS:PORT is expected" --listen "$port"
+kill "$listener"
+wait "$listener" || fail "the listener's exit status is $?"
+say "JSON, Prometheus"
+
+# 21 lines under 2 headers; what does not depend on the clock is the same in all.
+wait "$watcher" || fail "watching the even publisher: $(<"$T/rates")"
+assert_eq "$(grep -c 'call/s' "$T/rates")" 2 "headers"
+assert_eq "$(wc -l <"$T/rates")" 25 "lines of rates"
+grep -vE 'call/s|---' "$T/rates" >"$T/lines"
+assert_eq "$(awk '{ print $3, $4, $5, $6, $8, $9, $10, $11, $12, $13, $14 }' "$T/lines" | sort -u)" \
+	"125 1 512 512 1285 99% 0 0 7 1235k 12" "the means"
+awk '$1 < 8000 || $1 > 12500 || $7 < 1600 || $7 > 2500 { exit 1 }' "$T/lines" ||
+	fail "the rates: $(<"$T/lines")"
+assert_cmp "$(awk '{ if (length > n) n = length } END { print n }' "$T/rates")" '<=' 80 "width"
+expect 0 "259" --folder "$T/even" --wide 1 1
+
+# The end of a server under a watcher; what a killed one leaves.
+"$STAT" --folder "$T/even" 1 >"$T/until" 2>&1 &
+watcher=$!
+wait_for "the first line of rates" grep -q 'call/s' "$T/until"
+kill "$even"
+wait "$even"
+status=0
+wait "$watcher" || status=$?
+assert_eq "$status" 10 "status of watching a program that stops"
+assert_eq "$(tail -n 1 "$T/until")" \
+	"rpcbuf-stat: process $even (publisher), which made $T/even/rpcbuf-$even-even, has ended" "its last words"
+start_publisher dead
+kill -9 "$publisher"
+wait "$publisher" 2>/dev/null || true
+segment=$T/even/rpcbuf-$publisher-dead
+expect 10 "process $publisher (publisher), which made $segment, has ended" --folder "$T/even" --pid "$publisher"
+grep -q '^  requests ' "$T/said" || fail "the last counters are not shown: $(<"$T/said")"
+expect_fault 10 "has ended" --file "$segment" 1
+expect_fault 2 "was left by crashed ones" --folder "$T/even"
 
 # Bad input.
-expect_fault 4 "there is no process 2147483647" 2147483647
-expect_fault 4 "99999999999999999999 is not the id of any process" 99999999999999999999
-expect_fault 5 "process $grower (bash) has no statistics in $T/none" --folder="$T/none" "$grower"
-expect_fault 5 "for rates every 1 s: rpcbuf-stat - 1" --folder="$T/none" 1
-expect_fault 7 "$T/nowhere cannot be read: No such file" "$T/nowhere"
-expect_fault 8 "is not a statistics file of rpcbuf: it does not begin like one" "$CONF"
-expect_fault 8 "it is not a regular file" "$T"
-expect_fault 8 "it is not a regular file" /dev/zero
+good=$T/good bad=$T/bad
+cp "$segment" "$good"
+# scribble OFFSET BYTES: into a copy
+scribble() {
+	cp "$good" "$bad"
+	printf '%b' "$2" | dd of="$bad" bs=1 seek="$1" conv=notrunc status=none
+}
+expect_fault 4 "there is no process 2147483647" --pid 2147483647
+expect_fault 4 "99999999999999999999 is not the id of any process" --pid 99999999999999999999
+expect_fault 5 "process $$ (bash) has no segment in $T/none" --folder="$T/none" --pid $$
+expect_fault 7 "$T/nowhere cannot be read: No such file" --file "$T/nowhere"
+expect_fault 8 "$CONF is not a segment of rpcbuf" --file "$CONF"
+expect_fault 8 "is not a segment" --file "$T"
+expect_fault 8 "is not a segment" --file /dev/zero
 mkfifo "$T/fifo"
-expect_fault 8 "it is not a regular file" "$T/fifo"
-head -c 100000 /dev/zero >"$T/bad"
-expect_fault 8 "it is too long" "$T/bad"
-{ head -n 5 "$T/good"; printf 'a\0b 1\n'; } >"$T/bad"
-expect_fault 8 "it is not text" "$T/bad"
-sed 's/^bulk_calls .*/bulk_calls many/' "$T/good" >"$T/bad"
-expect_fault 8 "its line 5 is not a name and a number" "$T/bad"
-sed 's/^bulk_calls .*/bulk_calls 18446744073709551616/' "$T/good" >"$T/bad"
-expect_fault 8 "its line 5 is not" "$T/bad"
-sed '/^pid /d' "$T/good" >"$T/bad"
-expect_fault 8 "it names no process" "$T/bad"
-sed '/^bulk_calls /d' "$T/good" >"$T/bad"
-expect_fault 8 "has no counter bulk_calls: it was written by another version" "$T/bad" 1 1
-expect 0 "pages_filled" "$T/bad"
-sed 's/^bulk_calls /newer_counter /' "$T/good" >"$T/bad"
-expect 0 "(not known to this rpcbuf-stat)" "$T/bad"
-: >"$T/bad"
-expect_fault 9 "is empty" "$T/bad"
-size=$(stat -c %s "$T/good")
-for cut in 1 10 100 $((size / 2)) $((size - 1)); do
-	head -c "$cut" "$T/good" >"$T/bad"
-	expect_fault 9 "is cut short" "$T/bad"
+expect_fault 8 "is not a segment" --file "$T/fifo"
+scribble 0 X
+expect_fault 8 "is not a segment" --file "$bad"
+for cut in 0 1 10 100 4096 20000 $(($(stat -c %s "$good") - 1)); do
+	head -c "$cut" "$good" >"$bad"
+	expect_fault 9 "$bad is cut short" --file "$bad"
 done
-expect 64 "interval of 0: a number from 1 to 86400 is expected" "$STATS" 0
-expect 64 "count of -1x" "$STATS" 1 -- -1x
-expect 64 "Too many arguments" "$STATS" 1 1 1
-expect 64 "without an interval" --raw "$STATS" 1
+scribble 8 '\x63'
+expect_fault 11 "$bad has another version than this tool's, 1" --file "$bad"
+scribble 200 '\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff'
+expect_fault 12 "$bad is damaged" --file "$bad"
+scribble 8192 '\033[2J'
+expect_fault 12 "$bad is damaged" --file "$bad"
+scribble 48 '\033[2J'
+expect_fault 12 "$bad is damaged" --file "$bad"
+expect 64 "interval of 0: a number from 1 to 86400 is expected" 0
+expect 64 "count of -1x" 1 -- -1x
+expect 64 "Too many arguments" 1 1 1
+expect 64 "without an interval" --raw 1
+expect 64 "one is enough" --raw --json
+expect 64 "one is enough" --pid 1 --name x
 expect 0 "rpcbuf-stat " --version
 if [[ -w /dev/full ]]; then
 	status=0
-	"$STAT" "$STATS" >/dev/full 2>"$T/said" || status=$?
+	"$STAT" --pid "$SERVER" >/dev/full 2>"$T/said" || status=$?
 	assert_eq "$status" 1 "status on a full disk"
 fi
-# The folder of the test is for its user alone.
+live=/dev/shm/rpcbuf-$SERVER
+[[ $(stat -c '%a %U' "$live") == "600 $(id -un)" ]] || fail "$live: $(stat -c '%a %U' "$live")"
 status=0
 setpriv --reuid=65534 --regid=65534 --clear-groups \
-	/proc/self/fd/9 "$STATS" 9<"$STAT" >"$T/said" 2>&1 || status=$?
-assert_eq "$status $(<"$T/said")" "6 rpcbuf-stat: no permission to read $STATS" "another user"
+	/proc/self/fd/9 --pid "$SERVER" 9<"$STAT" >"$T/said" 2>&1 || status=$?
+assert_eq "$status $(<"$T/said")" \
+	"6 rpcbuf-stat: no permission to read $live: its user and root may" "another user"
+say "bad input"
 
-# The end of a server: under a watcher, and afterwards.
-"$STAT" "$STATS" 1 >"$T/until" 2>&1 &
-until_end=$!
-wait_for "the first line of rates" grep -q 'call/s' "$T/until"
-server=$SERVER
-cp -p "$STATS" "$T/before"
-wait "$watcher" || fail "watching the growing file: $(<"$T/rates")"
-kill "$grower"
+# A killed server's segment goes when the next one starts; a stopped one's at once.
+kill -9 "$SERVER"
+wait "$SERVER" 2>/dev/null || true
+expect 10 "has ended" --pid "$SERVER"
+server_start
+[[ ! -e $live ]] || fail "$live is still there"
+live=/dev/shm/rpcbuf-$SERVER
+[[ -e $live ]] || fail "$live is not there"
 server_stop
-status=0
-wait "$until_end" || status=$?
-assert_eq "$status" 10 "status of watching a server that stops"
-assert_eq "$(tail -n 1 "$T/until")" \
-	"rpcbuf-stat: process $server, which wrote $STATS, has ended" "its last words"
-expect 10 "process $server, which wrote $STATS, has ended" "$STATS"
-grep -q '^  requests ' "$T/said" || fail "the last counters are not shown: $(<"$T/said")"
-expect_fault 10 "has ended" "$STATS" 1
-# A later process with the same id: this shell, which began after 1970.
-sed "s/^pid .*/pid $$/" "$T/good" >"$T/other"
-touch -d @1000 "$T/other"
-expect 10 "process $$, which wrote $T/other, has ended" "$T/other"
-
-# 21 lines under 2 headers, each line the same, whichever writes were compared.
-assert_eq "$(grep -c 'call/s' "$T/rates")" 2 "headers"
-assert_eq "$(wc -l <"$T/rates")" 25 "lines of rates"
-assert_eq "$(grep -vE 'call/s|---' "$T/rates" | sort -u)" \
-	" 10000  12.5   257    1   64  512   200   99%     0     0     7   4 1235k    12" "the rates"
-assert_cmp "$(awk '{ if (length > n) n = length } END { print n }' "$T/rates")" '<' 80 "width"
-say "rates, bad input, servers that end"
-
-# The default place, which may be in a /run of the server's own.
-pick_port
-server_configure
-sed -i '/Statistics = /d' "$CONF"
-server_launch
-STATS=/proc/$SERVER/root/run/rpcbuf/$SERVER
-server_wait || fail "the server without a parameter Statistics does not start"
-expect 0 "pid $SERVER" --raw "$SERVER"
-kill "$SERVER"
-wait "$SERVER" || fail "the server's exit status is $?"
-[[ ! -e /run/rpcbuf/$SERVER ]] || fail "the server leaves /run/rpcbuf/$SERVER"
-expect_fault 4 "there is no process $SERVER" "$SERVER"
-SERVER=
-say "the default place"
+[[ ! -e $live ]] || fail "the server leaves $live"

@@ -14,6 +14,7 @@ endif()
 set(fuzz_dir "${CMAKE_CURRENT_BINARY_DIR}/fuzz")
 file(MAKE_DIRECTORY "${fuzz_dir}")
 set(fuzz_flags -std=gnu11 -g -O1 -D_GNU_SOURCE -DRPCBUF_DEBUG=1 -DRPCBUF_FUZZING=1
+	"-DRPCBUF_VERSION=\"${PROJECT_VERSION}\""
 	${RPCBUF_WARNINGS} -fsanitize=fuzzer-no-link,address,undefined
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
 	"-I${CMAKE_SOURCE_DIR}/include" "-I${CMAKE_SOURCE_DIR}")

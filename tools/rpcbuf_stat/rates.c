@@ -1,248 +1,236 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The server writes its counters about once a second, in a rhythm of its own.
- * So a rate is taken over the time between two writes, not between two reads,
- * and a read that comes before the next write waits for it.
+ * A line of rates for each interval.  Each end of one is a publication that was
+ * asked for, and its time is the program's, so a late reader divides by the
+ * right time.
  */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "format.h"
-#include "histogram.h"
+#include "print.h"
 #include "rates.h"
+#include "tools/common/figures.h"
+#include "tools/common/format.h"
 
-#define HEADER_EVERY  20
-#define POLL_NS	      20000000
-/* A server that is alive and has not written for so long is hung. */
-#define SILENCE_S     10
-/* What a write may be older than the read that finds it, and a bit. */
-#define CLOCK_SLACK_S 2.5
+#define HEADER_EVERY 20
+/* A program that runs and has not published for so long is hung. */
+#define SILENCE_S    10
 
 static const char *const needed[] = {
-	"requests",	     "pages_filled",	"bulk_calls", "bytes_received",
-	"payloads_in_place", "payloads_copied", "sleeps",     "records_refused",
-	"connections",	     "threads",		"pages_out",  "pages_cached",
+	"requests",	     "pages",	       "pages_filled",
+	"bulk_calls",	     "bytes_received", "payloads_in_place",
+	"payloads_copied",   "sleeps",	       "records_refused",
+	"connections",	     "mm_out_pages",   "mm_cached_pages",
+	"pages_per_request",
 };
 
-/* What happened between two samples, and how things stand at the second. */
+/* What happened between two snapshots, and how things stand at the second. */
 struct interval {
-	const struct sample *from, *to;
+	const struct rpcbuf_snapshot *from, *to;
 	double seconds;
-	uint64_t hist[RPCBUF_HIST_PAGES];
 };
 
-static int check_names(const struct server *server, const struct sample *sample,
+static int check_names(const struct server *server,
+		       const struct rpcbuf_snapshot *snapshot,
 		       struct fault *fault)
 {
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
-		if (!sample_has(sample, needed[i]))
-			return fault_set(fault, STAT_FOREIGN,
-					 "%s has no counter %s: it was written "
-					 "by another version of rpcbuf",
-					 server->path, needed[i]);
-	return STAT_OK;
+		if (!figure_find(snapshot, needed[i]))
+			return fault_set(
+				fault, FAULT_SILENT,
+				"%s does not show %s, which rates are made of: its program publishes something else",
+				server->path, needed[i]);
+	return FAULT_NONE;
 }
 
-static double seconds_between(const struct timespec *a,
-			      const struct timespec *b)
+static double happened(const struct interval *in, const char *name)
 {
-	return (double)(b->tv_sec - a->tv_sec) +
-	       (double)(b->tv_nsec - a->tv_nsec) / 1e9;
+	return (double)figure_grown(in->from, in->to, name);
 }
 
-static uint64_t happened(const struct interval *in, const char *name)
+/* The widths are those of print_line(); the first part fits in 80 columns. */
+static void print_header(bool wide)
 {
-	uint64_t from = sample_get(in->from, name);
-	uint64_t to = sample_get(in->to, name);
-
-	return to > from ? to - from : 0;
+	puts(wide ? "--received-- ---pages per call--- --bulk fills-- ---counts-- --now ---pages--- --per call- -sleeps -stretch ----pages----- -back-\n"
+		    "call/s MiB/s  mean  p50  p99  max     /s  size place sleep refus conn  used cache  fill   ns     ms    runs  kept pools held   MiB"
+		  : "--received-- ---pages per call--- ---bulk fills-- --counts--- -now -- ---pages-\n"
+		    "call/s MiB/s  mean  p50  p99  max    /s  size place sleep refus conn  used cache");
 }
 
-/* @elapsed: seconds between the reads, which count when the clock was set in
- * between. */
-static void measure(struct interval *in, const struct sample *from,
-		    const struct sample *to, double elapsed)
-{
-	in->from = from;
-	in->to = to;
-	in->seconds = seconds_between(&from->written, &to->written);
-	if (in->seconds < elapsed - CLOCK_SLACK_S ||
-	    in->seconds > elapsed + CLOCK_SLACK_S)
-		in->seconds = elapsed;
-	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
-		in->hist[i] = to->hist_pages[i] > from->hist_pages[i]
-				      ? to->hist_pages[i] - from->hist_pages[i]
-				      : 0;
-}
-
-/* The widths are those of print_rates(); fits in 80 columns. */
-static void print_header(void)
-{
-	puts("--received-- ---pages per call--- -bulk in--- --counts--- ---now--- ---pages---\n"
-	     "call/s MiB/s  fill  p50  p99  max    /s place sleep refus conns thr  used cache");
-}
-
-static void print_rate(const struct interval *in, double amount, int width)
+static void print_rate(double amount, int width)
 {
 	char text[FORMAT_SHORT];
 
-	printf("%*s", width,
-	       format_rate(text, amount / in->seconds, width - 1));
+	printf("%*s", width, format_rate(text, amount, width - 1));
 }
 
-static void print_count(uint64_t value, int width)
+static void print_count(double value, int width)
 {
 	char text[FORMAT_SHORT];
 
-	printf("%*s", width, format_count(text, value, width - 1));
+	printf("%*s", width, format_count(text, (uint64_t)value, width - 1));
+}
+
+/* A dash where there was nothing to take a mean of. */
+static void print_mean(double sum, double nr, int width)
+{
+	if (nr > 0)
+		print_rate(sum / nr, width);
+	else
+		printf("%*s", width, "-");
 }
 
 static void print_pages(const struct interval *in)
 {
-	double calls = (double)happened(in, "requests");
-	char text[FORMAT_SHORT];
+	static const double shares[] = {0.5, 0.99, 1};
+	uint64_t buckets[FIGURE_BUCKETS_MAX];
+	struct histogram histogram = figure_histogram_grown(
+		in->from, in->to, "pages_per_request", buckets);
+	char label[FORMAT_SHORT];
 
-	if (calls > 0)
-		format_rate(text, (double)happened(in, "pages_filled") / calls,
-			    5);
-	printf("%6s", calls > 0 ? text : "-");
-	if (!histogram_total(in->hist)) {
-		printf("%5s%5s%5s", "-", "-", "-");
-		return;
-	}
-	printf("%5s%5s%5s", histogram_label(histogram_quantile(in->hist, 0.5)),
-	       histogram_label(histogram_quantile(in->hist, 0.99)),
-	       histogram_label(histogram_quantile(in->hist, 1)));
+	print_mean(happened(in, "pages"), happened(in, "requests"), 6);
+	for (size_t i = 0; i < 3; i++)
+		printf("%5s",
+		       histogram_total(&histogram)
+			       ? histogram_label(&histogram,
+						 histogram_quantile(&histogram,
+								    shares[i]),
+						 label)
+			       : "-");
 }
 
 /* 100% only when it was all of them. */
 static void print_place(const struct interval *in)
 {
-	uint64_t good = happened(in, "payloads_in_place");
-	uint64_t all = good + happened(in, "payloads_copied");
+	double good = happened(in, "payloads_in_place");
+	double all = good + happened(in, "payloads_copied");
 
-	if (all)
-		printf("%5u%%",
-		       (unsigned int)(100.0 * (double)good / (double)all));
+	if (all > 0)
+		printf("%5u%%", (unsigned int)(100.0 * good / all));
 	else
 		printf("%6s", "-");
 }
 
-static void print_rates(const struct interval *in)
+static void print_more(const struct interval *in)
 {
-	print_rate(in, (double)happened(in, "requests"), 6);
-	print_rate(in, (double)happened(in, "bytes_received") / (1 << 20), 6);
+	double calls = happened(in, "requests");
+
+	print_mean(happened(in, "pages_filled"), calls, 6);
+	print_mean(happened(in, "fill_ns_sum"), happened(in, "fills_timed"), 6);
+	print_rate(happened(in, "sleep_ns") / 1e6, 7);
+	print_mean(happened(in, "runs"), calls, 8);
+	print_count((double)figure_get(in->to, "mm_kept_pages"), 6);
+	print_count((double)figure_get(in->to, "mm_inflight_pages"), 6);
+	print_count((double)figure_get(in->to, "held_pages"), 5);
+	print_rate(happened(in, "mm_reported_bytes") / (1 << 20), 6);
+}
+
+static void print_line(const struct interval *in, bool wide)
+{
+	print_rate(happened(in, "requests") / in->seconds, 6);
+	print_rate(happened(in, "bytes_received") / in->seconds / (1 << 20), 6);
 	print_pages(in);
-	print_rate(in, (double)happened(in, "bulk_calls"), 6);
+	print_rate(happened(in, "bulk_calls") / in->seconds, 6);
+	print_mean(happened(in, "pages_filled"), happened(in, "bulk_calls"), 6);
 	print_place(in);
 	print_count(happened(in, "sleeps"), 6);
 	print_count(happened(in, "records_refused"), 6);
-	print_count(sample_get(in->to, "connections"), 6);
-	print_count(sample_get(in->to, "threads"), 4);
-	print_count(sample_get(in->to, "pages_out"), 6);
-	print_count(sample_get(in->to, "pages_cached"), 6);
+	print_count((double)figure_get(in->to, "connections"), 5);
+	print_count((double)figure_get(in->to, "mm_out_pages"), 6);
+	print_count((double)figure_get(in->to, "mm_cached_pages"), 6);
+	if (wide)
+		print_more(in);
 	puts("");
-	fflush(stdout);
 }
 
-static bool same_write(const struct sample *a, const struct sample *b)
+/* Reads a publication that is later than @last, waiting for it. */
+static int read_next(const struct server *server,
+		     const struct rpcbuf_snapshot *last,
+		     struct rpcbuf_snapshot *snapshot, struct fault *fault)
 {
-	return a->pid == b->pid &&
-	       !memcmp(&a->written, &b->written, sizeof(a->written));
-}
-
-static double seconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return seconds_between(start, &now);
-}
-
-/* Reads what the server wrote after @last, waiting for it. */
-static int read_next(const struct server *server, const struct sample *last,
-		     struct sample *sample, struct fault *fault)
-{
-	const struct timespec pause = {.tv_nsec = POLL_NS};
-	struct timespec start;
+	const struct timespec pause = {.tv_nsec = 20000000};
+	time_t start = time(NULL);
 	bool said = false;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (;;) {
-		int status = server_read(server, sample, fault);
-
-		if (status == STAT_OK && !same_write(last, sample))
-			return STAT_OK;
-		/* The file goes when the server stops. */
-		if (server_check(server, last, fault))
+		/* What it published last of all is no second's work. */
+		if (server_check(server, fault) ||
+		    server_read(server, snapshot, fault))
 			return fault->status;
-		if (status != STAT_OK && status != STAT_UNREADABLE)
-			return status;
-		if (!said && seconds_since(&start) > SILENCE_S) {
+		if (snapshot->monotonic_ns > last->monotonic_ns)
+			return FAULT_NONE;
+		if (!said && time(NULL) - start > SILENCE_S) {
 			fprintf(stderr,
-				"rpcbuf-stat: %s was not written for %d s; waiting\n",
-				server->path, SILENCE_S);
+				"rpcbuf-stat: process %d has published nothing for %d s; waiting\n",
+				(int)server->pid, SILENCE_S);
 			said = true;
 		}
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	}
 }
 
-/* One line for what happened from @from to @to; returns how many that were. */
-static unsigned int print_interval(const struct sample *from,
-				   const struct sample *to, double elapsed,
-				   unsigned int lines)
+static void print_interval(const struct server *server,
+			   const struct interval *in, enum rates_form form,
+			   unsigned int lines)
 {
-	struct interval in;
-
-	if (to->pid != from->pid) {
-		printf("process %d writes now\n", (int)to->pid);
-		return 0;
+	if (form == RATES_JSON) {
+		print_json(stdout, server, in->from, in->to);
+	} else {
+		if (lines % HEADER_EVERY == 0)
+			print_header(form == RATES_WIDE);
+		print_line(in, form == RATES_WIDE);
 	}
-	if (lines % HEADER_EVERY == 0)
-		print_header();
-	measure(&in, from, to, elapsed);
-	print_rates(&in);
-	return 1;
+	fflush(stdout);
 }
 
-static int watch(const struct server *server, struct sample *samples,
-		 unsigned int interval, unsigned int count, struct fault *fault)
+/* The next moment of the rhythm; while waiting, what costs the program
+ * something is asked for again each second. */
+static void wait_until(const struct server *server, struct timespec next,
+		       unsigned int watch)
 {
-	struct sample *from = &samples[0], *to = &samples[1], *spare;
-	struct timespec next, read;
-	unsigned int lines = 0;
+	struct fault ignored;
+	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &read);
-	next = read;
-	while (!count || lines < count) {
-		double elapsed;
-
-		next.tv_sec += interval;
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
-		if (read_next(server, from, to, fault))
-			return fault->status;
-		elapsed = seconds_since(&read);
-		clock_gettime(CLOCK_MONOTONIC, &read);
-		lines += print_interval(from, to, elapsed, lines);
-		if (ferror(stdout))
-			break; /* the caller looks at that */
-		spare = from;
-		from = to;
-		to = spare;
+	for (;;) {
+		if (watch)
+			server_watch(server, watch, &ignored);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (next.tv_sec - now.tv_sec <= 1)
+			break;
+		now.tv_sec++;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &now, NULL);
 	}
-	return STAT_OK;
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
 }
 
 int rates(const struct server *server, unsigned int interval,
-	  unsigned int count, struct fault *fault)
+	  unsigned int count, enum rates_form form, struct fault *fault)
 {
-	static struct sample samples[2];
+	static struct rpcbuf_snapshot snapshots[2];
+	struct rpcbuf_snapshot *from = &snapshots[0], *to = &snapshots[1];
+	unsigned int watch = form == RATES_WIDE ? RPCBUF_WATCH_TIMES : 0;
+	struct timespec next;
 
-	if (server_read(server, &samples[0], fault) ||
-	    server_check(server, &samples[0], fault) ||
-	    check_names(server, &samples[0], fault))
+	if (server_check(server, fault) || server_read(server, from, fault) ||
+	    (form != RATES_JSON && check_names(server, from, fault)))
 		return fault->status;
-	return watch(server, samples, interval, count, fault);
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	for (unsigned int lines = 0; !count || lines < count; lines++) {
+		struct rpcbuf_snapshot *spare = from;
+		struct interval in = {.from = from, .to = to};
+
+		next.tv_sec += interval;
+		wait_until(server, next, watch);
+		if (read_next(server, from, to, fault))
+			return fault->status;
+		in.seconds =
+			(double)(to->monotonic_ns - from->monotonic_ns) / 1e9;
+		print_interval(server, &in, form, lines);
+		if (ferror(stdout))
+			break; /* the caller looks at that */
+		from = to;
+		to = spare;
+	}
+	return FAULT_NONE;
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rates.h - a line of rates per interval, as vmstat prints them.
+ * rates.h - a line of rates for each interval.
  */
 #ifndef RPCBUF_STAT_RATES_H
 #define RPCBUF_STAT_RATES_H
 
-#include "server.h"
+#include "tools/common/attach.h"
 
-/*
- * Prints a line every @interval seconds until the server ends; after @count
- * lines, unless that is 0, returns STAT_OK.
- */
+enum rates_form {
+	RATES_TEXT, /* fits in 80 columns */
+	RATES_WIDE,
+	RATES_JSON,
+};
+
+/* Until @count lines are printed (0: for ever) or the program ends. */
 int rates(const struct server *server, unsigned int interval,
-	  unsigned int count, struct fault *fault);
+	  unsigned int count, enum rates_form form, struct fault *fault);
 
 #endif

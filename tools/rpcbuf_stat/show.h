@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * show.h - every counter of a server with what it counts.
+ * show.h - all figures for people to read.
  */
 #ifndef RPCBUF_STAT_SHOW_H
 #define RPCBUF_STAT_SHOW_H
 
-#include "server.h"
+#include "tools/common/attach.h"
 
-void show(const struct server *server, const struct sample *sample);
+void show(const struct server *server, const struct rpcbuf_snapshot *snapshot);
 
 #endif

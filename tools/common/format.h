@@ -3,8 +3,8 @@
  * format.h - numbers as people read them.  Each writes to the array that it
  * is given and returns it.
  */
-#ifndef RPCBUF_STAT_FORMAT_H
-#define RPCBUF_STAT_FORMAT_H
+#ifndef RPCBUF_COMMON_FORMAT_H
+#define RPCBUF_COMMON_FORMAT_H
 
 #include <stdint.h>
 

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * process.h - what /proc tells about the process behind a statistics file.
+ * process.h - what /proc tells about a process.
  */
-#ifndef RPCBUF_STAT_PROCESS_H
-#define RPCBUF_STAT_PROCESS_H
+#ifndef RPCBUF_COMMON_PROCESS_H
+#define RPCBUF_COMMON_PROCESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include <time.h>
 
-/* Does @pid run?  @since: it wrote something then, so a process that was
- * started later is another one with the same id; NULL for any process. */
-bool process_runs(pid_t pid, const struct timespec *since);
+/* Does @pid run? */
+bool process_runs(pid_t pid);
 
 /* The program, such as "ganesha.nfsd"; "process" where it cannot be known. */
 void process_name(pid_t pid, char *name, size_t len);

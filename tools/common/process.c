@@ -10,9 +10,6 @@
 
 #include "process.h"
 
-/* Clocks that disagree by less are the same moment. */
-#define SLACK_SECONDS 2.0
-
 /* Reads /proc/@pid/@file; what it has is terminated.  -1 if there is none. */
 static ssize_t read_proc(pid_t pid, const char *file, char *text, size_t len)
 {
@@ -30,52 +27,20 @@ static ssize_t read_proc(pid_t pid, const char *file, char *text, size_t len)
 	return n;
 }
 
-static double seconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* The state, and the time of start in seconds after the boot, which are the
- * fields 3 and 22; the name before them may have anything in it. */
-static bool read_stat(pid_t pid, char *state, double *started)
+bool process_runs(pid_t pid)
 {
 	char text[1024];
-	unsigned long long ticks;
 	const char *fields;
-
-	if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
-		return false;
-	fields = strrchr(text, ')');
-	if (!fields ||
-	    sscanf(fields + 1,
-		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-		   " %*s %*s %*s %*s %*s %llu",
-		   state, &ticks) != 2)
-		return false;
-	*started = (double)ticks / (double)sysconf(_SC_CLK_TCK);
-	return true;
-}
-
-bool process_runs(pid_t pid, const struct timespec *since)
-{
-	double started, wrote;
-	char state;
 
 	if (kill(pid, 0) < 0 && errno != EPERM)
 		return false;
-	/* /proc may hide the processes of others. */
-	if (!read_stat(pid, &state, &started))
+	/* /proc may hide the processes of others; one that has ended, and whom
+	 * nobody has asked about, is still there. */
+	if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
 		return true;
-	if (state == 'Z' || state == 'X')
-		return false;
-	if (!since)
-		return true;
-	wrote = (double)since->tv_sec + (double)since->tv_nsec / 1e9;
-	started += seconds(CLOCK_REALTIME) - seconds(CLOCK_BOOTTIME);
-	return started <= wrote + SLACK_SECONDS;
+	fields = strrchr(text, ')');
+	return !fields ||
+	       (strncmp(fields, ") Z", 3) && strncmp(fields, ") X", 3));
 }
 
 void process_name(pid_t pid, char *name, size_t len)

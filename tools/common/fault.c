@@ -20,8 +20,8 @@ int fault_set(struct fault *fault, int status, const char *format, ...)
 int fault_set_file(struct fault *fault, const char *path, int err)
 {
 	if (err == EACCES || err == EPERM)
-		return fault_set(fault, STAT_PERMISSION,
+		return fault_set(fault, FAULT_PERMISSION,
 				 "no permission to read %s", path);
-	return fault_set(fault, STAT_UNREADABLE, "%s cannot be read: %s", path,
+	return fault_set(fault, FAULT_UNREADABLE, "%s cannot be read: %s", path,
 			 strerror(err));
 }

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Events: both ends of the ring, and what readers ask for.
+ *
+ * A writer takes a number, claims the record that it falls on, writes it, and its
+ * sequence last.  A reader that finds the sequence it expects before and after it has copied the record
+ * has all of it; with a higher one it is too late.
+ */
+#include "rpcbuf/os/atomic.h"
+#include "rpcbuf/os/os.h"
+#include "rpcbuf/os/publish.h"
+#include "rpcbuf/os/segment.h"
+
+unsigned int rpcbuf_publisher_watched(const struct rpcbuf_publisher *publisher,
+				      uint64_t now_ns)
+{
+	const uint64_t *until = publisher->control->until_ns;
+	unsigned int bits = 0;
+
+	for (unsigned int i = 0; i < RPCBUF_WATCH_NR; i++)
+		if (os_load(&until[i]) - now_ns < RPCBUF_LEASE_MAX_NS)
+			bits |= 1u << i;
+	if (!os_load(&publisher->ring_ready))
+		bits &= ~(unsigned int)RPCBUF_WATCH_EVENTS;
+	return bits;
+}
+
+/*
+ * The record may still be another's: of a writer that was interrupted a whole
+ * round ago, or that has come from behind.  Then this event is lost; the
+ * reader has lost it anyway.
+ */
+static bool claim(struct rpcbuf_event *record, uint64_t number)
+{
+	uint64_t sequence = os_load(&record->sequence);
+
+	return !(sequence & EVENT_BUSY) && sequence <= number &&
+	       os_cas_acquire(&record->sequence, &sequence,
+			      EVENT_BUSY | (number + 1));
+}
+
+static void write_event(struct rpcbuf_publisher *publisher,
+			struct rpcbuf_event *event)
+{
+	uint64_t number = __atomic_fetch_add(&publisher->header->head, 1,
+					     __ATOMIC_RELAXED);
+	struct rpcbuf_event *record =
+		&publisher->ring[number & (publisher->nr_events - 1)];
+
+	if (!claim(record, number))
+		return;
+	event->sequence = number + 1;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	segment_copy(&record->time_ns, &event->time_ns,
+		     sizeof(*event) - sizeof(event->sequence));
+	os_store_release(&record->sequence, number + 1);
+}
+
+/* Counted in, so that the ring keeps its memory meanwhile. */
+void rpcbuf_publisher_event(struct rpcbuf_publisher *publisher,
+			    struct rpcbuf_event *event)
+{
+	__atomic_fetch_add(&publisher->writers, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&publisher->ring_ready, __ATOMIC_SEQ_CST))
+		write_event(publisher, event);
+	__atomic_fetch_sub(&publisher->writers, 1, __ATOMIC_RELEASE);
+}
