@@ -124,17 +124,29 @@ struct rpcbuf_metric {
 
 /* One address with connections, all of them together. */
 struct rpcbuf_client {
-	uint8_t address[16]; /* IPv6; IPv4 is mapped into it, local is zero */
+	uint8_t address[16]; /* IPv6; IPv4 is mapped into it, local is zero,
+			      * and all ones are connections that the program
+			      * itself opened */
 	uint32_t connections;
-	uint32_t waiting;      /* of these, how many wait for pages */
-	uint32_t unsent;       /* ... do not read their replies */
-	uint32_t in_flight;    /* calls */
-	uint64_t held_pages;   /* in records that came in part */
-	uint64_t requests;     /* of the connections that there are now */
-	uint64_t bytes;	       /* the same */
-	uint64_t waits;	       /* times that one of them waited for pages */
-	uint64_t refused;      /* records, of all connections while one was */
-	uint64_t reserved[3];
+	uint32_t waiting;    /* of these, how many wait for pages */
+	uint32_t unsent;     /* ... do not read their replies */
+	uint32_t busy;	     /* ... wait for their own calls */
+	uint32_t in_flight;  /* calls */
+	uint32_t unused;
+	uint64_t held_pages; /* in records that came in part */
+	uint64_t held_bytes; /* that came of these */
+	uint64_t unsent_bytes; /* of replies that wait for it to read */
+	uint64_t waiting_ns; /* since when one of them waits, the longest, on
+			      * CLOCK_MONOTONIC; 0: none does */
+	uint64_t requests;   /* of the connections that there are now */
+	uint64_t bytes;	     /* the same */
+	uint64_t waits;	     /* times that one of these waited for pages */
+	/* Records refused, of all connections while there was one. */
+	uint64_t refused_length;
+	uint64_t refused_fragments;
+	uint64_t refused_short;
+	uint64_t refused_timeout;
+	uint64_t reserved[4];
 };
 
 #define RPCBUF_EVENT_OPS 32

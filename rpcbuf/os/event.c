@@ -2,9 +2,10 @@
 /*
  * Events: both ends of the ring, and what readers ask for.
  *
- * A writer takes a number, claims the record that it falls on, writes it, and its
- * sequence last.  A reader that finds the sequence it expects before and after it has copied the record
- * has all of it; with a higher one it is too late.
+ * A writer takes a number, claims the record that it falls on, writes it, and
+ * its sequence last.  A reader that finds the sequence it expects before and
+ * after it has copied the record has all of it; with a higher one it is too
+ * late.
  */
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/os.h"

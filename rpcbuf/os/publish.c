@@ -45,7 +45,7 @@ _Static_assert(sizeof(struct rpcbuf_segment_header) <= RPCBUF_SEGMENT_CONTROL &&
 	       "a page each");
 _Static_assert(sizeof(struct rpcbuf_event) == 256 &&
 		       sizeof(struct rpcbuf_metric) == 128 &&
-		       sizeof(struct rpcbuf_client) == 96,
+		       sizeof(struct rpcbuf_client) == 160,
 	       "the layout of version 1; whole words for segment_copy()");
 
 static bool name_is_valid(const char *name)
@@ -294,10 +294,11 @@ static void *publisher_main(void *arg)
 	for (;;) {
 		uint32_t asked = os_load_acquire(word);
 
+		/* First: who asked for both finds the ring ready. */
+		tend_ring(publisher);
 		pthread_mutex_lock(&publisher->lock);
 		publish(publisher);
 		pthread_mutex_unlock(&publisher->lock);
-		tend_ring(publisher);
 		if (os_load_acquire(&publisher->stop))
 			return NULL;
 		segment_futex_wait(word, asked, PERIOD_NS);
