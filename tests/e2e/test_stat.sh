@@ -34,11 +34,13 @@ expect_fault() {
 	assert_eq "$(wc -l <"$T/said")" 1 "lines of rpcbuf-stat $*"
 }
 
-# start_publisher NAME: its pid in $publisher
+shows_requests() { "$STAT" --file "$1" --raw 2>/dev/null | grep -q '^requests '; }
+
+# start_publisher NAME: its pid in $publisher, once it has published.
 start_publisher() {
 	"$BIN/publisher" "$T/even" "$1" &
 	publisher=$!
-	wait_for "the publisher" compgen -G "$T/even/rpcbuf-$publisher-$1" >/dev/null
+	wait_for "the publisher" shows_requests "$T/even/rpcbuf-$publisher-$1"
 }
 
 # What the statistics file and the segment both have is the same, and is shown.
