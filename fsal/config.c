@@ -35,6 +35,13 @@ static struct config_item_list engines[] = {
 	CONFIG_LIST_EOL,
 };
 
+static struct config_item_list congestions[] = {
+	CONFIG_LIST_TOK("system", CONGESTION_SYSTEM),
+	CONFIG_LIST_TOK("cubic", CONGESTION_CUBIC),
+	CONFIG_LIST_TOK("reno", CONGESTION_RENO),
+	CONFIG_LIST_EOL,
+};
+
 /* A default of 0 outside the range stands for "choose by the machine". */
 static struct config_item parameters[] = {
 	CONF_ITEM_UI64("Memory", MIB, TIB, 0, fsal_rpcbuf_config, memory),
@@ -66,6 +73,8 @@ static struct config_item parameters[] = {
 		       max_connections),
 	CONF_ITEM_TOKEN("Engine", RPCBUF_BACKEND_AUTO, engines,
 			fsal_rpcbuf_config, engine),
+	CONF_ITEM_TOKEN("Local_Congestion", CONGESTION_CUBIC, congestions,
+			fsal_rpcbuf_config, local_congestion),
 	CONF_ITEM_PATH("Statistics", 1, PATH_MAX, NULL, fsal_rpcbuf_config,
 		       statistics),
 	CONFIG_EOL,

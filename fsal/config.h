@@ -18,6 +18,12 @@
 
 #include "config_parsing.h"
 
+enum local_congestion {
+	CONGESTION_SYSTEM,
+	CONGESTION_CUBIC,
+	CONGESTION_RENO,
+};
+
 /*
  * The values in force: defaults that depend on the machine are already in
  * their place.  Units and ranges are those of the parameter in the comment.
@@ -70,6 +76,9 @@ struct fsal_rpcbuf_config {
 	/* Engine: auto, epoll or io_uring, an enum rpcbuf_backend; default
 	 * auto.  The server does not start with one that the system lacks. */
 	uint32_t engine;
+	/* Local_Congestion: TCP congestion control of connections within this
+	 * host, an enum local_congestion; default cubic. */
+	uint32_t local_congestion;
 	/* Statistics: absolute path of the file that counters are written to;
 	 * default NULL, and none is written. */
 	char *statistics;

@@ -115,6 +115,11 @@ static uint32_t default_connections(void)
 
 static int create_engine(void)
 {
+	static const char *const congestion[] = {
+		[CONGESTION_SYSTEM] = NULL,
+		[CONGESTION_CUBIC] = "cubic",
+		[CONGESTION_RENO] = "reno",
+	};
 	const struct fsal_rpcbuf_config *config = takeover.config;
 	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
 
@@ -133,6 +138,7 @@ static int create_engine(void)
 	options.max_partial = config->max_partial;
 	options.max_partial_conn = config->max_partial_connection;
 	options.max_calls = config->max_calls;
+	options.local_congestion = congestion[config->local_congestion];
 	options.max_connections = config->max_connections;
 	if (!options.max_connections)
 		options.max_connections = default_connections();

@@ -118,6 +118,11 @@ struct rpcbuf_engine_options {
 	uint32_t max_partial_conn; /* ... that one may hold, unless it is its
 				   * turn; 0: as long as a record may be */
 	uint32_t max_connections; /* that are adopted; 0: no limit */
+	const char *local_congestion; /* TCP congestion control, of at most 15
+				   * characters, of connections within this
+				   * host, where pacing only costs; NULL or "":
+				   * the system's.  One that the system does not
+				   * have is logged and left out */
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \
@@ -130,6 +135,7 @@ struct rpcbuf_engine_options {
 		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
 		.record_timeout = 60, .batch_calls = 8,                        \
 		.max_unsent = 1 << 20, .max_calls = 128,                       \
+		.local_congestion = "cubic",                                   \
 	}
 
 /*

@@ -98,6 +98,7 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 		os_fetch_add(&engine->connections, 1);
 	else if (is_full(engine, fd))
 		return -EUSERS;
+	local_tune(engine, fd);
 	conn = create(engine, fd, conn_data, outgoing);
 	err = -ENOMEM;
 	if (conn) {

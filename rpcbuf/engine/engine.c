@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <rpcbuf/mempool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
@@ -24,7 +25,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 96,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 104,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
@@ -41,6 +42,8 @@ static bool options_valid(const struct rpcbuf_handlers *handlers,
 	       o->read_ahead <= 1u << 30 && o->handover_us >= HANDOVER_US_MIN &&
 	       o->batch_calls >= 1 && o->batch_calls <= BATCH_CALLS_MAX &&
 	       o->max_calls <= INT32_MAX &&
+	       (!o->local_congestion ||
+		strlen(o->local_congestion) < CONGESTION_MAX) &&
 	       (o->backend == RPCBUF_BACKEND_AUTO ||
 		o->backend == RPCBUF_BACKEND_EPOLL ||
 		o->backend == RPCBUF_BACKEND_URING);
@@ -78,6 +81,8 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages,
 	uint64_t held = rpcbuf_min(pages_left / 2, (uint64_t)UINT32_MAX / 4);
 	uint32_t calls = o->max_calls ? o->max_calls : INT32_MAX;
 
+	if (o->local_congestion)
+		strcpy(engine->local_congestion, o->local_congestion);
 	engine->machine_limits = o->limits;
 	engine->machine_limits.min_length =
 		rpcbuf_min(o->limits.min_length, RPCBUF_REPLY_MIN);

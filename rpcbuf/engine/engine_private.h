@@ -4,6 +4,7 @@
  *
  *   engine.c   creation, stop, statistics
  *   adopt.c    adoption
+ *   local.c    connections within one host
  *   log.c      what is said, and how often
  *   client.c   connections from one address
  *   fair.c     who is next
@@ -65,6 +66,9 @@ enum conn_awaits {
 	AWAITS_LAST,  /* the last: it is ending */
 	AWAITS_FEWER, /* the one that leaves calls_resume: it is CONN_BUSY */
 };
+
+/* What the name of a congestion control takes, as in the kernel. */
+#define CONGESTION_MAX 16u
 
 #define CLIENT_KEY 16	    /* bytes of an address */
 #define CLIENT_BUCKETS 256u /* a power of two */
@@ -243,6 +247,7 @@ struct rpcbuf_engine {
 	int calls_resume;      /* so few that it goes on */
 	uint64_t heap_limit;   /* bytes that connections and calls may take */
 	size_t call_bytes;     /* that one call takes */
+	char local_congestion[CONGESTION_MAX]; /* "": the system's */
 	unsigned int nr_loops;
 	struct loop *loops;
 
@@ -329,6 +334,9 @@ void loop_release_vectors(struct loop *loop);
 void loop_shrink(struct loop *loop);
 int shrinker_start(struct rpcbuf_engine *engine);
 void shrinker_stop(struct rpcbuf_engine *engine);
+
+/* local.c: any thread */
+void local_tune(struct rpcbuf_engine *engine, int fd);
 
 /* client.c: any thread */
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);

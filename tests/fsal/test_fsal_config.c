@@ -45,6 +45,7 @@ static const struct {
 	{ "Max_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Max_Connections = 1048577;", { HERE "): (1048577) is out", STOPS } },
 	{ "Engine = fast;", { HERE "): Unknown token (fast)", STOPS } },
+	{ "Local_Congestion = bbr;", { HERE "): Unknown token (bbr)", STOPS } },
 	{ "} RPCBUF {", { HERE "): Only one RPCBUF block allowed", STOPS } },
 	/* Ours, over several parameters or beyond a range. */
 	{ "Max_Payload = 65537;", { "Max_Payload = 65537 " PAGES, STOPS } },
@@ -95,6 +96,7 @@ static int values_arrive(struct host *h)
 	expect("Max_Calls", cfg->max_calls, 11);
 	expect("Max_Connections", cfg->max_connections, 12);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_EPOLL);
+	expect("Local_Congestion", cfg->local_congestion, CONGESTION_RENO);
 	expect("Statistics is the path",
 	       cfg->statistics && strcmp(cfg->statistics, "/tmp/s") == 0, true);
 	return failures;
@@ -126,6 +128,7 @@ static int defaults_arrive(struct host *h)
 	expect("Max_Calls", cfg->max_calls, 128);
 	expect("Max_Connections", cfg->max_connections, 0);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_AUTO);
+	expect("Local_Congestion", cfg->local_congestion, CONGESTION_CUBIC);
 	expect("Statistics is left open", cfg->statistics == NULL, true);
 	return failures;
 }
@@ -143,6 +146,7 @@ int main(void)
 			    "Max_Unsent = 0; Max_Partial = 1000000; "
 			    "Max_Partial_Connection = 65536; "
 			    "Max_Calls = 11; Max_Connections = 12; "
+			    "Local_Congestion = reno; "
 			    "Engine = epoll; Statistics = \"/tmp/s\";",
 		  .body = values_arrive },
 		{ .sub = "MEM", .path = "/mem", .body = defaults_arrive },

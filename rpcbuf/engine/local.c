@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Connections within one host.  A congestion control that paces what it sends
+ * (BBR) waits there for a network that does not exist: replies of 1 MiB took
+ * 1.6 times as long as with one that does not.  So such a connection gets the
+ * congestion control that the options name.  Any thread.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_storage storage;
+};
+
+/* Both ends have the same address, or one of those that stay in the host. */
+static bool is_local(int fd)
+{
+	union address ours = {.any.sa_family = AF_UNSPEC}, peer = ours;
+	socklen_t len = sizeof(ours);
+
+	if (getsockname(fd, &ours.any, &len) < 0)
+		return false;
+	len = sizeof(peer);
+	if (getpeername(fd, &peer.any, &len) < 0 ||
+	    peer.any.sa_family != ours.any.sa_family)
+		return false;
+	switch (peer.any.sa_family) {
+	case AF_INET:
+		return peer.in.sin_addr.s_addr == ours.in.sin_addr.s_addr ||
+		       ntohl(peer.in.sin_addr.s_addr) >> IN_CLASSA_NSHIFT ==
+			       IN_LOOPBACKNET;
+	case AF_INET6:
+		return IN6_ARE_ADDR_EQUAL(&peer.in6.sin6_addr,
+					  &ours.in6.sin6_addr);
+	}
+	return false;
+}
+
+void local_tune(struct rpcbuf_engine *engine, int fd)
+{
+	const char *name = engine->local_congestion;
+
+	if (!*name || !is_local(fd))
+		return;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+		       (socklen_t)strlen(name)) < 0 &&
+	    errno != EOPNOTSUPP)
+		engine_log(
+			engine, RPCBUF_LOG_INFO,
+			"a connection within this host keeps its congestion control: \"%s\": %s",
+			name, strerror(errno));
+}
