@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from bench_server import BenchError
+from rpcbuf_nfs.fault import FAILED, Fault
 
 CONNECTIONS = 1000
 SETTLE_SECONDS = 2.5    # a loop gives its vector back after two
@@ -21,10 +21,10 @@ def null_call(sock, xid):
     while len(reply) < 28:
         part = sock.recv(28 - len(reply))
         if not part:
-            raise BenchError("the server closed a connection after a NULL call")
+            raise Fault(FAILED, "the server closed a connection after a NULL call")
         reply += part
     if struct.unpack(">7I", reply)[1:4] != (xid, 1, 0):
-        raise BenchError("a NULL call was not answered")
+        raise Fault(FAILED, "a NULL call was not answered")
 
 
 def idle_sample(server, side, repeat, name):
@@ -38,12 +38,12 @@ def idle_sample(server, side, repeat, name):
         with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
             null_call(sock, 1)
         time.sleep(SETTLE_SECONDS)
-        before = server.resident_kib()
+        before = server.process.resident_kib()
         for xid in range(CONNECTIONS):
             socks.append(socket.create_connection(("127.0.0.1", server.port), 10))
             null_call(socks[-1], xid)
         time.sleep(SETTLE_SECONDS)
-        after = server.resident_kib()
+        after = server.process.resident_kib()
     finally:
         for sock in socks:
             sock.close()

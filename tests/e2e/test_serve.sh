@@ -135,6 +135,7 @@ expect_refusal 'which folder'
 expect_refusal nowhere nowhere
 expect_refusal 'not a folder' FILE
 expect_refusal 64M --memory 63M plain
+expect_refusal 'libnone.so.1: there is no such library' --preload libnone.so.1 plain
 expect_refusal steam --engine steam plain
 expect_refusal 12x --memory 12x plain
 expect_refusal 65536 --port 65536 plain

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf-bench - what the page allocator costs, beside its peers.
+ * rpcbuf-bench - what the page allocator costs, beside its peers; `nfs', what an
+ * NFS server gains from it.
  */
 #include <argp.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "figure.h"
+#include "nfs.h"
 #include "show.h"
 
 #define REPEAT_DEFAULT	31
@@ -136,12 +138,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num || strcmp(arg, "alloc"))
-			argp_error(state, "%s: only 'alloc' can be measured",
+			argp_error(state,
+				   "%s: only 'alloc' and 'nfs' can be measured",
 				   arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		if (!args->list)
-			argp_error(state, "what is to be measured? 'alloc'");
+			argp_error(state,
+				   "what is to be measured? 'alloc' or 'nfs'");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -151,9 +155,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "alloc",
-	.doc = "Measures what it costs to fill an array with pages and to release them, "
-	       "in ns per page, for rpcbuf and for the peers that are installed.\v"
+	.args_doc = "alloc\nnfs [NFS OPTION...]",
+	.doc = "`alloc' measures what it costs to fill an array with pages and to release them, "
+	       "in ns per page, for rpcbuf and for the peers that are installed. "
+	       "`nfs' measures an NFS server with and without rpcbuf; "
+	       "`nfs --help' prints its options. Options of `alloc':\v"
 	       "Cases, peers and goals are described in rpcbuf-bench(1).",
 };
 
@@ -207,6 +213,10 @@ int main(int argc, char **argv)
 				 .seconds = SECONDS_DEFAULT};
 	static struct bench bench;
 
+	if (argc > 1 && !strcmp(argv[1], "nfs")) {
+		nfs_replace(argv + 2);
+		return EXIT_FAILURE;
+	}
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	if (args.list) {
 		list();

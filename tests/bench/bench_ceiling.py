@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# The ceiling beside the servers under measurement: nfs_ceiling, the receive engine
+# without Ganesha and without files. Used by nfs-fio.
+
+import os
+
+from rpcbuf_nfs.fio import DATA
+from rpcbuf_nfs.server import Served
+
+
+class Ceiling(Served):
+    program = "nfs_ceiling"
+
+    def _command(self, serve, directory):
+        size = os.path.getsize(os.path.join(directory, DATA))
+        return [serve, str(self.port), str(size)]
+
+    def _urls(self):
+        return [f"nfs://127.0.0.1/x?nfsport={self.port}&mountport={self.port}"]
+
+    def _check_form(self):
+        pass

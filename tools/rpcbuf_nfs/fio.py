@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# The client of the measurement: fio, with its nfs engine (libnfs) or, on a
+# mounted file system, with the kernel's client; each job has a connection of its
+# own. One thread.
+#
+# The end of the nfs engine cannot be trusted: without a time limit it makes one
+# pass over the file whatever loops and io_size say, and with calls in flight
+# its unmount may wait for ever for a reply. So every case is time-based, and a
+# fio that overstays is ended. Its results are in memory that fio shares with
+# its job, a process in a session of its own: when the job is killed, fio still
+# reports, and the numbers are whole.
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+
+from rpcbuf_nfs.fault import CLIENT, FAILED, Fault
+from rpcbuf_nfs.process import family, read_text
+
+OVERSTAY_SECONDS = 2
+DATA = "data"
+FILL_SECONDS = 600
+FIO_RW = {"mixed": "randrw"}
+RESULTS = {"read": "read", "randread": "read", "write": "write",
+           "randwrite": "write", "mixed": "mixed"}
+
+
+def children_cpu_us():
+    use = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (use.ru_utime + use.ru_stime) * 1e6
+
+
+def ended(fio, seconds):
+    try:
+        fio.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def send(sig, pids):
+    for pid in pids:
+        try:
+            os.kill(pid, sig)
+        except ProcessLookupError:
+            pass
+
+
+def end_fio(fio):
+    """Ask, then kill the job and let fio report, then kill fio too."""
+    if fio.poll() is None:
+        send(signal.SIGTERM, family(fio.pid))
+        if not ended(fio, OVERSTAY_SECONDS):
+            send(signal.SIGKILL, family(fio.pid)[1:])
+        if not ended(fio, OVERSTAY_SECONDS):
+            send(signal.SIGKILL, reversed(family(fio.pid)))
+            fio.wait()
+
+
+def can_direct(path):
+    """Whether it can be opened past the page cache."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_DIRECT))
+        return True
+    except OSError:
+        return False
+
+
+class Fio:
+    def __init__(self, program, size_mib, folder, data=DATA):
+        """folder: for what fio writes; data: the file that is measured."""
+        self.program, self.size_mib = program, size_mib
+        self.folder, self.data = folder, data
+
+    def check(self, engine):
+        """That it is there and has the engine; its version."""
+        program = shutil.which(self.program)
+        if not program:
+            raise Fault(CLIENT, f"there is no fio at {self.program}")
+        engines = subprocess.run([program, "--enghelp"], capture_output=True,
+                                 text=True, check=False).stdout.split()
+        if engine not in engines:
+            raise Fault(CLIENT, f"{program} has no {engine} engine" + (
+                " (Debian's package lacks it); tools/setup --fio of rpcbuf "
+                "builds one that has" if engine == "nfs" else ""))
+        self.program = program
+        return subprocess.run([program, "--version"], capture_output=True,
+                              text=True, check=False).stdout.strip()
+
+    def _where(self, target):
+        """target: a URL, or the folder of a mounted file system."""
+        if target.startswith("nfs://"):
+            return ["--ioengine=nfs", f"--nfs_url={target}"]
+        return ["--ioengine=libaio", f"--directory={target}",
+                f"--direct={int(can_direct(os.path.join(target, self.data)))}"]
+
+    def command(self, target, case, seconds, out):
+        mix = case.rw == "mixed"
+        return [self.program, "--name=bench", *self._where(target),
+                f"--filename={self.data}", f"--size={self.size_mib}m",
+                f"--rw={FIO_RW.get(case.rw, case.rw)}", f"--bs={case.size}",
+                *(["--rwmixread=70", "--unified_rw_reporting=mixed"]
+                  if mix else []),
+                f"--iodepth={case.depth}", "--time_based",
+                f"--numjobs={case.jobs}", "--group_reporting",
+                f"--runtime={seconds}", "--eta=never", "--output-format=json",
+                f"--output={out}"]
+
+    def _start(self, command):
+        with open(os.path.join(self.folder, "fio.log"), "wb") as log:
+            return subprocess.Popen(command, cwd=self.folder, stdout=log,
+                                    stdin=subprocess.DEVNULL, stderr=log)
+
+    def _tail(self):
+        text = read_text(os.path.join(self.folder, "fio.log"))
+        return "\n  ".join(text.splitlines()[-5:])
+
+    def fill(self, target):
+        """Makes the file, with real bytes in it: holes would all be read from
+        one page of zeroes that never leaves the CPU's cache."""
+        fio = self._start([self.program, "--name=fill", *self._where(target),
+                           f"--filename={self.data}", "--rw=write", "--bs=1m",
+                           f"--size={self.size_mib}m", "--iodepth=1",
+                           "--refill_buffers", "--eta=never"])
+        try:
+            if not ended(fio, FILL_SECONDS) or fio.returncode:
+                raise Fault(FAILED, f"{target} could not be filled with a file "
+                            f"{self.data} of {self.size_mib} MiB:\n  "
+                            f"{self._tail()}")
+        finally:
+            end_fio(fio)
+
+    def run(self, target, case, seconds):
+        """fio's own record of one case, and whether it had to be told to
+        end."""
+        out = os.path.join(self.folder, "fio.json")
+        if os.path.exists(out):
+            os.unlink(out)
+        fio = self._start(self.command(target, case, seconds, out))
+        try:
+            overstayed = not ended(fio, seconds + OVERSTAY_SECONDS * (
+                1 if case.jobs == 1 else 3))
+        finally:
+            end_fio(fio)
+        record = record_of(out, case)
+        if not record:
+            raise Fault(FAILED, f"{case.name}: fio gave no result (status "
+                        f"{fio.returncode}):\n  {self._tail()}")
+        return record, overstayed
+
+
+def record_of(path, case):
+    """What fio wrote about its operations; None when there is nothing."""
+    try:
+        text = read_text(path)
+        job = json.loads(text[text.index("{"):])["jobs"][0]
+        record = job[RESULTS[case.rw]]
+        return record if record["total_ios"] and not job["error"] else None
+    except (OSError, ValueError, LookupError):
+        return None

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# The file of results: lines of JSON, appended as samples are made, so that an
+# interrupted run loses at most the sample it was at. The first line says what
+# was measured where; of two samples of the same kind the later one counts.
+
+import json
+import os
+import statistics
+
+from rpcbuf_nfs.case import case_of
+from rpcbuf_nfs.fault import (CUT_SHORT, FOREIGN, NOTHING, OUTPUT, SETTINGS,
+                              VERSION, Fault, unreadable)
+
+FORMAT = "rpcbuf-bench-nfs"
+FORMAT_VERSION = 1
+CLEAR = 1.05            # a ratio nearer to 1 than this is no difference
+
+# Metric, whether more is better.
+METRICS = {"ops_per_s": True, "mib_per_s": True, "p50_us": False,
+           "p99_us": False, "p999_us": False, "cpu_us_per_op": False,
+           "voluntary_per_op": False, "involuntary_per_op": False,
+           "peak_kib": False, "pages_per_request": False}
+
+
+class Results:
+    def __init__(self, head):
+        self.head = head
+        self.samples = {}       # by (repeat, case, side)
+        self.cut = False        # the last line was not whole
+
+    @property
+    def settings(self):
+        return self.head["settings"]
+
+    @property
+    def sides(self):
+        return [side["name"] for side in self.settings["sides"]]
+
+    @property
+    def baseline(self):
+        return self.sides[0]
+
+    def add(self, sample):
+        self.samples[sample["repeat"], sample["case"], sample["side"]] = sample
+
+    def group(self, repeat, case):
+        """The samples of one case in one repeat, by side."""
+        return {side: self.samples[repeat, case, side] for side in self.sides
+                if (repeat, case, side) in self.samples}
+
+    def whole(self, repeat, case):
+        return len(self.group(repeat, case)) == len(self.sides)
+
+
+def is_sample(line):
+    return (isinstance(line.get("repeat"), int) and
+            case_of(str(line.get("case"))) is not None and
+            isinstance(line.get("side"), str) and
+            isinstance(line.get("ops_per_s"), (int, float)))
+
+
+def _head(path, text):
+    """The first line, of a file that is ours."""
+    first, newline, _ = text.partition("\n")
+    if not text:
+        raise Fault(CUT_SHORT, f"{path} is empty")
+    try:
+        head = json.loads(first)
+    except ValueError:
+        head = None
+    ours = f'{{"format": "{FORMAT}"'
+    if not newline and (first.startswith(ours) or ours.startswith(first)):
+        raise Fault(CUT_SHORT, f"{path} is cut short within its first line")
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise Fault(FOREIGN, f"{path} has no results of rpcbuf-bench nfs: its "
+                    "first line does not say that it has")
+    if head.get("version") != FORMAT_VERSION:
+        raise Fault(VERSION, f"{path} is of version {head.get('version')}, "
+                    f"this program reads version {FORMAT_VERSION}")
+    if not all(isinstance(head.get(key), dict)
+               for key in ("settings", "machine", "software")):
+        raise Fault(FOREIGN, f"{path}: its first line lacks settings, machine "
+                    "or software")
+    return head
+
+
+def read_results(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError:
+        raise Fault(FOREIGN, f"{path} has no results of rpcbuf-bench nfs: it "
+                    "is not text") from None
+    results = Results(_head(path, text))
+    lines = text.split("\n")
+    results.cut = lines.pop() != ""
+    for nr, line in enumerate(lines[1:], 2):
+        try:
+            line = json.loads(line)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict) or (line.get("type") == "sample" and
+                                          not is_sample(line)):
+            raise Fault(FOREIGN, f"{path}: line {nr} is no line of results")
+        if line.get("type") == "sample":
+            results.add(line)
+    return results
+
+
+class Writer:
+    """Appends to a file of results; every line is whole on the disk before the
+    next sample begins."""
+
+    def __init__(self, path, head=None):
+        """head: begin a new file; the old one must not be overwritten."""
+        self.path = path
+        try:
+            self.file = open(path, "x" if head else "r+", encoding="utf-8")
+            if head:
+                self.write(head)
+            else:
+                self._drop_cut_line()
+        except FileExistsError:
+            raise Fault(OUTPUT, f"{path} exists; --resume {path} goes on with "
+                        "it") from None
+        except OSError as error:
+            raise Fault(OUTPUT, f"{path} cannot be written: {error.strerror}"
+                        ) from None
+
+    def _drop_cut_line(self):
+        text = self.file.read()
+        whole = text[:text.rfind("\n") + 1]
+        self.file.seek(0)
+        self.file.truncate(len(whole.encode()))
+        self.file.seek(0, os.SEEK_END)
+
+    def write(self, line):
+        try:
+            self.file.write(json.dumps(line) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise Fault(OUTPUT, f"{self.path} cannot be written: "
+                        f"{error.strerror}") from None
+
+    def close(self):
+        self.file.close()
+
+
+def merge(files):
+    """Results of several files as one; files: (path, Results)."""
+    first = files[0][1]
+    merged = Results(first.head)
+    same = ("cpus", "kernel", "cpu_model")
+    repeats = 0
+    for path, results in files:
+        if results.sides != first.sides or any(
+                results.head["machine"].get(key) !=
+                first.head["machine"].get(key) for key in same):
+            raise Fault(SETTINGS, f"{path} was measured on another machine or "
+                        f"other servers than {files[0][0]}: make a page of "
+                        "each")
+        for sample in results.samples.values():
+            merged.add(dict(sample, repeat=sample["repeat"] + repeats))
+        repeats += 1 + max((key[0] for key in results.samples), default=0)
+    return merged
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values),
+            "max": max(values)}
+
+
+def verdict(low, middle, high, more):
+    """better, worse or same, of a ratio and its extremes."""
+    if not more:
+        low, middle, high = 1 / high, 1 / middle, 1 / low
+    if low > 1 and middle >= CLEAR:
+        return "better"
+    return "worse" if high < 1 and middle <= 1 / CLEAR else "same"
+
+
+def compare(base, values, more):
+    """values / base: of the medians, and of each repeat the extremes. None
+    where it cannot be said."""
+    if not base or len(base) != len(values) or min(base) <= 0 or \
+            min(values) <= 0:
+        return None
+    pairs = [b / a for a, b in zip(base, values)]
+    # Medians of few repeats may be of different ones; the bar must hold it.
+    middle = statistics.median(values) / statistics.median(base)
+    found = {"ratio": middle, "min": min(*pairs, middle),
+             "max": max(*pairs, middle)}
+    found["verdict"] = verdict(found["min"], middle, found["max"], more)
+    return found
+
+
+def summarise(results):
+    """Per case: each side's figures, and its ratios to the baseline. Only of
+    repeats in which every side was measured."""
+    rows = []
+    for name in dict.fromkeys(key[1] for key in results.samples):
+        repeats = sorted({key[0] for key in results.samples
+                          if results.whole(key[0], name)})
+        if repeats:
+            rows.append(_row(results, name,
+                             [results.group(r, name) for r in repeats]))
+    if not rows:
+        raise Fault(NOTHING, "no case was measured on every side")
+    return sorted(rows, key=lambda row: (
+        row["case"].jobs, row["case"].bytes, row["case"].rw.startswith("rand"),
+        row["case"].rw, row["case"].depth))
+
+
+def _row(results, name, groups):
+    row = {"case": case_of(name), "repeats": len(groups), "sides": {},
+           "ratios": {side: {} for side in results.sides},
+           "foreign": max(s.get("foreign_share", 0) for g in groups
+                          for s in g.values())}
+    for side in results.sides:
+        row["sides"][side] = figures = {}
+        for metric, more in METRICS.items():
+            values = [g[side][metric] for g in groups if metric in g[side]]
+            if len(values) < len(groups):
+                continue
+            figures[metric] = spread(values)
+            base = [g[results.baseline].get(metric, 0) for g in groups]
+            if side != results.baseline:
+                ratio = compare(base, values, more)
+                if ratio:
+                    row["ratios"][side][metric] = ratio
+    return row
