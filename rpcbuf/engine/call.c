@@ -83,6 +83,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 	struct rpcbuf_conn *conn = call->conn;
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
+	if (probe_request_replied_on())
+		observe_replied(call);
 	rpcbuf_message_release(&call->message);
 	if (call->bytes_copied)
 		os_fetch_add(&engine->bytes_copied, call->bytes_copied);

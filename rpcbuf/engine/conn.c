@@ -303,6 +303,8 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 		stat_add(stats->refused_timeout, 1);
 		break;
 	}
+	probe_refuse(conn, conn->fd, conn->part->client->key, err,
+		     refusal->value, refusal->limit);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(conn->loop->engine, RPCBUF_LOG_WARNING,
 		   "closing connection of %s: %s: %llu, limit %llu", peer, what,

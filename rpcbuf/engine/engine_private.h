@@ -8,6 +8,7 @@
  *   log.c      what is said, and how often
  *   client.c   connections from one address
  *   fair.c     who is next
+ *   observe.c  what the probes are told
  *   turn.c     who goes on when pages are short
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
  *   step.c     one look at one connection: runs a call, or receives
@@ -40,6 +41,7 @@
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/list.h"
+#include "rpcbuf/os/probes.h"
 #include "rpcbuf/os/ratelimit.h"
 #include "rpcbuf/os/stat.h"
 
@@ -383,6 +385,13 @@ void call_thread_exit(void);
 void batch_begin(struct loop *loop, const struct rpcbuf_conn *conn);
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn);
 void batch_release(struct loop *loop);
+
+/* observe.c: while somebody looks on */
+void observe_begin(const struct rpcbuf_conn *conn);
+void observe_received(const struct rpcbuf_conn *conn,
+		      const struct rpcbuf_call *call);
+void observe_dispatched(const struct rpcbuf_call *call);
+void observe_replied(const struct rpcbuf_call *call);
 
 /* worker.c */
 int workers_start(struct rpcbuf_engine *engine);

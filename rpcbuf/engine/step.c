@@ -104,6 +104,7 @@ static size_t may_receive(struct rpcbuf_conn *conn)
 static void park(struct rpcbuf_conn *conn)
 {
 	stat_add(conn->loop->stats.parked_pages, 1);
+	probe_park(conn, conn->fd, conn->part->client->key);
 	step_aside(conn, CONN_PARKED);
 }
 
@@ -113,12 +114,16 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 	struct loop *loop = conn->loop;
 
 	conn->readable = n == (ssize_t)asked;
+	probe_receive(conn, conn->fd, conn->part->client->key, n);
 	if (n > 0) {
 		stat_add(loop->stats.bytes_received, (uint64_t)n);
 		conn->progress_ns = loop->now_ns;
 		loop->received_ns = loop->now_ns;
-		if (!conn->record_ns)
+		if (!conn->record_ns) {
 			conn->record_ns = loop->now_ns;
+			if (probe_request_begin_on())
+				observe_begin(conn);
+		}
 		if (conn->stream.nr_pages >= HELD_AT_ONCE)
 			conn_account(conn);
 		loop_place(conn, CONN_READY);
@@ -318,6 +323,8 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 	__atomic_exchange_n(&loop->turn, turn, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&engine->watcher_asleep, __ATOMIC_SEQ_CST))
 		watcher_rouse(engine);
+	if (probe_request_dispatched_on())
+		observe_dispatched(call);
 	engine->handlers.call(call);
 	/* Pairs with the watcher's: one of us gets the loop. */
 	return os_cas_acq_rel(&loop->turn, &turn, turn + 1);
@@ -364,6 +371,10 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 		rpcbuf_message_release(&call->message);
 		return -EBADMSG;
 	}
+	if (probe_request_received_on())
+		observe_received(conn, call);
+	if (conn->stream.filled && probe_request_begin_on())
+		observe_begin(conn);
 	return 1;
 }
 

@@ -83,8 +83,8 @@ static __attribute__((noinline)) void put_few(struct rpcbuf *mm,
 	pcp_pushed(mm, pcp, pages, nr, pcp_push_singles(mm, pcp, pages, nr));
 }
 
-unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				     unsigned int nr, void **pages)
+SLOTS_INLINE unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			       unsigned int nr, void **pages)
 {
 	if (nr == 1 && bulk_fill_one(mm, gfp, pages))
 		return 1;
@@ -95,7 +95,7 @@ unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			: fill_plain(mm, gfp, nr, pages);
 }
 
-void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
+SLOTS_INLINE void put(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
 	if (nr == 1 && bulk_put_one(mm, pages))
 		return;
@@ -106,6 +106,43 @@ void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 	} else {
 		put_plain(mm, nr, pages);
 	}
+}
+
+/* The probes are asked first and have ways of their own, so that the others
+ * keep nothing for them over a call. */
+static __attribute__((noinline, cold)) unsigned int
+fill_probed(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
+{
+	uint64_t began = bulk_fill_begin();
+	unsigned int filled = fill(mm, gfp, nr, pages);
+
+	bulk_fill_end(mm, nr, filled, began);
+	return filled;
+}
+
+static __attribute__((noinline, cold)) void
+put_probed(struct rpcbuf *mm, unsigned int nr, void **pages)
+{
+	uint64_t began = bulk_free_begin();
+
+	put(mm, nr, pages);
+	bulk_free_end(mm, nr, began);
+}
+
+unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				     unsigned int nr, void **pages)
+{
+	if (probe_bulk_fill_on())
+		return fill_probed(mm, gfp, nr, pages);
+	return fill(mm, gfp, nr, pages);
+}
+
+void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
+{
+	if (probe_bulk_free_on())
+		put_probed(mm, nr, pages);
+	else
+		put(mm, nr, pages);
 }
 
 void *rpcbuf_alloc_page(struct rpcbuf *mm, rpcbuf_gfp_t gfp)

@@ -4,6 +4,8 @@
 #define RPCBUF_MM_BULK_H
 
 #include <rpcbuf/mm/instance.h>
+#include <rpcbuf/os/os.h>
+#include <rpcbuf/os/probes.h>
 
 /*
  * Writes up to @want (at most PCP_WINDOW) pages to @pages, whatever is in
@@ -48,6 +50,31 @@ static inline unsigned int bulk_merge(void **pages, unsigned int nr,
 		pages[i] = fresh[used++];
 	}
 	return i;
+}
+
+/* Around a fill that has no time to lose only while nobody looks on: */
+static inline uint64_t bulk_fill_begin(void)
+{
+	return probe_bulk_fill_on() ? os_now() : 0;
+}
+
+static inline void bulk_fill_end(const struct rpcbuf *mm, unsigned int asked,
+				 unsigned int filled, uint64_t began)
+{
+	if (probe_bulk_fill_on())
+		probe_bulk_fill(mm, asked, filled, began ? os_now() - began : 0);
+}
+
+static inline uint64_t bulk_free_begin(void)
+{
+	return probe_bulk_free_on() ? os_now() : 0;
+}
+
+static inline void bulk_free_end(const struct rpcbuf *mm, unsigned int slots,
+				 uint64_t began)
+{
+	if (probe_bulk_free_on())
+		probe_bulk_free(mm, slots, began ? os_now() - began : 0);
 }
 
 #endif /* RPCBUF_MM_BULK_H */

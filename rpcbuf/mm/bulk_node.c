@@ -37,9 +37,8 @@ static unsigned int take_on(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	return got;
 }
 
-unsigned int rpcbuf_alloc_bulk_array_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-					  int preferred, rpcbuf_nodemask_t mask,
-					  unsigned int nr, void **pages)
+static unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, int preferred,
+			 rpcbuf_nodemask_t mask, unsigned int nr, void **pages)
 {
 	unsigned int node = preferred == RPCBUF_NODE_HERE
 				    ? node_here(mm)
@@ -60,6 +59,17 @@ unsigned int rpcbuf_alloc_bulk_array_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			return done + full;
 	}
 	return nr;
+}
+
+unsigned int rpcbuf_alloc_bulk_array_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+					  int preferred, rpcbuf_nodemask_t mask,
+					  unsigned int nr, void **pages)
+{
+	uint64_t began = bulk_fill_begin();
+	unsigned int filled = fill(mm, gfp, preferred, mask, nr, pages);
+
+	bulk_fill_end(mm, nr, filled, began);
+	return filled;
 }
 
 void *rpcbuf_alloc_page_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp, int node,

@@ -7,9 +7,8 @@
 #include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/pcp.h>
 
-unsigned int rpcbuf_alloc_bulk_callback(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-					unsigned int nr, rpcbuf_page_fn fn,
-					void *opaque)
+static unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr,
+			 rpcbuf_page_fn fn, void *opaque)
 {
 	unsigned int done, want, got, i;
 	void *pages[PCP_WINDOW];
@@ -28,4 +27,15 @@ unsigned int rpcbuf_alloc_bulk_callback(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			return done + got;
 	}
 	return nr;
+}
+
+unsigned int rpcbuf_alloc_bulk_callback(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+					unsigned int nr, rpcbuf_page_fn fn,
+					void *opaque)
+{
+	uint64_t began = bulk_fill_begin();
+	unsigned int filled = fill(mm, gfp, nr, fn, opaque);
+
+	bulk_fill_end(mm, nr, filled, began);
+	return filled;
 }

@@ -24,9 +24,8 @@ static void append(struct rpcbuf *mm, struct rpcbuf_page_list *list,
 	list->nr++;
 }
 
-unsigned int rpcbuf_alloc_bulk_list(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				    unsigned int nr,
-				    struct rpcbuf_page_list *list)
+static unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr,
+			 struct rpcbuf_page_list *list)
 {
 	unsigned int done, want, got, i;
 	void *pages[PCP_WINDOW];
@@ -41,6 +40,17 @@ unsigned int rpcbuf_alloc_bulk_list(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			return done + got;
 	}
 	return nr;
+}
+
+unsigned int rpcbuf_alloc_bulk_list(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				    unsigned int nr,
+				    struct rpcbuf_page_list *list)
+{
+	uint64_t began = bulk_fill_begin();
+	unsigned int filled = fill(mm, gfp, nr, list);
+
+	bulk_fill_end(mm, nr, filled, began);
+	return filled;
 }
 
 void rpcbuf_page_list_add(struct rpcbuf *mm, struct rpcbuf_page_list *list,

@@ -10,6 +10,7 @@
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/probes.h>
 
 static unsigned int available(const struct rpcbuf_mempool *pool)
 {
@@ -52,6 +53,7 @@ bool mempool_claim(struct rpcbuf_mempool *pool, unsigned int nr,
 		pool->stats.reserve_calls++;
 		pool->stats.reserve_pages += nr;
 		update_hunger(pool);
+		probe_reserve_use(pool->mm, pool, nr, available(pool));
 	}
 	os_unlock(&pool->lock);
 	return granted;
@@ -92,7 +94,7 @@ static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 		rpcbuf_page_list_add(pool->mm, &pool->reserve, pages[i]);
 	update_hunger(pool);
 	if (i && pool->first)
-		wait_wake_one(&pool->first->waiter);
+		wait_wake_one(pool->mm, &pool->first->waiter);
 	if (i)
 		count_reserved(pool, i);
 	os_unlock(&pool->lock);
@@ -159,7 +161,7 @@ void mempool_leave(struct rpcbuf_mempool *pool, struct mempool_waiter *self,
 	pool->stats.wait_ns += waited_ns;
 	update_target(pool);
 	if (pool->first)
-		wait_wake_one(&pool->first->waiter);
+		wait_wake_one(pool->mm, &pool->first->waiter);
 	surplus = available(pool) > pool->target;
 	os_unlock(&pool->lock);
 	if (surplus)

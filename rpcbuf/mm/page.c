@@ -4,9 +4,11 @@
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/poison.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/probes.h>
 
 void page_refuse(struct rpcbuf *mm, const void *page)
 {
+	probe_page_refuse(mm, page);
 	if (RPCBUF_DEBUG)
 		os_panic(
 			"%p is not a page of this instance, which has %p to %p",

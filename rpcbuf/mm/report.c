@@ -7,6 +7,7 @@
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/probes.h>
 #include <rpcbuf/os/ticks.h>
 
 _Static_assert(RPCBUF_REPORT_SIZE == ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE,
@@ -84,7 +85,8 @@ int mm_discard(const struct rpcbuf *mm, void *first, size_t length)
 	return os_discard(first, length, mm->window_fd >= 0);
 }
 
-static void give(struct rpcbuf *mm, void *const *seen, unsigned int nr)
+static void give(struct rpcbuf *mm, unsigned int node, void *const *seen,
+		 unsigned int nr)
 {
 	struct rpcbuf_report_stats *stats = &mm->report.stats;
 	unsigned int i, given = 0;
@@ -92,6 +94,7 @@ static void give(struct rpcbuf *mm, void *const *seen, unsigned int nr)
 	for (i = 0; i < nr; i++)
 		if (seen[i])
 			given += mm_discard(mm, seen[i], RPCBUF_REPORT_SIZE) == 0;
+	probe_report(mm, node, nr, given * RPCBUF_REPORT_SIZE);
 	os_fetch_add(&stats->batches, 1);
 	os_fetch_add(&stats->bytes, given * RPCBUF_REPORT_SIZE);
 	stats_add(mm, STAT_reported_bytes, given * RPCBUF_REPORT_SIZE);
@@ -126,7 +129,7 @@ unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
 	if (nr && !alone)
 		consult(mm, seen, nr);
 	if (nr)
-		give(mm, seen, nr);
+		give(mm, node, seen, nr);
 	put_back(mm, node, blocks, nr);
 	if (alone)
 		os_unlock(&mm->report.giving);

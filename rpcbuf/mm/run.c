@@ -4,13 +4,14 @@
  * would cut them up.  Any thread; what it costs is the zone's lock once per
  * take, and once per window of a release.
  */
+#include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 
 _Static_assert(RPCBUF_RUN_MAX == ZONE_BLOCK_PAGES, "a run lies in one block");
 
-unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr, void **pages)
+static unsigned int fill(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
 	unsigned int i;
 	char *first;
@@ -24,6 +25,15 @@ unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr, void **pages)
 		pages[i] = first + i * RPCBUF_PAGE_SIZE;
 	page_mark_out(mm, pages, nr);
 	return nr;
+}
+
+unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr, void **pages)
+{
+	uint64_t began = bulk_fill_begin();
+	unsigned int filled = fill(mm, nr, pages);
+
+	bulk_fill_end(mm, nr, filled, began);
+	return filled;
 }
 
 unsigned int rpcbuf_bulk_runs(unsigned int nr, void *const *pages)
@@ -42,11 +52,12 @@ unsigned int rpcbuf_bulk_runs(unsigned int nr, void *const *pages)
 
 void rpcbuf_free_run(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
-	while (nr) {
-		unsigned int n = rpcbuf_min(nr, PCP_WINDOW);
+	uint64_t began = bulk_free_begin();
+	unsigned int done, n;
 
-		pcp_put_slow(mm, pages, n);
-		pages += n;
-		nr -= n;
+	for (done = 0; done < nr; done += n) {
+		n = rpcbuf_min(nr - done, PCP_WINDOW);
+		pcp_put_slow(mm, pages + done, n);
 	}
+	bulk_free_end(mm, nr, began);
 }

@@ -52,9 +52,11 @@
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/probes.h>
 
-void wait_wake_one(struct rpcbuf_waiter *waiter)
+void wait_wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
+	probe_wake(mm, waiter);
 	__atomic_fetch_add(&waiter->woken, 1, __ATOMIC_SEQ_CST);
 	/* Partner: sleep() stores `sleeping`, then the kernel reads `woken`. */
 	if (__atomic_load_n(&waiter->sleeping, __ATOMIC_SEQ_CST))
@@ -75,7 +77,7 @@ static void unlock(struct rpcbuf *mm)
 		if (os_load(&queue->missed)) {
 			os_store(&queue->missed, 0);
 			if (queue->first)
-				wait_wake_one(queue->first);
+				wait_wake_one(mm, queue->first);
 		}
 		os_unlock(&queue->lock);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -94,7 +96,7 @@ void wait_wake(struct rpcbuf *mm)
 {
 	os_lock(&mm->wait.lock);
 	if (mm->wait.first) {
-		wait_wake_one(mm->wait.first);
+		wait_wake_one(mm, mm->wait.first);
 		stats_add(mm, STAT_wakes, 1);
 	}
 	unlock(mm);
@@ -108,7 +110,7 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 		return;
 	os_lock(&mm->wait.lock);
 	for (waiter = mm->wait.first; waiter; waiter = waiter->next)
-		wait_wake_one(waiter);
+		wait_wake_one(mm, waiter);
 	unlock(mm);
 }
 
@@ -138,6 +140,7 @@ void rpcbuf_wait_join(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
 	if (waiter->mm || fork_is_child(mm))
 		return;
+	probe_wait_begin(mm, waiter);
 	os_lock(&mm->wait.joining);
 	if (append(mm, waiter))
 		pcp_drain_all(mm);
@@ -165,11 +168,12 @@ void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 		queue->first = waiter->next;
 	waiter->prev = waiter->next = NULL;
 	waiter->mm = NULL;
+	probe_wait_end(mm, waiter);
 
 	if (!queue->first)
 		os_store(&mm->waiting, 0);
 	else if (was_head)
-		wait_wake_one(queue->first);
+		wait_wake_one(mm, queue->first);
 	unlock(mm);
 }
 
@@ -200,6 +204,7 @@ int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
 							  : OS_FOREVER;
 	int err = 0;
 
+	probe_sleep(waiter->mm, waiter, timeout_ns);
 	/* Pages that were left on a list are not to be slept on. */
 	if (waiter->mm && node_flush(waiter->mm))
 		wait_wake(waiter->mm);
@@ -212,7 +217,11 @@ int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
 		stats_add(waiter->mm, STAT_waits, 1);
 		stats_add(waiter->mm, STAT_wait_ns, os_now() - now);
 	}
-	return os_load_acquire(&waiter->woken) != count ? 0 : err;
+	if (os_load_acquire(&waiter->woken) != count)
+		err = 0;
+	if (probe_sleep_end_on())
+		probe_sleep_end(waiter->mm, waiter, os_now() - now, err);
+	return err;
 }
 
 bool rpcbuf_wait_pending(const struct rpcbuf *mm)

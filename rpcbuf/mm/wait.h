@@ -24,6 +24,6 @@ void wait_wake_nolock(struct rpcbuf *mm);
 
 /* Wakes @waiter, which the caller keeps from going away, wherever it is
  * queued: what it waits for may be there. */
-void wait_wake_one(struct rpcbuf_waiter *waiter);
+void wait_wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter);
 
 #endif /* RPCBUF_MM_WAIT_H */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/probes.h>
 #include <rpcbuf/pool/page_pool.h>
 
 _Static_assert(sizeof(struct rpcbuf_page_pool_options) == 64,
@@ -171,6 +172,7 @@ static void stage(struct staging *staging, void *page, unsigned int order)
 	os_store(pool_word(pool, page),
 		 (uint32_t)order << POOL_ORDER_SHIFT | POOL_IDLE);
 	staging->pages[staging->nr++] = page;
+	probe_pool_hold(pool, page, pool->stats.hold + staging->nr);
 }
 
 static bool stage_page(void *page, void *staging)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include <rpcbuf/os/probes.h>
 #include <rpcbuf/pool/page_pool.h>
 
 /* Pages that one array of puts gathers before it appends them to the ring. */
@@ -84,9 +85,11 @@ static void unmap(struct rpcbuf_page_pool *pool, void *page, unsigned int order)
 }
 
 /* Release: the destroyer sees all that was done here. */
-static void count_release(struct rpcbuf_page_pool *pool)
+static void count_release(struct rpcbuf_page_pool *pool, const void *page)
 {
-	__atomic_fetch_add(&pool->released, 1, __ATOMIC_RELEASE);
+	uint64_t nr = __atomic_add_fetch(&pool->released, 1, __ATOMIC_RELEASE);
+
+	probe_pool_release(pool, page, nr);
 }
 
 void pool_release(struct rpcbuf_page_pool *pool, void *page)
@@ -97,7 +100,7 @@ void pool_release(struct rpcbuf_page_pool *pool, void *page)
 	unmap(pool, page, order);
 	os_store(word, 0);
 	rpcbuf_free_pages(pool->mm, page, order);
-	count_release(pool);
+	count_release(pool, page);
 }
 
 static void *__attribute__((noinline))
@@ -262,7 +265,7 @@ int rpcbuf_page_pool_leave(struct rpcbuf_page_pool *pool, void *page)
 		return -EBUSY;
 	unmap(pool, page, pool_word_order(old));
 	os_store(word, 0);
-	count_release(pool);
+	count_release(pool, page);
 	return 0;
 }
 
