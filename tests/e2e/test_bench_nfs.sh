@@ -84,7 +84,13 @@ assert sum(write["pages_histogram"]["counts"]) == write["requests"] >= write["op
 [[ ! -e $(echo "$T"/export/rpcbuf-bench.*) ]] || fail "the exported folder stays"
 # Whole: nothing is measured again.
 expect 0 "rpcbuf" --fio "$FIO" --resume "$T/r"
-say "resumed"
+"$RPCBUF_BUILD/tools/rpcbuf-report" "$T/r" -o "$T/page" --markdown >"$T/said" ||
+	fail "no report"
+grep -q '^| 4 KiB mixed 70/30, depth 2 | ' "$T/said" || fail "the report in Markdown: $(<"$T/said")"
+for text in '<h3>Pages per request' '<h3>Memory over time' RTLD_DEEPBIND '</html>'; do
+	grep -q "$text" "$T/page" || fail "the page has no $text"
+done
+say "resumed, reported"
 
 # --------------------------------------------------------- servers that run
 server_start

@@ -8,7 +8,8 @@ import os
 import sys
 
 # This folder is a package; nothing in it is to be found as a module.
-sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+if __name__ == "__main__":
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True      # leave nothing in the source tree
 
 from rpcbuf_nfs.fault import OUTPUT, Fault

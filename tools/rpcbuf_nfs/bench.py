@@ -59,7 +59,7 @@ def output_of(*command):
 
 def software(place, fio_version):
     """Versions of what takes part, where they can be known."""
-    found = {"fio": fio_version, "rpcbuf": place.version}
+    found = {"fio": fio_version.removeprefix("fio-"), "rpcbuf": place.version}
     for package in ["nfs-ganesha", "libntirpc4.3", "libnfs13", "libjemalloc2"]:
         version = output_of("dpkg-query", "-W", "-f=${Version}", package)
         if version:

@@ -8,7 +8,7 @@ import json
 import os
 import statistics
 
-from rpcbuf_nfs.case import case_of
+from rpcbuf_nfs.case import PATTERNS, case_of
 from rpcbuf_nfs.fault import (CUT_SHORT, FOREIGN, NOTHING, OUTPUT, SETTINGS,
                               VERSION, Fault, unreadable)
 
@@ -19,8 +19,8 @@ CLEAR = 1.05            # a ratio nearer to 1 than this is no difference
 # Metric, whether more is better.
 METRICS = {"ops_per_s": True, "mib_per_s": True, "p50_us": False,
            "p99_us": False, "p999_us": False, "cpu_us_per_op": False,
-           "voluntary_per_op": False, "involuntary_per_op": False,
-           "peak_kib": False, "pages_per_request": False}
+           "switches_per_op": False, "peak_kib": False,
+           "pages_per_request": False}
 
 
 class Results:
@@ -209,9 +209,19 @@ def summarise(results):
                              [results.group(r, name) for r in repeats]))
     if not rows:
         raise Fault(NOTHING, "no case was measured on every side")
+    patterns = list(PATTERNS)
     return sorted(rows, key=lambda row: (
-        row["case"].jobs, row["case"].bytes, row["case"].rw.startswith("rand"),
-        row["case"].rw, row["case"].depth))
+        row["case"].jobs, row["case"].bytes, patterns.index(row["case"].rw),
+        row["case"].depth))
+
+
+def value_of(sample, metric):
+    """A figure of a sample, or None."""
+    if metric != "switches_per_op":
+        return sample.get(metric)
+    parts = [sample.get(f"{kind}_per_op") for kind in ("voluntary",
+                                                       "involuntary")]
+    return None if None in parts else sum(parts)
 
 
 def _row(results, name, groups):
@@ -222,11 +232,11 @@ def _row(results, name, groups):
     for side in results.sides:
         row["sides"][side] = figures = {}
         for metric, more in METRICS.items():
-            values = [g[side][metric] for g in groups if metric in g[side]]
-            if len(values) < len(groups):
+            values = [value_of(g[side], metric) for g in groups]
+            if None in values:
                 continue
             figures[metric] = spread(values)
-            base = [g[results.baseline].get(metric, 0) for g in groups]
+            base = [value_of(g[results.baseline], metric) or 0 for g in groups]
             if side != results.baseline:
                 ratio = compare(base, values, more)
                 if ratio:

@@ -43,14 +43,14 @@ def print_rows(results, rows):
                        ratio_text(row["ratios"][side].get("ops_per_s")))
 
 
-def print_markdown(results, rows):
+def markdown_lines(results, rows):
     others = results.sides[1:]
     heads = ["case"] + [f"ops/s {side}" for side in results.sides]
     for side in others:
         heads += [f"{side} ops/s ratio", f"{side} CPU/op ratio",
                   f"{side} p99 ratio"]
-    print("\n| " + " | ".join(heads) + " |\n|---" +
-          "|---:" * (len(heads) - 1) + "|")
+    yield "| " + " | ".join(heads) + " |"
+    yield "|---" + "|---:" * (len(heads) - 1) + "|"
     for row in rows:
         cells = [row["case"].title] + [
             figure(row["sides"][side], "ops_per_s", 1, 0)
@@ -58,7 +58,7 @@ def print_markdown(results, rows):
         for side in others:
             cells += [ratio_text(row["ratios"][side].get(metric)) for metric in
                       ("ops_per_s", "cpu_us_per_op", "p99_us")]
-        print("| " + " | ".join(cells) + " |")
+        yield "| " + " | ".join(cells) + " |"
 
 
 def without_gain(results, rows, side):
@@ -107,7 +107,7 @@ def notes(results, rows):
 def show(results, rows, markdown):
     print_rows(results, rows)
     if markdown:
-        print_markdown(results, rows)
+        print("", *markdown_lines(results, rows), sep="\n")
     print()
     for note in notes(results, rows):
         print(f"- {note}")
