@@ -22,6 +22,7 @@ extern "C" {
 
 struct rpcbuf_engine;
 struct rpcbuf_conn;
+struct rpcbuf_event; /* rpcbuf/segment.h */
 
 /* A call on its way through a handler. */
 struct rpcbuf_call {
@@ -35,6 +36,8 @@ struct rpcbuf_call {
 				* 16 KiB and more do not wait for others */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
+	struct rpcbuf_event *event; /* the engine's, for those who trace, or
+				     * NULL */
 };
 
 /* Why a connection ended. */
@@ -233,6 +236,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(parked_unsent, "times a connection waited for its peer to read")     \
 	X(batches, "times replies were held back to leave together")           \
 	X(parked_calls, "times a connection waited for its own calls")         \
+	X(fills_timed, "fills of vectors that were timed: somebody looked")    \
+	X(fill_ns_sum, "nanoseconds that these took")                          \
 	X(refused_connections, "connections refused: there were enough")       \
 	X(connections_total, "connections adopted")                            \
 	X(connections, "connections now")                                      \
@@ -244,12 +249,15 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 /* hist_pages[i] counts calls that reached into at most 2^i pages (and more
  * than 2^(i-1)); the last takes what is longer. */
 #define RPCBUF_HIST_PAGES 14
+/* hist_fill_ns[i] counts fills that were timed and took at most 2^i ns. */
+#define RPCBUF_HIST_NS	  24
 
 struct rpcbuf_engine_stats {
 #define X(name, what) uint64_t name;
 	RPCBUF_ENGINE_STATS(X)
 #undef X
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
+	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
 };
 
 /* Sums over the loops; each figure is exact at some moment during the call. */

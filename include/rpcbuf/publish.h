@@ -10,8 +10,8 @@
  *	rpcbuf_engine_publish(engine, publisher);
  *	...
  *	rpcbuf_engine_stop(engine, timeout);
- *	rpcbuf_publisher_destroy(publisher);
  *	rpcbuf_engine_destroy(engine);
+ *	rpcbuf_publisher_destroy(publisher);
  *
  * The publisher owns a segment in shared memory (rpcbuf/segment.h has its
  * layout) and a thread with all signals blocked that copies the figures of its
@@ -111,8 +111,8 @@ struct rpcbuf_client *
 rpcbuf_publisher_client(struct rpcbuf_publisher *publisher,
 			const uint8_t *address);
 
-/* What readers ask for: RPCBUF_WATCH_* bits.  @now_ns is CLOCK_MONOTONIC.  Some
- * ten instructions: for every round of a loop, not for every request. */
+/* What readers ask for: RPCBUF_WATCH_* bits.  @now_ns is CLOCK_MONOTONIC.  Ten
+ * instructions while nobody does. */
 unsigned int rpcbuf_publisher_watched(const struct rpcbuf_publisher *publisher,
 				      uint64_t now_ns);
 

@@ -78,7 +78,9 @@ static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
 		return NULL;
 	conn = conn_create(client_choose_loop(engine, client), client, fd, data,
 			   outgoing);
-	if (!conn)
+	if (conn)
+		conn->port = client_port(fd);
+	else
 		client_put(engine, client);
 	return conn;
 }

@@ -40,7 +40,8 @@ size_t call_size_on_heap(const struct rpcbuf_engine *engine)
 {
 	return align(sizeof(struct rpcbuf_call)) +
 	       align(engine->nr_slots * sizeof(void *)) +
-	       engine->options.handler_size;
+	       align(engine->options.handler_size) +
+	       sizeof(struct rpcbuf_event);
 }
 
 /* NULL: out of memory, or of the share of it that calls may take. */
@@ -85,6 +86,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 
 	if (probe_request_replied_on())
 		observe_replied(call);
+	if (RPCBUF_WITH_TRACE && call->event)
+		trace_done(call);
 	rpcbuf_message_release(&call->message);
 	if (call->bytes_copied)
 		os_fetch_add(&engine->bytes_copied, call->bytes_copied);

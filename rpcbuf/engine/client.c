@@ -15,20 +15,42 @@
 
 #include "rpcbuf/engine/engine_private.h"
 
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_storage storage;
+};
+
+static union address peer_of(int fd)
+{
+	union address peer = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, &peer.any, &len) < 0)
+		peer.any.sa_family = AF_UNSPEC;
+	return peer;
+}
+
+/* Of the client's end of @fd; 0 where there are no ports. */
+uint16_t client_port(int fd)
+{
+	union address peer = peer_of(fd);
+
+	if (peer.any.sa_family == AF_INET)
+		return ntohs(peer.in.sin_port);
+	return peer.any.sa_family == AF_INET6 ? ntohs(peer.in6.sin6_port) : 0;
+}
+
 static void client_key(int fd, bool outgoing, uint8_t *key)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage storage;
-	} peer = { .any.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof(peer);
+	union address peer;
 
 	memset(key, outgoing ? 0xff : 0, CLIENT_KEY);
-	if (outgoing || getpeername(fd, &peer.any, &len) < 0)
+	if (outgoing)
 		return;
+	peer = peer_of(fd);
 	if (peer.any.sa_family == AF_INET6) {
 		memcpy(key, &peer.in6.sin6_addr, CLIENT_KEY);
 	} else if (peer.any.sa_family == AF_INET) {

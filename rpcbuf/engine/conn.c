@@ -183,10 +183,11 @@ void conn_account(struct rpcbuf_conn *conn)
 {
 	uint32_t held = conn->stream.nr_pages;
 
+	os_store(&conn->counts.held_bytes, conn->stream.filled);
 	if (held == conn->held)
 		return;
 	os_fetch_add(&conn->loop->engine->held_pages, held - conn->held);
-	conn->held = held;
+	os_store(&conn->held, held);
 }
 
 /*
@@ -284,27 +285,34 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 	struct loop_stats *stats = &conn->loop->stats;
 	const char *what = "failed";
 	char peer[LOG_PEER_MAX];
+	enum refusal why = NR_REFUSALS;
 
 	switch (err) {
 	case -EMSGSIZE:
 		what = "record is longer than the page vector takes, in bytes";
 		stat_add(stats->refused_length, 1);
+		why = REFUSED_LENGTH;
 		break;
 	case -E2BIG:
 		what = "record has too many fragments";
 		stat_add(stats->refused_fragments, 1);
+		why = REFUSED_FRAGMENTS;
 		break;
 	case -EBADMSG:
 		what = "record is shorter than a message, in bytes";
 		stat_add(stats->refused_short, 1);
+		why = REFUSED_SHORT;
 		break;
 	case -ETIMEDOUT:
 		what = "record was not finished in time, in seconds";
 		stat_add(stats->refused_timeout, 1);
+		why = REFUSED_TIMEOUT;
 		break;
 	}
 	probe_refuse(conn, conn->fd, conn->part->client->key, err,
 		     refusal->value, refusal->limit);
+	if (why != NR_REFUSALS)
+		os_fetch_add(&conn->part->client->refused[why], 1);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(conn->loop->engine, RPCBUF_LOG_WARNING,
 		   "closing connection of %s: %s: %llu, limit %llu", peer, what,

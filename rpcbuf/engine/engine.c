@@ -197,7 +197,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 
 void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 {
-	engine_unpublish(engine);
+	trace_unpublish(engine);
 	for (unsigned int i = 0; i < engine->nr_loops; i++)
 		loop_close(&engine->loops[i]);
 	free(engine->loops);
@@ -246,8 +246,12 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->parked_unsent += os_load(&s->parked_unsent);
 	sum->batches += os_load(&s->batches);
 	sum->parked_calls += os_load(&s->parked_calls);
+	sum->fills_timed += os_load(&s->fills_timed);
+	sum->fill_ns_sum += os_load(&s->fill_ns_sum);
 	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
 		sum->hist_pages[i] += os_load(&s->hist_pages[i]);
+	for (unsigned int i = 0; i < RPCBUF_HIST_NS; i++)
+		sum->hist_fill_ns[i] += os_load(&s->hist_fill_ns[i]);
 }
 
 void rpcbuf_engine_stats(struct rpcbuf_engine *engine,

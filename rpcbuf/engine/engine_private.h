@@ -19,7 +19,8 @@
  *   worker.c   threads: who owns which loop, hand-over
  *   epoll.c    a back end
  *   uring.c    another; ring.c is an io_uring of one thread
- *   trace.c    what readers of the segment see
+ *   trace.c    what readers of the segment see: a record per call
+ *   figures.c  ... and what is counted
  *
  * A loop is the receiving side of a set of connections.  It has one owner at
  * a time, a worker thread; everything in it and in its connections belongs to
@@ -37,6 +38,7 @@
 #include <rpcbuf/engine.h>
 #include <rpcbuf/stream.h>
 
+#include "rpcbuf/engine/trace.h"
 #include "rpcbuf/engine/turn.h"
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
@@ -84,12 +86,23 @@ struct client_part {
 	unsigned int nr_conns;	/* changed under loop->lock */
 };
 
+/* Why a record was refused. */
+enum refusal {
+	REFUSED_LENGTH,
+	REFUSED_FRAGMENTS,
+	REFUSED_SHORT,
+	REFUSED_TIMEOUT,
+	NR_REFUSALS
+};
+
 struct client {
 	struct list_head link; /* engine->clients[] */
 	uint8_t key[CLIENT_KEY];
 	unsigned int nr_conns; /* under clients_lock */
 	struct turn_client turns;
-	struct client_part parts[]; /* of each loop */
+	uint64_t refused[NR_REFUSALS]; /* atomic */
+	struct rpcbuf_client *row;     /* the publisher's */
+	struct client_part parts[];    /* of each loop */
 };
 
 struct rpcbuf_conn {
@@ -100,7 +113,7 @@ struct rpcbuf_conn {
 	struct client_part *part;    /* the connections that it shares with */
 	void *data;
 	int fd;
-	enum conn_place place;
+	enum conn_place place; /* os_store() */
 	enum rpcbuf_close_reason reason; /* of a conn in CONN_ENDING */
 	bool readable;	/* bytes, or the end, may be in the socket */
 	bool watched;	/* epoll's: it is registered there */
@@ -110,7 +123,8 @@ struct rpcbuf_conn {
 	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
 	uint32_t last_length; /* of the last call, in bytes on the wire */
 	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
-	uint32_t held;	/* stream pages counted in engine->held_pages */
+	uint32_t held;	/* stream pages counted in engine->held_pages;
+			 * os_store() */
 	uint32_t arm;	/* io_uring's: its place in loop->ring, plus 1 */
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
@@ -119,6 +133,9 @@ struct rpcbuf_conn {
 	uint64_t turn_ns;     /* when it got that */
 	struct rpcbuf_stream stream;
 	void **slots;	/* the stream's array: NULL while it is empty */
+	struct conn_counts counts;
+	struct conn_trace trace;
+	uint16_t port;	/* of its peer, or 0 */
 
 	/* Any thread, atomically. */
 	int refs;	/* the engine, the adapter, each call, each arm */
@@ -137,8 +154,9 @@ struct loop_stats {
 	uint64_t refused_length, refused_fragments, refused_short;
 	uint64_t refused_timeout, closed_idle;
 	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
-	uint64_t batches;
+	uint64_t batches, fills_timed, fill_ns_sum;
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
+	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
 };
 
 /* loop->turn: even, the owner is at the loop; odd, it runs a call and the
@@ -176,6 +194,7 @@ struct loop {
 	unsigned int spin_misses; /* polls in a row that found nothing */
 	unsigned int spin_skip;	  /* polls to leave out */
 	bool kicked;		  /* kick_fd was readable */
+	struct loop_trace trace;
 
 	uint32_t turn __attribute__((aligned(64))); /* atomic */
 	int held_fd;		    /* atomic: replies to it are held back */
@@ -183,8 +202,9 @@ struct loop {
 	uint32_t seen_turn;	    /* the watcher's: turn at its last look, */
 	unsigned int seen_running;  /* and looks at which the owner ran */
 
-	pthread_mutex_t lock;	    /* conns, posted */
+	pthread_mutex_t lock;	    /* conns, looked_at, posted */
 	struct list_head conns;
+	struct list_head looked_at; /* ... by the owner, now */
 	struct list_head posted;    /* adopted, or changed elsewhere */
 	unsigned int nr_conns;
 	unsigned int nr_clients;    /* that these connections are of */
@@ -312,9 +332,6 @@ static inline bool engine_stopping(const struct rpcbuf_engine *engine)
 /* backend.c */
 int backend_choose(struct rpcbuf_engine *engine);
 
-/* trace.c */
-void engine_unpublish(struct rpcbuf_engine *engine);
-
 /* loop.c: the owner only, but for loop_kick() */
 int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	      unsigned int maxpages);
@@ -342,6 +359,7 @@ void local_tune(struct rpcbuf_engine *engine, int fd);
 
 /* client.c: any thread */
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);
+uint16_t client_port(int fd);
 void client_put(struct rpcbuf_engine *engine, struct client *client);
 struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 				const struct client *client);

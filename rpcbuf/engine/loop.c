@@ -65,7 +65,7 @@ void loop_place(struct rpcbuf_conn *conn, enum conn_place place)
 		fair_add(conn);
 	else if (list)
 		list_add_tail(&conn->place_link, list);
-	conn->place = place;
+	os_store(&conn->place, place);
 }
 
 /* Nothing is to be done for @conn until the back end reports it. */
@@ -213,6 +213,8 @@ static void collect(struct loop *loop)
 		loop->backend->wait(loop, block_ms(loop));
 	loop->now_ns = os_now();
 	loop->kicked = false;
+	if (trace_is_due(&loop->trace, loop->now_ns))
+		trace_look(loop);
 	take_posted(loop);
 	retry(loop);
 	loop_shrink(loop);
@@ -223,19 +225,17 @@ static void collect(struct loop *loop)
 void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn))
 {
 	struct rpcbuf_conn *conn, *tmp;
-	struct list_head all;
 
-	/* Only the owner takes connections off the list, so the lock is
+	/* Only the owner takes connections off a list, so the lock is
 	 * needed for the ends of it alone: new ones come in at the tail. */
-	list_init(&all);
 	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&loop->conns, &all);
+	list_splice_tail(&loop->conns, &loop->looked_at);
 	pthread_mutex_unlock(&loop->lock);
-	list_for_each_entry_safe (conn, tmp, &all, struct rpcbuf_conn,
-				  conn_link)
+	list_for_each_entry_safe (conn, tmp, &loop->looked_at,
+				  struct rpcbuf_conn, conn_link)
 		look(conn);
 	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&all, &loop->conns);
+	list_splice_tail(&loop->looked_at, &loop->conns);
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -314,6 +314,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	list_init(&loop->busy);
 	list_init(&loop->ending);
 	list_init(&loop->conns);
+	list_init(&loop->looked_at);
 	list_init(&loop->posted);
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->now_ns = os_now();

@@ -28,8 +28,16 @@
 /* A connection that leaves the ready list for now. */
 static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
 {
+	trace_aside(conn, place == CONN_PARKED);
 	loop_place(conn, place);
 	conn_rest(conn);
+}
+
+/* It goes on, or waits for nothing but its peer. */
+static void step_back(struct rpcbuf_conn *conn)
+{
+	if (trace_was_aside(&conn->counts))
+		trace_back(conn);
 }
 
 /* All that has come was looked at.  A peer that sends bit by bit is ready
@@ -203,7 +211,8 @@ static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
  * others, and where no run is free.  A call that is under way goes on in the
  * run only where its pages go on.  NULL: there are no pages now.
  */
-static struct rpcbuf_rqst *choose_vector(struct rpcbuf_conn *conn)
+static inline __attribute__((always_inline)) struct rpcbuf_rqst *
+choose_vector(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	unsigned int nr = rpcbuf_pages_spanned(0, call_size(conn));
@@ -249,6 +258,31 @@ static size_t receive_size(const struct rpcbuf_conn *conn,
 	       (most - first) / conn->last_length * conn->last_length;
 }
 
+/* The same, while somebody asks how long it takes. */
+static __attribute__((noinline)) struct rpcbuf_rqst *
+choose_vector_timed(struct rpcbuf_conn *conn)
+{
+	struct trace_fill fill;
+	struct rpcbuf_rqst *rqst;
+
+	trace_fill_begin(conn->loop, &fill);
+	rqst = choose_vector(conn);
+	trace_fill_end(conn, &fill);
+	return rqst;
+}
+
+/* The first @len bytes of the receive are there. */
+static void commit(struct rpcbuf_conn *conn, struct rpcbuf_rqst *rqst,
+		   size_t len)
+{
+	uint32_t pages = conn->stream.nr_pages, bytes = conn->stream.filled;
+
+	rpcbuf_stream_commit(&conn->stream, rqst, len,
+			     rqst == conn->loop->run);
+	if (trace_on(&conn->loop->trace))
+		trace_received(conn, conn->stream.nr_pages - pages, bytes);
+}
+
 static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct iovec iov[IOV_MAX_RECEIVE];
@@ -258,6 +292,7 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 	ssize_t n;
 
 	if (!conn->readable) {
+		step_back(conn);
 		await_bytes(conn);
 		return;
 	}
@@ -268,30 +303,26 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		park(conn);
 		return;
 	}
-	rqst = choose_vector(conn);
+	rqst = trace_on(&loop->trace) ? choose_vector_timed(conn)
+				      : choose_vector(conn);
 	if (!rqst || !conn_attach_slots(conn)) {
 		park(conn);
 		return;
 	}
+	step_back(conn);
 	most = rpcbuf_min(most, receive_size(conn, rqst));
 	nr = rpcbuf_stream_iov(&conn->stream, rqst, most, iov,
 			       IOV_MAX_RECEIVE);
 	stat_add(loop->stats.receives, 1);
 	n = receive_now(conn, iov, nr);
 	if (n > 0)
-		rpcbuf_stream_commit(&conn->stream, rqst, (size_t)n,
-				     rqst == loop->run);
+		commit(conn, rqst, (size_t)n);
 	received(conn, n, iov_bytes(iov, nr));
-}
-
-static unsigned int log2_up(uint32_t value)
-{
-	return value <= 1 ? 0 : 32 - (unsigned int)__builtin_clz(value - 1);
 }
 
 static void count_call(struct loop *loop, const struct rpcbuf_call *call)
 {
-	unsigned int bucket = log2_up(call->message.nr_pages);
+	unsigned int bucket = rpcbuf_log2_up(call->message.nr_pages);
 
 	bucket = rpcbuf_min(bucket, RPCBUF_HIST_PAGES - 1u);
 	stat_add(loop->stats.requests, 1);
@@ -316,7 +347,12 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 	call->in_place = 0;
 	call->copied = 0;
 	call->reply_bytes = 0;
+	call->event = NULL;
 	count_call(loop, call);
+	trace_count(&conn->counts, call->message.wire_length);
+	step_back(conn);
+	if (trace_on(&loop->trace))
+		trace_call(conn, call);
 	conn_call_begin(conn);
 	/* Pairs with the watcher's last look before it sleeps: either it sees
 	 * the turn, or we see that it sleeps. */

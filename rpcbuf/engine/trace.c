@@ -1,69 +1,229 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the engine shows in a segment: its statistics.  Runs on the thread of
- * the publisher.
+ * Events: what was seen of a record on its way in, and of the call that it was.
+ * An event lies in the block of its call until that is done.  figures.c has what
+ * is shown of the engine as a whole.
+ *
+ * The owner of the loop, but for trace_done(): any thread.
  */
-#include <rpcbuf/publish.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+#include "rpcbuf/rqst/peek.h"
 
-/* Statistics that are levels. */
-#define IS(name, other) !__builtin_strcmp(name, other)
-#define KIND(name)                                                        \
-	(IS(name, "connections") || IS(name, "in_flight") ||              \
-			 IS(name, "threads") || IS(name, "held_pages") || \
-			 IS(name, "heap_bytes")                           \
-		 ? RPCBUF_GAUGE                                           \
-		 : RPCBUF_COUNTER)
+_Static_assert(PEEK_OPS == RPCBUF_EVENT_OPS, "copied as a whole");
 
-static const struct rpcbuf_figure figures[] = {
-#define X(name, what) {#name, what, KIND(#name), 0},
-	RPCBUF_ENGINE_STATS(X)
-#undef X
-		{"pages_per_request", "calls by the pages that they reach into",
-		 RPCBUF_HISTOGRAM, RPCBUF_HIST_PAGES},
-};
-
-#define X(name, what) +1
-_Static_assert(sizeof(struct rpcbuf_engine_stats) ==
-		       (0 RPCBUF_ENGINE_STATS(X) + RPCBUF_HIST_PAGES) *
-			       sizeof(uint64_t),
-	       "nothing but the figures, in their order");
-#undef X
-
-static void read_figures(void *owner, uint64_t *values)
+void trace_look(struct loop *loop)
 {
-	struct rpcbuf_engine_stats stats;
+	struct rpcbuf_publisher *publisher =
+		os_load_acquire(&loop->engine->publisher);
+	struct loop_trace *trace = &loop->trace;
+	unsigned int watched;
 
-	rpcbuf_engine_stats(owner, &stats);
-	memcpy(values, &stats, sizeof(stats));
+	trace->next_look_ns = loop->now_ns + TRACE_LOOK_NS;
+	if (!publisher)
+		return;
+	watched = rpcbuf_publisher_watched(publisher, loop->now_ns) &
+		  (RPCBUF_WATCH_EVENTS | RPCBUF_WATCH_TIMES);
+	if (watched == trace->watched)
+		return;
+	/* What was seen before a pause belongs to no record any more. */
+	if (watched & ~trace->watched & RPCBUF_WATCH_EVENTS &&
+	    !++trace->generation)
+		trace->generation = 1;
+	trace->watched = watched;
 }
 
-int rpcbuf_engine_publish(struct rpcbuf_engine *engine,
-			  struct rpcbuf_publisher *publisher)
+/* Both vectors of the loop. */
+static void read_vectors(const struct loop *loop, struct trace_fill *fill)
 {
-	const struct rpcbuf_source source = {
-		.owner = engine,
-		.figures = figures,
-		.nr_figures = sizeof(figures) / sizeof(*figures),
-		.read = read_figures,
+	struct rpcbuf_rqst_stats rqst, run;
+
+	rpcbuf_rqst_stats(loop->rqst, &rqst);
+	rpcbuf_rqst_stats(loop->run, &run);
+	fill->filled = rqst.pages_filled + run.pages_filled;
+	fill->bulk_calls = rqst.bulk_calls + run.bulk_calls;
+}
+
+void trace_fill_begin(const struct loop *loop, struct trace_fill *fill)
+{
+	read_vectors(loop, fill);
+	fill->start_ns = os_now();
+}
+
+static void count_fill(struct loop_stats *stats, uint64_t ns)
+{
+	unsigned int bucket = rpcbuf_log2_up(ns);
+
+	bucket = rpcbuf_min(bucket, RPCBUF_HIST_NS - 1u);
+	stat_add(stats->fills_timed, 1);
+	stat_add(stats->fill_ns_sum, ns);
+	stat_add(stats->hist_fill_ns[bucket], 1);
+}
+
+void trace_fill_end(struct rpcbuf_conn *conn, const struct trace_fill *fill)
+{
+	struct loop *loop = conn->loop;
+	uint64_t ns = os_now() - fill->start_ns;
+	struct trace_fill now;
+
+	read_vectors(loop, &now);
+	if (now.bulk_calls == fill->bulk_calls)
+		return;
+	count_fill(&loop->stats, ns);
+	loop->trace.filled += (uint32_t)(now.filled - fill->filled);
+	loop->trace.bulk_calls += (uint32_t)(now.bulk_calls - fill->bulk_calls);
+	loop->trace.fill_ns += ns;
+}
+
+/* Whoever receives next has what was filled: also where it was another who had
+ * looked, in vain, whether anything had come. */
+static void take_fills(struct conn_trace *trace, struct loop_trace *loop)
+{
+	trace->filled += loop->filled;
+	trace->left += loop->filled;
+	trace->bulk_calls += loop->bulk_calls;
+	trace->fill_ns += loop->fill_ns;
+	loop->filled = 0;
+	loop->bulk_calls = 0;
+	loop->fill_ns = 0;
+}
+
+void trace_received(struct rpcbuf_conn *conn, uint32_t taken, bool had_bytes)
+{
+	struct loop_trace *loop = &conn->loop->trace;
+	struct conn_trace *trace = &conn->trace;
+	uint32_t fresh;
+
+	if (trace->generation != loop->generation)
+		*trace = (struct conn_trace){
+			.generation = loop->generation,
+			.late = had_bytes,
+			.wait_ns = had_bytes ? 0 : trace->wait_ns,
+		};
+	take_fills(trace, loop);
+	trace->came_ns = os_now();
+	if (!trace->began_ns)
+		trace->began_ns = trace->came_ns;
+	trace->receives++;
+	fresh = rpcbuf_min(taken, trace->left);
+	trace->left -= fresh;
+	trace->fresh += fresh;
+}
+
+static struct rpcbuf_event *event_of(const struct rpcbuf_call *call)
+{
+	const struct rpcbuf_engine *engine = call->conn->loop->engine;
+
+	return (struct rpcbuf_event *)((char *)call + engine->call_bytes -
+				       sizeof(struct rpcbuf_event));
+}
+
+/* What the message says of itself. */
+static void describe(struct rpcbuf_event *event,
+		     const struct rpcbuf_message *message)
+{
+	struct peek peek;
+
+	peek_message(&peek, message);
+	event->xid = peek.xid;
+	event->program = peek.program;
+	event->version = peek.version;
+	event->procedure = peek.procedure;
+	event->nr_ops = peek.nr_ops;
+	event->flags = (uint8_t)((peek.reply ? RPCBUF_EVENT_NO_CALL : 0) |
+				 (peek.cut ? RPCBUF_EVENT_CUT_OPS : 0));
+	memcpy(event->ops, peek.ops, sizeof(event->ops));
+	event->bytes = message->wire_length;
+	event->fragments = message->fragments;
+	event->pages = message->nr_pages;
+	event->runs = message->nr_runs;
+}
+
+/* Of its pages, those that were filled since the last record; a page that it
+ * begins within had come for another. */
+static uint32_t take_fresh(struct conn_trace *trace,
+			   const struct rpcbuf_message *message)
+{
+	uint32_t own = message->nr_pages - (message->offset != 0);
+	uint32_t fresh = rpcbuf_min(own, trace->fresh);
+
+	trace->fresh -= fresh;
+	return fresh;
+}
+
+static void fill_event(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
+{
+	struct conn_trace *trace = &conn->trace;
+	struct rpcbuf_event *event = event_of(call);
+
+	*event = (struct rpcbuf_event){
+		.time_ns = trace->came_ns,
+		.port = conn->port,
+		.filled = trace->filled,
+		.reused = call->message.nr_pages -
+			  take_fresh(trace, &call->message),
+		.bulk_calls = trace->bulk_calls,
+		.receives = trace->receives,
+		.thread = (uint32_t)os_load(&conn->loop->owner_id),
+		.wait_ns = trace->wait_ns,
+		.fill_ns = trace->fill_ns,
+		.receive_ns = trace->came_ns - trace->began_ns,
 	};
-	char detail[32];
-	int err = rpcbuf_publisher_add(publisher, &source);
-
-	if (err)
-		return err;
-	snprintf(detail, sizeof(detail), "engine %s",
-		 rpcbuf_engine_backend(engine));
-	rpcbuf_publisher_detail(publisher, detail);
-	os_store_release(&engine->publisher, publisher);
-	return 0;
+	memcpy(event->address, conn->part->client->key, sizeof(event->address));
+	describe(event, &call->message);
+	call->event = event;
 }
 
-void engine_unpublish(struct rpcbuf_engine *engine)
+void trace_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
-	if (engine->publisher)
-		rpcbuf_publisher_remove(engine->publisher, engine);
+	struct loop_trace *loop = &conn->loop->trace;
+	struct conn_trace *trace = &conn->trace;
+
+	if (!(loop->watched & RPCBUF_WATCH_EVENTS) ||
+	    trace->generation != loop->generation || !trace->began_ns)
+		return;
+	if (!trace->late)
+		fill_event(conn, call);
+	/* What has come of the next one came with the last receive. */
+	*trace = (struct conn_trace){
+		.generation = trace->generation,
+		.fresh = trace->fresh,
+		.began_ns = conn->stream.filled ? trace->came_ns : 0,
+		.came_ns = trace->came_ns,
+	};
+}
+
+void trace_done(struct rpcbuf_call *call)
+{
+	struct rpcbuf_publisher *publisher =
+		os_load(&call->conn->loop->engine->publisher);
+	struct rpcbuf_event *event = call->event;
+
+	event->reply_ns = os_now() - event->time_ns;
+	event->in_place = call->in_place;
+	event->copied = call->copied;
+	event->copied_bytes = call->bytes_copied;
+	rpcbuf_publisher_event(publisher, event);
+}
+
+void trace_aside(struct rpcbuf_conn *conn, bool for_pages)
+{
+	struct conn_counts *counts = &conn->counts;
+
+	if (for_pages)
+		stat_add(counts->waits, 1);
+	if (!counts->aside_ns)
+		os_store(&counts->aside_ns, os_now());
+	counts->for_pages = for_pages;
+}
+
+void trace_back(struct rpcbuf_conn *conn)
+{
+	struct conn_counts *counts = &conn->counts;
+
+	if (counts->for_pages)
+		conn->trace.wait_ns += os_now() - counts->aside_ns;
+	os_store(&counts->aside_ns, 0);
 }

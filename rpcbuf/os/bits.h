@@ -43,4 +43,10 @@ static inline uint32_t rpcbuf_pages_spanned(size_t offset, size_t bytes)
 	return (uint32_t)((offset + bytes + OS_PAGE_SIZE - 1) >> OS_PAGE_SHIFT);
 }
 
+/* The least power of two, as its exponent, that is not less than @value. */
+static inline unsigned int rpcbuf_log2_up(uint64_t value)
+{
+	return value <= 1 ? 0 : 64 - (unsigned int)__builtin_clzll(value - 1);
+}
+
 #endif /* RPCBUF_OS_BITS_H */

@@ -12,8 +12,8 @@
 #include "rpcbuf/os/publish.h"
 #include "rpcbuf/os/segment.h"
 
-unsigned int rpcbuf_publisher_watched(const struct rpcbuf_publisher *publisher,
-				      uint64_t now_ns)
+static __attribute__((noinline)) unsigned int
+look_at_leases(const struct rpcbuf_publisher *publisher, uint64_t now_ns)
 {
 	const uint64_t *until = publisher->control->until_ns;
 	unsigned int bits = 0;
@@ -24,6 +24,30 @@ unsigned int rpcbuf_publisher_watched(const struct rpcbuf_publisher *publisher,
 	if (!os_load(&publisher->ring_ready))
 		bits &= ~(unsigned int)RPCBUF_WATCH_EVENTS;
 	return bits;
+}
+
+unsigned int rpcbuf_publisher_watched(const struct rpcbuf_publisher *publisher,
+				      uint64_t now_ns)
+{
+	const uint64_t *until = publisher->control->until_ns;
+
+	_Static_assert(RPCBUF_WATCH_NR == 3, "all are looked at");
+	if (!(os_load(&until[0]) | os_load(&until[1]) | os_load(&until[2])))
+		return 0;
+	return look_at_leases(publisher, now_ns);
+}
+
+void publish_end_leases(struct rpcbuf_publisher *publisher, uint64_t now_ns)
+{
+	uint64_t *until = publisher->control->until_ns;
+
+	for (unsigned int i = 0; i < RPCBUF_WATCH_NR; i++) {
+		uint64_t end = os_load(&until[i]);
+
+		/* A reader may renew it meanwhile. */
+		if (end && end - now_ns >= RPCBUF_LEASE_MAX_NS)
+			os_cas_acquire(&until[i], &end, 0);
+	}
 }
 
 /*

@@ -294,6 +294,7 @@ static void *publisher_main(void *arg)
 	for (;;) {
 		uint32_t asked = os_load_acquire(word);
 
+		publish_end_leases(publisher, os_now());
 		/* First: who asked for both finds the ring ready. */
 		tend_ring(publisher);
 		pthread_mutex_lock(&publisher->lock);

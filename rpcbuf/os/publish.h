@@ -42,4 +42,7 @@ struct rpcbuf_publisher {
 	struct rpcbuf_client clients[RPCBUF_CLIENTS_MAX];
 };
 
+/* Removes leases that ran out, so that nobody has to look at the time. */
+void publish_end_leases(struct rpcbuf_publisher *publisher, uint64_t now_ns);
+
 #endif /* RPCBUF_OS_PUBLISH_H */

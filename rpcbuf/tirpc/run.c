@@ -10,6 +10,8 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <rpcbuf/publish.h>
+#include <rpcbuf/stats.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -152,6 +154,26 @@ static void adopt_all(void)
 	pthread_mutex_lock(&home.lock);
 }
 
+/* For rpcbuf-stat and its like.  A server that cannot be looked at still serves;
+ * one that publishes by itself, under no name, is left to do so. */
+static void publish(void)
+{
+	int err = rpcbuf_publisher_create(&home.publisher, NULL);
+
+	if (err)
+		home.publisher = NULL;
+	else
+		err = rpcbuf_engine_publish(home.engine, home.publisher);
+	if (!err)
+		err = rpcbuf_stats_publish(home.mm, home.publisher);
+	if (err && err != -EEXIST)
+		svc_log(&home.options, RPCBUF_LOG_INFO,
+			"rpcbuf_svc_run: nothing can be shown in "
+			RPCBUF_SEGMENT_FOLDER " (%s): rpcbuf-stat will not "
+			"find this server",
+			strerror(-err));
+}
+
 static int begin(const struct rpcbuf_engine_options *options)
 {
 	if (!home.refs) {
@@ -188,6 +210,7 @@ static int begin(const struct rpcbuf_engine_options *options)
 	rpcbuf_rqst_release(home.rqst);
 	home.running = true;
 	home.refs++; /* the instance outlives the engine */
+	publish();
 	adopt_all();
 	return 0;
 }
@@ -224,6 +247,9 @@ static int end(void)
 			"rpcbuf_svc_run: calls are still running after %u s, "
 			"and are left alone",
 			STOP_MS / 1000);
+		/* They may still write events. */
+		if (home.publisher)
+			rpcbuf_publisher_end(home.publisher);
 		return err;
 	}
 	free_all();
@@ -233,6 +259,8 @@ static int end(void)
 	os_store(&home.stopping, false);
 	pthread_mutex_unlock(&home.lock);
 	rpcbuf_engine_destroy(engine);
+	rpcbuf_publisher_destroy(home.publisher);
+	home.publisher = NULL;
 	os_store(&exit_asked, false);
 	home_put();
 	return 0;

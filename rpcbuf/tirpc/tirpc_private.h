@@ -88,6 +88,7 @@ struct home {
 	struct rpcbuf_svc_options options; /* of the first transport */
 	struct list_head conns;
 	struct rpcbuf_engine *engine; /* while rpcbuf_svc_run() runs */
+	struct rpcbuf_publisher *publisher; /* ... of that, or NULL */
 	bool running;		      /* rpcbuf_svc_run() */
 	bool stopping; /* atomic: it waits for the engine to stop */
 	struct rpcbuf_svc_stats stats; /* atomic */

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What is shown of the engine in a segment: its statistics, and a row for each
+ * client.  Runs on the thread of the publisher.
+ */
+#include <rpcbuf/publish.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+/* Statistics that are levels. */
+#define IS(name, other) !__builtin_strcmp(name, other)
+#define KIND(name)                                                        \
+	(IS(name, "connections") || IS(name, "in_flight") ||              \
+			 IS(name, "threads") || IS(name, "held_pages") || \
+			 IS(name, "heap_bytes")                           \
+		 ? RPCBUF_GAUGE                                           \
+		 : RPCBUF_COUNTER)
+
+static const struct rpcbuf_figure figures[] = {
+#define X(name, what) {#name, what, KIND(#name), 0},
+	RPCBUF_ENGINE_STATS(X)
+#undef X
+		{"pages_per_request", "calls by the pages that they reach into",
+		 RPCBUF_HISTOGRAM, RPCBUF_HIST_PAGES},
+	{"fill_ns", "fills by how long they took, while somebody looked",
+	 RPCBUF_HISTOGRAM, RPCBUF_HIST_NS},
+};
+
+#define X(name, what) +1
+_Static_assert(sizeof(struct rpcbuf_engine_stats) ==
+		       (0 RPCBUF_ENGINE_STATS(X) + RPCBUF_HIST_PAGES +
+			RPCBUF_HIST_NS) *
+			       sizeof(uint64_t),
+	       "nothing but the figures, in their order");
+#undef X
+
+static void read_figures(void *owner, uint64_t *values)
+{
+	struct rpcbuf_engine_stats stats;
+
+	rpcbuf_engine_stats(owner, &stats);
+	memcpy(values, &stats, sizeof(stats));
+}
+
+/* Rows for the clients that there are. */
+static void make_rows(struct rpcbuf_engine *engine,
+		      struct rpcbuf_publisher *publisher)
+{
+	struct client *client, *tmp;
+
+	pthread_mutex_lock(&engine->clients_lock);
+	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
+		list_for_each_entry_safe(client, tmp, &engine->clients[i],
+					 struct client, link)
+		{
+			struct rpcbuf_client *row =
+				rpcbuf_publisher_client(publisher, client->key);
+
+			client->row = row;
+			if (!row)
+				continue;
+			row->refused_length +=
+				os_load(&client->refused[REFUSED_LENGTH]);
+			row->refused_fragments +=
+				os_load(&client->refused[REFUSED_FRAGMENTS]);
+			row->refused_short +=
+				os_load(&client->refused[REFUSED_SHORT]);
+			row->refused_timeout +=
+				os_load(&client->refused[REFUSED_TIMEOUT]);
+		}
+	pthread_mutex_unlock(&engine->clients_lock);
+}
+
+/* The earlier of two moments; 0 is none. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
+{
+	enum conn_place place = os_load(&conn->place);
+	int in_flight = os_load(&conn->in_flight);
+
+	row->connections++;
+	row->waiting += place == CONN_PARKED;
+	row->unsent += place == CONN_UNSENT;
+	row->busy += place == CONN_BUSY;
+	row->in_flight += in_flight > 0 ? (uint32_t)in_flight : 0;
+	row->held_pages += os_load(&conn->held);
+	row->held_bytes += os_load(&conn->counts.held_bytes);
+	row->unsent_bytes += os_load(&conn->unsent_bytes);
+	row->requests += os_load(&conn->counts.requests);
+	row->bytes += os_load(&conn->counts.bytes);
+	row->waits += os_load(&conn->counts.waits);
+	if (place == CONN_PARKED || place == CONN_UNSENT || place == CONN_BUSY)
+		row->waiting_ns = earlier(row->waiting_ns,
+					  os_load(&conn->counts.aside_ns));
+}
+
+/* A client that has come since the rows were made has none. */
+static void add_conns(struct list_head *conns)
+{
+	struct rpcbuf_conn *conn, *tmp;
+
+	list_for_each_entry_safe(conn, tmp, conns, struct rpcbuf_conn,
+				 conn_link) if (conn->part->client->row)
+		add_conn(conn->part->client->row, conn);
+}
+
+static void read_clients(void *owner, struct rpcbuf_publisher *publisher)
+{
+	struct rpcbuf_engine *engine = owner;
+
+	make_rows(engine, publisher);
+	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+		struct loop *loop = &engine->loops[i];
+
+		/* While a connection is on a list of its loop its client is
+		 * there as well. */
+		pthread_mutex_lock(&loop->lock);
+		add_conns(&loop->conns);
+		add_conns(&loop->looked_at);
+		pthread_mutex_unlock(&loop->lock);
+	}
+}
+
+int rpcbuf_engine_publish(struct rpcbuf_engine *engine,
+			  struct rpcbuf_publisher *publisher)
+{
+	const struct rpcbuf_source source = {
+		.owner = engine,
+		.figures = figures,
+		.nr_figures = sizeof(figures) / sizeof(*figures),
+		.read = read_figures,
+		.clients = read_clients,
+	};
+	char detail[32];
+	int err = rpcbuf_publisher_add(publisher, &source);
+
+	if (err)
+		return err;
+	snprintf(detail, sizeof(detail), "engine %s",
+		 rpcbuf_engine_backend(engine));
+	rpcbuf_publisher_detail(publisher, detail);
+	os_store_release(&engine->publisher, publisher);
+	return 0;
+}
+
+void trace_unpublish(struct rpcbuf_engine *engine)
+{
+	if (engine->publisher)
+		rpcbuf_publisher_remove(engine->publisher, engine);
+}

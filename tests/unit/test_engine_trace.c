@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: those who trace get one event for each call, with what is true of it, and
+ * none is written while nobody does; the table of clients says who is connected,
+ * who waits and who was refused.
+ * Method: a server that publishes in a folder of the test's own, its readers in
+ * the same process.  Calls of known sizes, one at a time, pipelined, in fragments,
+ * put aside, while readers come and go.
+ */
+#include <rpcbuf/publish.h>
+#include <rpcbuf/stats.h>
+
+#include "engine_util.h"
+
+#define set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
+
+#define PEERS 6
+#define CALLS 200u
+
+static struct peer peers[PEERS];
+static struct rpcbuf_publisher *publisher;
+static struct rpcbuf_segment *segment;
+static char folder[] = "/dev/shm/rpcbuf-test.XXXXXX";
+
+static void start_with(unsigned int receivers)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct rpcbuf_publisher_options p = { .folder = folder };
+
+	strcpy(strrchr(folder, '.'), ".XXXXXX");
+	must(mkdtemp(folder) != NULL);
+	o.receivers = receivers;
+	o.limits.min_length = RPCBUF_CALL_MIN;
+	server_start(16 << 20, &o);
+	must(rpcbuf_publisher_create(&publisher, &p) == 0);
+	must(rpcbuf_engine_publish(server.engine, publisher) == 0);
+	must(rpcbuf_engine_publish(server.engine, publisher) == -EALREADY);
+	must(rpcbuf_stats_publish(server.mm, publisher) == 0);
+	must(rpcbuf_segment_attach(&segment,
+				   rpcbuf_publisher_path(publisher)) == 0);
+	for (int i = 0; i < PEERS; i++) {
+		peer_source = INADDR_LOOPBACK + (i >= PEERS / 2);
+		peer_open(&peers[i]);
+	}
+}
+
+static void setup(void)
+{
+	start_with(1);
+}
+
+static void setup_two(void)
+{
+	start_with(2);
+}
+
+static void end_trace(void);
+
+static void teardown(void)
+{
+	end_trace();
+	for (int i = 0; i < PEERS; i++)
+		peer_hang_up(&peers[i]);
+	rpcbuf_segment_detach(segment);
+	must(rpcbuf_engine_stop(server.engine, GUARD_S * 1000) == 0);
+	rpcbuf_publisher_remove(publisher, server.mm);
+	server_gone();
+	rpcbuf_publisher_destroy(publisher);
+	must(rmdir(folder) == 0);
+	for (int i = 0; i < PEERS; i++)
+		peer_free(&peers[i]);
+}
+
+static struct rpcbuf_event event;
+static pthread_t renewer;
+static bool renewing;
+
+static bool next_event(void)
+{
+	return rpcbuf_segment_next_event(segment, &event) == 1;
+}
+
+static void *renew(void *arg)
+{
+	while (seen(renewing)) {
+		must(rpcbuf_segment_watch(segment, RPCBUF_WATCH_EVENTS) == 0);
+		usleep(50000);
+	}
+	return arg;
+}
+
+static void end_trace(void)
+{
+	if (!renewing)
+		return;
+	set(renewing, false);
+	pthread_join(renewer, NULL);
+}
+
+/* Each loop looks for readers when something comes; a call that it did not see
+ * from its first byte on has no event. */
+static void begin_trace(void)
+{
+	uint32_t n = 0;
+
+	(void)next_event();
+	renewing = true;
+	must(pthread_create(&renewer, NULL, renew, NULL) == 0);
+	for (int i = 0; i < PEERS; i++)
+		do {
+			(void)rpcbuf_segment_refresh(segment, 1000);
+			send_call(&peers[i], XID(ECHO, SMALL, n));
+			receive_replies(&peers[i], n++, 1);
+			usleep(1000);
+		} while (!next_event());
+	while (next_event())
+		;
+}
+
+static uint16_t port_of(const struct peer *peer)
+{
+	struct sockaddr_in address;
+	socklen_t len = sizeof(address);
+
+	must(getsockname(peer->client, (void *)&address, &len) == 0);
+	return ntohs(address.sin_port);
+}
+
+/* What @xid on @peer must have left, in so many fragments. */
+static void check_event(const struct peer *peer, int number, uint32_t xid,
+			uint32_t fragments)
+{
+	const uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff, 127, 0, 0,
+				     (uint8_t)(1 + (number >= PEERS / 2)) };
+	uint8_t *body = malloc(call_length(xid));
+	uint32_t len = call_build(body, xid);
+	uint32_t least = rpcbuf_pages_spanned(0, event.bytes);
+
+	ck_assert_uint_eq(event.xid, xid);
+	ck_assert_mem_eq(event.address, mapped, 16);
+	ck_assert_uint_eq(event.port, port_of(peer));
+	ck_assert_uint_eq(event.program, get32(body + 12));
+	ck_assert_uint_eq(event.version, get32(body + 16));
+	ck_assert_uint_eq(event.procedure, get32(body + 20));
+	ck_assert_uint_eq(event.flags, 0);
+	ck_assert_uint_eq(event.nr_ops, 0);
+	ck_assert_uint_eq(event.fragments, fragments);
+	ck_assert_uint_eq(event.bytes, len + fragments * RPCBUF_MARK_SIZE);
+	ck_assert_uint_ge(event.pages, least);
+	ck_assert_uint_le(event.pages, least + 1);
+	ck_assert_uint_ge(event.runs, 1);
+	ck_assert_uint_le(event.runs, event.pages);
+	ck_assert_uint_le(event.reused, event.pages);
+	ck_assert_uint_gt(event.thread, 0);
+	ck_assert_uint_lt(event.receive_ns, GUARD_S * UINT64_C(1000000000));
+	ck_assert_uint_lt(event.reply_ns, GUARD_S * UINT64_C(1000000000));
+	ck_assert_uint_gt(event.reply_ns, 0);
+	ck_assert_uint_le(event.wait_ns, event.receive_ns);
+	free(body);
+}
+
+/* One at a time: pages are filled for the one that takes them. */
+START_TEST(one_at_a_time)
+{
+	uint64_t seed = test_seed(), filled = 0, before = 0;
+
+	begin_trace();
+	for (uint32_t n = 0; n < CALLS; n++) {
+		int number = (int)test_below(&seed, PEERS);
+		uint32_t size = test_below(&seed, 8) ? test_below(&seed, 2)
+						     : LARGE;
+		uint32_t xid = XID(ECHO, size, n);
+
+		send_call(&peers[number], xid);
+		receive_replies(&peers[number], n, 1);
+		eventually(next_event());
+		check_event(&peers[number], number, xid, 1);
+		ck_assert_uint_ge(event.receives, 1);
+		ck_assert_uint_ge(event.time_ns, before);
+		ck_assert_uint_ge(event.filled + event.reused, event.pages);
+		if (size == LARGE)
+			ck_assert_uint_ge(event.pages, 33);
+		before = event.time_ns;
+		filled += event.filled;
+		ck_assert_uint_eq(!event.filled, !event.bulk_calls);
+	}
+	ck_assert_uint_gt(filled, 0);
+	ck_assert_uint_le(filled, stats().pages_filled);
+	ck_assert(!next_event());
+	ck_assert_uint_eq(rpcbuf_segment_lost(segment), 0);
+}
+END_TEST
+
+/* Each once, in the order in which they were done; the sums are those of the
+ * engine. */
+START_TEST(pipelined)
+{
+	struct rpcbuf_engine_stats before, after;
+	uint64_t seed = test_seed(), pages = 0, runs = 0, bytes = 0, nr = 0;
+	uint32_t fragments[CALLS], n;
+	bool got[CALLS] = { false };
+	uint64_t end = os_now() + GUARD_S * UINT64_C(1000000000);
+
+	begin_trace();
+	before = stats();
+	for (n = 0; n < CALLS; n++) {
+		uint32_t xid = XID(ECHO, test_below(&seed, 2), n);
+		size_t len;
+		uint8_t *record = call_record(xid, 1 + n % 3, &seed, &len);
+
+		must(send_bytes(&peers[0], record, len));
+		fragments[n] = (uint32_t)((len - call_length(xid)) /
+					  RPCBUF_MARK_SIZE);
+		free(record);
+	}
+	receive_replies(&peers[0], 0, CALLS);
+	while (nr < CALLS) {
+		must(os_now() < end);
+		if (!next_event())
+			continue;
+		n = event.xid & 0xffffff;
+		ck_assert_uint_lt(n, CALLS);
+		ck_assert(!got[n]);
+		got[n] = true;
+		nr++;
+		check_event(&peers[0], 0, event.xid, fragments[n]);
+		pages += event.pages;
+		runs += event.runs;
+		bytes += event.bytes;
+	}
+	after = stats();
+	ck_assert(!next_event());
+	ck_assert_uint_eq(rpcbuf_segment_lost(segment), 0);
+	ck_assert_uint_eq(after.pages - before.pages, pages);
+	ck_assert_uint_eq(after.runs - before.runs, runs);
+	ck_assert_uint_eq(after.bytes_received - before.bytes_received, bytes);
+}
+END_TEST
+
+/* The event comes when the call is done. */
+START_TEST(put_aside)
+{
+	uint64_t sent;
+
+	begin_trace();
+	send_call(&peers[1], XID(LATER, SMALL, 7));
+	eventually(nr_later() == 1);
+	ck_assert(!next_event());
+	sent = os_now();
+	usleep(20000);
+	answer_later();
+	receive_replies(&peers[1], 7, 1);
+	eventually(next_event());
+	check_event(&peers[1], 1, XID(LATER, SMALL, 7), 1);
+	ck_assert_uint_ge(event.reply_ns, 20000000);
+	ck_assert_uint_le(event.time_ns, sent);
+}
+END_TEST
+
+START_TEST(nobody_traces)
+{
+	ck_assert(!next_event());
+	for (uint32_t n = 0; n < CALLS; n++) {
+		send_call(&peers[0], XID(ECHO, SMALL, n));
+		receive_replies(&peers[0], n, 1);
+	}
+	ck_assert(!next_event());
+	ck_assert_uint_eq(rpcbuf_segment_lost(segment), 0);
+	ck_assert_uint_eq(stats().fills_timed, 0);
+}
+END_TEST
+
+START_TEST(timed_fills)
+{
+	struct rpcbuf_engine_stats s;
+	uint64_t timed = 0;
+	uint32_t n = 0;
+
+	do {
+		must(rpcbuf_segment_watch(segment, RPCBUF_WATCH_TIMES) == 0);
+		send_call(&peers[0], XID(ECHO, LARGE, n));
+		receive_replies(&peers[0], n++, 1);
+	} while (stats().fills_timed < 5);
+	s = stats();
+	ck_assert_uint_gt(s.fill_ns_sum, 0);
+	for (unsigned int i = 0; i < RPCBUF_HIST_NS; i++)
+		timed += s.hist_fill_ns[i];
+	ck_assert_uint_eq(timed, s.fills_timed);
+	ck_assert(!next_event());
+}
+END_TEST
+
+static struct rpcbuf_snapshot snapshot;
+
+static const struct rpcbuf_client *client_row(int number)
+{
+	const uint8_t last = (uint8_t)(1 + (number >= PEERS / 2));
+
+	must(rpcbuf_segment_watch(segment, RPCBUF_WATCH_CLIENTS) == 0);
+	must(rpcbuf_segment_refresh(segment, GUARD_S * 1000) == 0);
+	must(rpcbuf_segment_read(segment, &snapshot) == 0);
+	for (uint32_t i = 0; i < snapshot.nr_clients; i++)
+		if (snapshot.clients[i].address[15] == last)
+			return &snapshot.clients[i];
+	ck_abort_msg("no row of 127.0.0.%u", last);
+	return NULL;
+}
+
+START_TEST(clients)
+{
+	const uint8_t part[100] = { 0, 0, 0x80 }; /* of 32 KiB */
+	const uint8_t small[24] = { 0x80, 0, 0, 20 };
+	const struct rpcbuf_client *row;
+
+	send_call(&peers[0], XID(LATER, SMALL, 1));
+	send_call(&peers[1], XID(ECHO, SMALL, 2));
+	receive_replies(&peers[1], 2, 1);
+	eventually(nr_later() == 1);
+	send_bytes(&peers[2], part, sizeof(part));
+	/* What was answered may not be done yet. */
+	eventually(client_row(0)->held_bytes == sizeof(part) &&
+		   client_row(0)->in_flight == 1);
+	row = client_row(0);
+	ck_assert_uint_eq(snapshot.nr_clients, 2);
+	ck_assert_uint_eq(row->connections, PEERS / 2);
+	ck_assert_uint_eq(row->requests, 2);
+	ck_assert_uint_eq(row->bytes, call_length(XID(LATER, SMALL, 1)) +
+					      call_length(XID(ECHO, SMALL, 2)) +
+					      2 * RPCBUF_MARK_SIZE);
+	ck_assert_uint_eq(row->held_pages, 1);
+	ck_assert_uint_eq(row->waiting + row->unsent + row->busy, 0);
+	ck_assert_uint_eq(row->waiting_ns, 0);
+	ck_assert_uint_eq(row->refused_short, 0);
+	ck_assert_uint_eq(client_row(PEERS - 1)->connections,
+			  PEERS - PEERS / 2);
+	ck_assert_uint_eq(client_row(PEERS - 1)->requests, 0);
+
+	/* One that is refused is counted while others of its client are there. */
+	send_bytes(&peers[PEERS - 1], small, sizeof(small));
+	eventually(seen(peers[PEERS - 1].closed) == 1);
+	row = client_row(PEERS - 1);
+	ck_assert_uint_eq(row->connections, PEERS - PEERS / 2 - 1);
+	ck_assert_uint_eq(row->refused_short, 1);
+	ck_assert_uint_eq(row->refused_length + row->refused_fragments +
+				  row->refused_timeout,
+			  0);
+
+	/* One that does not read its replies. */
+	set(peers[0].unsent, true);
+	ck_assert_uint_eq(answer_later(), 1);
+	send_call(&peers[0], XID(ECHO, SMALL, 2));
+	eventually(client_row(0)->unsent == 1);
+	row = client_row(0);
+	ck_assert_uint_eq(row->in_flight, 0);
+	ck_assert_uint_gt(row->waiting_ns, 0);
+	ck_assert_uint_le(row->waiting_ns, os_now());
+	ck_assert_uint_eq(row->unsent_bytes, REPLY_BYTES);
+	set(peers[0].unsent, false);
+	receive_replies(&peers[0], 1, 2);
+	eventually(client_row(0)->unsent_bytes == 0);
+	ck_assert_uint_eq(client_row(0)->unsent, 0);
+	ck_assert_uint_eq(client_row(0)->waiting_ns, 0);
+}
+END_TEST
+
+static bool stop_reading;
+
+/* Comes and goes; every event that it gets is whole. */
+static void *reader(void *arg)
+{
+	struct rpcbuf_segment *mine;
+	struct rpcbuf_event got;
+
+	(void)arg;
+	while (!seen(stop_reading)) {
+		must(rpcbuf_segment_attach(&mine,
+					   rpcbuf_publisher_path(publisher)) ==
+		     0);
+		(void)rpcbuf_segment_next_event(mine, &got);
+		must(rpcbuf_segment_watch(mine, 7) == 0);
+		(void)rpcbuf_segment_refresh(mine, 100);
+		for (unsigned int i = 0; i < 1000; i++) {
+			if (!rpcbuf_segment_next_event(mine, &got))
+				continue;
+			must(got.bytes == call_length(got.xid) +
+						  RPCBUF_MARK_SIZE);
+			must(got.pages && got.reused <= got.pages);
+		}
+		rpcbuf_segment_detach(mine);
+	}
+	return NULL;
+}
+
+static void *caller(void *arg)
+{
+	struct peer *peer = arg;
+	uint64_t seed = (uintptr_t)arg | 1;
+
+	for (uint32_t n = 0; n < TEST_ROUNDS(1000u); n += 10) {
+		for (uint32_t i = 0; i < 10; i++)
+			must(send_call(peer,
+				       XID(ECHO, test_below(&seed, 2), n + i)));
+		receive_replies(peer, n, 10);
+	}
+	return NULL;
+}
+
+START_TEST(readers_come_and_go)
+{
+	pthread_t callers[PEERS], readers[2];
+
+	stop_reading = false;
+	for (int i = 0; i < 2; i++)
+		must(pthread_create(&readers[i], NULL, reader, NULL) == 0);
+	for (int i = 0; i < PEERS; i++)
+		must(pthread_create(&callers[i], NULL, caller, &peers[i]) == 0);
+	for (int i = 0; i < PEERS; i++)
+		pthread_join(callers[i], NULL);
+	set(stop_reading, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(readers[i], NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine_trace");
+	TCase *one = tcase_create("one loop"), *two = tcase_create("two");
+
+	tcase_set_timeout(one, 100);
+	tcase_add_checked_fixture(one, setup, teardown);
+	tcase_add_test(one, one_at_a_time);
+	tcase_add_test(one, pipelined);
+	tcase_add_test(one, put_aside);
+	tcase_add_test(one, nobody_traces);
+	tcase_add_test(one, timed_fills);
+	tcase_set_timeout(two, 100);
+	tcase_add_checked_fixture(two, setup_two, teardown);
+	tcase_add_test(two, clients);
+	tcase_add_test(two, readers_come_and_go);
+	suite_add_tcase(suite, one);
+	suite_add_tcase(suite, two);
+	return wire_run(suite);
+}
