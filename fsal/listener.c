@@ -18,13 +18,14 @@
 #define LISTENERS_MAX 32
 #define RESERVE	      4
 /* That must be free before one is taken. */
-#define FREE_LEAST 4
+#define FREE_LEAST    4
 /* Looks after which an accept() that has not returned is stuck. */
-#define STUCK_TICKS 2
+#define STUCK_TICKS   2
 
 static struct {
 	pthread_mutex_t lock; /* all of it, but for `accepting` */
 	enum xprt_stat (*stock)(SVCXPRT *xprt);
+	void (*accepted)(SVCXPRT *xprt);
 	SVCXPRT *waiting[LISTENERS_MAX];
 	unsigned int nr_waiting;
 	int reserve[RESERVE];
@@ -32,7 +33,13 @@ static struct {
 	unsigned int accepting; /* threads; atomic */
 	unsigned int stuck;	/* ticks in a row */
 	bool said;
-} listeners = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} listeners = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* What this thread accepts. */
+static __thread struct {
+	SVCXPRT *got;
+	bool now;
+} accepting;
 
 static int any_descriptor(void)
 {
@@ -64,21 +71,62 @@ static bool descriptors_left(void)
 	return nr == FREE_LEAST;
 }
 
-void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt))
+void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt),
+		   void (*accepted)(SVCXPRT *xprt))
 {
 	pthread_mutex_lock(&listeners.lock);
 	listeners.stock = stock;
+	listeners.accepted = accepted;
 	fill_reserve();
 	pthread_mutex_unlock(&listeners.lock);
+}
+
+/*
+ * In the place of a listener's rendezvous_cb: the server gets to know a new
+ * connection, before ntirpc waits for its bytes.  The server's own is in the
+ * listener's xp_u1, which neither ntirpc nor Ganesha uses.
+ */
+static enum xprt_stat rendezvous(SVCXPRT *xprt)
+{
+	svc_xprt_fun_t stock = (svc_xprt_fun_t)__atomic_load_n(
+		&xprt->xp_parent->xp_u1, __ATOMIC_ACQUIRE);
+	enum xprt_stat stat = stock(xprt);
+
+	if (accepting.now && !accepting.got) {
+		SVC_REF(xprt, SVC_REF_FLAG_NONE);
+		accepting.got = xprt;
+	}
+	return stat;
+}
+
+/* Once for each listener; two threads at once do the same. */
+static void hook_listener(SVCXPRT *xprt)
+{
+	svc_xprt_fun_t stock = __atomic_load_n(&xprt->xp_dispatch.rendezvous_cb,
+					       __ATOMIC_ACQUIRE);
+
+	if (stock == rendezvous)
+		return;
+	__atomic_store_n(&xprt->xp_u1, (void *)stock, __ATOMIC_RELEASE);
+	__atomic_store_n(&xprt->xp_dispatch.rendezvous_cb, rendezvous,
+			 __ATOMIC_RELEASE);
 }
 
 static enum xprt_stat accept_one(SVCXPRT *xprt)
 {
 	enum xprt_stat stat;
 
+	hook_listener(xprt);
+	accepting.now = true;
+	accepting.got = NULL;
 	__atomic_fetch_add(&listeners.accepting, 1, __ATOMIC_RELAXED);
 	stat = listeners.stock(xprt);
 	__atomic_fetch_sub(&listeners.accepting, 1, __ATOMIC_RELAXED);
+	accepting.now = false;
+	if (accepting.got) {
+		listeners.accepted(accepting.got);
+		SVC_RELEASE(accepting.got, SVC_RELEASE_FLAG_NONE);
+	}
 	return stat;
 }
 
@@ -106,7 +154,7 @@ static SVCXPRT *take_waiting(void)
 {
 	for (unsigned int i = 0; i < listeners.nr_waiting; i++) {
 		SVCXPRT *xprt = listeners.waiting[i];
-		struct pollfd pfd = { .fd = xprt->xp_fd, .events = POLLIN };
+		struct pollfd pfd = {.fd = xprt->xp_fd, .events = POLLIN};
 
 		if (!(xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED) &&
 		    poll(&pfd, 1, 0) <= 0)

@@ -11,8 +11,13 @@
 
 #include "abi.h"
 
-/* Before the first listener_recv().  @stock: ntirpc's function. */
-void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt));
+/*
+ * Before the first listener_recv().  @stock: ntirpc's function.  @accepted is
+ * called for each connection when the server has it in full, by the thread that
+ * accepted it.
+ */
+void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt),
+		   void (*accepted)(SVCXPRT *xprt));
 
 /* In the place of a listener's xp_recv. */
 enum xprt_stat listener_recv(SVCXPRT *xprt);

@@ -41,6 +41,12 @@ static struct {
  * byte with empty ones between. */
 #define PEEK_BYTES 512u
 
+/* How often to look whether anything was consumed while bytes keep coming. */
+#define UNTOUCHED_LOOKS 3
+
+/* In xp_u1: somebody is about to adopt it. */
+#define CLAIMED ((struct rpcbuf_conn *)1)
+
 /* Mark and head of an accepted reply with AUTH_NONE (RFC 5531, section 9). */
 #define REPLY_HEAD 28u
 
@@ -95,36 +101,59 @@ static bool plausible(const uint8_t *wire, size_t len)
 	return ntohl(head.direction) == REPLY && length >= RPCBUF_REPLY_MIN;
 }
 
+/* Nobody has read from @fd yet; false as well where that cannot be known. */
+static bool untouched(int fd)
+{
+	struct tcp_info info;
+	uint64_t consumed;
+	socklen_t len = sizeof(info);
+	int unread = 0;
+
+	/* What comes between the two counts is taken for consumed: in this
+	 * order alone is that never less than what was. */
+	if (ioctl(fd, SIOCINQ, &unread) < 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	consumed = info.tcpi_bytes_received - (uint64_t)unread;
+	/* The kernel counts the end of the stream as a byte. */
+	return consumed == 0 ||
+	       (consumed == 1 && info.tcpi_state == TCP_CLOSE_WAIT);
+}
+
 /*
  * A connection that ntirpc has begun to read can only be taken at the edge of
  * a record: nothing consumed yet, or the unread bytes look like one.
  */
 static bool adoptable(int fd)
 {
-	struct tcp_info info;
 	uint8_t peeked[PEEK_BYTES];
 	ssize_t n;
-	socklen_t len = sizeof(info);
-	int unread = 0;
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	    ioctl(fd, SIOCINQ, &unread) == 0) {
-		uint64_t consumed = info.tcpi_bytes_received - (uint64_t)unread;
-
-		/* The kernel counts the end of the stream as a byte. */
-		if (consumed == 0 || (consumed == 1 &&
-				      info.tcpi_state == TCP_CLOSE_WAIT))
+	for (int i = 0; i < UNTOUCHED_LOOKS; i++)
+		if (untouched(fd))
 			return true;
-	}
 	n = recv(fd, peeked, sizeof(peeked), MSG_PEEK | MSG_DONTWAIT);
 	return n > 0 && plausible(peeked, (size_t)n);
+}
+
+static struct rpcbuf_conn **conn_of(SVCXPRT *xprt)
+{
+	return (struct rpcbuf_conn **)&xprt->xp_u1;
 }
 
 /* The connection that @xprt was adopted as; at most one caller gets it. */
 static struct rpcbuf_conn *take_conn(SVCXPRT *xprt)
 {
-	return __atomic_exchange_n((struct rpcbuf_conn **)&xprt->xp_u1, NULL,
-				   __ATOMIC_ACQ_REL);
+	struct rpcbuf_conn *conn =
+		__atomic_load_n(conn_of(xprt), __ATOMIC_ACQUIRE);
+
+	/* Who has claimed it will see that it is destroyed. */
+	while (conn && conn != CLAIMED)
+		if (__atomic_compare_exchange_n(conn_of(xprt), &conn, NULL,
+						false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return conn;
+	return NULL;
 }
 
 static void drop_conn(SVCXPRT *xprt)
@@ -137,24 +166,27 @@ static void drop_conn(SVCXPRT *xprt)
 	rpcbuf_conn_put(conn);
 }
 
-/* In the place of xp_recv: an event of a connection that is not adopted yet. */
-static enum xprt_stat xprt_recv(SVCXPRT *xprt)
+/* True for one thread, which adopts it then. */
+static bool claim(SVCXPRT *xprt)
 {
-	bool outgoing = !xprt->xp_parent;
+	struct rpcbuf_conn *none = NULL;
+
+	return __atomic_compare_exchange_n(conn_of(xprt), &none, CLAIMED, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* After claim(). */
+static int adopt(SVCXPRT *xprt)
+{
 	int err;
 
-	if (!adoptable(xprt->xp_fd))
-		return hook.stock_connected.xp_recv(xprt);
 	SVC_REF(xprt, SVC_REF_FLAG_NONE);
-	err = rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt, outgoing,
-				  (struct rpcbuf_conn **)&xprt->xp_u1);
+	err = rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt,
+				  !xprt->xp_parent, conn_of(xprt));
 	if (err) {
-		__atomic_store_n(&xprt->xp_u1, NULL, __ATOMIC_RELEASE);
+		__atomic_store_n(conn_of(xprt), NULL, __ATOMIC_RELEASE);
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
-		if (err != -EUSERS)
-			return hook.stock_connected.xp_recv(xprt);
-		SVC_DESTROY(xprt);
-		return SVC_STAT(xprt);
+		return err;
 	}
 	/* ntirpc's reaper goes by a time stamp that its own receive path
 	 * keeps; the engine has a time-out of its own. */
@@ -162,6 +194,40 @@ static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 	/* Destroyed meanwhile: xprt_unlink() may have come too early. */
 	if (xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED)
 		drop_conn(xprt);
+	return 0;
+}
+
+/* Just accepted, by this thread.  Another may have seen bytes already. */
+static void xprt_accepted(SVCXPRT *xprt)
+{
+	if (untouched(xprt->xp_fd) && claim(xprt) && adopt(xprt))
+		SVC_DESTROY(xprt);
+}
+
+/* Is, or will be in a moment, or was until it was destroyed. */
+static bool is_adopted(SVCXPRT *xprt)
+{
+	return __atomic_load_n(conn_of(xprt), __ATOMIC_ACQUIRE) ||
+	       xprt->xp_flags & SVC_XPRT_FLAG_UREG;
+}
+
+/* In the place of xp_recv: the first event of a connection, and the second one
+ * where ntirpc's own function took the first. */
+static enum xprt_stat xprt_recv(SVCXPRT *xprt)
+{
+	int err;
+
+	if (is_adopted(xprt))
+		return SVC_STAT(xprt);
+	if (!adoptable(xprt->xp_fd))
+		return hook.stock_connected.xp_recv(xprt);
+	if (!claim(xprt))
+		return SVC_STAT(xprt);
+	err = adopt(xprt);
+	if (err && err != -EUSERS)
+		return hook.stock_connected.xp_recv(xprt);
+	if (err)
+		SVC_DESTROY(xprt);
 	return SVC_STAT(xprt);
 }
 
@@ -382,7 +448,7 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 	hook.listeners_gone = listeners_gone;
 	hook.stock_connected = *hook.connected;
 	hook.stock_listening = *hook.listening;
-	listener_init(hook.stock_listening.xp_recv);
+	listener_init(hook.stock_listening.xp_recv, xprt_accepted);
 	set(&hook.listening->xp_unlink, listener_unlink);
 	set(&hook.listening->xp_recv, listener_recv);
 	set(&hook.connected->xp_checksum, request_checksum);

@@ -12,6 +12,7 @@ need_plugin "stock spins"
 CROWD=400
 SECONDS_FULL=3
 S_WRAP="prlimit --nofile=128:128"
+S_RPCBUF="Max_Connections = $((2 * CROWD));" # the default would keep them out
 
 # Hundredths of a second of CPU.
 cpu_used() {

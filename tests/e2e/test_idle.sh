@@ -5,8 +5,8 @@
 # and a record that is not finished in time costs its sender the connection.
 # Method: with a time-out of 3 s, one connection makes a call a second for four
 # times as long, one reads all the while, one makes a call and falls silent, one
-# stays in the middle of a record. Bounds are generous where they are upper ones.
-# (A connection that never sends a byte is never adopted: it is stock's to reap.)
+# never sends a byte, one stays in the middle of a record. Bounds are generous where
+# they are upper ones.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock's reaper is not what is tested"
 
@@ -23,17 +23,19 @@ raw --count 200 --interval 60000 read large 0 65536 >/dev/null &
 pids+=($!)
 raw --closed-within 20 null >"$T/silent" &
 pids+=($!)
+raw --count 0 --closed-within 20 bytes "" >"$T/mute" &
+pids+=($!)
 raw --count 0 --closed-within 20 bytes 80000040000000010000 >"$T/half" &
 pids+=($!)
 for pid in "${pids[@]}"; do
-	wait "$pid" || fail "one of the four: see above"
+	wait "$pid" || fail "one of the five: see above"
 done
 
-for name in silent half; do
+for name in silent mute half; do
 	say "$name: closed after $(cat "$T/$name") s"
 	awk '{ exit !($1 >= 1) }' "$T/$name" || fail "$name: closed too early"
 done
-wait_stat closed_idle '>=' 1
+wait_stat closed_idle '>=' 2
 wait_stat refused_timeout == 1
 grep -q "RPCBUF.*$HOST.*not finished" "$LOG" || fail "no word of the unfinished record"
 server_stop
