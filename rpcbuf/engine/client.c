@@ -73,11 +73,17 @@ static struct list_head *bucket_of(struct rpcbuf_engine *engine,
 
 static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 {
-	struct client *client = calloc(
-		1, sizeof(*client) + engine->nr_loops * sizeof(*client->parts));
+	size_t size = engine->nr_loops * sizeof(struct client_part);
+	struct client *client = calloc(1, sizeof(*client));
 
 	if (!client)
 		return NULL;
+	client->parts = aligned_alloc(_Alignof(struct client_part), size);
+	if (!client->parts) {
+		free(client);
+		return NULL;
+	}
+	memset(client->parts, 0, size);
 	memcpy(client->key, key, CLIENT_KEY);
 	list_init(&client->link);
 	turn_client_init(&client->turns);
@@ -87,6 +93,7 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 		list_init(&client->parts[i].ready);
 	}
 	list_add(&client->link, bucket_of(engine, key));
+	os_store(&engine->nr_clients, engine->nr_clients + 1);
 	return client;
 }
 
@@ -106,7 +113,7 @@ struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing)
 	if (!found)
 		found = create(engine, key);
 	if (found)
-		found->nr_conns++;
+		os_store(&found->nr_conns, found->nr_conns + 1);
 	pthread_mutex_unlock(&engine->clients_lock);
 	return found;
 }
@@ -115,11 +122,16 @@ struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing)
 void client_put(struct rpcbuf_engine *engine, struct client *client)
 {
 	pthread_mutex_lock(&engine->clients_lock);
-	if (--client->nr_conns == 0)
+	os_store(&client->nr_conns, client->nr_conns - 1);
+	if (client->nr_conns == 0) {
 		list_del(&client->link);
-	else
+		os_store(&engine->nr_clients, engine->nr_clients - 1);
+	} else {
 		client = NULL;
+	}
 	pthread_mutex_unlock(&engine->clients_lock);
+	if (client)
+		free(client->parts);
 	free(client);
 }
 

@@ -83,8 +83,10 @@ struct client_part {
 	struct list_head ready; /* of these connections */
 	struct client *client;
 	int64_t credit_ns;	/* time of the loop that it may still have */
+	uint64_t used_ns;	/* ... that it had; other loops read it */
+	uint64_t elsewhere_ns;	/* that it had in other loops, at a look */
 	unsigned int nr_conns;	/* changed under loop->lock */
-};
+} __attribute__((aligned(64))); /* each loop writes its own */
 
 /* Why a record was refused. */
 enum refusal {
@@ -98,11 +100,11 @@ enum refusal {
 struct client {
 	struct list_head link; /* engine->clients[] */
 	uint8_t key[CLIENT_KEY];
-	unsigned int nr_conns; /* under clients_lock */
+	unsigned int nr_conns; /* changed under clients_lock */
 	struct turn_client turns;
 	uint64_t refused[NR_REFUSALS]; /* atomic */
 	struct rpcbuf_client *row;     /* the publisher's */
-	struct client_part parts[];    /* of each loop */
+	struct client_part *parts;     /* of each loop */
 };
 
 struct rpcbuf_conn {
@@ -178,8 +180,8 @@ struct loop {
 	struct rpcbuf_rqst *rqst; /* filled in bulk, through the caches */
 	struct rpcbuf_rqst *run;  /* one run, for payloads */
 	struct list_head ready;	  /* of clients */
-	struct client_part *served; /* the last, if another was ready too */
-	uint64_t served_ns;	  /* ... since then */
+	struct client_part *served; /* the last, if it pays */
+	uint64_t served_ns;	  /* ... until then it has */
 	struct list_head parked;
 	struct list_head unsent;
 	struct list_head busy;
@@ -293,6 +295,7 @@ struct rpcbuf_engine {
 
 	pthread_mutex_t clients_lock;
 	struct list_head clients[CLIENT_BUCKETS]; /* by address */
+	unsigned int nr_clients; /* changed under clients_lock */
 
 	uint64_t log_wait_ns[NR_WAITS]; /* atomic: when to say it again */
 	struct ratelimit log_limit;
@@ -367,7 +370,8 @@ struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 /* fair.c */
 void fair_add(struct rpcbuf_conn *conn);
 void fair_del(struct rpcbuf_conn *conn);
-struct rpcbuf_conn *fair_next(struct loop *loop);
+struct rpcbuf_conn *fair_next(struct loop *loop, uint64_t (*clock)(void));
+void fair_charge(struct loop *loop, uint64_t (*clock)(void));
 void fair_join(struct rpcbuf_conn *conn);
 void fair_leave(struct rpcbuf_conn *conn);
 

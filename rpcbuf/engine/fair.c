@@ -8,15 +8,51 @@
  * who calls seldom is answered soon (as new flows are in RFC 8290).  Within a
  * client connections take turns.
  *
- * While only one client is ready no clock is read.  The owner of the loop only.
+ * What a client had of other loops since its last turn is taken off its share,
+ * down to a rest that lets its connections here go on: so clients share the
+ * time of all loops, wherever their connections are.
+ *
+ * While there is only one client, or each has a loop to itself, no clock is
+ * read.  The owner of the loop only.
  */
 #include "rpcbuf/engine/engine_private.h"
-#include "rpcbuf/os/os.h"
 
 /* A share: what one client gets at a time. */
 #define QUANTUM_NS INT64_C(50000)
+/* ... at least, whatever it has elsewhere. */
+#define QUANTUM_LEAST_NS (QUANTUM_NS / 8)
 /* What is taken at most for one turn: the owner may have waited for a CPU. */
 #define CHARGE_MAX_NS (8 * QUANTUM_NS)
+
+/*
+ * What the client of @part had of other loops, ever.  Not all of it counts: of
+ * the many ways in which clients can share two loops the even one is where this
+ * comes to rest.
+ */
+static uint64_t used_elsewhere(const struct loop *loop,
+			       const struct client_part *part)
+{
+	const struct client *client = part->client;
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < loop->engine->nr_loops; i++)
+		if (&client->parts[i] != part)
+			sum += os_load(&client->parts[i].used_ns);
+	return sum - sum / 4;
+}
+
+/* The next share of a client that has used up the last one.  What cannot be
+ * taken off this one is taken off the next ones. */
+static void refill(const struct loop *loop, struct client_part *part)
+{
+	uint64_t elsewhere = used_elsewhere(loop, part);
+	int64_t had = (int64_t)(elsewhere - part->elsewhere_ns), off;
+
+	had = rpcbuf_min(had, CHARGE_MAX_NS);
+	off = rpcbuf_min(had, QUANTUM_NS - QUANTUM_LEAST_NS);
+	part->elsewhere_ns = elsewhere - (uint64_t)(had - off);
+	part->credit_ns += QUANTUM_NS - off;
+}
 
 /* @conn is ready, behind the other connections of its client. */
 void fair_add(struct rpcbuf_conn *conn)
@@ -27,10 +63,12 @@ void fair_add(struct rpcbuf_conn *conn)
 	list_add_tail(&conn->place_link, &part->ready);
 	if (!list_empty(&part->link))
 		return;
-	if (part->credit_ns > 0)
+	if (part->credit_ns > 0) {
 		list_add(&part->link, &loop->ready);
-	else
+	} else {
+		refill(loop, part);
 		list_add_tail(&part->link, &loop->ready);
+	}
 }
 
 /* @conn is not ready any more. */
@@ -41,15 +79,21 @@ void fair_del(struct rpcbuf_conn *conn)
 		list_del(&conn->part->link);
 }
 
-/* The client that ran last pays for the time since. */
-static void charge(struct loop *loop)
+/* A step is done: its client pays for the time since the last one. */
+void fair_charge(struct loop *loop, uint64_t (*clock)(void))
 {
-	uint64_t now = os_now();
-	int64_t spent = (int64_t)(now - loop->served_ns);
+	struct client_part *part = loop->served;
+	uint64_t now;
+	int64_t spent;
 
-	if (loop->served)
-		loop->served->credit_ns -= rpcbuf_min(spent, CHARGE_MAX_NS);
+	if (!part)
+		return;
+	now = clock();
+	spent = rpcbuf_min((int64_t)(now - loop->served_ns), CHARGE_MAX_NS);
 	loop->served_ns = now;
+	/* Alone it may go on for long: that is not held against it. */
+	part->credit_ns = rpcbuf_max(part->credit_ns - spent, -CHARGE_MAX_NS);
+	os_store(&part->used_ns, part->used_ns + (uint64_t)spent);
 }
 
 /* More than one client is ready. */
@@ -57,32 +101,37 @@ static __attribute__((noinline)) struct client_part *choose(struct loop *loop)
 {
 	struct client_part *part;
 
-	charge(loop);
 	for (;;) {
 		part = list_first_entry(&loop->ready, struct client_part, link);
 		if (part->credit_ns > 0)
-			break;
-		part->credit_ns += QUANTUM_NS;
+			return part;
+		refill(loop, part);
 		list_del(&part->link);
 		list_add_tail(&part->link, &loop->ready);
 	}
-	loop->served = part;
-	return part;
+}
+
+/* The only client that is ready here pays where others wait for it to. */
+static bool is_elsewhere(const struct loop *loop,
+			 const struct client_part *part)
+{
+	return os_load(&loop->engine->nr_clients) > 1 &&
+	       os_load(&part->client->nr_conns) != part->nr_conns;
 }
 
 /* The connection whose turn it is; there is one. */
-struct rpcbuf_conn *fair_next(struct loop *loop)
+struct rpcbuf_conn *fair_next(struct loop *loop, uint64_t (*clock)(void))
 {
-	struct client_part *part;
+	bool alone = loop->ready.next == loop->ready.prev;
+	struct client_part *part =
+		list_first_entry(&loop->ready, struct client_part, link);
+	bool pays = !alone || is_elsewhere(loop, part);
 
-	if (loop->ready.next == loop->ready.prev) {
-		if (loop->served)
-			charge(loop);
-		loop->served = NULL;
-		part = list_first_entry(&loop->ready, struct client_part, link);
-	} else {
+	if (!alone)
 		part = choose(loop);
-	}
+	if (pays && !loop->served)
+		loop->served_ns = clock();
+	loop->served = pays ? part : NULL;
 	return list_first_entry(&part->ready, struct rpcbuf_conn, place_link);
 }
 
@@ -96,6 +145,7 @@ void fair_join(struct rpcbuf_conn *conn)
 	os_store(&part->nr_conns, part->nr_conns + 1);
 	if (part->nr_conns == 1) {
 		part->credit_ns = QUANTUM_NS;
+		part->elsewhere_ns = used_elsewhere(loop, part);
 		os_store(&loop->nr_clients, loop->nr_clients + 1);
 	}
 }

@@ -18,6 +18,9 @@
 #define STEPS_PER_POLL 32
 /* ... when these may be another client's, who need not wait that long. */
 #define STEPS_PER_POLL_SHARED 2
+/* ... and at most so long after the last look, where the clock is read anyway:
+ * a step may be a large call. */
+#define POLL_SHARED_NS 25000
 /* Parked connections are tried again this often, wake-ups aside. */
 #define RETRY_MS 1
 
@@ -207,6 +210,8 @@ static void collect(struct loop *loop)
 	int n = loop->backend->wait(loop, 0);
 
 	loop->steps = 0;
+	if (idle)
+		loop->served = NULL; /* nobody pays for what follows */
 	if (idle && !n && !loop->kicked && !waits_for_retry(loop))
 		n = spin(loop);
 	if (idle && !n && !loop->kicked)
@@ -268,11 +273,13 @@ static bool drain(struct loop *loop)
 	return none;
 }
 
-/* Steps before the next look at who has become ready. */
-static unsigned int most_steps(const struct loop *loop)
+/* Is it time to look who has become ready? */
+static bool is_poll_due(const struct loop *loop)
 {
-	return os_load(&loop->nr_clients) > 1 ? STEPS_PER_POLL_SHARED
-					      : STEPS_PER_POLL;
+	if (os_load(&loop->nr_clients) <= 1)
+		return loop->steps >= STEPS_PER_POLL;
+	return loop->steps >= STEPS_PER_POLL_SHARED ||
+	       (loop->served && loop->served_ns - loop->now_ns > POLL_SHARED_NS);
 }
 
 /*
@@ -290,13 +297,14 @@ bool loop_own(struct loop *loop, struct worker *worker)
 			loop_release_vectors(loop);
 			return true;
 		}
-		if (list_empty(&loop->ready) || loop->steps >= most_steps(loop))
+		if (list_empty(&loop->ready) || is_poll_due(loop))
 			collect(loop);
 		if (list_empty(&loop->ready))
 			continue;
 		loop->steps++;
-		if (!loop_step(loop, fair_next(loop)))
+		if (!loop_step(loop, fair_next(loop, os_now)))
 			return false;
+		fair_charge(loop, os_now);
 	}
 }
 
