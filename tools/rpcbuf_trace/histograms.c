@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Histograms of what the calls took, printed at the end.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "output.h"
+#include "tools/common/histogram.h"
+
+#define BUCKETS 40
+
+static uint64_t pages[BUCKETS], bytes[BUCKETS], runs[BUCKETS], wait[BUCKETS],
+	receive[BUCKETS], reply[BUCKETS];
+
+static int begin(const struct server *server, const char *path,
+		 struct fault *fault)
+{
+	(void)server;
+	(void)path;
+	(void)fault;
+	return FAULT_NONE;
+}
+
+static void count(uint64_t *buckets, uint64_t value)
+{
+	unsigned int i =
+		value <= 1 ? 0 : 64 - (unsigned int)__builtin_clzll(value - 1);
+
+	buckets[i < BUCKETS ? i : BUCKETS - 1]++;
+}
+
+static void count_event(const struct rpcbuf_event *event, uint64_t time_ns)
+{
+	(void)time_ns;
+	count(pages, event->pages);
+	count(bytes, event->bytes);
+	count(runs, event->runs);
+	count(wait, event->wait_ns);
+	count(receive, event->receive_ns);
+	count(reply, event->reply_ns);
+}
+
+static void print(const char *what, const uint64_t *buckets, bool ns)
+{
+	const struct histogram histogram = {
+		.buckets = buckets,
+		.nr = BUCKETS,
+		.ns = ns,
+	};
+
+	printf("\n%s, at most\n", what);
+	histogram_print(&histogram);
+}
+
+static int end(uint64_t shown, uint64_t lost, struct fault *fault)
+{
+	(void)fault;
+	printf("%" PRIu64 " calls, %" PRIu64 " lost\n", shown, lost);
+	print("pages that they reach into", pages, false);
+	print("bytes on the wire", bytes, false);
+	print("runs of adjacent pages", runs, false);
+	print("time that they waited for pages", wait, true);
+	print("time from the first byte to the last", receive, true);
+	print("time from the last byte until they were done", reply, true);
+	return FAULT_NONE;
+}
+
+const struct output output_histograms = {
+	.begin = begin,
+	.event = count_event,
+	.end = end,
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The pages of each call, a number a line, which rpcbuf-bench replays.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "output.h"
+#include "tools/rpcbuf_bench/mix.h"
+
+static FILE *file;
+static char name[4096];
+static uint64_t nr, left_out;
+
+static int failed(struct fault *fault, int err)
+{
+	return fault_set(fault, FAULT_OUTPUT, "%s cannot be written: %s", name,
+			 strerror(err));
+}
+
+static int begin(const struct server *server, const char *path,
+		 struct fault *fault)
+{
+	snprintf(name, sizeof(name), "%s", path);
+	file = fopen(path, "we");
+	if (!file)
+		return failed(fault, errno);
+	fprintf(file, "# pages of the calls of %s, process %d\n",
+		server->header->program, (int)server->pid);
+	return FAULT_NONE;
+}
+
+static void write_event(const struct rpcbuf_event *event, uint64_t time_ns)
+{
+	(void)time_ns;
+	if (!event->pages || event->pages > MIX_PAGES_MAX ||
+	    nr >= MIX_REQUESTS_MAX) {
+		left_out++;
+		return;
+	}
+	nr++;
+	fprintf(file, "%u\n", event->pages);
+}
+
+static int flush(struct fault *fault)
+{
+	return fflush(file) || ferror(file) ? failed(fault, errno) : FAULT_NONE;
+}
+
+static int end(uint64_t shown, uint64_t lost, struct fault *fault)
+{
+	bool bad;
+
+	(void)shown;
+	fprintf(file, "# %" PRIu64 " calls, %" PRIu64 " lost\n", nr, lost);
+	bad = ferror(file);
+	if (fclose(file) || bad)
+		return failed(fault, errno);
+	if (left_out)
+		fprintf(stderr,
+			"rpcbuf-trace: %" PRIu64
+			" calls are not in %s: it takes %u, of at most %u pages\n",
+			left_out, name, MIX_REQUESTS_MAX, MIX_PAGES_MAX);
+	return FAULT_NONE;
+}
+
+const struct output output_mix = {
+	.begin = begin,
+	.event = write_event,
+	.flush = flush,
+	.end = end,
+};

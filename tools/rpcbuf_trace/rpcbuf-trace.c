@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf-trace - what each call took, as it is done.
+ *
+ * Reads the ring of events in a program's segment, and asks the program to write
+ * them while it does.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "output.h"
+
+#define COUNT_MAX   1000000000
+#define SECONDS_MAX 31536000
+#define PAGES_MAX   1024
+#define REFRESH_MS  2000
+/* A third of the time in which a busy program fills its ring. */
+#define PAUSE_NS    10000000
+#define SECOND_NS   UINT64_C(1000000000)
+/* Within this a loop that is at work has seen that it is asked. */
+#define SETTLE_NS   5000000
+
+const char *argp_program_version = "rpcbuf-trace " RPCBUF_VERSION;
+
+static struct arguments {
+	struct target target;
+	struct filter filter;
+	const struct output *form;
+	const char *ctf, *mix;
+	unsigned long count, seconds;
+} args = {.form = &output_text};
+
+enum {
+	OPTION_CTF = 0x100,
+	OPTION_HIST,
+	OPTION_MIX,
+	OPTION_MIN_PAGES,
+	OPTION_MIN_WAIT,
+};
+
+static const struct argp_option options[] = {
+	{"json", 'j', NULL, 0, "print JSON, an object a line", 0},
+	{"hist", OPTION_HIST, NULL, 0, "print histograms, at the end", 0},
+	{"ctf", OPTION_CTF, "DIR", 0, "write a trace that babeltrace2 reads",
+	 0},
+	{"mix", OPTION_MIX, "FILE", 0,
+	 "also write the pages of each call, for rpcbuf-bench to replay", 0},
+	{"count", 'N', "NUMBER", 0, "end after so many calls", 1},
+	{"seconds", 's', "NUMBER", 0, "end after so many seconds", 1},
+	{"client", 'c', "ADDRESS[/BITS]", 0,
+	 "only calls from there; may be repeated", 2},
+	{"proc", 'P', "NAME", 0,
+	 "only calls of this procedure, or with this operation, such as WRITE "
+	 "or NFS3.WRITE; may be repeated",
+	 2},
+	{"min-pages", OPTION_MIN_PAGES, "NUMBER", 0,
+	 "only calls that reach into so many pages", 2},
+	{"min-wait", OPTION_MIN_WAIT, "TIME", 0,
+	 "only calls that waited for pages so long, such as 10us", 2},
+	{0},
+};
+
+static void set_form(struct argp_state *state, const struct output *form)
+{
+	if (args.form != &output_text && args.form != form)
+		argp_error(
+			state,
+			"--json, --hist and --ctf are different forms: one is enough");
+	args.form = form;
+}
+
+static error_t parse_filter(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case 'c':
+		if (!filter_add_client(&args.filter, arg))
+			argp_error(
+				state,
+				"client %s: an address, or ADDRESS/BITS, is expected, at most %d times",
+				arg, FILTER_MAX);
+		return 0;
+	case 'P':
+		if (!filter_add_procedure(&args.filter, arg))
+			argp_error(
+				state,
+				"no procedure and no operation is named %s, or more than %d are wanted",
+				arg, FILTER_MAX);
+		return 0;
+	case OPTION_MIN_PAGES:
+		args.filter.min_pages = (uint32_t)target_number(
+			state, "pages of", arg, 0, PAGES_MAX);
+		return 0;
+	case OPTION_MIN_WAIT:
+		if (!filter_time(arg, &args.filter.min_wait_ns))
+			argp_error(
+				state,
+				"wait of %s: a number with ns, us, ms or s is expected",
+				arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args.target;
+		return 0;
+	case 'j':
+		set_form(state, &output_json);
+		return 0;
+	case OPTION_HIST:
+		set_form(state, &output_histograms);
+		return 0;
+	case OPTION_CTF:
+		set_form(state, &output_ctf);
+		args.ctf = arg;
+		return 0;
+	case OPTION_MIX:
+		args.mix = arg;
+		return 0;
+	case 'N':
+		args.count =
+			target_number(state, "count of", arg, 1, COUNT_MAX);
+		return 0;
+	case 's':
+		args.seconds =
+			target_number(state, "seconds of", arg, 1, SECONDS_MAX);
+		return 0;
+	default:
+		return parse_filter(key, arg, state);
+	}
+}
+
+static const struct argp_child children[] = {
+	{&target_argp, 0, "Which program:", 5},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.children = children,
+	.doc = "Prints a line for each call that a program receives through rpcbuf, "
+	       "when it is done, until a signal comes.\v"
+	       "Without --pid, --name or --file it is the only such program that runs here. "
+	       "Columns and exit statuses are listed in rpcbuf-trace(1).",
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stop = 1;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	const struct timespec pause = {.tv_nsec = (long)ns};
+
+	nanosleep(&pause, NULL);
+}
+
+static struct {
+	uint64_t shown, lost, lost_said;
+	uint64_t to_realtime_ns; /* from CLOCK_MONOTONIC */
+	uint64_t renew_ns, end_ns;
+} trace;
+
+static bool is_enough(void)
+{
+	return args.count && trace.shown >= args.count;
+}
+
+static void say_losses(const struct server *server)
+{
+	trace.lost = rpcbuf_segment_lost(server->segment);
+	if (trace.lost > trace.lost_said && args.form->lost)
+		args.form->lost(trace.lost - trace.lost_said);
+	trace.lost_said = trace.lost;
+}
+
+/* All that is there now: a ring full, if they come as fast as they are read. */
+static void take_events(const struct server *server)
+{
+	uint32_t most = server->header->sections[RPCBUF_SECTION_EVENTS].entries;
+	struct rpcbuf_event event;
+	uint64_t time_ns;
+
+	while (most-- && !is_enough() &&
+	       rpcbuf_segment_next_event(server->segment, &event) == 1) {
+		say_losses(server);
+		if (!filter_passes(&args.filter, &event))
+			continue;
+		time_ns = event.time_ns + trace.to_realtime_ns;
+		args.form->event(&event, time_ns);
+		if (args.mix)
+			output_mix.event(&event, time_ns);
+		trace.shown++;
+	}
+	say_losses(server);
+}
+
+static int flush(struct fault *fault)
+{
+	fflush(stdout);
+	if (args.form->flush && args.form->flush(fault))
+		return fault->status;
+	if (args.mix && output_mix.flush(fault))
+		return fault->status;
+	if (ferror(stdout))
+		return fault_set(fault, FAULT_OUTPUT,
+				 "the output cannot be written: %s",
+				 strerror(errno));
+	return FAULT_NONE;
+}
+
+/* Once a second, what has to be. */
+static int renew(const struct server *server, struct fault *fault)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (args.seconds && now >= trace.end_ns)
+		stop = 1;
+	if (now < trace.renew_ns)
+		return FAULT_NONE;
+	trace.renew_ns = now + SECOND_NS / 2;
+	trace.to_realtime_ns = clock_ns(CLOCK_REALTIME) - now;
+	return server_watch(server, RPCBUF_WATCH_EVENTS, fault);
+}
+
+/* Asks, and waits until the program has seen it. */
+static int attach(struct server *server, struct fault *fault)
+{
+	struct rpcbuf_event event;
+
+	if (server_attach(&args.target, server, fault) ||
+	    server_check(server, fault))
+		return fault->status;
+	if (args.form->begin(server, args.ctf, fault) ||
+	    (args.mix && output_mix.begin(server, args.mix, fault)))
+		return fault->status;
+	(void)rpcbuf_segment_next_event(server->segment, &event);
+	if (renew(server, fault))
+		return fault->status;
+	if (rpcbuf_segment_refresh(server->segment, REFRESH_MS))
+		return fault_set(
+			fault, FAULT_SILENT,
+			"process %d runs, but does not answer: it has stopped, or hangs",
+			(int)server->pid);
+	sleep_ns(SETTLE_NS);
+	trace.end_ns = clock_ns(CLOCK_MONOTONIC) + args.seconds * SECOND_NS;
+	fprintf(stderr, "rpcbuf-trace: tracing process %d (%s)\n",
+		(int)server->pid, server->header->program);
+	return FAULT_NONE;
+}
+
+static int run(struct server *server, struct fault *fault)
+{
+	int status = FAULT_NONE, at_end = FAULT_NONE;
+
+	while (!status && !at_end && !is_enough()) {
+		/* What was written before an end is read after that is known. */
+		bool last = stop;
+
+		at_end = server_check(server, fault);
+		take_events(server);
+		status = flush(fault);
+		if (status || last)
+			break;
+		if (!at_end && !is_enough()) {
+			status = renew(server, fault);
+			sleep_ns(PAUSE_NS);
+		}
+	}
+	return status ? status : at_end;
+}
+
+static int finish(int status, struct fault *fault)
+{
+	struct fault late = {0};
+
+	args.form->end(trace.shown, trace.lost, &late);
+	if (args.mix && !late.status)
+		output_mix.end(trace.shown, trace.lost, &late);
+	if (fflush(stdout) || ferror(stdout))
+		fault_set(&late, FAULT_OUTPUT,
+			  "the output cannot be written: %s", strerror(errno));
+	if (!status && late.status) {
+		*fault = late;
+		status = late.status;
+	}
+	if (trace.lost)
+		fprintf(stderr, "rpcbuf-trace: %llu calls were lost\n",
+			(unsigned long long)trace.lost);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const struct sigaction action = {.sa_handler = on_signal};
+	static struct server server;
+	static struct fault fault;
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	status = attach(&server, &fault);
+	if (!status)
+		status = finish(run(&server, &fault), &fault);
+	if (status)
+		fprintf(stderr, "rpcbuf-trace: %s\n", fault.text);
+	server_detach(&server);
+	return status;
+}
