@@ -49,8 +49,9 @@ servers() { pgrep -f "ganesha.nfsd.*$T/logs/" || true; }
 # ---------------------------------------- the forms that it starts, interrupted
 mkdir "$T/logs"
 export TMPDIR=$T/logs
-"$BENCH" nfs "${SMALL[@]}" --cases 4k-mixed-qd2,64k-write-qd2 --dir "$T/export" \
-	--output "$T/r" >"$T/said" 2>&1 &
+# Whoever starts this test may ignore SIGINT, as shells do for background jobs.
+env --default-signal=INT "$BENCH" nfs "${SMALL[@]}" --dir "$T/export" --output "$T/r" \
+	--cases 4k-mixed-qd2,64k-write-qd2 >"$T/said" 2>&1 &
 bench=$!
 wait_for "the first sample" grep -qs '"type": "sample"' "$T/r"
 [[ -n $(servers) ]] || fail "no server of its own runs"
@@ -79,7 +80,7 @@ for s in samples.values():
     assert ("pages_per_request" in s) == (s["side"] == "rpcbuf"), s
 write = samples["64k-write-qd2", "rpcbuf"]
 assert write["pages_per_request"] > 10, write["pages_per_request"]
-assert sum(write["pages_histogram"]["counts"]) == write["requests"] >= write["ops"]
+assert sum(write["pages_histogram"]["counts"]) == write["requests"] > 0
 '
 [[ ! -e $(echo "$T"/export/rpcbuf-bench.*) ]] || fail "the exported folder stays"
 # Whole: nothing is measured again.

@@ -164,14 +164,15 @@ class Report(unittest.TestCase):
         return self.path("trace")
 
     def test_trace(self):
-        calls = [{"proc": "nfs3 WRITE", "pages_filled": 257, "bytes": 1 << 20,
-                  "ns_receive": 2_000_000, "ns_reply": 5_000, "ns_wait": i % 2}
-                 for i in range(1000)] + [{"procedure": "nfs3 READ", "pages": 1,
-                                           "bytes": 128}] * 3000
+        calls = [{"program": "nfs3", "procedure": "WRITE", "pages": 257,
+                  "bytes": 1 << 20, "receive_ns": 2_000_000,
+                  "reply_ns": 5_000, "wait_ns": i % 2} for i in range(1000)]
+        calls += [{"program": "nfs4", "procedure": "COMPOUND", "pages": 1,
+                   "bytes": 128, "operations": ["PUTFH", "READ"]}] * 3000
         page = self.page(samples.lines(), "--trace", self.trace(
-            calls + [{"lost": 12}, '{"proc": "nf'], end=""))
-        self.assertIn("4,000 calls; 12 more were lost", page.words)
-        self.assertRegex(page.words, "nfs3 READ 3,000 128 1.00 0 ")
+            calls + [{"lost": 12}, {"lost": 8}, '{"proc": "nf'], end=""))
+        self.assertIn("4,000 calls; 20 more were lost", page.words)
+        self.assertRegex(page.words, "nfs4 PUTFH READ 3,000 128 1.00 0 ")
         self.assertRegex(page.words, "nfs3 WRITE 1,000 1,048,576 257.00 500 "
                          "2.0 ms 2.0 ms 5.0 µs 5.0 µs")
         self.assertEqual(page.tags.count("svg"), 9)

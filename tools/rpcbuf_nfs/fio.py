@@ -18,12 +18,14 @@ import shutil
 import signal
 import subprocess
 
+from rpcbuf_nfs.case import Case
 from rpcbuf_nfs.fault import CLIENT, FAILED, Fault
 from rpcbuf_nfs.process import family, read_text
 
 OVERSTAY_SECONDS = 2
 DATA = "data"
-FILL_SECONDS = 600
+FILL_SECONDS = 10       # for the end, see above, beside what the bytes take
+FILL_MIB_PER_SECOND = 1
 FIO_RW = {"mixed": "randrw"}
 RESULTS = {"read": "read", "randread": "read", "write": "write",
            "randwrite": "write", "mixed": "mixed"}
@@ -122,17 +124,21 @@ class Fio:
     def fill(self, target):
         """Makes the file, with real bytes in it: holes would all be read from
         one page of zeroes that never leaves the CPU's cache."""
+        out = os.path.join(self.folder, "fill.json")
         fio = self._start([self.program, "--name=fill", *self._where(target),
                            f"--filename={self.data}", "--rw=write", "--bs=1m",
                            f"--size={self.size_mib}m", "--iodepth=1",
-                           "--refill_buffers", "--eta=never"])
+                           "--refill_buffers", "--eta=never",
+                           "--output-format=json", f"--output={out}"])
         try:
-            if not ended(fio, FILL_SECONDS) or fio.returncode:
-                raise Fault(FAILED, f"{target} could not be filled with a file "
-                            f"{self.data} of {self.size_mib} MiB:\n  "
-                            f"{self._tail()}")
+            ended(fio, FILL_SECONDS + self.size_mib / FILL_MIB_PER_SECOND)
         finally:
             end_fio(fio)
+        record = record_of(out, Case("write", "1m", 1))
+        if not record or record["io_bytes"] < self.size_mib << 20:
+            raise Fault(FAILED, f"{target} could not be filled with a file "
+                        f"{self.data} of {self.size_mib} MiB:\n  "
+                        f"{self._tail()}")
 
     def run(self, target, case, seconds):
         """fio's own record of one case, and whether it had to be told to

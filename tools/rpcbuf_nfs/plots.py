@@ -11,6 +11,7 @@ from rpcbuf_nfs.svg import COLOURS, SERIES, WIDTH, new_figure, place, to_svg
 
 ROW = 25                # units of height for a case
 LABELS = 124            # ... of width for the names of the cases
+LABEL_CHARS = 22
 TICKS = 5               # at most, on a logarithmic axis
 MARKERS = "sDo^vP"
 RATIOS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32)
@@ -231,7 +232,7 @@ def bars_plot(groups, name, title, label, colour="s2"):
         axes.axhline(i, color=COLOURS["grid"], linewidth=0.8, zorder=0)
     axes.set_ylim(0, nr)
     axes.set_yticks([nr - 0.72 - i for i in range(nr)],
-                    [heading for heading, _ in groups])
+                    [shortened(heading) for heading, _ in groups])
     axes.set_xlim(first - 0.6, last + 0.6)
     axes.set_xticks(range(first, last + 1),
                     [f"{1 << i:,}" for i in range(first, last + 1)])
@@ -240,6 +241,11 @@ def bars_plot(groups, name, title, label, colour="s2"):
         f"{heading}: " + ", ".join(f"{share_text(share)} at most {bound}"
                                    for bound, share in bars)
         for heading, bars in groups))
+
+
+def shortened(text):
+    """To what stands beside the axis."""
+    return text if len(text) <= LABEL_CHARS else text[:LABEL_CHARS - 1] + "…"
 
 
 def share_text(share):

@@ -7,13 +7,19 @@ import statistics
 
 from rpcbuf_nfs.fault import CUT_SHORT, FOREIGN, Fault, unreadable
 
-# What the report shows, and the names under which it may come.
-FIELDS = {"pages": ("pages", "pages_filled", "filled"), "bytes": ("bytes",),
-          "receive_ns": ("ns_receive", "receive_ns"),
-          "reply_ns": ("ns_reply", "reply_ns"),
-          "wait_ns": ("ns_wait", "wait_ns")}
-NAMES = ("proc", "procedure", "operation")
-LOST = ("lost", "losses")
+FIELDS = ("pages", "bytes", "receive_ns", "reply_ns", "wait_ns")
+OPERATIONS = 4          # of a compound, that its name shows
+
+
+def name_of(line):
+    """Program and procedure, or the operations of a compound."""
+    operations = line.get("operations")
+    if isinstance(operations, list) and operations:
+        shown = " ".join(map(str, operations[:OPERATIONS]))
+        more = " …" if len(operations) > OPERATIONS else ""
+        return f"{line.get('program', '')} {shown}{more}".strip()
+    return (f"{line.get('program', '')} {line.get('procedure', '')}".strip() or
+            "call")
 
 
 class Trace:
@@ -23,16 +29,13 @@ class Trace:
         self.by_name = {}       # name -> field -> values
 
     def add(self, line):
-        name = next((str(line[key]) for key in NAMES if key in line), "call")
-        fields = self.by_name.setdefault(name, {key: [] for key in FIELDS})
-        for field, keys in FIELDS.items():
-            value = next((line[key] for key in keys if key in line), None)
+        fields = self.by_name.setdefault(name_of(line),
+                                         {key: [] for key in FIELDS})
+        for field in FIELDS:
+            value = line.get(field)
             if isinstance(value, (int, float)) and value >= 0:
                 fields[field].append(value)
         self.calls += 1
-
-    def values(self, field):
-        return [v for fields in self.by_name.values() for v in fields[field]]
 
     def rows(self):
         """By procedure, the most frequent first."""
@@ -66,8 +69,7 @@ def log2_histogram(values):
 
 
 def is_call(line):
-    return isinstance(line, dict) and any(
-        key in line for keys in FIELDS.values() for key in keys)
+    return isinstance(line, dict) and any(field in line for field in FIELDS)
 
 
 def read_trace(path):
@@ -92,12 +94,10 @@ def _add_line(trace, path, nr, text):
         line = None
         if not text.endswith("\n") and nr > 1:
             return      # the trace was interrupted
-    lost = [line[key] for key in LOST if key in line] \
-        if isinstance(line, dict) else []
-    if lost and isinstance(lost[0], int):
-        trace.lost = max(trace.lost, lost[0])
     if is_call(line):
         trace.add(line)
-    elif not lost:
+    elif isinstance(line, dict) and isinstance(line.get("lost"), int):
+        trace.lost += line["lost"]      # since the call before
+    else:
         raise Fault(FOREIGN, f"{path} is no trace of rpcbuf-trace --json: line "
                     f"{nr} is no call")
