@@ -19,7 +19,7 @@ def head(cases=CASES, sides=SIDES, **machine):
             "software": {"fio": "fio-3.33", "rpcbuf": "0.1.0"},
             "settings": {"cases": list(cases), "repeat": 2, "seconds": 2,
                          "size_mib": 64, "client": "libnfs",
-                         "file_system": "tmpfs",
+                         "file_system": "tmpfs", "one_machine": True,
                          "sides": [{"name": name, "about": f"about {name}"}
                                    for name in sides]}}
 

@@ -83,6 +83,7 @@ class Reading(unittest.TestCase):
                 (fault.FOREIGN, [[]]),
                 (fault.VERSION, [dict(good, version=2)]),
                 (fault.FOREIGN, [dict(good, settings=3)]),
+                (fault.FOREIGN, [dict(good, settings={"cases": []})]),
                 (fault.FOREIGN, [good, 5]),
                 (fault.FOREIGN, [good, {"type": "sample"}]),
                 (fault.FOREIGN, [good, samples.sample("x", "stock", 0, 1)])]:

@@ -78,6 +78,7 @@ class Run:
         self.export = None      # a folder of ours that is exported
         self.sides = self._sides()
         self.results = self.writer = None
+        self.filled = False
 
     # ------------------------------------------------------------- beginning
 
@@ -138,7 +139,8 @@ class Run:
                              "repeat": self.args.repeat,
                              "seconds": self.args.seconds,
                              "size_mib": self.args.size, "sides": sides,
-                             "client": client, "file_system": where}}
+                             "one_machine": self.own, "client": client,
+                             "file_system": where}}
 
     def open_results(self, fio_version):
         if not self.args.resume:
@@ -189,12 +191,9 @@ class Run:
                 if server.process and self.place.stat:
                     reader = Statistics(self.place.stat, server.process.pid)
                     statistics[side.name] = reader if reader.read() else None
-            if self.export and not os.path.exists(
-                    os.path.join(self.export, fio.data)) or not self.own:
+            if not self.filled:
                 progress.at("making the file")
-                fio.fill(self.export or servers[order[0].name].target)
-                if self.export:
-                    os.chmod(os.path.join(self.export, fio.data), 0o666)
+                self._fill(fio, servers)
             for side in order:
                 progress.at(f"warming {side.name} up")
                 fio.run(servers[side.name].target, WARM_UP, 1)
@@ -203,6 +202,16 @@ class Run:
         except BaseException:
             stop_all(servers)
             raise
+
+    def _fill(self, fio, servers):
+        """What is exported may not be the same for all that run."""
+        targets = [self.export] if self.own else [
+            server.target for server in servers.values()]
+        for target in dict.fromkeys(targets):
+            fio.fill(target)
+        if self.own:
+            os.chmod(os.path.join(self.export, fio.data), 0o666)
+        self.filled = True
 
     def _repeat(self, repeat, cases, fio, progress):
         turn = repeat % len(self.sides)

@@ -14,6 +14,8 @@ from rpcbuf_nfs.fault import (CUT_SHORT, FOREIGN, NOTHING, OUTPUT, SETTINGS,
 
 FORMAT = "rpcbuf-bench-nfs"
 FORMAT_VERSION = 1
+SETTINGS_KEYS = ("cases", "repeat", "seconds", "size_mib", "sides",
+                 "one_machine", "client", "file_system")
 CLEAR = 1.05            # a ratio nearer to 1 than this is no difference
 
 # Metric, whether more is better.
@@ -82,6 +84,9 @@ def _head(path, text):
                for key in ("settings", "machine", "software")):
         raise Fault(FOREIGN, f"{path}: its first line lacks settings, machine "
                     "or software")
+    lacking = [key for key in SETTINGS_KEYS if key not in head["settings"]]
+    if lacking:
+        raise Fault(FOREIGN, f"{path}: its settings lack {', '.join(lacking)}")
     return head
 
 

@@ -152,7 +152,9 @@ def facts(results, rows):
     machine = head["machine"]
     yield "Machine", (f"{machine['cpus']} CPUs ({machine['cpu_model']}), "
                       f"{machine.get('memory_mib', 0) / 1024:.0f} GiB, Linux "
-                      f"{machine['kernel']}; client and servers share it")
+                      f"{machine['kernel']}" + (
+                          "; client and servers share it"
+                          if settings["one_machine"] else "; of the client"))
     for side in settings["sides"]:
         yield side["name"], " ".join([side["about"] + "."] +
                                      ([side["note"]] if side.get("note")
@@ -188,9 +190,10 @@ def caveats(results):
     if overstayed:
         yield (f"In {overstayed} of {len(samples)} samples fio hung after its "
                "last operation (libnfs) and was ended; the figures are whole.")
-    yield ("Client and server share the CPUs, so the client is part of the "
-           "bottleneck: operations per second understate what the server "
-           "gained. CPU time per operation does not.")
+    if results.settings["one_machine"]:
+        yield ("Client and server share the CPUs, so the client is part of "
+               "the bottleneck: operations per second understate what the "
+               "server gained. CPU time per operation does not.")
     yield ("With one call in flight (depth 1), the figures are about waking "
            "up an idle CPU rather than about the server.")
     yield ("CPU time is that of the server's process, all threads, from before "

@@ -76,10 +76,12 @@ def notes(results, rows):
     """What a reader must know to judge the figures."""
     settings, machine = results.settings, results.head["machine"]
     samples = list(results.samples.values())
+    ratios = (f"ratios are to {results.baseline}, in brackets the extremes of "
+              "the repeats; " if len(results.sides) > 1 else "")
+    where = "client and server" if settings["one_machine"] else "client"
     yield (f"medians of {settings['repeat']} samples of {settings['seconds']} "
-           f"s; ratios are to {results.baseline}, in brackets the extremes of "
-           f"the repeats; client and server on one machine of "
-           f"{machine['cpus']} CPUs, Linux {machine['kernel']}; "
+           f"s; {ratios}{where} on one machine of {machine['cpus']} CPUs, "
+           f"Linux {machine['kernel']}; "
            f"{settings['client']}, file of {settings['size_mib']} MiB" +
            (f" on {settings['file_system']}" if settings["file_system"]
             else ""))
