@@ -12,6 +12,8 @@ from rpcbuf_nfs.svg import COLOURS, SERIES, WIDTH, new_figure, place, to_svg
 ROW = 25                # units of height for a case
 LABELS = 124            # ... of width for the names of the cases
 LABEL_CHARS = 22
+NAMES = 12              # of cases below an axis, at most
+FEW = 20                # cases of which the axis below can be seen from the top
 TICKS = 5               # at most, on a logarithmic axis
 MARKERS = "sDo^vP"
 RATIOS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32)
@@ -58,6 +60,8 @@ def us(value):
 def case_axis(axes, rows):
     """A line for each case, the first on top, with its number and name."""
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    if len(rows) > FEW:
+        axes.tick_params(axis="x", labeltop=True)
     axes.set_yticks(range(len(rows)),
                     [row["case"].label for row in rows])
     for i in range(1, len(rows)):
@@ -168,8 +172,9 @@ def latency_plot(results, rows, name):
               if key in f and f[key]["median"] > 0]
     if not values:
         return None
-    figure = new_figure(ROW * len(rows) + 40)
-    axes = place(figure, LABELS, 36, 10, 4)
+    top = 18 if len(rows) > FEW else 4
+    figure = new_figure(ROW * len(rows) + 36 + top)
+    axes = place(figure, LABELS, 36, 10, top)
     case_axis(axes, rows)
     log_axis(axes, min(values) / 1.3, max(values) * 1.3, us)
     shift = offsets(sides)
@@ -197,8 +202,9 @@ def value_plot(results, rows, values, name, title, label, text):
     found = [(i, side, value) for i, side, value in found if value]
     if not found:
         return None
-    figure = new_figure(ROW * len(rows) + 40)
-    axes = place(figure, LABELS, 36, 10, 4)
+    top = 18 if len(rows) > FEW else 4
+    figure = new_figure(ROW * len(rows) + 36 + top)
+    axes = place(figure, LABELS, 36, 10, top)
     case_axis(axes, rows)
     shown = [value for _, _, value in found]
     log_axis(axes, min(shown) / 1.5, max(shown) * 1.5, text)
@@ -286,9 +292,11 @@ def memory_plot(results, rows, name):
     axes.grid(axis="y")
     for nr in range(1, len(order)):
         axes.axvline(nr, color=COLOURS["grid"], linewidth=0.7)
-    axes.set_xticks([nr + 0.5 for nr in range(len(order))],
-                    [labels.get(case, case) for case in order], rotation=55,
-                    ha="right", rotation_mode="anchor", fontsize=8)
+    step = -(-len(order) // NAMES)
+    axes.set_xticks([nr + 0.5 for nr in range(0, len(order), step)],
+                    [labels.get(case, case) for case in order[::step]],
+                    rotation=55, ha="right", rotation_mode="anchor",
+                    fontsize=8)
     axes.tick_params(axis="x", length=0)
     axes.tick_params(axis="y", labelsize=8.5, labelcolor=COLOURS["muted"])
     axes.set_ylabel("MiB")
