@@ -27,7 +27,7 @@ trace_writer() {
 	((status == 10)) || fail "trace: $(<"$T/said")"
 	printf '%-6s %9d written, %6d lost, CPU of the tracer %3d%%\n' "$form" "$(<"$T/written")" \
 		"$(awk '/calls were lost/ { print $2; n++ } END { if (!n) print 0 }' "$T/said")" \
-		"$(awk -v s="$SECONDS_EACH" '{ print 100 * ($1 + $2) / s }' "$T/time")"
+		"$(awk -v s="$SECONDS_EACH" '{ print int(100 * ($1 + $2) / s) }' "$T/time")"
 	rm -rf "$T/out" "$T/ctf.d" "$T/segments.$form"
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: no bytes from a peer, in whatever portions, make the stream, its
- * messages or their cursors differ from a plain reading of RFC 5531, touch
- * memory that is not theirs, or lose a page.
+ * messages, their cursors or what a trace peeks at differ from a plain reading of
+ * RFC 5531, touch memory that is not theirs, or lose a page.
  * Method: the input is the bytes themselves, or a list of fragments that is
  * expanded to records of many pages.  A parser that has all bytes in one array
  * is the reference; any difference aborts.
@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "rpcbuf/rqst/peek.h"
 
 #define HEADER 9u
 #define MAX_WIRE (1u << 18)
@@ -200,6 +202,7 @@ static bool take_messages(struct rpcbuf_stream *stream, uint32_t written)
 	for (;;) {
 		struct kept *k = &kept[draw(KEPT)];
 		struct rpcbuf_record_refusal refusal;
+		struct peek peek;
 		int ret, want = reference_next(written);
 
 		drop(k);
@@ -214,6 +217,8 @@ static bool take_messages(struct rpcbuf_stream *stream, uint32_t written)
 			return true;
 		must(k->message.length == body_len);
 		must(k->message.fragments == fragments);
+		peek_message(&peek, &k->message);
+		must(body_len < 4 || peek.xid == get32(body));
 		k->body = malloc(body_len + 1);
 		memcpy(k->body, body, body_len);
 	}
