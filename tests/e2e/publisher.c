@@ -3,11 +3,13 @@
  * A program that publishes without serving: figures that grow evenly with the
  * time, for tests of the tools that read segments.
  *
- * usage: publisher FOLDER NAME
+ * usage: publisher FOLDER NAME [CLIENTS]
  */
+#include <arpa/inet.h>
 #include <rpcbuf/publish.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,14 +42,62 @@ static const struct even {
 #define BUCKETS	 14
 static struct rpcbuf_figure figures[NR_EVENS + 1];
 
-static void read_figures(void *owner, uint64_t *values)
+static uint64_t now_ms(void)
 {
 	struct timespec now;
-	uint64_t ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t start_ms;
+static unsigned int nr_clients;
+
+/*
+ * Client i is 10.0.0.i, has i connections, i calls per millisecond and 3 i
+ * pages; every fourth has waited since 10 i seconds before the start, and every
+ * fifth was refused i times for its length and once for its time.  The last is
+ * 2001:db8::1.
+ */
+static void show_clients(void *owner, struct rpcbuf_publisher *publisher)
+{
+	uint64_t ms = now_ms();
 
 	(void)owner;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	for (unsigned int i = 1; i <= nr_clients; i++) {
+		uint8_t address[16] = {[10] = 0xff, [11] = 0xff, [12] = 10};
+		struct rpcbuf_client *row;
+
+		address[14] = (uint8_t)(i >> 8);
+		address[15] = (uint8_t)i;
+		if (i == nr_clients)
+			inet_pton(AF_INET6, "2001:db8::1", address);
+		row = rpcbuf_publisher_client(publisher, address);
+		if (!row)
+			continue;
+		row->connections = i;
+		row->requests = ms * i;
+		row->bytes = (ms * i) << 20;
+		row->held_pages = 3 * i;
+		row->held_bytes = 3 * i * 4096;
+		row->in_flight = i % 7;
+		if (i % 4 == 0) {
+			row->waiting = i / 4;
+			row->waiting_ns = (start_ms - 10000 * i) * 1000000;
+			row->waits = i;
+		}
+		if (i % 5 == 0) {
+			row->refused_length = i;
+			row->refused_timeout = 1;
+		}
+	}
+}
+
+static void read_figures(void *owner, uint64_t *values)
+{
+	uint64_t ms = now_ms();
+
+	(void)owner;
 	for (size_t i = 0; i < NR_EVENS; i++)
 		values[i] = evens[i].start + ms * evens[i].step;
 	memset(values + NR_EVENS, 0, BUCKETS * sizeof(*values));
@@ -59,7 +109,7 @@ static void read_figures(void *owner, uint64_t *values)
 int main(int argc, char **argv)
 {
 	struct rpcbuf_publisher_options options = {0};
-	const struct rpcbuf_source source = {
+	struct rpcbuf_source source = {
 		.owner = figures,
 		.figures = figures,
 		.nr_figures = NR_EVENS + 1,
@@ -69,10 +119,15 @@ int main(int argc, char **argv)
 	sigset_t signals;
 	int signal, err;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: publisher FOLDER NAME\n");
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: publisher FOLDER NAME [CLIENTS]\n");
 		return 2;
 	}
+	if (argc == 4) {
+		nr_clients = (unsigned int)atoi(argv[3]);
+		source.clients = show_clients;
+	}
+	start_ms = now_ms();
 	options.folder = argv[1];
 	options.name = argv[2];
 	for (size_t i = 0; i < NR_EVENS; i++)

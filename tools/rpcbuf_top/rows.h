@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rows.h - the clients of a server, and what they did between two snapshots.
+ */
+#ifndef RPCBUF_TOP_ROWS_H
+#define RPCBUF_TOP_ROWS_H
+
+#include <rpcbuf/segment.h>
+
+#define ROW_ADDRESS 48
+
+struct row {
+	const struct rpcbuf_client *now;
+	char address[ROW_ADDRESS];
+	uint64_t waiting_ns; /* so long, 0 when it does not wait */
+	uint64_t refused;    /* for all reasons */
+	bool known;	     /* it was there before: it has rates */
+	double calls, bytes; /* per second */
+};
+
+/* What a refresh shows. */
+struct picture {
+	const struct rpcbuf_snapshot *from, *to; /* from: NULL at first */
+	double seconds;				 /* between them */
+	struct row rows[RPCBUF_CLIENTS_MAX];
+	unsigned int nr;
+	unsigned int longest; /* address, in characters */
+};
+
+/* Fills in the rest of @picture, in the order of the snapshot. */
+void picture_fill(struct picture *picture);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <stdio.h>
+#include <time.h>
+
+#include "tools/common/figures.h"
+#include "tools/common/format.h"
+#include "totals.h"
+
+#define PAGE_SIZE 4096
+
+static uint64_t now(const struct picture *picture, const char *name)
+{
+	return figure_get(picture->to, name);
+}
+
+static double grown(const struct picture *picture, const char *name)
+{
+	return picture->from
+		       ? (double)figure_grown(picture->from, picture->to, name)
+		       : 0;
+}
+
+/* "-" while there is nothing to make a rate of. */
+static const char *per_second(const struct picture *picture, double amount,
+			      char out[FORMAT_SHORT])
+{
+	return picture->seconds > 0
+		       ? format_rate(out, amount / picture->seconds, 6)
+		       : "-";
+}
+
+static void write_who(const struct server *server,
+		      const struct picture *picture, char *line)
+{
+	const struct rpcbuf_segment_header *header = server->header;
+	const struct rpcbuf_snapshot *to = picture->to;
+	time_t at = (time_t)(to->realtime_ns / 1000000000);
+	char clock[16], more[48] = "";
+	struct tm tm;
+
+	localtime_r(&at, &tm);
+	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	if (to->lost_clients)
+		snprintf(more, sizeof(more), " and %u more", to->lost_clients);
+	snprintf(line, TOTALS_WIDTH,
+		 "%s  %s %d%s%s%s%s   %u clients%s, %llu connections", clock,
+		 header->program, (int)server->pid, header->name[0] ? " " : "",
+		 header->name, header->detail[0] ? ", " : "", header->detail,
+		 to->nr_clients, more,
+		 (unsigned long long)now(picture, "connections"));
+}
+
+static void write_calls(const struct picture *picture, char *line)
+{
+	char calls[FORMAT_SHORT], mib[FORMAT_SHORT], mean[FORMAT_SHORT] = "-";
+	char p99[FORMAT_SHORT] = "-";
+	uint64_t buckets[FIGURE_BUCKETS_MAX];
+	double nr = grown(picture, "requests");
+
+	if (nr > 0) {
+		struct histogram pages =
+			figure_histogram_grown(picture->from, picture->to,
+					       "pages_per_request", buckets);
+
+		format_rate(mean, grown(picture, "pages") / nr, 6);
+		if (histogram_total(&pages))
+			snprintf(p99, sizeof(p99), "%s",
+				 histogram_label(
+					 &pages,
+					 histogram_quantile(&pages, 0.99),
+					 calls));
+	}
+	snprintf(
+		line, TOTALS_WIDTH,
+		"Calls    %6s/s, %6s MiB/s, pages each: %s mean, %s p99; %llu in flight",
+		per_second(picture, nr, calls),
+		per_second(picture,
+			   grown(picture, "bytes_received") / (1 << 20), mib),
+		mean, p99, (unsigned long long)now(picture, "in_flight"));
+}
+
+static void write_pages(const struct picture *picture, char *line)
+{
+	char budget[FORMAT_SHORT], out[FORMAT_SHORT], cached[FORMAT_SHORT];
+	char held[FORMAT_SHORT], kept[FORMAT_SHORT];
+
+	snprintf(
+		line, TOTALS_WIDTH,
+		"Pages    %s in use, %s held in part; %s cached, %s reserved, of %s",
+		format_count(out, now(picture, "mm_out_pages"), 6),
+		format_count(held, now(picture, "held_pages"), 6),
+		format_count(cached, now(picture, "mm_cached_pages"), 6),
+		format_count(kept, now(picture, "mm_kept_pages"), 6),
+		format_bytes(budget,
+			     now(picture, "mm_total_pages") * PAGE_SIZE));
+}
+
+static void write_waits(const struct picture *picture, char *line)
+{
+	char sleeps[FORMAT_SHORT], parks[FORMAT_SHORT];
+	unsigned int waiting = 0;
+
+	for (unsigned int i = 0; i < picture->nr; i++)
+		waiting += picture->rows[i].now->waiting;
+	snprintf(
+		line, TOTALS_WIDTH,
+		"Waiting  %u connections for pages; shortages %s/s, connections parked %s/s",
+		waiting, per_second(picture, grown(picture, "sleeps"), sleeps),
+		per_second(picture, grown(picture, "parked_pages"), parks));
+}
+
+static void write_refusals(const struct picture *picture, char *line)
+{
+	snprintf(
+		line, TOTALS_WIDTH,
+		"Refused  %llu calls: %llu long, %llu fragments, %llu short, %llu late; %llu connections",
+		(unsigned long long)now(picture, "records_refused"),
+		(unsigned long long)now(picture, "refused_length"),
+		(unsigned long long)now(picture, "refused_fragments"),
+		(unsigned long long)now(picture, "refused_short"),
+		(unsigned long long)now(picture, "refused_timeout"),
+		(unsigned long long)now(picture, "refused_connections"));
+}
+
+void totals_write(const struct server *server, const struct picture *picture,
+		  char lines[TOTALS_LINES][TOTALS_WIDTH])
+{
+	write_who(server, picture, lines[0]);
+	write_calls(picture, lines[1]);
+	write_pages(picture, lines[2]);
+	write_waits(picture, lines[3]);
+	write_refusals(picture, lines[4]);
+}
