@@ -67,6 +67,8 @@ static struct config_item parameters[] = {
 		       max_partial),
 	CONF_ITEM_UI32("Max_Partial_Connection", 0, 8 * MIB, 0,
 		       fsal_rpcbuf_config, max_partial_connection),
+	CONF_ITEM_UI64("Max_Receiving", 0, TIB, 4 * MIB, fsal_rpcbuf_config,
+		       max_receiving),
 	CONF_ITEM_UI32("Max_Calls", 1, 65536, 128, fsal_rpcbuf_config,
 		       max_calls),
 	CONF_ITEM_UI32("Max_Connections", 0, 1048576, 0, fsal_rpcbuf_config,

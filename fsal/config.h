@@ -73,6 +73,9 @@ struct fsal_rpcbuf_config {
 	/* Max_Connections: connections that are received from, 1 to 1048576;
 	 * default (and 0) half as many as the process may have descriptors. */
 	uint32_t max_connections;
+	/* Max_Receiving: bytes of records longer than 128 KiB that one loop
+	 * receives at a time, 0 (no limit) to 1 TiB; default 4 MiB. */
+	uint64_t max_receiving;
 	/* Engine: auto, epoll or io_uring, an enum rpcbuf_backend; default
 	 * auto.  The server does not start with one that the system lacks. */
 	uint32_t engine;

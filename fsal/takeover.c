@@ -137,6 +137,7 @@ static int create_engine(void)
 	options.max_unsent = config->max_unsent;
 	options.max_partial = config->max_partial;
 	options.max_partial_conn = config->max_partial_connection;
+	options.max_receiving = config->max_receiving;
 	options.max_calls = config->max_calls;
 	options.local_congestion = congestion[config->local_congestion];
 	options.max_connections = config->max_connections;

@@ -126,6 +126,9 @@ struct rpcbuf_engine_options {
 				   * host, where pacing only costs; NULL or "":
 				   * the system's.  One that the system does not
 				   * have is logged and left out */
+	uint64_t max_receiving;	  /* bytes of records longer than 128 KiB under
+				   * way in one loop, beyond which it begins
+				   * no other; 0: no limit */
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \
@@ -139,6 +142,7 @@ struct rpcbuf_engine_options {
 		.record_timeout = 60, .batch_calls = 8,                        \
 		.max_unsent = 1 << 20, .max_calls = 128,                       \
 		.local_congestion = "cubic",                                   \
+		.max_receiving = 4 << 20,                                      \
 	}
 
 /*
@@ -235,6 +239,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(parked_partial, "... because unfinished records held their share")   \
 	X(parked_unsent, "times a connection waited for its peer to read")     \
 	X(batches, "times replies were held back to leave together")           \
+	X(parked_long, "times a connection waited to begin a long record")     \
 	X(parked_calls, "times a connection waited for its own calls")         \
 	X(fills_timed, "fills of vectors that were timed: somebody looked")    \
 	X(fill_ns_sum, "nanoseconds that these took")                          \

@@ -32,6 +32,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
 	turn_init(&conn->turn, &client->turns);
+	pass_init(&conn->pass, &conn->part->gate);
 	conn->data = data;
 	conn->place = CONN_ADOPTED;
 	conn->outgoing = outgoing;
@@ -181,7 +182,7 @@ void conn_end_turn(struct rpcbuf_conn *conn)
 /* Counts what the stream keeps. */
 void conn_account(struct rpcbuf_conn *conn)
 {
-	uint32_t held = conn->stream.nr_pages;
+	uint32_t held = conn->stream.nr_pages + conn->stream.nr_spare;
 
 	os_store(&conn->counts.held_bytes, conn->stream.filled);
 	if (held == conn->held)
@@ -211,7 +212,8 @@ void conn_rest(struct rpcbuf_conn *conn)
 	if (conn->slots && !conn->stream.nr_pages) {
 		conn_detach_slots(conn);
 		conn_end_turn(conn);
-	} else if (conn->stream.nr_pages == 1 && conn->stream.run) {
+	} else if (conn->stream.nr_pages == 1 && !conn->stream.nr_spare &&
+		   conn->stream.run) {
 		leave_run(conn);
 	}
 	conn_account(conn);
@@ -224,6 +226,7 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 		rpcbuf_stream_reset(&conn->stream);
 	conn_rest(conn);
 	conn_end_turn(conn);
+	long_end(conn);
 	conn->reason = reason;
 	conn->record_ns = 0;
 	conn->ending_ns = conn->loop->now_ns;

@@ -25,7 +25,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 104,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 112,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
@@ -231,6 +231,8 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 
 	add_vector(sum, loop->rqst);
 	add_vector(sum, loop->run);
+	sum->pages_filled += os_load(&s->pages_reserved);
+	sum->bulk_calls += os_load(&s->runs_reserved);
 	sum->requests += os_load(&s->requests);
 	sum->pages += os_load(&s->pages);
 	sum->runs += os_load(&s->runs);
@@ -244,6 +246,7 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->parked_pages += os_load(&s->parked_pages);
 	sum->parked_partial += os_load(&s->parked_partial);
 	sum->parked_unsent += os_load(&s->parked_unsent);
+	sum->parked_long += os_load(&s->parked_long);
 	sum->batches += os_load(&s->batches);
 	sum->parked_calls += os_load(&s->parked_calls);
 	sum->fills_timed += os_load(&s->fills_timed);

@@ -10,6 +10,8 @@
  *   fair.c     who is next
  *   observe.c  what the probes are told
  *   turn.c     who goes on when pages are short
+ *   gate.c     who begins a long record, of many that would
+ *   long.c     long records: when they are received
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
@@ -38,6 +40,7 @@
 #include <rpcbuf/engine.h>
 #include <rpcbuf/stream.h>
 
+#include "rpcbuf/engine/gate.h"
 #include "rpcbuf/engine/trace.h"
 #include "rpcbuf/engine/turn.h"
 #include "rpcbuf/os/atomic.h"
@@ -58,6 +61,7 @@ enum conn_place {
 	CONN_WATCHED, /* nothing to do until the back end reports it */
 	CONN_READY,   /* on part->ready */
 	CONN_PARKED,  /* on loop->parked: waits for pages */
+	CONN_QUEUED,  /* at loop->gate: waits to begin a long record */
 	CONN_UNSENT,  /* on loop->unsent: waits for its peer to read */
 	CONN_BUSY,    /* on loop->busy: waits for its calls, then goes on */
 	CONN_ENDING,  /* on loop->ending: waits for its calls, then closes */
@@ -82,6 +86,7 @@ struct client_part {
 	struct list_head link;	/* loop->ready, while any of it is ready */
 	struct list_head ready; /* of these connections */
 	struct client *client;
+	struct gate_client gate;
 	int64_t credit_ns;	/* time of the loop that it may still have */
 	uint64_t used_ns;	/* ... that it had; other loops read it */
 	uint64_t elsewhere_ns;	/* that it had in other loops, at a look */
@@ -124,6 +129,7 @@ struct rpcbuf_conn {
 	bool drained;	/* stopping: the socket was empty once */
 	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
 	uint32_t last_length; /* of the last call, in bytes on the wire */
+	uint32_t next_length; /* of the next, looked at in the socket; or 0 */
 	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
 	uint32_t held;	/* stream pages counted in engine->held_pages;
 			 * os_store() */
@@ -131,6 +137,7 @@ struct rpcbuf_conn {
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
 	uint64_t ending_ns;   /* when it became CONN_ENDING */
+	struct pass pass;     /* of the long record under way */
 	struct turn turn;     /* to go on beyond held_limit */
 	uint64_t turn_ns;     /* when it got that */
 	struct rpcbuf_stream stream;
@@ -156,6 +163,8 @@ struct loop_stats {
 	uint64_t refused_length, refused_fragments, refused_short;
 	uint64_t refused_timeout, closed_idle;
 	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
+	uint64_t parked_long;
+	uint64_t runs_reserved, pages_reserved; /* for long records */
 	uint64_t batches, fills_timed, fill_ns_sum;
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
 	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
@@ -182,6 +191,7 @@ struct loop {
 	struct list_head ready;	  /* of clients */
 	struct client_part *served; /* the last, if it pays */
 	uint64_t served_ns;	  /* ... until then it has */
+	struct gate gate;	  /* for long records */
 	struct list_head parked;
 	struct list_head unsent;
 	struct list_head busy;
@@ -243,6 +253,7 @@ enum wait_reason {
 	WAIT_UNSENT,
 	WAIT_PARTIAL,
 	WAIT_PARTIAL_ALL,
+	WAIT_LONG,
 	NR_WAITS
 };
 
@@ -348,6 +359,14 @@ void loop_watch(struct rpcbuf_conn *conn);
 
 /* step.c: false when the loop was given to another thread meanwhile */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
+
+/* long.c: the owner only */
+int long_begin(struct rpcbuf_conn *conn);
+bool long_reserve(struct rpcbuf_conn *conn);
+void long_trim(struct rpcbuf_conn *conn);
+void long_rest(struct rpcbuf_conn *conn);
+void long_end(struct rpcbuf_conn *conn);
+void long_next(struct loop *loop);
 
 /* limits.c */
 void conn_check_times(struct rpcbuf_conn *conn);

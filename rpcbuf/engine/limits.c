@@ -12,6 +12,8 @@
 #define SECOND_NS UINT64_C(1000000000)
 /* A loop that received nothing for so long keeps no pages. */
 #define IDLE_PAGES_NS (2 * SECOND_NS)
+/* loop->shrink: what is wanted of it. */
+enum { SHRINK_NOTHING, SHRINK_VECTORS, SHRINK_ALL };
 /* How long one connection may hold up others that wait for pages. */
 #define FAVOUR_SECONDS 5
 
@@ -72,12 +74,19 @@ static bool may_release(const struct loop *loop)
 	return list_empty(&loop->parked) && list_empty(&loop->ready);
 }
 
-/* A busy loop is left alone until it has nothing to do. */
+/* What is kept for the rest of records goes at once; a busy loop keeps its
+ * vectors until it has nothing to do. */
 void loop_shrink(struct loop *loop)
 {
-	if (!os_load(&loop->shrink) || !may_release(loop))
+	uint32_t shrink = os_load(&loop->shrink);
+
+	if (shrink == SHRINK_ALL) {
+		os_store(&loop->shrink, SHRINK_VECTORS);
+		loop_each(loop, long_trim);
+	}
+	if (!shrink || !may_release(loop))
 		return;
-	os_store(&loop->shrink, 0);
+	os_store(&loop->shrink, SHRINK_NOTHING);
 	loop_release_vectors(loop);
 }
 
@@ -90,7 +99,7 @@ static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
 
 	(void)nr;
 	for (unsigned int i = 0; i < engine->nr_loops; i++) {
-		os_store(&engine->loops[i].shrink, 1);
+		os_store(&engine->loops[i].shrink, SHRINK_ALL);
 		loop_kick(&engine->loops[i]);
 	}
 	return 0;
@@ -114,8 +123,10 @@ void loop_check_limits(struct loop *loop)
 		return;
 	loop->next_scan_ns = loop->now_ns + SECOND_NS;
 	loop_each(loop, conn_check_times);
-	if (rpcbuf_wait_pending(loop->engine->mm))
+	if (rpcbuf_wait_pending(loop->engine->mm)) {
 		rpcbuf_rqst_release(loop->run);
+		loop_each(loop, long_trim);
+	}
 	if (may_release(loop) &&
 	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
 		loop_release_vectors(loop);

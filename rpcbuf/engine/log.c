@@ -56,6 +56,7 @@ static const char *const wait_reasons[NR_WAITS] = {
 	[WAIT_CALLS] = "its calls in flight",
 	[WAIT_UNSENT] = "bytes of replies that it does not read",
 	[WAIT_PARTIAL] = "bytes of its unfinished record",
+	[WAIT_LONG] = "bytes of long records under way",
 	[WAIT_PARTIAL_ALL] = "bytes of unfinished records of all",
 };
 

@@ -21,6 +21,8 @@
 /* ... and at most so long after the last look, where the clock is read anyway:
  * a step may be a large call. */
 #define POLL_SHARED_NS 25000
+/* Two runs to a block of 2 MiB. */
+#define RUN_PAGES (RPCBUF_RUN_MAX / 2)
 /* Parked connections are tried again this often, wake-ups aside. */
 #define RETRY_MS 1
 
@@ -42,6 +44,7 @@ static struct list_head *place_list(struct loop *loop, enum conn_place place)
 		return &loop->ending;
 	case CONN_ADOPTED:
 	case CONN_READY: /* that of its client */
+	case CONN_QUEUED: /* the gate's */
 	case CONN_WATCHED:
 	case CONN_CLOSED:
 		break;
@@ -86,6 +89,7 @@ void loop_report(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	(void)loop;
 	conn->readable = true;
+	pass_busy(&conn->pass);
 	if (conn->place == CONN_WATCHED)
 		loop_place(conn, CONN_READY);
 }
@@ -142,6 +146,7 @@ static void retry(struct loop *loop)
 		/* Nobody here wants pages: others may have our turn. */
 		rpcbuf_rqst_give_up(loop->rqst);
 	}
+	long_next(loop);
 	list_for_each_entry_safe (conn, tmp, &loop->unsent, struct rpcbuf_conn,
 				  place_link)
 		if (!loop->engine->handlers.unsent(conn->data))
@@ -154,7 +159,7 @@ static void retry(struct loop *loop)
 static bool waits_for_retry(const struct loop *loop)
 {
 	return !list_empty(&loop->parked) || !list_empty(&loop->unsent) ||
-	       !list_empty(&loop->ending);
+	       !list_empty(&loop->ending) || gate_waited_for(&loop->gate);
 }
 
 /*
@@ -317,6 +322,9 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	loop->backend = engine->backend;
 	loop->poll_fd = -1;
 	list_init(&loop->ready);
+	gate_init(&loop->gate, engine->options.max_receiving
+				       ? engine->options.max_receiving
+				       : UINT64_MAX);
 	list_init(&loop->parked);
 	list_init(&loop->unsent);
 	list_init(&loop->busy);
@@ -337,7 +345,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	if (err)
 		return err;
 	err = rpcbuf_rqst_create(&loop->run, engine->mm, NULL,
-				 rpcbuf_min(maxpages, RPCBUF_RUN_MAX));
+				 rpcbuf_min(maxpages, RUN_PAGES));
 	if (err)
 		return err;
 	return loop->backend->open(loop);

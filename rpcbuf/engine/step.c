@@ -45,6 +45,7 @@ static void step_back(struct rpcbuf_conn *conn)
 static void await_bytes(struct rpcbuf_conn *conn)
 {
 	conn_rest(conn);
+	long_rest(conn);
 	loop_watch(conn);
 	if (conn->record_ns)
 		conn_check_times(conn);
@@ -87,7 +88,8 @@ static size_t may_receive(struct rpcbuf_conn *conn)
 	uint64_t limit = engine->held_limit;
 	uint32_t own = conn->stream.nr_pages;
 
-	if (conn->outgoing)
+	/* The pages for the rest of its record are counted already. */
+	if (conn->outgoing || conn->stream.nr_spare)
 		return SIZE_MAX;
 	if (turn_held(&engine->turns, &conn->turn))
 		return rest_of_record(conn);
@@ -113,6 +115,7 @@ static void park(struct rpcbuf_conn *conn)
 {
 	stat_add(conn->loop->stats.parked_pages, 1);
 	probe_park(conn, conn->fd, conn->part->client->key);
+	long_rest(conn);
 	step_aside(conn, CONN_PARKED);
 }
 
@@ -126,13 +129,15 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 	if (n > 0) {
 		stat_add(loop->stats.bytes_received, (uint64_t)n);
 		conn->progress_ns = loop->now_ns;
+		pass_busy(&conn->pass);
 		loop->received_ns = loop->now_ns;
 		if (!conn->record_ns) {
 			conn->record_ns = loop->now_ns;
 			if (probe_request_begin_on())
 				observe_begin(conn);
 		}
-		if (conn->stream.nr_pages >= HELD_AT_ONCE)
+		if (conn->stream.nr_pages + conn->stream.nr_spare >=
+		    HELD_AT_ONCE)
 			conn_account(conn);
 		loop_place(conn, CONN_READY);
 	} else if (n == 0) {
@@ -173,6 +178,8 @@ static size_t call_size(const struct rpcbuf_conn *conn)
 {
 	if (!rpcbuf_stream_empty(&conn->stream))
 		return rpcbuf_stream_wanted(&conn->stream);
+	if (conn->next_length)
+		return conn->next_length < LARGE_CALL ? 0 : conn->next_length;
 	return conn->last_length < LARGE_CALL ? 0 : conn->last_length;
 }
 
@@ -207,7 +214,8 @@ static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
 
 /*
  * The vector to receive into: the run, for a connection whose last call was
- * large, and where a call turns out to be; the pages from the caches for
+ * large, and where a call turns out to be; the stream's own for a long record; the
+ * pages from the caches for
  * others, and where no run is free.  A call that is under way goes on in the
  * run only where its pages go on.  NULL: there are no pages now.
  */
@@ -217,6 +225,8 @@ choose_vector(struct rpcbuf_conn *conn)
 	struct loop *loop = conn->loop;
 	unsigned int nr = rpcbuf_pages_spanned(0, call_size(conn));
 
+	if (long_reserve(conn))
+		return loop->rqst; /* of which nothing is taken */
 	if (rpcbuf_stream_empty(&conn->stream)) {
 		if (nr && rpcbuf_rqst_try_run(loop->run, nr) == 0)
 			return loop->run;
@@ -275,7 +285,8 @@ choose_vector_timed(struct rpcbuf_conn *conn)
 static void commit(struct rpcbuf_conn *conn, struct rpcbuf_rqst *rqst,
 		   size_t len)
 {
-	uint32_t pages = conn->stream.nr_pages, bytes = conn->stream.filled;
+	uint32_t bytes = conn->stream.filled;
+	uint32_t pages = bytes ? conn->stream.nr_pages : 0;
 
 	rpcbuf_stream_commit(&conn->stream, rqst, len,
 			     rqst == conn->loop->run);
@@ -303,14 +314,28 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		park(conn);
 		return;
 	}
+	switch (long_begin(conn)) {
+	case -EAGAIN:
+		received(conn, -EAGAIN, 0);
+		return;
+	case -EBUSY:
+		step_aside(conn, CONN_QUEUED);
+		return;
+	}
+	if (!conn_attach_slots(conn)) {
+		park(conn);
+		return;
+	}
 	rqst = trace_on(&loop->trace) ? choose_vector_timed(conn)
 				      : choose_vector(conn);
-	if (!rqst || !conn_attach_slots(conn)) {
+	if (!rqst) {
 		park(conn);
 		return;
 	}
 	step_back(conn);
-	most = rpcbuf_min(most, receive_size(conn, rqst));
+	most = conn->stream.nr_spare
+		       ? SIZE_MAX
+		       : rpcbuf_min(most, receive_size(conn, rqst));
 	nr = rpcbuf_stream_iov(&conn->stream, rqst, most, iov,
 			       IOV_MAX_RECEIVE);
 	stat_add(loop->stats.receives, 1);
@@ -396,6 +421,7 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 	if (ret != 1)
 		return ret;
 	conn->moved = false;
+	conn->next_length = 0;
 	conn->last_length = call->message.wire_length;
 	if (conn->last_length >= LARGE_CALL)
 		conn->small_calls = 0;
@@ -478,6 +504,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	if (ret == 1) {
 		loop_place(conn, CONN_READY);
 		conn_end_turn(conn);
+		long_end(conn);
 		batch_begin(loop, conn);
 		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
 	}

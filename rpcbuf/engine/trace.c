@@ -35,15 +35,17 @@ void trace_look(struct loop *loop)
 	trace->watched = watched;
 }
 
-/* Both vectors of the loop. */
+/* Both vectors of the loop, and what long records were given. */
 static void read_vectors(const struct loop *loop, struct trace_fill *fill)
 {
 	struct rpcbuf_rqst_stats rqst, run;
 
 	rpcbuf_rqst_stats(loop->rqst, &rqst);
 	rpcbuf_rqst_stats(loop->run, &run);
-	fill->filled = rqst.pages_filled + run.pages_filled;
-	fill->bulk_calls = rqst.bulk_calls + run.bulk_calls;
+	fill->filled = rqst.pages_filled + run.pages_filled +
+		       loop->stats.pages_reserved;
+	fill->bulk_calls = rqst.bulk_calls + run.bulk_calls +
+			   loop->stats.runs_reserved;
 }
 
 void trace_fill_begin(const struct loop *loop, struct trace_fill *fill)
@@ -141,12 +143,13 @@ static void describe(struct rpcbuf_event *event,
 	event->runs = message->nr_runs;
 }
 
-/* Of its pages, those that were filled since the last record; a page that it
- * begins within had come for another. */
+/* Of its pages, those that were filled since the last record; a page in which
+ * the one before ended had come for that. */
 static uint32_t take_fresh(struct conn_trace *trace,
 			   const struct rpcbuf_message *message)
 {
-	uint32_t own = message->nr_pages - (message->offset != 0);
+	uint32_t own = message->nr_pages -
+		       (trace->within && message->offset != 0);
 	uint32_t fresh = rpcbuf_min(own, trace->fresh);
 
 	trace->fresh -= fresh;
@@ -189,7 +192,8 @@ void trace_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 	/* What has come of the next one came with the last receive. */
 	*trace = (struct conn_trace){
 		.generation = trace->generation,
-		.fresh = trace->fresh,
+		.fresh = conn->stream.filled ? trace->fresh : 0,
+		.within = conn->stream.filled != 0,
 		.began_ns = conn->stream.filled ? trace->came_ns : 0,
 		.came_ns = trace->came_ns,
 	};

@@ -45,6 +45,7 @@ struct loop_trace {
 struct conn_trace {
 	uint32_t generation; /* the loop's, when what is below began; or 0 */
 	bool late;	     /* some of it had come before */
+	bool within;	     /* ... with the record before */
 	uint32_t filled, bulk_calls, receives;
 	uint32_t left;	   /* of the pages filled, those not taken yet */
 	uint32_t fresh;	   /* ... those taken, but in no call yet */

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The bytes of a connection that are not yet calls.  Owns pages[0..nr_pages);
- * one thread at a time.
+ * The bytes of a connection that are not yet calls.  Owns pages[0..nr_pages),
+ * and nr_spare pages behind them; one thread at a time.
  *
  * Offsets count from the start of pages[0].  head <= head + parsed <=
  * head + filled <= nr_pages * page size; head lies in pages[0].  When no byte
- * is left, no page is kept either.
+ * is left, no page is kept either, but that pages were just reserved.
  */
 #include <rpcbuf/stream.h>
+#include <errno.h>
 #include <string.h>
 
 #include "rpcbuf/os/bits.h"
+
+/* What a record that carries a payload of whole pages begins with. */
+#define HEADER_BYTES 1024u
+/* Most that is copied to let the rest of a record lie in one run: what one
+ * receive reads ahead as a rule, and a page on either side. */
+#define MOVED_PAGES  66u
 
 uint32_t rpcbuf_stream_slots(const struct rpcbuf_record_limits *limits,
 			     size_t read_ahead)
@@ -33,9 +40,17 @@ void rpcbuf_stream_init(struct rpcbuf_stream *s, struct rpcbuf *mm,
 
 void rpcbuf_stream_reset(struct rpcbuf_stream *s)
 {
+	rpcbuf_stream_trim(s);
 	if (s->nr_pages)
 		rpcbuf_free_bulk_array(s->mm, s->nr_pages, s->pages);
 	rpcbuf_stream_init(s, s->mm, s->pages, s->nr_slots);
+}
+
+void rpcbuf_stream_trim(struct rpcbuf_stream *s)
+{
+	if (s->nr_spare)
+		rpcbuf_free_run(s->mm, s->nr_spare, s->pages + s->nr_pages);
+	s->nr_spare = 0;
 }
 
 bool rpcbuf_stream_empty(const struct rpcbuf_stream *s)
@@ -53,11 +68,15 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *s,
 			       struct rpcbuf_rqst *rqst, size_t want,
 			       struct iovec *iov, unsigned int max_iov)
 {
-	void *const *fresh = rpcbuf_rqst_pages(rqst);
+	void *const *fresh = s->nr_spare ? s->pages + s->nr_pages
+					 : rpcbuf_rqst_pages(rqst);
 	size_t room = last_page_room(s);
 	size_t free_slots = rpcbuf_min(s->nr_slots - s->nr_pages,
 				       rpcbuf_rqst_populated(rqst));
 	unsigned int n = 0;
+
+	if (s->nr_spare)
+		free_slots = s->nr_spare;
 
 	want = rpcbuf_min(want, room + free_slots * RPCBUF_PAGE_SIZE);
 	if (room && want && max_iov) {
@@ -70,8 +89,7 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *s,
 	}
 	for (size_t i = 0; want; i++) {
 		size_t len = rpcbuf_min(RPCBUF_PAGE_SIZE, want);
-		char *end = n ? (char *)iov[n - 1].iov_base +
-					iov[n - 1].iov_len
+		char *end = n ? (char *)iov[n - 1].iov_base + iov[n - 1].iov_len
 			      : NULL;
 
 		if (end == fresh[i]) {
@@ -89,9 +107,9 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *s,
 
 const void *rpcbuf_stream_next_page(const struct rpcbuf_stream *s)
 {
-	return s->nr_pages ? (char *)s->pages[s->nr_pages - 1] +
-				     RPCBUF_PAGE_SIZE
-			   : NULL;
+	return s->nr_pages
+		       ? (char *)s->pages[s->nr_pages - 1] + RPCBUF_PAGE_SIZE
+		       : NULL;
 }
 
 void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
@@ -102,9 +120,13 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 
 	if (len > room) {
 		nr = rpcbuf_pages_spanned(0, len - room);
-		rpcbuf_rqst_take(rqst, nr, s->pages + s->nr_pages);
+		if (s->nr_spare) {
+			s->nr_spare -= nr;
+		} else {
+			rpcbuf_rqst_take(rqst, nr, s->pages + s->nr_pages);
+			s->run |= run;
+		}
 		s->nr_pages += nr;
-		s->run |= run;
 	}
 	s->filled += (uint32_t)len;
 }
@@ -114,8 +136,8 @@ void rpcbuf_stream_move(struct rpcbuf_stream *s, void **pages, bool run)
 	uint32_t at = s->head, left = s->filled;
 
 	for (uint32_t i = 0; i < s->nr_pages; i++) {
-		uint32_t len = rpcbuf_min(left,
-					  (uint32_t)RPCBUF_PAGE_SIZE - at);
+		uint32_t len =
+			rpcbuf_min(left, (uint32_t)RPCBUF_PAGE_SIZE - at);
 		void *old = s->pages[i];
 
 		memcpy((char *)pages[i] + at, (char *)old + at, len);
@@ -125,6 +147,75 @@ void rpcbuf_stream_move(struct rpcbuf_stream *s, void **pages, bool run)
 		at = 0;
 	}
 	s->run = run;
+}
+
+/* Copies the bytes of a stream out of the pages that it had, whose first byte is
+ * at @head there. */
+static void copy_from(struct rpcbuf_stream *s, void *const *had, uint32_t head)
+{
+	uint32_t from = head, to = s->head, left = s->filled;
+
+	while (left) {
+		uint32_t from_in = from % (uint32_t)RPCBUF_PAGE_SIZE;
+		uint32_t to_in = to % (uint32_t)RPCBUF_PAGE_SIZE;
+		uint32_t in = rpcbuf_max(from_in, to_in);
+		uint32_t len =
+			rpcbuf_min(left, (uint32_t)RPCBUF_PAGE_SIZE - in);
+
+		memcpy((char *)s->pages[to >> RPCBUF_PAGE_SHIFT] + to_in,
+		       (char *)had[from >> RPCBUF_PAGE_SHIFT] + from_in, len);
+		from += len;
+		to += len;
+		left -= len;
+	}
+}
+
+/* @nr adjacent pages, behind a single one if @lone; all of them or none. */
+static bool take_pages(struct rpcbuf *mm, bool lone, uint32_t nr, void **pages)
+{
+	if (lone) {
+		*pages = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOWAIT);
+		if (!*pages)
+			return false;
+	}
+	if (rpcbuf_alloc_run(mm, nr, pages + lone))
+		return true;
+	if (lone)
+		rpcbuf_free_page(mm, *pages);
+	return false;
+}
+
+int rpcbuf_stream_reserve(struct rpcbuf_stream *s, uint32_t wanted,
+			  uint32_t *copied)
+{
+	uint64_t total = (uint64_t)s->filled + wanted;
+	uint32_t begin = (uint32_t)(total % RPCBUF_PAGE_SIZE);
+	uint32_t had = s->nr_pages, head = s->head;
+	bool lone = begin && begin <= HEADER_BYTES;
+	uint64_t nr = (total >> RPCBUF_PAGE_SHIFT) + (begin && !lone);
+	void *old[MOVED_PAGES];
+
+	if (had > MOVED_PAGES)
+		return -E2BIG;
+	if (!nr || nr > RPCBUF_RUN_MAX || nr + lone > s->nr_slots)
+		return -ENOMEM;
+	rpcbuf_stream_trim(s);
+	memcpy(old, s->pages, had * sizeof(*old));
+	if (!take_pages(s->mm, lone, (uint32_t)nr, s->pages)) {
+		memcpy(s->pages, old, had * sizeof(*old));
+		return -ENOMEM;
+	}
+	s->head = begin ? (uint32_t)RPCBUF_PAGE_SIZE - begin : 0;
+	copy_from(s, old, head);
+	*copied = s->filled;
+	if (had && s->run)
+		rpcbuf_free_run(s->mm, had, old);
+	else if (had)
+		rpcbuf_free_bulk_array(s->mm, had, old);
+	s->run = true;
+	s->nr_pages = rpcbuf_max(1u, rpcbuf_pages_spanned(s->head, s->filled));
+	s->nr_spare = (uint32_t)nr + lone - s->nr_pages;
+	return 0;
 }
 
 /* Shows the machine what has arrived, page by page, up to the record's end. */
@@ -188,11 +279,13 @@ static int cut(struct rpcbuf_stream *s, struct rpcbuf_message *message)
 	message->run = s->run;
 
 	s->nr_pages -= keep;
-	memmove(s->pages, s->pages + keep, s->nr_pages * sizeof(*s->pages));
+	memmove(s->pages, s->pages + keep,
+		(s->nr_pages + s->nr_spare) * sizeof(*s->pages));
 	s->head = end - keep * (uint32_t)RPCBUF_PAGE_SIZE;
 	s->filled -= s->parsed;
 	s->parsed = 0;
 	if (!more) {
+		rpcbuf_stream_trim(s);
 		s->head = 0;
 		s->run = false;
 	}

@@ -93,6 +93,7 @@ static int values_arrive(struct host *h)
 	expect("Max_Unsent", cfg->max_unsent, 0);
 	expect("Max_Partial", cfg->max_partial, 1000000);
 	expect("Max_Partial_Connection", cfg->max_partial_connection, 65536);
+	expect("Max_Receiving", cfg->max_receiving, 99);
 	expect("Max_Calls", cfg->max_calls, 11);
 	expect("Max_Connections", cfg->max_connections, 12);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_EPOLL);
@@ -125,6 +126,7 @@ static int defaults_arrive(struct host *h)
 	expect("Max_Unsent", cfg->max_unsent, 1 << 20);
 	expect("Max_Partial", cfg->max_partial, 0);
 	expect("Max_Partial_Connection", cfg->max_partial_connection, 0);
+	expect("Max_Receiving", cfg->max_receiving, 4 << 20);
 	expect("Max_Calls", cfg->max_calls, 128);
 	expect("Max_Connections", cfg->max_connections, 0);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_AUTO);
@@ -145,6 +147,7 @@ int main(void)
 			    "Idle_Timeout = 77; Record_Timeout = 5; "
 			    "Max_Unsent = 0; Max_Partial = 1000000; "
 			    "Max_Partial_Connection = 65536; "
+			    "Max_Receiving = 99; "
 			    "Max_Calls = 11; Max_Connections = 12; "
 			    "Local_Congestion = reno; "
 			    "Engine = epoll; Statistics = \"/tmp/s\";",

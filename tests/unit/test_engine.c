@@ -430,7 +430,7 @@ START_TEST(idle_keeps_no_pages)
 
 	peer_open(p);
 	for (int round = 0; round < 2; round++) {
-		send_call(p, XID(ECHO, LARGE, 1));
+		send_call(p, XID(ECHO, MEDIUM, 1));
 		receive_replies(p, 1, 1);
 		ck_assert_uint_gt(pages_out(), reserve);
 		eventually(pages_out() == reserve);

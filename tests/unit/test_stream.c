@@ -252,6 +252,30 @@ static void check_rest(void)
 		records[nr_taken].end);
 }
 
+/* The rest of the record under way gets its pages at once: what has come is
+ * there, the rest fits exactly, and all but a first page of a header is a run. */
+static void reserve_rest(void)
+{
+	uint32_t bytes = rpcbuf_stream_bytes(&stream), copied = ~0u;
+	uint32_t wanted = bytes ? rpcbuf_stream_wanted(&stream)
+				: (uint32_t)(records[nr_taken].end - written);
+	uint32_t had = stream.nr_pages, nr;
+	int ret = rpcbuf_stream_reserve(&stream, wanted, &copied);
+
+	require(rpcbuf_stream_bytes(&stream) == bytes);
+	if (ret) {
+		require(ret == -ENOMEM || (ret == -E2BIG && had > 60));
+		require(stream.nr_pages == had && !stream.nr_spare);
+		return;
+	}
+	nr = stream.nr_pages + stream.nr_spare;
+	require(copied == bytes && stream.run);
+	require(stream.head + bytes + (size_t)wanted == nr * PAGE);
+	require(test_nr_runs(stream.pages, nr) <=
+		1 + (stream.head >= PAGE - 1024));
+	require(!rpcbuf_stream_empty(&stream));
+}
+
 /* The whole reference through the stream, in random portions. */
 static void pump(uint64_t *seed)
 {
@@ -261,6 +285,8 @@ static void pump(uint64_t *seed)
 
 		if (test_below(seed, 2))
 			want = wire_portion(seed, want);
+		if (!stream.nr_spare && test_below(seed, 10) == 0)
+			reserve_rest();
 		write_some(want, 1 + test_below(seed, MAX_IOV),
 			   wire_portion(seed, SIZE_MAX));
 		if (test_below(seed, 20) == 0)
@@ -268,7 +294,9 @@ static void pump(uint64_t *seed)
 		if (test_below(seed, 20) == 0)
 			rpcbuf_rqst_try_run(run_rqst, VECTOR);
 		take_all(seed);
-		if (test_below(seed, 10) == 0)
+		if (test_below(seed, 20) == 0)
+			rpcbuf_stream_trim(&stream);
+		if (!stream.nr_spare && test_below(seed, 10) == 0)
 			move_elsewhere();
 		check_rest();
 	}
@@ -546,6 +574,77 @@ START_TEST(no_slot_left)
 }
 END_TEST
 
+/* A payload of 2^n pages lies in as many, aligned, wherever its record begins to
+ * be known, and nothing of another record comes in between. */
+START_TEST(reserved_payloads)
+{
+	const uint32_t header = 180, payload = 16 * PAGE;
+	uint32_t sizes[1] = { header + payload };
+	struct rpcbuf_message *m = &kept[0].message;
+	uintptr_t first;
+
+	m->pages = kept[0].pages;
+	reference_alloc(2, 2 * sizes[0]);
+	add_record(sizes, 1);
+	add_record(sizes, 1);
+	if (_i)
+		write_some(_i == 1 ? 100 : 5 * PAGE, MAX_IOV, SIZE_MAX);
+	ck_assert_int_eq(rpcbuf_stream_next(&stream, &limits, m, &refusal), 0);
+	reserve_rest();
+	ck_assert_uint_ge(stream.nr_spare, _i == 2 ? 11 : 16);
+	write_some(10 * PAGE, MAX_IOV, SIZE_MAX);
+	ck_assert_int_eq(rpcbuf_stream_next(&stream, &limits, m, &refusal), 0);
+	while (stream.nr_spare)
+		write_some(SIZE_MAX, MAX_IOV, SIZE_MAX);
+	ck_assert_uint_eq(written, records[0].end);
+	ck_assert_int_eq(rpcbuf_stream_next(&stream, &limits, m, &refusal), 1);
+	ck_assert_uint_eq(m->nr_pages, 17);
+	first = (uintptr_t)m->pages[1];
+	ck_assert_uint_eq(first % payload, 0);
+	for (uintptr_t i = 0; i < 16; i++)
+		ck_assert_ptr_eq(m->pages[1 + i], (void *)(first + i * PAGE));
+	ck_assert(rpcbuf_stream_empty(&stream));
+	compare_and_release(&kept[0]);
+}
+END_TEST
+
+/* What was reserved for a record goes back with the stream, or without it; and
+ * nothing is taken that could not be used. */
+START_TEST(reserved_and_left)
+{
+	uint32_t sizes[1] = { 9 * PAGE }, copied;
+	uint64_t before;
+
+	reference_alloc(1, sizes[0]);
+	add_record(sizes, 1);
+	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
+	before = out();
+	ck_assert_int_eq(rpcbuf_stream_reserve(&stream,
+					       (RPCBUF_RUN_MAX + 1) * PAGE,
+					       &copied),
+			 -ENOMEM);
+	ck_assert_int_eq(rpcbuf_stream_reserve(&stream, nr_slots * PAGE + 1,
+					       &copied),
+			 -ENOMEM);
+	ck_assert_uint_eq(out(), before);
+	reserve_rest();
+	ck_assert_uint_eq(out(), before + 10);
+	write_some(PAGE, MAX_IOV, SIZE_MAX);
+	rpcbuf_stream_trim(&stream);
+	ck_assert_uint_eq(stream.nr_spare, 0);
+	ck_assert_uint_eq(out(), before + stream.nr_pages);
+	write_some(PAGE, MAX_IOV, SIZE_MAX);
+	ck_assert_int_eq(rpcbuf_stream_next(&stream, &limits, &kept[0].message,
+					    &refusal),
+			 0);
+	reserve_rest();
+	ck_assert_uint_gt(stream.nr_spare, 0);
+	rpcbuf_stream_reset(&stream);
+	ck_assert_uint_eq(stream.nr_spare, 0);
+	ck_assert_uint_le(out(), before);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stream");
@@ -563,6 +662,8 @@ int main(void)
 	tcase_add_test(tcase, refused_fragments);
 	tcase_add_test(tcase, refused_short);
 	tcase_add_test(tcase, no_slot_left);
+	tcase_add_loop_test(tcase, reserved_payloads, 0, 3);
+	tcase_add_test(tcase, reserved_and_left);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
 }

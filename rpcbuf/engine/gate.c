@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The gate that long records pass.  Whoever leaves, or sees time go by while
+ * somebody waits, calls gate_next() until it lets nobody in any more.
+ */
+#include "rpcbuf/engine/gate.h"
+
+void gate_init(struct gate *gate, uint64_t limit)
+{
+	gate->limit = limit;
+	gate->used = 0;
+	list_init(&gate->clients);
+	list_init(&gate->inside);
+}
+
+void gate_client_init(struct gate_client *client)
+{
+	list_init(&client->link);
+	list_init(&client->waiting);
+}
+
+void pass_init(struct pass *pass, struct gate_client *client)
+{
+	*pass = (struct pass){.client = client};
+	list_init(&pass->link);
+}
+
+static bool has_room(const struct gate *gate)
+{
+	return gate->used < gate->limit;
+}
+
+static void let_in(struct gate *gate, struct pass *pass)
+{
+	gate->used += pass->bytes;
+	pass->state = PASS_IN;
+	pass->idle_ns = 0;
+	list_add_tail(&pass->link, &gate->inside);
+}
+
+static void put_out(struct gate *gate, struct pass *pass)
+{
+	gate->used -= pass->bytes;
+	list_del(&pass->link);
+	pass->state = PASS_OUT;
+	if (pass->hurry < GATE_PATIENCE_SHIFT)
+		pass->hurry++;
+}
+
+static void wait_at(struct gate *gate, struct pass *pass)
+{
+	struct gate_client *client = pass->client;
+
+	if (list_empty(&client->waiting))
+		list_add_tail(&client->link, &gate->clients);
+	list_add_tail(&pass->link, &client->waiting);
+	pass->state = PASS_WAITS;
+}
+
+static void stop_waiting(struct pass *pass)
+{
+	list_del(&pass->link);
+	if (list_empty(&pass->client->waiting))
+		list_del(&pass->client->link);
+}
+
+bool gate_enter(struct gate *gate, struct pass *pass, uint32_t bytes)
+{
+	if (pass->state != PASS_NONE)
+		return pass->state != PASS_WAITS;
+	pass->bytes = bytes;
+	if (!gate_waited_for(gate) && has_room(gate)) {
+		let_in(gate, pass);
+		return true;
+	}
+	wait_at(gate, pass);
+	return false;
+}
+
+void gate_leave(struct gate *gate, struct pass *pass)
+{
+	if (pass->state == PASS_IN) {
+		gate->used -= pass->bytes;
+		list_del(&pass->link);
+		pass->hurry = 0;
+	} else if (pass->state == PASS_WAITS) {
+		stop_waiting(pass);
+	}
+	pass->state = PASS_NONE;
+}
+
+static void put_out_slow(struct gate *gate, uint64_t now_ns)
+{
+	struct pass *pass, *tmp;
+
+	list_for_each_entry_safe(
+		pass, tmp, &gate->inside, struct pass,
+		link) if (pass->idle_ns &&
+			  now_ns >= pass->idle_ns +
+					    (GATE_PATIENCE_NS >> pass->hurry))
+		put_out(gate, pass);
+}
+
+struct pass *gate_next(struct gate *gate, uint64_t now_ns)
+{
+	struct gate_client *client;
+	struct pass *pass;
+
+	if (!gate_waited_for(gate))
+		return NULL;
+	client = list_first_entry(&gate->clients, struct gate_client, link);
+	pass = list_first_entry(&client->waiting, struct pass, link);
+	if (!has_room(gate)) {
+		put_out_slow(gate, now_ns);
+		if (!has_room(gate))
+			return NULL;
+	}
+	stop_waiting(pass);
+	/* The others of this client come after the other clients. */
+	if (!list_empty(&client->waiting)) {
+		list_del(&client->link);
+		list_add_tail(&client->link, &gate->clients);
+	}
+	let_in(gate, pass);
+	return pass;
+}

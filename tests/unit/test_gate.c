@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: long records pass a few at a time: no more than the limit and one more,
+ * first come first served within a client, clients in turn, nobody forgotten;
+ * and peers that send slowly, or stop, hold up nobody for longer than their
+ * patience, however many they are.
+ * Method: a model of loop and peers with a clock of its own. Connections of some
+ * clients receive records of random sizes, quick ones in a few steps, slow ones
+ * with long pauses; some give up anywhere. A plain queue beside it says who must
+ * be next. The seed is printed.
+ */
+#include "rpcbuf/engine/gate.h"
+#include "rpcbuf/os/bits.h"
+#include "wire_util.h"
+
+#define CLIENTS 4
+#define CONNS	40
+#define LIMIT	(4u << 20)
+#define RECORD	(1u << 20) /* the longest */
+#define STEP_NS UINT64_C(100000)
+
+struct conn {
+	struct pass pass; /* first */
+	unsigned int client;
+	bool slow;
+	uint32_t size, left; /* of the record under way */
+	uint64_t next_ns;    /* when its peer sends again */
+	uint64_t asked;	     /* when it began to wait, 0 when it does not */
+	unsigned int done;
+};
+
+static struct gate gate;
+static struct gate_client clients[CLIENTS];
+static struct conn conns[CONNS];
+static uint64_t now, asked_last;
+static uint64_t let_in[CLIENTS]; /* when one of a client that waited was */
+static unsigned int waited, put_out;
+
+static struct conn *oldest_of(unsigned int client)
+{
+	struct conn *oldest = NULL;
+
+	for (int i = 0; i < CONNS; i++)
+		if (conns[i].client == client && conns[i].asked &&
+		    (!oldest || conns[i].asked < oldest->asked))
+			oldest = &conns[i];
+	return oldest;
+}
+
+/* @c was let in after it had waited: it was the first of its client, and the
+ * others that wait had not waited since before this client's last time. */
+static void check_order(struct conn *c)
+{
+	require(oldest_of(c->client) == c);
+	for (unsigned int k = 0; k < CLIENTS; k++) {
+		struct conn *other = oldest_of(k);
+
+		if (k == c->client || !other || !let_in[c->client])
+			continue;
+		require(other->asked > let_in[c->client] ||
+			let_in[k] > let_in[c->client]);
+	}
+	let_in[c->client] = ++asked_last;
+	c->asked = 0;
+	waited++;
+}
+
+static void check_state(void)
+{
+	uint64_t inside = 0;
+
+	for (int i = 0; i < CONNS; i++) {
+		const struct conn *c = &conns[i];
+
+		if (c->pass.state == PASS_IN)
+			inside += c->pass.bytes;
+		require((c->pass.state == PASS_WAITS) == (c->asked != 0));
+	}
+	require(inside == gate.used);
+	require(inside < gate.limit + RECORD);
+}
+
+/* As the loop does whenever it comes round, and when somebody leaves. */
+static void come_round(void)
+{
+	struct pass *pass;
+	uint8_t before[CONNS];
+
+	for (int i = 0; i < CONNS; i++) {
+		before[i] = conns[i].pass.state;
+		/* What has come is seen before anybody is put out. */
+		if (conns[i].next_ns <= now)
+			pass_busy(&conns[i].pass);
+	}
+	while ((pass = gate_next(&gate, now))) {
+		require(pass->state == PASS_IN);
+		check_order((struct conn *)pass);
+	}
+	/* Nobody waits while there is room. */
+	require(!gate_waited_for(&gate) || gate.used >= gate.limit);
+	for (int i = 0; i < CONNS; i++) {
+		if (before[i] != PASS_IN || conns[i].pass.state != PASS_OUT)
+			continue;
+		/* Only who did not get on, and long enough. */
+		require(conns[i].slow);
+		put_out++;
+	}
+}
+
+static void begin(struct conn *c, uint64_t *seed)
+{
+	c->size = c->left = 1 + test_below(seed, RECORD);
+	if (!gate_enter(&gate, &c->pass, c->size))
+		c->asked = ++asked_last;
+}
+
+static void end(struct conn *c)
+{
+	gate_leave(&gate, &c->pass);
+	require(c->pass.state == PASS_NONE);
+	c->asked = 0;
+	c->left = 0;
+	come_round();
+}
+
+/* What a connection's peer has sent is received. */
+static void receive(struct conn *c, uint64_t *seed)
+{
+	pass_busy(&c->pass);
+	c->left -= rpcbuf_min(c->left, 1 + test_below(seed, RECORD / 2));
+	if (!c->left) {
+		c->done++;
+		end(c);
+		return;
+	}
+	pass_idle(&c->pass, now);
+	c->next_ns = now + test_below(seed, 1000000);
+	if (c->slow)
+		c->next_ns += 2 * GATE_PATIENCE_NS;
+}
+
+static void step(struct conn *c, uint64_t *seed)
+{
+	if (!c->left)
+		begin(c, seed);
+	else if (test_below(seed, 1000) == 0)
+		end(c); /* closed, wherever it is */
+	else if (c->pass.state != PASS_WAITS && now >= c->next_ns)
+		receive(c, seed);
+}
+
+static void setup(uint64_t limit, uint64_t *seed, unsigned int slow_of_ten)
+{
+	now = 1;
+	asked_last = waited = put_out = 0;
+	gate_init(&gate, limit);
+	memset(let_in, 0, sizeof(let_in));
+	for (int i = 0; i < CLIENTS; i++)
+		gate_client_init(&clients[i]);
+	for (int i = 0; i < CONNS; i++) {
+		/* The first clients have most of the connections. */
+		conns[i] = (struct conn){
+			.client = i < CLIENTS ? (unsigned int)i
+					      : test_below(seed, 2),
+			.slow = test_below(seed, 10) < slow_of_ten,
+		};
+		pass_init(&conns[i].pass, &clients[conns[i].client]);
+	}
+}
+
+static void run(unsigned int steps, uint64_t *seed)
+{
+	for (unsigned int i = 0; i < steps; i++) {
+		now += test_below(seed, STEP_NS);
+		if (test_below(seed, 8) == 0)
+			come_round();
+		step(&conns[test_below(seed, CONNS)], seed);
+		check_state();
+	}
+	for (int i = 0; i < CONNS; i++)
+		end(&conns[i]);
+	ck_assert_uint_eq(gate.used, 0);
+	ck_assert(list_empty(&gate.clients) && list_empty(&gate.inside));
+}
+
+/* Quick ones, and some slow ones among them. */
+START_TEST(order)
+{
+	uint64_t seed = test_seed() + (uint64_t)_i * 2;
+	unsigned int least = ~0u, most = 0;
+
+	setup(LIMIT, &seed, _i ? 3 : 0);
+	run(TEST_ROUNDS(200000), &seed);
+	ck_assert_uint_gt(waited, 100);
+	ck_assert((put_out > 0) == (_i > 0));
+	for (int i = 0; i < CONNS; i++) {
+		if (conns[i].slow)
+			continue;
+		least = rpcbuf_min(least, conns[i].done);
+		most = rpcbuf_max(most, conns[i].done);
+	}
+	ck_assert_uint_gt(least, 0);
+	/* Shares of clients, not of connections, but all in proportion. */
+	ck_assert_uint_lt(most, 50 * (least + 1));
+}
+END_TEST
+
+/* One that never waits for long gets as much done with many stopped ones beside
+ * it as the patience with each of them leaves: 1/16 of it, once they are known. */
+START_TEST(many_slow)
+{
+	uint64_t seed = test_seed(), began;
+	unsigned int rounds = 0;
+
+	setup(1, &seed, 0); /* one record at a time */
+	for (int i = 1; i < CONNS; i++) {
+		conns[i].slow = true;
+		conns[i].next_ns = UINT64_MAX;
+	}
+	for (; rounds < 20; rounds++) {
+		for (int i = 1; i < CONNS; i++)
+			if (conns[i].pass.state == PASS_OUT)
+				gate_leave(&gate, &conns[i].pass);
+		for (int i = 1; i < CONNS; i++)
+			if (conns[i].pass.state == PASS_NONE)
+				begin(&conns[i], &seed);
+		begin(&conns[0], &seed);
+		for (began = now; conns[0].asked; now += STEP_NS) {
+			come_round();
+			for (int i = 1; i < CONNS; i++)
+				if (conns[i].pass.state == PASS_IN &&
+				    !conns[i].pass.idle_ns)
+					pass_idle(&conns[i].pass, now);
+			check_state();
+		}
+		/* Its client has others, but they come after those of the
+		 * three other clients: so many at most are before it. */
+		ck_assert_uint_le(now - began,
+				  (CONNS + 1) * (GATE_PATIENCE_NS + STEP_NS));
+		end(&conns[0]);
+	}
+	/* All of them are known to be slow now. */
+	ck_assert_uint_le(now - began, (CONNS + 1) * ((GATE_PATIENCE_NS >>
+						       GATE_PATIENCE_SHIFT) +
+						      2 * STEP_NS));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("gate");
+	TCase *tcase = tcase_create("gate");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, order, 0, 3);
+	tcase_add_test(tcase, many_slow);
+	suite_add_tcase(suite, tcase);
+	return wire_run(suite);
+}
