@@ -57,6 +57,8 @@ static struct config_item parameters[] = {
 		       fsal_rpcbuf_config, read_ahead),
 	CONF_ITEM_UI32("Batch_Calls", 1, 1024, 8, fsal_rpcbuf_config,
 		       batch_calls),
+	CONF_ITEM_UI32("Long_Call", 0, 1000000, 40, fsal_rpcbuf_config,
+		       long_call),
 	CONF_ITEM_UI32("Idle_Timeout", 0, 604800, 0, fsal_rpcbuf_config,
 		       idle_timeout),
 	CONF_ITEM_UI32("Record_Timeout", 1, 3600, 60, fsal_rpcbuf_config,

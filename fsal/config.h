@@ -50,6 +50,10 @@ struct fsal_rpcbuf_config {
 	/* Batch_Calls: calls of one connection that wait together and whose
 	 * replies leave together, 1 to 1024; default 8. */
 	uint32_t batch_calls;
+	/* Long_Call: microseconds; the calls of a connection that sleep, and
+	 * take longer on average, run on threads of their own; 0 to 1000000,
+	 * 0: never; default 40. */
+	uint32_t long_call;
 	/* Idle_Timeout: seconds after which a connection without calls is
 	 * closed, 1 to 604800; default (and 0) RPC_Idle_Timeout_S of
 	 * NFS_CORE_PARAM. */

@@ -133,6 +133,7 @@ static int create_engine(void)
 	options.idle_timeout = config->idle_timeout;
 	options.record_timeout = config->record_timeout;
 	options.batch_calls = config->batch_calls;
+	options.long_call_us = config->long_call;
 	options.handler_size = sizeof(struct xdr_pages);
 	options.max_unsent = config->max_unsent;
 	options.max_partial = config->max_partial;

@@ -121,6 +121,9 @@ struct rpcbuf_engine_options {
 	uint32_t max_partial_conn; /* ... that one may hold, unless it is its
 				   * turn; 0: as long as a record may be */
 	uint32_t max_connections; /* that are adopted; 0: no limit */
+	uint32_t long_call_us;	  /* calls of a connection whose calls sleep, and
+				   * take longer on average, run on threads of
+				   * their own; 0: never */
 	const char *local_congestion; /* TCP congestion control, of at most 15
 				   * characters, of connections within this
 				   * host, where pacing only costs; NULL or "":
@@ -141,7 +144,7 @@ struct rpcbuf_engine_options {
 		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
 		.record_timeout = 60, .batch_calls = 8,                        \
 		.max_unsent = 1 << 20, .max_calls = 128,                       \
-		.local_congestion = "cubic",                                   \
+		.long_call_us = 40, .local_congestion = "cubic",               \
 		.max_receiving = 4 << 20,                                      \
 	}
 
@@ -229,6 +232,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(sleeps, "times a vector waited for pages")                           \
 	X(sleep_ns, "nanoseconds that vectors waited for pages")               \
 	X(handovers, "loops taken over from a long call")                      \
+	X(delegated, "calls that ran on a thread of their own: they sleep")    \
 	X(records_refused, "records refused, all reasons")                     \
 	X(refused_length, "records longer than the vector takes")              \
 	X(refused_fragments, "records of too many fragments")                  \

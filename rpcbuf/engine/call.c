@@ -74,6 +74,14 @@ void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 		call_free(engine, call);
 }
 
+/* Hands @call to the adapter, who may be done with it at once. */
+void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
+{
+	if (probe_request_dispatched_on())
+		observe_dispatched(call);
+	engine->handlers.call(call);
+}
+
 void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes)
 {
 	os_fetch_add(&call->conn->unsent_bytes, bytes);

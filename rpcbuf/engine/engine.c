@@ -25,7 +25,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 112,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 120,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
@@ -125,6 +125,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	engine->options = *options;
 	engine->options.max_threads =
 		rpcbuf_max(options->max_threads, wanted + 1);
+	delegate_init(engine);
 	set_limits(engine, counts.pages_total,
 		   counts.pages_total - (wanted + 1) * vector);
 	engine->log_limit = (struct ratelimit)RATELIMIT_INIT;
@@ -277,6 +278,7 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->heap_bytes = engine_heap_bytes(engine);
 	pthread_mutex_lock(&engine->threads_lock);
 	stats->handovers = engine->handovers;
+	stats->delegated = engine->delegated;
 	stats->threads = engine->nr_workers;
 	pthread_mutex_unlock(&engine->threads_lock);
 }

@@ -17,6 +17,7 @@
  *   limits.c   time limits, once a second; pages that idle loops can spare
  *   call.c     a call in flight
  *   batch.c    replies that leave together
+ *   delegate.c calls that sleep
  *   conn.c     a connection's life
  *   worker.c   threads: who owns which loop, hand-over
  *   epoll.c    a back end
@@ -151,6 +152,8 @@ struct rpcbuf_conn {
 	int armed;	/* requests that hold the socket, of any ring */
 	int in_flight;	/* calls not done */
 	uint32_t reply_bytes; /* of the call that was done last */
+	uint64_t call_ticks; /* that its calls take, on average */
+	uint64_t slept; /* how many of 256 of its long calls slept, likewise */
 	bool dropped;	/* rpcbuf_conn_drop() */
 	uint8_t awaits; /* enum conn_awaits: tells a call to post */
 	uint64_t unsent_bytes; /* of replies, since none waited last */
@@ -192,6 +195,7 @@ struct loop {
 	struct client_part *served; /* the last, if it pays */
 	uint64_t served_ns;	  /* ... until then it has */
 	struct gate gate;	  /* for long records */
+	struct rpcbuf_conn *running; /* the last call is of; NULL: not known */
 	struct list_head parked;
 	struct list_head unsent;
 	struct list_head busy;
@@ -213,6 +217,7 @@ struct loop {
 	int owner_id;		    /* atomic: the owner's os_thread_id() */
 	uint32_t seen_turn;	    /* the watcher's: turn at its last look, */
 	unsigned int seen_running;  /* and looks at which the owner ran */
+	bool slept;		    /* ... and that the last one it took did */
 
 	pthread_mutex_t lock;	    /* conns, looked_at, posted */
 	struct list_head conns;
@@ -261,6 +266,7 @@ struct worker {
 	struct list_head link; /* engine->idle */
 	struct rpcbuf_engine *engine;
 	struct loop *loop;     /* to own next, under threads_lock */
+	struct rpcbuf_call *call; /* or to run next, likewise */
 	struct ring *ring;     /* io_uring's: this thread's, or NULL */
 	pthread_cond_t wake;
 	struct rpcbuf_call *spare;
@@ -283,6 +289,7 @@ struct rpcbuf_engine {
 	uint64_t heap_limit;   /* bytes that connections and calls may take */
 	size_t call_bytes;     /* that one call takes */
 	char local_congestion[CONGESTION_MAX]; /* "": the system's */
+	uint64_t long_ticks;   /* a call of so many is long; 0: none is */
 	unsigned int nr_loops;
 	struct loop *loops;
 
@@ -319,6 +326,7 @@ struct rpcbuf_engine {
 	unsigned int nr_ended;	 /* of these, how many have ended */
 	unsigned int next_number;
 	uint64_t handovers;
+	uint64_t delegated;	 /* calls */
 	struct loop *orphan;	 /* taken, but no thread to own it yet */
 	bool workers_stop;
 	bool watcher_runs;
@@ -415,6 +423,7 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
+void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
 
@@ -430,7 +439,22 @@ void observe_received(const struct rpcbuf_conn *conn,
 void observe_dispatched(const struct rpcbuf_call *call);
 void observe_replied(const struct rpcbuf_call *call);
 
+/* delegate.c: a clock is for the thread that runs a call */
+struct call_clock {
+	uint64_t ticks;
+	bool full; /* what follows is known */
+	uint64_t ns, cpu_us;
+	long sleeps;
+};
+void delegate_init(struct rpcbuf_engine *engine);
+bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
+void delegate_run(struct rpcbuf_call *call);
+void delegate_learn_taken(struct loop *loop);
+void call_clock_start(struct call_clock *clock, const struct rpcbuf_conn *conn);
+void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn);
+
 /* worker.c */
+bool worker_give_call(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 int workers_start(struct rpcbuf_engine *engine);
 bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns);
 void watcher_rouse(struct rpcbuf_engine *engine);

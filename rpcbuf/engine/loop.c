@@ -295,6 +295,7 @@ bool loop_own(struct loop *loop, struct worker *worker)
 {
 	os_store(&loop->owner_id, os_thread_id());
 	loop->served = NULL;
+	delegate_learn_taken(loop);
 	if (loop->backend->enter)
 		loop->backend->enter(loop, worker);
 	for (;;) {

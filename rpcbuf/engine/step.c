@@ -356,16 +356,10 @@ static void count_call(struct loop *loop, const struct rpcbuf_call *call)
 	stat_add(loop->stats.hist_pages[bucket], 1);
 }
 
-/*
- * Runs @call.  Returns false when the loop was given to another thread
- * meanwhile: the caller must not touch it again.
- */
-static bool run(struct loop *loop, struct rpcbuf_conn *conn,
-		struct rpcbuf_call *call)
+/* From here on @call is in flight. */
+static void begin(struct loop *loop, struct rpcbuf_conn *conn,
+		  struct rpcbuf_call *call)
 {
-	struct rpcbuf_engine *engine = loop->engine;
-	uint32_t turn = os_load(&loop->turn) + 1;
-
 	call->conn = conn;
 	call->conn_data = conn->data;
 	call->bytes_copied = 0;
@@ -379,16 +373,32 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 	if (trace_on(&loop->trace))
 		trace_call(conn, call);
 	conn_call_begin(conn);
+}
+
+/*
+ * Runs @call.  Returns false when the loop was given to another thread
+ * meanwhile: the caller must not touch it again.
+ */
+static bool run(struct loop *loop, struct rpcbuf_conn *conn,
+		struct rpcbuf_call *call)
+{
+	struct rpcbuf_engine *engine = loop->engine;
+	uint32_t turn = os_load(&loop->turn) + 1;
+	struct call_clock clock;
+
+	loop->running = conn;
+	call_clock_start(&clock, conn);
 	/* Pairs with the watcher's last look before it sleeps: either it sees
 	 * the turn, or we see that it sleeps. */
 	__atomic_exchange_n(&loop->turn, turn, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&engine->watcher_asleep, __ATOMIC_SEQ_CST))
 		watcher_rouse(engine);
-	if (probe_request_dispatched_on())
-		observe_dispatched(call);
-	engine->handlers.call(call);
+	call_dispatch(engine, call);
 	/* Pairs with the watcher's: one of us gets the loop. */
-	return os_cas_acq_rel(&loop->turn, &turn, turn + 1);
+	if (!os_cas_acq_rel(&loop->turn, &turn, turn + 1))
+		return false;
+	call_clock_stop(&clock, conn);
+	return true;
 }
 
 /* A reply is shorter than a call, so the machine lets both through. */
@@ -505,6 +515,9 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		loop_place(conn, CONN_READY);
 		conn_end_turn(conn);
 		long_end(conn);
+		begin(loop, conn, call);
+		if (delegate_call(conn, call))
+			return STEP_OTHER;
 		batch_begin(loop, conn);
 		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Threads.  A worker owns a loop, or is idle, or runs a call whose loop was
- * taken from it.  The watcher looks at every loop some thousand times a second
+ * taken from it, or a call that was given to it (delegate.c).  The watcher looks at every loop some thousand times a second
  * while calls come in: a loop whose turn is odd and has not changed since the
  * last look runs a long call, and an idle worker, or a new one, gets the loop
  * (is_due() says when).
@@ -64,11 +64,11 @@ static bool wait_for_loop(struct rpcbuf_engine *engine, struct worker *worker)
 	int err = 0;
 
 	list_add(&worker->link, &engine->idle);
-	while (!worker->loop && !engine->workers_stop && !err)
+	while (!worker->loop && !worker->call && !engine->workers_stop && !err)
 		err = pthread_cond_timedwait(&worker->wake,
 					     &engine->threads_lock, &until);
 	list_del(&worker->link);
-	if (worker->loop)
+	if (worker->loop || worker->call)
 		return true;
 	return !engine->workers_stop &&
 	       engine->nr_workers <= engine->nr_loops + 1;
@@ -86,9 +86,15 @@ static void *worker_main(void *arg)
 	pthread_mutex_lock(&engine->threads_lock);
 	for (;;) {
 		struct loop *loop = worker->loop;
+		struct rpcbuf_call *call = worker->call;
 
 		worker->loop = NULL;
-		if (loop) {
+		worker->call = NULL;
+		if (call) {
+			pthread_mutex_unlock(&engine->threads_lock);
+			delegate_run(call);
+			pthread_mutex_lock(&engine->threads_lock);
+		} else if (loop) {
 			pthread_mutex_unlock(&engine->threads_lock);
 			bool ended = loop_own(loop, worker);
 
@@ -129,8 +135,9 @@ static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
 	return -err;
 }
 
-/* A new worker, with @loop to own.  threads_lock is held. */
-static int worker_start(struct rpcbuf_engine *engine, struct loop *loop)
+/* A new worker, with a loop to own or a call to run.  threads_lock is held. */
+static int worker_start(struct rpcbuf_engine *engine, struct loop *loop,
+			struct rpcbuf_call *call)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	pthread_t thread;
@@ -142,6 +149,7 @@ static int worker_start(struct rpcbuf_engine *engine, struct loop *loop)
 	cond_init(&worker->wake);
 	worker->engine = engine;
 	worker->loop = loop;
+	worker->call = call;
 	worker->number = engine->next_number++;
 	err = start_thread(&thread, worker_main, worker);
 	if (err) {
@@ -152,6 +160,27 @@ static int worker_start(struct rpcbuf_engine *engine, struct loop *loop)
 	pthread_detach(thread);
 	engine->nr_workers++;
 	return 0;
+}
+
+/* Gives @call to a thread; false: there is none. */
+bool worker_give_call(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
+{
+	struct worker *worker;
+	bool given = true;
+
+	pthread_mutex_lock(&engine->threads_lock);
+	if (!list_empty(&engine->idle)) {
+		worker = list_first_entry(&engine->idle, struct worker, link);
+		list_del(&worker->link);
+		worker->call = call;
+		pthread_cond_signal(&worker->wake);
+	} else {
+		given = engine->nr_workers < engine->options.max_threads &&
+			worker_start(engine, NULL, call) == 0;
+	}
+	engine->delegated += given;
+	pthread_mutex_unlock(&engine->threads_lock);
+	return given;
 }
 
 /*
@@ -174,7 +203,7 @@ static void take_over(struct rpcbuf_engine *engine, struct loop *loop,
 		list_del(&worker->link);
 		worker->loop = loop;
 		pthread_cond_signal(&worker->wake);
-	} else if (worker_start(engine, loop)) {
+	} else if (worker_start(engine, loop, NULL)) {
 		/* No thread can be had now: ask again at the next look.  The
 		 * loop has no owner meanwhile. */
 		engine->orphan = loop;
@@ -195,7 +224,7 @@ static void adopt_orphan(struct rpcbuf_engine *engine)
 		worker->loop = loop;
 		pthread_cond_signal(&worker->wake);
 		engine->orphan = NULL;
-	} else if (worker_start(engine, loop) == 0) {
+	} else if (worker_start(engine, loop, NULL) == 0) {
 		engine->orphan = NULL;
 	}
 }
@@ -207,7 +236,8 @@ static void adopt_orphan(struct rpcbuf_engine *engine)
  */
 static bool is_due(struct loop *loop)
 {
-	if (os_thread_sleeps(os_load(&loop->owner_id)))
+	loop->slept = os_thread_sleeps(os_load(&loop->owner_id));
+	if (loop->slept)
 		return true;
 	return ++loop->seen_running > RUNNING_LOOKS;
 }
@@ -293,7 +323,7 @@ int workers_start(struct rpcbuf_engine *engine)
 	cond_init(&engine->watcher_wake);
 	pthread_mutex_lock(&engine->threads_lock);
 	for (unsigned int i = 0; i < engine->nr_loops && !err; i++) {
-		err = worker_start(engine, &engine->loops[i]);
+		err = worker_start(engine, &engine->loops[i], NULL);
 		engine->nr_started += !err;
 	}
 	if (!err)

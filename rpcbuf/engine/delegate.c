@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Calls that sleep, each on a thread of its own.  Most calls compute, and are
+ * run by the thread that received them: to wake another costs as much as the
+ * call.  Where the calls of a connection wait for a disk, or another server,
+ * the next one must not wait with them, so the owner of the loop gives each to
+ * an idle worker and goes on receiving.  The watcher would give them the loop,
+ * but only when they take longer than handover_us.
+ *
+ * Which connections these are is learned from their calls: how long they take,
+ * by a clock that costs nothing to read, and whether they sleep, by what the
+ * kernel says, which is asked where they take long.  Any thread learns; if two
+ * do at the same time, the next call makes up for it.
+ */
+#include <sys/resource.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+#include "rpcbuf/os/ticks.h"
+
+/* The weight of a call in an average: one in so many. */
+#define WEIGHT	     8
+/* One that was interrupted for long counts as so many long ones. */
+#define LONG_MOST    4
+/* Share of long calls that slept, of 256, that makes the next likely to. */
+#define SLEEPS	     128u
+/* A call that slept was without a CPU for one part in so many of its time. */
+#define OFF_CPU 4
+/* Time to compare the clocks in. */
+#define CALIBRATE_NS 50000
+
+/* What long_call_us is on the clock that is cheap to read. */
+void delegate_init(struct rpcbuf_engine *engine)
+{
+	uint64_t ns = os_now(), ticks = os_ticks(), now;
+
+	do
+		now = os_now();
+	while (now - ns < CALIBRATE_NS);
+	ticks = os_ticks() - ticks;
+	engine->long_ticks =
+		ticks * engine->options.long_call_us * 1000 / (now - ns);
+}
+
+static void read_usage(uint64_t *cpu_us, long *sleeps)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	*cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
+			  1000000 +
+		  (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+	*sleeps = usage.ru_nvcsw;
+}
+
+static bool long_calls(const struct rpcbuf_conn *conn)
+{
+	uint64_t ticks = conn->loop->engine->long_ticks;
+
+	return ticks && os_load(&conn->call_ticks) >= ticks;
+}
+
+/* Before a call of @conn, on the thread that runs it. */
+void call_clock_start(struct call_clock *clock, const struct rpcbuf_conn *conn)
+{
+	clock->full = long_calls(conn);
+	if (clock->full) {
+		clock->ns = os_now();
+		read_usage(&clock->cpu_us, &clock->sleeps);
+	}
+	clock->ticks = os_ticks();
+}
+
+static bool slept(const struct call_clock *clock)
+{
+	uint64_t cpu_us, us = (os_now() - clock->ns) / 1000;
+	long sleeps;
+
+	read_usage(&cpu_us, &sleeps);
+	return sleeps != clock->sleeps &&
+	       cpu_us - clock->cpu_us + us / OFF_CPU <= us;
+}
+
+static void learn(uint64_t *average, uint64_t value)
+{
+	uint64_t old = os_load(average);
+
+	os_store(average, old - old / WEIGHT + value / WEIGHT);
+}
+
+/* After it; @conn is still there. */
+void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn)
+{
+	learn(&conn->call_ticks,
+	      rpcbuf_min(os_ticks() - clock->ticks,
+			 LONG_MOST * conn->loop->engine->long_ticks));
+	if (clock->full)
+		learn(&conn->slept, slept(clock) ? 2 * SLEEPS : 0);
+}
+
+/* A new owner: @loop was taken from a call, which goes on. */
+void delegate_learn_taken(struct loop *loop)
+{
+	struct rpcbuf_conn *conn = loop->running;
+
+	loop->running = NULL;
+	if (!conn || !loop->slept)
+		return;
+	learn(&conn->call_ticks, LONG_MOST * loop->engine->long_ticks);
+	learn(&conn->slept, 2 * SLEEPS);
+}
+
+/*
+ * Gives @call, of @conn, to another thread if it is likely to sleep and there
+ * is one.  False: the owner, who calls this, has to run it.
+ */
+bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
+{
+	if (!long_calls(conn) || os_load(&conn->slept) <= SLEEPS)
+		return false;
+	conn_get(conn); /* for what is learned */
+	if (worker_give_call(conn->loop->engine, call))
+		return true;
+	rpcbuf_conn_put(conn);
+	return false;
+}
+
+/* The other thread. */
+void delegate_run(struct rpcbuf_call *call)
+{
+	struct rpcbuf_conn *conn = call->conn;
+	struct call_clock clock;
+
+	call_clock_start(&clock, conn);
+	call_dispatch(conn->loop->engine, call);
+	call_clock_stop(&clock, conn);
+	rpcbuf_conn_put(conn);
+}
