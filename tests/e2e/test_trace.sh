@@ -65,6 +65,15 @@ raw --count 100 getattr file
 wait_for "the GETATTRs" has counted ' NFS3 GETATTR$' 100
 end_trace
 assert_eq "$(grep -cE ' NFS3 GETATTR$' "$T/counted")" 100 "GETATTRs"
+
+# It goes on for as long as it is told to, and ends of its own.
+begin_ms=$(($(date +%s%N) / 1000000))
+trace timed --seconds 2
+status=0
+wait "$tracer" || status=$?
+assert_eq "$status" 0 "status of a trace whose time is over"
+assert_cmp $(($(date +%s%N) / 1000000 - begin_ms)) '>=' 2000 "milliseconds of a trace of 2 s"
+
 trace text
 raw --count 3 write file 0 $MIB <"$T/large"
 put 3 "$T/small" file3

@@ -183,6 +183,12 @@ static struct {
 	uint64_t renew_ns, end_ns;
 } trace;
 
+static bool is_over(void)
+{
+	return stop ||
+	       (args.seconds && clock_ns(CLOCK_MONOTONIC) >= trace.end_ns);
+}
+
 static bool is_enough(void)
 {
 	return args.count && trace.shown >= args.count;
@@ -236,8 +242,6 @@ static int renew(const struct server *server, struct fault *fault)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if (args.seconds && now >= trace.end_ns)
-		stop = 1;
 	if (now < trace.renew_ns)
 		return FAULT_NONE;
 	trace.renew_ns = now + SECOND_NS / 2;
@@ -277,7 +281,7 @@ static int run(struct server *server, struct fault *fault)
 
 	while (!status && !at_end && !is_enough()) {
 		/* What was written before an end is read after that is known. */
-		bool last = stop;
+		bool last = is_over();
 
 		at_end = server_check(server, fault);
 		take_events(server);
