@@ -247,20 +247,35 @@ static bool is_compound(const struct peek *peek)
 	       peek->procedure == NFS4_COMPOUND;
 }
 
+/* Leaves @cursor at the credential, if this is a call. */
+static bool read_head(struct peek *peek, struct rpcbuf_cursor *cursor)
+{
+	uint32_t direction, rpc;
+
+	memset(peek, 0, sizeof(*peek));
+	if (!take(cursor, &peek->xid) || !take(cursor, &direction))
+		return false;
+	peek->reply = direction != 0;
+	return !peek->reply && take(cursor, &rpc) &&
+	       take(cursor, &peek->program) && take(cursor, &peek->version) &&
+	       take(cursor, &peek->procedure);
+}
+
+void peek_head(struct peek *peek, const struct rpcbuf_message *message)
+{
+	struct rpcbuf_cursor cursor;
+
+	rpcbuf_cursor_init(&cursor, message);
+	(void)read_head(peek, &cursor);
+}
+
 void peek_message(struct peek *peek, const struct rpcbuf_message *message)
 {
 	struct rpcbuf_cursor cursor;
-	uint32_t direction, rpc;
 	bool plain;
 
-	memset(peek, 0, sizeof(*peek));
 	rpcbuf_cursor_init(&cursor, message);
-	if (!take(&cursor, &peek->xid) || !take(&cursor, &direction))
-		return;
-	peek->reply = direction != 0;
-	if (peek->reply || !take(&cursor, &rpc) ||
-	    !take(&cursor, &peek->program) || !take(&cursor, &peek->version) ||
-	    !take(&cursor, &peek->procedure) || !is_compound(peek))
+	if (!read_head(peek, &cursor) || !is_compound(peek))
 		return;
 	peek->cut = !skip_auth(&cursor, &plain) || !plain ||
 		    !find_operations(peek, &cursor);

@@ -30,4 +30,7 @@ struct peek {
  */
 void peek_message(struct peek *peek, const struct rpcbuf_message *message);
 
+/* The same without the operations of a compound. */
+void peek_head(struct peek *peek, const struct rpcbuf_message *message);
+
 #endif /* RPCBUF_RQST_PEEK_H */
