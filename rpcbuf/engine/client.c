@@ -13,29 +13,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "rpcbuf/engine/address.h"
 #include "rpcbuf/engine/engine_private.h"
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_storage storage;
-};
-
-static union address peer_of(int fd)
-{
-	union address peer = { .any.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof(peer);
-
-	if (getpeername(fd, &peer.any, &len) < 0)
-		peer.any.sa_family = AF_UNSPEC;
-	return peer;
-}
 
 /* Of the client's end of @fd; 0 where there are no ports. */
 uint16_t client_port(int fd)
 {
-	union address peer = peer_of(fd);
+	union address peer = address_of_peer(fd);
 
 	if (peer.any.sa_family == AF_INET)
 		return ntohs(peer.in.sin_port);
@@ -50,7 +34,7 @@ static void client_key(int fd, bool outgoing, uint8_t *key)
 	memset(key, outgoing ? 0xff : 0, CLIENT_KEY);
 	if (outgoing)
 		return;
-	peer = peer_of(fd);
+	peer = address_of_peer(fd);
 	if (peer.any.sa_family == AF_INET6) {
 		memcpy(key, &peer.in6.sin6_addr, CLIENT_KEY);
 	} else if (peer.any.sa_family == AF_INET) {

@@ -11,26 +11,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "rpcbuf/engine/address.h"
 #include "rpcbuf/engine/engine_private.h"
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_storage storage;
-};
 
 /* Both ends have the same address, or one of those that stay in the host. */
 static bool is_local(int fd)
 {
-	union address ours = {.any.sa_family = AF_UNSPEC}, peer = ours;
-	socklen_t len = sizeof(ours);
+	union address ours = address_of_socket(fd), peer = address_of_peer(fd);
 
-	if (getsockname(fd, &ours.any, &len) < 0)
-		return false;
-	len = sizeof(peer);
-	if (getpeername(fd, &peer.any, &len) < 0 ||
-	    peer.any.sa_family != ours.any.sa_family)
+	if (peer.any.sa_family != ours.any.sa_family)
 		return false;
 	switch (peer.any.sa_family) {
 	case AF_INET:
