@@ -70,12 +70,12 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 	memset(client->parts, 0, size);
 	memcpy(client->key, key, CLIENT_KEY);
 	list_init(&client->link);
-	turn_client_init(&client->turns);
+	rota_client_init(&client->turns);
 	for (unsigned int i = 0; i < engine->nr_loops; i++) {
 		client->parts[i].client = client;
 		list_init(&client->parts[i].link);
 		list_init(&client->parts[i].ready);
-		gate_client_init(&client->parts[i].gate);
+		rota_client_init(&client->parts[i].gate);
 	}
 	list_add(&client->link, bucket_of(engine, key));
 	os_store(&engine->nr_clients, engine->nr_clients + 1);

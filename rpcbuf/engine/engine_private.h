@@ -10,6 +10,7 @@
  *   fair.c     who is next
  *   observe.c  what the probes are told
  *   turn.c     who goes on when pages are short
+ *   rota.h     those who wait, by client
  *   gate.c     who begins a long record, of many that would
  *   long.c     long records: when they are received
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
@@ -87,7 +88,7 @@ struct client_part {
 	struct list_head link;	/* loop->ready, while any of it is ready */
 	struct list_head ready; /* of these connections */
 	struct client *client;
-	struct gate_client gate;
+	struct rota_client gate;
 	int64_t credit_ns;	/* time of the loop that it may still have */
 	uint64_t used_ns;	/* ... that it had; other loops read it */
 	uint64_t elsewhere_ns;	/* that it had in other loops, at a look */
@@ -107,7 +108,7 @@ struct client {
 	struct list_head link; /* engine->clients[] */
 	uint8_t key[CLIENT_KEY];
 	unsigned int nr_conns; /* changed under clients_lock */
-	struct turn_client turns;
+	struct rota_client turns;
 	uint64_t refused[NR_REFUSALS]; /* atomic */
 	struct rpcbuf_client *row;     /* the publisher's */
 	struct client_part *parts;     /* of each loop */

@@ -13,13 +13,7 @@ void gate_init(struct gate *gate, uint64_t limit)
 	list_init(&gate->inside);
 }
 
-void gate_client_init(struct gate_client *client)
-{
-	list_init(&client->link);
-	list_init(&client->waiting);
-}
-
-void pass_init(struct pass *pass, struct gate_client *client)
+void pass_init(struct pass *pass, struct rota_client *client)
 {
 	*pass = (struct pass){.client = client};
 	list_init(&pass->link);
@@ -47,23 +41,6 @@ static void put_out(struct gate *gate, struct pass *pass)
 		pass->hurry++;
 }
 
-static void wait_at(struct gate *gate, struct pass *pass)
-{
-	struct gate_client *client = pass->client;
-
-	if (list_empty(&client->waiting))
-		list_add_tail(&client->link, &gate->clients);
-	list_add_tail(&pass->link, &client->waiting);
-	pass->state = PASS_WAITS;
-}
-
-static void stop_waiting(struct pass *pass)
-{
-	list_del(&pass->link);
-	if (list_empty(&pass->client->waiting))
-		list_del(&pass->client->link);
-}
-
 bool gate_enter(struct gate *gate, struct pass *pass, uint32_t bytes)
 {
 	if (pass->state != PASS_NONE)
@@ -73,7 +50,8 @@ bool gate_enter(struct gate *gate, struct pass *pass, uint32_t bytes)
 		let_in(gate, pass);
 		return true;
 	}
-	wait_at(gate, pass);
+	rota_join(&gate->clients, pass->client, &pass->link);
+	pass->state = PASS_WAITS;
 	return false;
 }
 
@@ -84,43 +62,40 @@ void gate_leave(struct gate *gate, struct pass *pass)
 		list_del(&pass->link);
 		pass->hurry = 0;
 	} else if (pass->state == PASS_WAITS) {
-		stop_waiting(pass);
+		rota_leave(pass->client, &pass->link);
 	}
 	pass->state = PASS_NONE;
+}
+
+static bool is_slow(const struct pass *pass, uint64_t now_ns)
+{
+	return pass->idle_ns &&
+	       now_ns >= pass->idle_ns + (GATE_PATIENCE_NS >> pass->hurry);
 }
 
 static void put_out_slow(struct gate *gate, uint64_t now_ns)
 {
 	struct pass *pass, *tmp;
 
-	list_for_each_entry_safe(
-		pass, tmp, &gate->inside, struct pass,
-		link) if (pass->idle_ns &&
-			  now_ns >= pass->idle_ns +
-					    (GATE_PATIENCE_NS >> pass->hurry))
-		put_out(gate, pass);
+	list_for_each_entry_safe (pass, tmp, &gate->inside, struct pass, link)
+		if (is_slow(pass, now_ns))
+			put_out(gate, pass);
 }
 
 struct pass *gate_next(struct gate *gate, uint64_t now_ns)
 {
-	struct gate_client *client;
+	struct list_head *first = rota_first(&gate->clients);
 	struct pass *pass;
 
-	if (!gate_waited_for(gate))
+	if (!first)
 		return NULL;
-	client = list_first_entry(&gate->clients, struct gate_client, link);
-	pass = list_first_entry(&client->waiting, struct pass, link);
+	pass = list_entry(first, struct pass, link);
 	if (!has_room(gate)) {
 		put_out_slow(gate, now_ns);
 		if (!has_room(gate))
 			return NULL;
 	}
-	stop_waiting(pass);
-	/* The others of this client come after the other clients. */
-	if (!list_empty(&client->waiting)) {
-		list_del(&client->link);
-		list_add_tail(&client->link, &gate->clients);
-	}
+	rota_serve(&gate->clients, pass->client, &pass->link);
 	let_in(gate, pass);
 	return pass;
 }

@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "rpcbuf/os/list.h"
+#include "rpcbuf/engine/rota.h"
 
 /* Nanoseconds without a byte after which a pass is put out: a peer may have to
  * wait for a CPU that others use. */
@@ -33,14 +33,8 @@
 struct gate {
 	uint64_t limit; /* bytes inside: the last may go beyond it */
 	uint64_t used;
-	struct list_head clients; /* that wait; the next one first */
+	struct list_head clients; /* a rota */
 	struct list_head inside;
-};
-
-/* What the waiting passes of a client have in common. */
-struct gate_client {
-	struct list_head link;	  /* gate->clients */
-	struct list_head waiting; /* longest first */
 };
 
 enum pass_state {
@@ -52,7 +46,7 @@ enum pass_state {
 
 struct pass {
 	struct list_head link;
-	struct gate_client *client;
+	struct rota_client *client;
 	uint64_t idle_ns; /* since when it does not get on, 0: it does */
 	uint32_t bytes;
 	uint8_t state; /* enum pass_state */
@@ -60,8 +54,7 @@ struct pass {
 };
 
 void gate_init(struct gate *gate, uint64_t limit);
-void gate_client_init(struct gate_client *client);
-void pass_init(struct pass *pass, struct gate_client *client);
+void pass_init(struct pass *pass, struct rota_client *client);
 
 /* Somebody waits to be let in. */
 static inline bool gate_waited_for(const struct gate *gate)

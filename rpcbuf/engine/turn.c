@@ -17,13 +17,7 @@ void turns_exit(struct turns *turns)
 	pthread_mutex_destroy(&turns->lock);
 }
 
-void turn_client_init(struct turn_client *client)
-{
-	list_init(&client->link);
-	list_init(&client->waiting);
-}
-
-void turn_init(struct turn *turn, struct turn_client *client)
+void turn_init(struct turn *turn, struct rota_client *client)
 {
 	list_init(&turn->link);
 	turn->client = client;
@@ -32,47 +26,23 @@ void turn_init(struct turn *turn, struct turn_client *client)
 
 static struct turn *first(struct turns *turns)
 {
-	struct turn_client *client;
+	struct list_head *link = rota_first(&turns->clients);
 
-	if (list_empty(&turns->clients))
-		return NULL;
-	client = list_first_entry(&turns->clients, struct turn_client, link);
-	return list_first_entry(&client->waiting, struct turn, link);
-}
-
-static void join(struct turns *turns, struct turn *turn)
-{
-	struct turn_client *client = turn->client;
-
-	if (list_empty(&client->waiting))
-		list_add_tail(&client->link, &turns->clients);
-	list_add_tail(&turn->link, &client->waiting);
-	turn->waiting = true;
-}
-
-static void leave(struct turn *turn)
-{
-	list_del(&turn->link);
-	if (list_empty(&turn->client->waiting))
-		list_del(&turn->client->link);
-	turn->waiting = false;
+	return link ? list_entry(link, struct turn, link) : NULL;
 }
 
 bool turn_ask(struct turns *turns, struct turn *turn)
 {
-	struct turn_client *client = turn->client;
 	bool granted;
 
 	pthread_mutex_lock(&turns->lock);
-	if (!turn->waiting && turns->holder != turn)
-		join(turns, turn);
+	if (!turn->waiting && turns->holder != turn) {
+		rota_join(&turns->clients, turn->client, &turn->link);
+		turn->waiting = true;
+	}
 	if (!turns->holder && first(turns) == turn) {
-		leave(turn);
-		/* The others of this client come after the other clients. */
-		if (!list_empty(&client->waiting)) {
-			list_del(&client->link);
-			list_add_tail(&client->link, &turns->clients);
-		}
+		rota_serve(&turns->clients, turn->client, &turn->link);
+		turn->waiting = false;
 		os_store(&turns->holder, turn);
 	}
 	granted = turns->holder == turn;
@@ -87,7 +57,8 @@ void turn_end(struct turns *turns, struct turn *turn,
 
 	pthread_mutex_lock(&turns->lock);
 	if (turn->waiting)
-		leave(turn);
+		rota_leave(turn->client, &turn->link);
+	turn->waiting = false;
 	if (turns->holder == turn)
 		os_store(&turns->holder, NULL);
 	next = first(turns);

@@ -16,31 +16,24 @@
 
 #include <pthread.h>
 
+#include "rpcbuf/engine/rota.h"
 #include "rpcbuf/os/atomic.h"
-#include "rpcbuf/os/list.h"
 
 struct turns {
 	pthread_mutex_t lock;
-	struct list_head clients; /* that wait; the next one first */
+	struct list_head clients; /* a rota */
 	struct turn *holder;	  /* written under the lock */
-};
-
-/* What the waiting connections of a client have in common. */
-struct turn_client {
-	struct list_head link;	  /* turns->clients */
-	struct list_head waiting; /* longest first */
 };
 
 struct turn {
 	struct list_head link; /* client->waiting */
-	struct turn_client *client;
+	struct rota_client *client;
 	bool waiting; /* its owner's */
 };
 
 void turns_init(struct turns *turns);
 void turns_exit(struct turns *turns);
-void turn_client_init(struct turn_client *client);
-void turn_init(struct turn *turn, struct turn_client *client);
+void turn_init(struct turn *turn, struct rota_client *client);
 
 static inline bool turn_held(struct turns *turns, const struct turn *turn)
 {

@@ -30,7 +30,7 @@ struct conn {
 };
 
 static struct gate gate;
-static struct gate_client clients[CLIENTS];
+static struct rota_client clients[CLIENTS];
 static struct conn conns[CONNS];
 static uint64_t now, asked_last;
 static uint64_t let_in[CLIENTS]; /* when one of a client that waited was */
@@ -156,7 +156,7 @@ static void setup(uint64_t limit, uint64_t *seed, unsigned int slow_of_ten)
 	gate_init(&gate, limit);
 	memset(let_in, 0, sizeof(let_in));
 	for (int i = 0; i < CLIENTS; i++)
-		gate_client_init(&clients[i]);
+		rota_client_init(&clients[i]);
 	for (int i = 0; i < CONNS; i++) {
 		/* The first clients have most of the connections. */
 		conns[i] = (struct conn){

@@ -27,7 +27,7 @@ struct conn {
 };
 
 static struct turns turns;
-static struct turn_client clients[CLIENTS];
+static struct rota_client clients[CLIENTS];
 static struct conn conns[CONNS];
 static uint64_t last_turn[CLIENTS]; /* when a client had the turn last */
 static uint64_t clock_now;
@@ -165,7 +165,7 @@ START_TEST(shortage)
 
 	turns_init(&turns);
 	for (i = 0; i < CLIENTS; i++)
-		turn_client_init(&clients[i]);
+		rota_client_init(&clients[i]);
 	for (i = 0; i < CONNS; i++) {
 		/* The first client has most of the connections. */
 		conns[i].client = i < CLIENTS ? i : test_below(&seed, 2);
