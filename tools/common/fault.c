@@ -25,3 +25,11 @@ int fault_set_file(struct fault *fault, const char *path, int err)
 	return fault_set(fault, FAULT_UNREADABLE, "%s cannot be read: %s", path,
 			 strerror(err));
 }
+
+int fault_flush(struct fault *fault)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return FAULT_NONE;
+	return fault_set(fault, FAULT_OUTPUT,
+			 "the output cannot be written: %s", strerror(errno));
+}

@@ -37,4 +37,8 @@ int fault_set(struct fault *fault, int status, const char *format, ...)
 /* The same, for @path that cannot be opened or read: @err is an errno. */
 int fault_set_file(struct fault *fault, const char *path, int err);
 
+/* Writes out what was printed: FAULT_NONE, or puts into @fault that it cannot be
+ * written, now or before, and returns that. */
+int fault_flush(struct fault *fault);
+
 #endif

@@ -50,7 +50,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp target_argp = {.options = options, .parser = parse};
+static const struct argp target_argp = {.options = options, .parser = parse};
+
+const struct argp_child target_children[] = {
+	{&target_argp, 0, "Which program:", 5},
+	{0},
+};
 
 unsigned long target_number(struct argp_state *state, const char *what,
 			    const char *text, unsigned long least,

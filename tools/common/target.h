@@ -16,8 +16,8 @@ struct target {
 	const char *folder; /* where segments are; NULL: the usual place */
 };
 
-/* A child for a tool's parser, with a struct target as its input. */
-extern const struct argp target_argp;
+/* The children of a tool's parser: one, with a struct target as its input. */
+extern const struct argp_child target_children[];
 
 /* Parses @text as a number from @least to @most, or ends the tool with a
  * sentence that begins with @what. */

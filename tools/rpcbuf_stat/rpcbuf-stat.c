@@ -5,9 +5,7 @@
  * Reads the program's segment in shared memory; the program does nothing for it
  * but to copy its figures when it is asked to.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "tools/common/attach.h"
 #include "tools/rpcbuf_stat/listen.h"
@@ -116,15 +114,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {
-	{&target_argp, 0, "Which program:", 5},
-	{0},
-};
-
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.children = children,
+	.children = target_children,
 	.args_doc = "[INTERVAL [COUNT]]",
 	.doc = "Prints the counters of a program that receives its calls through rpcbuf: "
 	       "all of them, or with an INTERVAL in seconds a line of rates each time, "
@@ -188,10 +181,8 @@ int main(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	status = run(&args, &server, &fault);
-	if (fflush(stdout) || ferror(stdout))
-		status = fault_set(&fault, FAULT_OUTPUT,
-				   "the output cannot be written: %s",
-				   strerror(errno));
+	if (fault_flush(&fault))
+		status = fault.status;
 	if (status)
 		fprintf(stderr, "rpcbuf-stat: %s\n", fault.text);
 	server_detach(&server);

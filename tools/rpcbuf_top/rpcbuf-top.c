@@ -95,15 +95,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {
-	{&target_argp, 0, "Which program:", 5},
-	{0},
-};
-
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.children = children,
+	.children = target_children,
 	.doc = "Shows the clients of a program that receives its calls through rpcbuf: "
 	       "who holds pages, who waits for them and since when, and who is refused.\v"
 	       "Without --pid, --name or --file it is the only such program that runs here. "
@@ -128,10 +123,8 @@ int main(int argc, char **argv)
 					    args.count, &fault)
 				    : screen(&sampler, &args.order, delay_ns,
 					     args.count, &fault);
-	if (fflush(stdout) || ferror(stdout))
-		status = fault_set(&fault, FAULT_OUTPUT,
-				   "the output cannot be written: %s",
-				   strerror(errno));
+	if (fault_flush(&fault))
+		status = fault.status;
 	if (status)
 		fprintf(stderr, "rpcbuf-top: %s\n", fault.text);
 	sampler_close(&sampler);

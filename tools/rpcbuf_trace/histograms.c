@@ -13,15 +13,6 @@
 static uint64_t pages[BUCKETS], bytes[BUCKETS], runs[BUCKETS], wait[BUCKETS],
 	receive[BUCKETS], reply[BUCKETS];
 
-static int begin(const struct server *server, const char *path,
-		 struct fault *fault)
-{
-	(void)server;
-	(void)path;
-	(void)fault;
-	return FAULT_NONE;
-}
-
 static void count(uint64_t *buckets, uint64_t value)
 {
 	unsigned int i =
@@ -67,7 +58,6 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 }
 
 const struct output output_histograms = {
-	.begin = begin,
 	.event = count_event,
 	.end = end,
 };

@@ -9,15 +9,6 @@
 #include "names.h"
 #include "output.h"
 
-static int begin(const struct server *server, const char *path,
-		 struct fault *fault)
-{
-	(void)server;
-	(void)path;
-	(void)fault;
-	return FAULT_NONE;
-}
-
 static void add_number(struct json_object *object, const char *name,
 		       uint64_t value)
 {
@@ -110,7 +101,6 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 }
 
 const struct output output_json = {
-	.begin = begin,
 	.event = print_event,
 	.lost = print_lost,
 	.end = end,

@@ -9,7 +9,7 @@
 
 struct output {
 	/* @path is what the form was given, or NULL.  FAULT_NONE, or as
-	 * fault_set(). */
+	 * fault_set().  May be NULL. */
 	int (*begin)(const struct server *server, const char *path,
 		     struct fault *fault);
 	/* @time_ns: when it had come whole, on CLOCK_REALTIME. */

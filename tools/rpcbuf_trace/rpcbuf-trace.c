@@ -5,10 +5,8 @@
  * Reads the ring of events in a program's segment, and asks the program to write
  * them while it does.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -139,15 +137,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {
-	{&target_argp, 0, "Which program:", 5},
-	{0},
-};
-
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.children = children,
+	.children = target_children,
 	.doc = "Prints a line for each call that a program receives through rpcbuf, "
 	       "when it is done, until a signal comes.\v"
 	       "Without --pid, --name or --file it is the only such program that runs here. "
@@ -225,15 +218,12 @@ static void take_events(const struct server *server)
 
 static int flush(struct fault *fault)
 {
-	fflush(stdout);
+	if (fault_flush(fault))
+		return fault->status;
 	if (args.form->flush && args.form->flush(fault))
 		return fault->status;
 	if (args.mix && output_mix.flush(fault))
 		return fault->status;
-	if (ferror(stdout))
-		return fault_set(fault, FAULT_OUTPUT,
-				 "the output cannot be written: %s",
-				 strerror(errno));
 	return FAULT_NONE;
 }
 
@@ -257,7 +247,7 @@ static int attach(struct server *server, struct fault *fault)
 	if (server_attach(&args.target, server, fault) ||
 	    server_check(server, fault))
 		return fault->status;
-	if (args.form->begin(server, args.ctf, fault) ||
+	if ((args.form->begin && args.form->begin(server, args.ctf, fault)) ||
 	    (args.mix && output_mix.begin(server, args.mix, fault)))
 		return fault->status;
 	(void)rpcbuf_segment_next_event(server->segment, &event);
@@ -303,9 +293,7 @@ static int finish(int status, struct fault *fault)
 	args.form->end(trace.shown, trace.lost, &late);
 	if (args.mix && !late.status)
 		output_mix.end(trace.shown, trace.lost, &late);
-	if (fflush(stdout) || ferror(stdout))
-		fault_set(&late, FAULT_OUTPUT,
-			  "the output cannot be written: %s", strerror(errno));
+	fault_flush(&late);
 	if (!status && late.status) {
 		*fault = late;
 		status = late.status;
