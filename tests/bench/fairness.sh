@@ -14,7 +14,7 @@
 # RPCBUF_BENCH_SERVERS (stock epoll io_uring), RPCBUF_BENCH_DEPTHS (1 16),
 # RPCBUF_BENCH_CASES (read:4096 write:65536 write:1048576), RPCBUF_BENCH_RPCBUF:
 # more lines in RPCBUF, such as "Memory = 64M;".
-source "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 REPEAT=${RPCBUF_BENCH_REPEAT:-3}
 SECONDS_EACH=${RPCBUF_BENCH_SECONDS:-2}
@@ -101,28 +101,20 @@ measure() {
 	echo "$alone $beside $(<"$T/busy") $apart" >>"$T/results.$1.$2.$3"
 }
 
-# column FILE FORMAT EXPRESSION: the median of what awk makes of each line, whose
-# fields are F1, F2 ….
-column() {
-	awk "{ print ${3//F/\$} }" "$1" | sort -n |
-		awk -v format="$2" '{ value[NR] = $1 }
-			END { printf format, value[int((NR + 1) / 2)] }'
-}
-
 show() {
 	local results=$T/results.$1.$2.$3
 	printf '%-14s %5d  %-9s' "$2" "$3" "$1"
-	column "$results" ' %9.0f' 'F1'
-	column "$results" ' %9.0f' 'F9'
-	column "$results" ' %9.0f' 'F4'
-	column "$results" ' %6.0f%%' '100 * F4 / F1'
-	column "$results" ' %8.0f%%' '100 * F4 / F9'
-	column "$results" ' %8.0f' 'F7'
-	column "$results" '  %5.2f' 'F3'
-	column "$results" ' %6.2f' 'F6'
-	column "$results" ' %6.2f' 'F2'
-	column "$results" ' %6.2f' 'F5'
-	column "$results" ' %6.2f\n' 'F8'
+	median "$results" 'F1' ' %9.0f'
+	median "$results" 'F9' ' %9.0f'
+	median "$results" 'F4' ' %9.0f'
+	median "$results" '100 * F4 / F1' ' %6.0f%%'
+	median "$results" '100 * F4 / F9' ' %8.0f%%'
+	median "$results" 'F7' ' %8.0f'
+	median "$results" 'F3' '  %5.2f'
+	median "$results" 'F6' ' %6.2f'
+	median "$results" 'F2' ' %6.2f'
+	median "$results" 'F5' ' %6.2f'
+	median "$results" 'F8' ' %6.2f\n'
 }
 
 for ((run = 0; run < REPEAT; run++)); do

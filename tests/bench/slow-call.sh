@@ -6,7 +6,7 @@
 # Method: slow_call, see there, against servers with FSAL SLOW below: stock and each
 # back end in turns, RPCBUF_BENCH_REPEAT (default 3) times for
 # RPCBUF_BENCH_SECONDS (default 5); medians of the runs.
-source "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 REPEAT=${RPCBUF_BENCH_REPEAT:-3}
 SECONDS_EACH=${RPCBUF_BENCH_SECONDS:-5}
@@ -18,11 +18,6 @@ S_SLOW=1
 measure() {
 	"$CLIENT" "$PORT" "$MOUNT_PORT" "$EXPORT" file "$DEPTH" "$SECONDS_EACH" \
 		"$1" >>"$T/results.$server.$1" || fail "slow_call"
-}
-
-median() {
-	sort -n -k "$2" "$1" | awk -v field="$2" '{ value[NR] = $field }
-		END { print value[int((NR + 1) / 2)] }'
 }
 
 servers=(stock epoll)
@@ -50,7 +45,7 @@ for server in "${servers[@]}"; do
 	for slow in 0 1; do
 		results=$T/results.$server.$slow
 		printf '%-10s %-22s %10s %8s %8s %8s\n' "$server" "$slow" \
-			"$(median "$results" 1)" "$(median "$results" 2)" \
-			"$(median "$results" 3)" "$(median "$results" 4)"
+			"$(median "$results" F1)" "$(median "$results" F2)" \
+			"$(median "$results" F3)" "$(median "$results" F4)"
 	done
 done

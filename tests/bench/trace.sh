@@ -6,7 +6,7 @@
 # RPCBUF_BENCH_SECONDS (default 5); then READs of 4 KiB at depth 16 for as long, on
 # one server, in turns without and with a trace, RPCBUF_BENCH_REPEAT (default
 # 5) times; CPU of the server for a call, medians.
-source "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 REPEAT=${RPCBUF_BENCH_REPEAT:-5}
 SECONDS_EACH=${RPCBUF_BENCH_SECONDS:-5}
@@ -46,10 +46,6 @@ measure() {
 		'BEGIN { print ticks * 10000 / (calls * s), calls }' >>"$T/results.$1"
 }
 
-median() {
-	sort -n -k "$2" "$1" | awk -v field="$2" '{ value[NR] = $field } END { print value[int((NR + 1) / 2)] }'
-}
-
 printf '\n%d events a second for %d s\n' "$RATE" "$SECONDS_EACH"
 trace_writer text
 trace_writer json --json
@@ -70,6 +66,6 @@ done
 printf '\nREADs of 4 KiB at depth 16, medians of %d runs of %d s\n' "$REPEAT" "$SECONDS_EACH"
 for name in alone traced; do
 	printf '%-7s %6.2f us of CPU of the server for a call, %7d calls/s\n' "$name" \
-		"$(median "$T/results.$name" 1)" "$(median "$T/results.$name" 2)"
+		"$(median "$T/results.$name" F1)" "$(median "$T/results.$name" F2)"
 done
 server_stop
