@@ -163,22 +163,30 @@ int os_thread_id(void)
 	return (int)syscall(SYS_gettid);
 }
 
+long os_read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		n = -errno;
+	else
+		text[n] = '\0';
+	close(fd);
+	return n;
+}
+
 bool os_thread_sleeps(int id)
 {
 	char path[64], text[128];
 	const char *state;
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", id);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (os_read_text(path, text, sizeof(text)) < 0)
 		return true;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return true;
-	text[n] = '\0';
 	/* "123 (name) R ...": the name may contain what it likes. */
 	state = strrchr(text, ')');
 	return !state || state[1] != ' ' || state[2] != 'R';

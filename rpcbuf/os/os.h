@@ -81,6 +81,10 @@ int os_thread_id(void);
  */
 bool os_thread_sleeps(int id);
 
+/* Reads the beginning of the file @path, such as one of /proc, as a string of at
+ * most @size - 1 bytes.  Its length, or -errno. */
+long os_read_text(const char *path, char *text, size_t size);
+
 /* Has these called around every fork(2) from now on, for good: the first before
  * it, the second in the parent, the third in the child.  0 or -ENOMEM. */
 int os_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));

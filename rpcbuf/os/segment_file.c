@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/os/atomic.h"
+#include "rpcbuf/os/os.h"
 #include "rpcbuf/os/segment.h"
 
 #define PREFIX_LEN (sizeof(RPCBUF_SEGMENT_PREFIX) - 1)
@@ -28,18 +29,10 @@ uint64_t segment_start_ticks(int pid)
 	char path[32], text[1024];
 	unsigned long long ticks;
 	const char *fields;
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (os_read_text(path, text, sizeof(text)) < 0)
 		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
 	fields = strrchr(text, ')');
 	if (!fields ||
 	    sscanf(fields + 1,

@@ -44,6 +44,19 @@ START_TEST(map_aligns)
 }
 END_TEST
 
+START_TEST(text_is_cut)
+{
+	char text[8] = "before";
+
+	ck_assert_int_eq(os_read_text("/proc/no-such-file", text, 8), -ENOENT);
+	ck_assert_str_eq(text, "before");
+	ck_assert_int_eq(os_read_text("/proc/version", text, 8), 7);
+	ck_assert_str_eq(text, "Linux v");
+	ck_assert_int_eq(os_read_text("/dev/null", text, 8), 0);
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
 static void *lock_and_count(void *lock)
 {
 	uint64_t i;
@@ -238,6 +251,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	tcase_set_timeout(tcase, 100);
 	tcase_add_test(tcase, map_aligns);
+	tcase_add_test(tcase, text_is_cut);
 	tcase_add_test(tcase, lock_excludes);
 	tcase_add_test(tcase, cpulock_excludes);
 	tcase_add_test(tcase, futex);
