@@ -4,6 +4,7 @@
 #define RPCBUF_ENGINE_ADDRESS_H
 
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 
 union address {
@@ -32,6 +33,20 @@ static inline union address address_of_socket(int fd)
 	if (getsockname(fd, &ours.any, &len) < 0)
 		ours.any.sa_family = AF_UNSPEC;
 	return ours;
+}
+
+/* IPv4 mapped into IPv6, as a socket of both shows it; "::" where there is no
+ * address. */
+static inline struct in6_addr address_ipv6(const union address *address)
+{
+	struct in6_addr ip = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	if (address->any.sa_family == AF_INET6)
+		return address->in6.sin6_addr;
+	if (address->any.sa_family != AF_INET)
+		return in6addr_any;
+	memcpy(&ip.s6_addr[12], &address->in.sin_addr, 4);
+	return ip;
 }
 
 #endif /* RPCBUF_ENGINE_ADDRESS_H */

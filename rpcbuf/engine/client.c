@@ -28,19 +28,15 @@ uint16_t client_port(int fd)
 
 static void client_key(int fd, bool outgoing, uint8_t *key)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	union address peer;
+	struct in6_addr ip;
 
-	memset(key, outgoing ? 0xff : 0, CLIENT_KEY);
+	memset(key, 0xff, CLIENT_KEY);
 	if (outgoing)
 		return;
 	peer = address_of_peer(fd);
-	if (peer.any.sa_family == AF_INET6) {
-		memcpy(key, &peer.in6.sin6_addr, CLIENT_KEY);
-	} else if (peer.any.sa_family == AF_INET) {
-		memcpy(key, mapped, sizeof(mapped));
-		memcpy(key + sizeof(mapped), &peer.in.sin_addr, 4);
-	}
+	ip = address_ipv6(&peer);
+	memcpy(key, &ip, CLIENT_KEY);
 }
 
 static struct list_head *bucket_of(struct rpcbuf_engine *engine,

@@ -18,19 +18,14 @@
 static bool is_local(int fd)
 {
 	union address ours = address_of_socket(fd), peer = address_of_peer(fd);
+	struct in6_addr our_ip = address_ipv6(&ours),
+			peer_ip = address_ipv6(&peer);
 
-	if (peer.any.sa_family != ours.any.sa_family)
+	if (IN6_IS_ADDR_UNSPECIFIED(&peer_ip))
 		return false;
-	switch (peer.any.sa_family) {
-	case AF_INET:
-		return peer.in.sin_addr.s_addr == ours.in.sin_addr.s_addr ||
-		       ntohl(peer.in.sin_addr.s_addr) >> IN_CLASSA_NSHIFT ==
-			       IN_LOOPBACKNET;
-	case AF_INET6:
-		return IN6_ARE_ADDR_EQUAL(&peer.in6.sin6_addr,
-					  &ours.in6.sin6_addr);
-	}
-	return false;
+	return IN6_ARE_ADDR_EQUAL(&peer_ip, &our_ip) ||
+	       (IN6_IS_ADDR_V4MAPPED(&peer_ip) &&
+		peer_ip.s6_addr[12] == IN_LOOPBACKNET);
 }
 
 void local_tune(struct rpcbuf_engine *engine, int fd)

@@ -9,12 +9,17 @@
 
 static struct peer peer;
 
-static void start(const char *congestion)
+static void start_server(const char *congestion)
 {
 	struct rpcbuf_engine_options o = server_options();
 
 	o.local_congestion = congestion;
 	server_start(16 << 20, &o);
+}
+
+static void start(const char *congestion)
+{
+	start_server(congestion);
 	peer_open(&peer);
 	check_alive(&peer);
 }
@@ -47,6 +52,61 @@ START_TEST(named)
 	congestion_of(peer.fd, name);
 	ck_assert_str_eq(name, "reno");
 	stop();
+}
+END_TEST
+
+/* A socket of both families, -1 where there is no IPv6. */
+static int listen_both(void)
+{
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), no = 0;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+	must(bind(fd, (void *)&address, sizeof(address)) == 0);
+	must(listen(fd, 1) == 0);
+	return fd;
+}
+
+/* Puts the peer's two ends in place of those that it has. */
+static void connect_mapped(int listener, in_addr_t source)
+{
+	struct sockaddr_in6 both;
+	struct sockaddr_in from = {.sin_family = AF_INET}, to = from;
+	socklen_t len = sizeof(both);
+
+	must(getsockname(listener, (void *)&both, &len) == 0);
+	to.sin_port = both.sin6_port;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	from.sin_addr.s_addr = htonl(source);
+	close(peer.client);
+	close(peer.fd);
+	peer.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(bind(peer.client, (void *)&from, sizeof(from)) == 0);
+	must(connect(peer.client, (void *)&to, sizeof(to)) == 0);
+	peer.fd = accept(listener, NULL, NULL);
+	must(peer.fd >= 0);
+}
+
+/* A socket of both families shows IPv4 addresses as IPv6. */
+START_TEST(mapped)
+{
+	char name[16];
+	int listener = listen_both();
+
+	if (listener < 0)
+		return;
+	start_server("reno");
+	peer_connect(&peer);
+	connect_mapped(listener, INADDR_LOOPBACK + (in_addr_t)_i);
+	must(rpcbuf_engine_adopt(server.engine, peer.fd, &peer, false,
+				 &peer.conn) == 0);
+	check_alive(&peer);
+	congestion_of(peer.fd, name);
+	ck_assert_str_eq(name, "reno");
+	stop();
+	close(listener);
 }
 END_TEST
 
@@ -98,6 +158,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 2 * GUARD_S);
 	tcase_add_test(tcase, named);
+	tcase_add_loop_test(tcase, mapped, 0, 2);
 	tcase_add_loop_test(tcase, left_alone, 0, 2);
 	tcase_add_test(tcase, unknown);
 	tcase_add_test(tcase, too_long);
