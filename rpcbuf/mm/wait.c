@@ -196,8 +196,10 @@ uint32_t rpcbuf_wait_count(const struct rpcbuf_waiter *waiter)
 	return os_load_acquire(&waiter->woken);
 }
 
-int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
-		      uint64_t timeout_ns)
+/* Also kept where a link-time optimiser finds no caller: a script that names a
+ * probe which is not in the file does not start. */
+__attribute__((used)) int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter,
+					    uint32_t count, uint64_t timeout_ns)
 {
 	uint64_t now = os_now();
 	uint64_t deadline = timeout_ns < OS_FOREVER - now ? now + timeout_ns
