@@ -11,8 +11,8 @@
 
 #include "xdr_pages.h"
 
-/* From here on, ntirpc's malloc and free parameters go through us.  @mm: where
- * payloads can lie. */
+/* From here on, ntirpc's malloc, calloc and free parameters go through us.  @mm:
+ * where payloads can lie. */
 void payload_hook(struct rpcbuf *mm);
 void payload_unhook(void);
 

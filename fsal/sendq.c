@@ -4,20 +4,18 @@
  * structures of its public headers, and what little a version has in between.
  * An empty queue points to itself, which is how sendq_find() knows it.
  *
- * A thread of ntirpc may be at the queue of a transport when it is destroyed,
- * but sends without blocking and takes nothing more then.  So the queue is
- * emptied by the second tick after.  `lock` is for the two lists alone.
+ * A thread that is at the queue of a transport when it is destroyed holds a
+ * reference beside those of what is queued, so the queue is emptied when there
+ * are no others but ours.  A second look must find the same: the thread that
+ * sends a call of the server's own has none.  A back channel has one for as long
+ * as its client lives: there the queue is emptied after PATIENCE looks.
+ *
+ * `lock` is for the list of the buried alone.
  */
 #include <pthread.h>
 #include <rpc/xdr_ioq.h>
 
 #include "sendq.h"
-
-/* The reply that this thread sends: its memory, until ntirpc frees it. */
-static __thread struct {
-	struct xdr_ioq *reply;
-	bool failed;
-} sending;
 
 struct record {
 	struct svc_xprt xprt;
@@ -25,16 +23,19 @@ struct record {
 };
 
 #define BETWEEN_MAX 64u
+#define QUIET_LOOKS 2u
+#define PATIENCE    10u
 
 struct buried {
 	struct buried *next;
 	SVCXPRT *xprt;
+	unsigned int looks, quiet; /* so many, and the last of them */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	size_t offset; /* of the queue in the record; 0: not known */
-	struct buried *young, *old;
+	struct buried *buried;
 } sendq = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct poolq_head *queue_of(SVCXPRT *xprt)
@@ -58,77 +59,19 @@ bool sendq_find(SVCXPRT *xprt)
 	return false;
 }
 
-static bool is_empty(struct poolq_head *queue)
-{
-	bool empty;
-
-	pthread_mutex_lock(&queue->qmutex);
-	empty = !queue->qh.tqh_first;
-	pthread_mutex_unlock(&queue->qmutex);
-	return empty;
-}
-
-static void drain(SVCXPRT *xprt)
-{
-	struct poolq_head *queue = queue_of(xprt);
-	struct poolq_entry *entry;
-
-	for (;;) {
-		pthread_mutex_lock(&queue->qmutex);
-		entry = TAILQ_FIRST(&queue->qh);
-		if (entry)
-			TAILQ_REMOVE(&queue->qh, entry, q);
-		pthread_mutex_unlock(&queue->qmutex);
-		if (!entry)
-			return;
-		XDR_DESTROY(_IOQ(entry)->xdrs);
-		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
-	}
-}
-
-static void bury(SVCXPRT *xprt, bool later)
-{
-	struct buried *node = later ? malloc(sizeof(*node)) : NULL;
-
-	if (!node) {
-		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
-		return;
-	}
-	node->xprt = xprt;
-	pthread_mutex_lock(&sendq.lock);
-	node->next = sendq.young;
-	sendq.young = node;
-	pthread_mutex_unlock(&sendq.lock);
-}
-
 bool sendq_waits(SVCXPRT *xprt)
 {
 	return sendq.offset &&
 	       __atomic_load_n(&queue_of(xprt)->qh.tqh_first, __ATOMIC_RELAXED);
 }
 
-void sendq_reply_begin(void)
+bool sendq_has(SVCXPRT *xprt, const struct xdr_ioq *reply)
 {
-	sending.reply = NULL;
-	sending.failed = false;
-}
-
-void sendq_reply_encodes(XDR *xdrs)
-{
-	sending.reply = XIOQ(xdrs);
-}
-
-void sendq_freed(const void *block)
-{
-	if (block == sending.reply)
-		sending.reply = NULL;
-}
-
-/* Is it still the queue's? */
-static bool is_queued(struct poolq_head *queue, const struct xdr_ioq *reply)
-{
+	struct poolq_head *queue = queue_of(xprt);
 	struct poolq_entry *entry;
 
+	if (!sendq.offset)
+		return true;
 	pthread_mutex_lock(&queue->qmutex);
 	TAILQ_FOREACH(entry, &queue->qh, q)
 		if (entry == &reply->ioq_s)
@@ -137,55 +80,108 @@ static bool is_queued(struct poolq_head *queue, const struct xdr_ioq *reply)
 	return entry;
 }
 
-void sendq_failed(SVCXPRT *xprt)
+static struct poolq_entry *take_first(struct poolq_head *queue)
 {
-	sending.failed = true;
-	bury(xprt, sendq.offset != 0);
+	struct poolq_entry *entry;
+
+	pthread_mutex_lock(&queue->qmutex);
+	entry = TAILQ_FIRST(&queue->qh);
+	if (entry)
+		TAILQ_REMOVE(&queue->qh, entry, q);
+	pthread_mutex_unlock(&queue->qmutex);
+	return entry;
 }
 
-void sendq_reply_end(SVCXPRT *xprt)
+static void drain(SVCXPRT *xprt)
 {
-	struct xdr_ioq *reply = sending.reply;
+	struct poolq_entry *entry;
 
-	sending.reply = NULL;
-	if (reply && sending.failed && sendq.offset &&
-	    !is_queued(queue_of(xprt), reply))
-		XDR_DESTROY(reply->xdrs);
+	while ((entry = take_first(queue_of(xprt)))) {
+		XDR_DESTROY(_IOQ(entry)->xdrs);
+		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+	}
+}
+
+/* Does nobody hold a reference but we and what is queued? */
+static bool is_quiet(SVCXPRT *xprt)
+{
+	struct poolq_head *queue = queue_of(xprt);
+	struct poolq_entry *entry;
+	int32_t refs = 1;
+
+	pthread_mutex_lock(&queue->qmutex);
+	TAILQ_FOREACH(entry, &queue->qh, q)
+		refs++;
+	refs -= __atomic_load_n(&xprt->xp_refcnt, __ATOMIC_ACQUIRE);
+	pthread_mutex_unlock(&queue->qmutex);
+	return refs == 0;
 }
 
 void sendq_bury(SVCXPRT *xprt)
 {
-	bury(xprt, sendq.offset && !is_empty(queue_of(xprt)));
+	struct buried *node =
+		sendq_waits(xprt) ? calloc(1, sizeof(*node)) : NULL;
+
+	if (!node) {
+		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+		return;
+	}
+	node->xprt = xprt;
+	pthread_mutex_lock(&sendq.lock);
+	node->next = sendq.buried;
+	sendq.buried = node;
+	pthread_mutex_unlock(&sendq.lock);
 }
 
-static void release(struct buried *node, bool with_queue)
+/* Returns whether it is settled, and @node gone. */
+static bool settle(struct buried *node)
 {
-	while (node) {
-		struct buried *next = node->next;
+	SVCXPRT *xprt = node->xprt;
 
-		if (with_queue)
-			drain(node->xprt);
-		SVC_RELEASE(node->xprt, SVC_RELEASE_FLAG_NONE);
-		free(node);
-		node = next;
-	}
+	node->quiet = is_quiet(xprt) ? node->quiet + 1 : 0;
+	if (++node->looks < PATIENCE && node->quiet < QUIET_LOOKS)
+		return false;
+	drain(xprt);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+	free(node);
+	return true;
+}
+
+static struct buried *take_all(void)
+{
+	struct buried *all;
+
+	pthread_mutex_lock(&sendq.lock);
+	all = sendq.buried;
+	sendq.buried = NULL;
+	pthread_mutex_unlock(&sendq.lock);
+	return all;
 }
 
 void sendq_tick(void)
 {
-	struct buried *due;
+	struct buried *node, *next, *left = NULL, **end = &left;
 
+	for (node = take_all(); node; node = next) {
+		next = node->next;
+		if (settle(node))
+			continue;
+		*end = node;
+		end = &node->next;
+	}
 	pthread_mutex_lock(&sendq.lock);
-	due = sendq.old;
-	sendq.old = sendq.young;
-	sendq.young = NULL;
+	*end = sendq.buried;
+	sendq.buried = left;
 	pthread_mutex_unlock(&sendq.lock);
-	release(due, true);
 }
 
 void sendq_end(void)
 {
-	release(sendq.old, false);
-	release(sendq.young, false);
-	sendq.old = sendq.young = NULL;
+	struct buried *node, *next;
+
+	for (node = take_all(); node; node = next) {
+		next = node->next;
+		SVC_RELEASE(node->xprt, SVC_RELEASE_FLAG_NONE);
+		free(node);
+	}
 }

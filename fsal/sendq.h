@@ -2,7 +2,7 @@
 /*
  * sendq.h - replies that wait in a transport's queue when it is destroyed.
  *
- * ntirpc sends nothing on a destroyed transport, and forgets what waits there:
+ * ntirpc sends nothing on a destroyed transport, and leaves what waits there:
  * each reply keeps its memory, and a reference on the transport, whose socket
  * then stays open for ever.
  */
@@ -11,32 +11,25 @@
 
 #include "abi.h"
 
+struct xdr_ioq;
+
 /* True when @xprt, which was made just now, has its queue where this expects
  * it; false, and nothing is ever touched, otherwise. */
 bool sendq_find(SVCXPRT *xprt);
 
-/* Around ntirpc's xp_reply; @xdrs is what the reply is encoded into, when that
- * is known. */
-void sendq_reply_begin(void);
-void sendq_reply_encodes(XDR *xdrs);
-void sendq_reply_end(SVCXPRT *xprt);
-
-/* ntirpc frees @block. */
-void sendq_freed(const void *block);
-
-/*
- * ntirpc destroys @xprt because a reply could not be sent: it has taken that
- * one out of the queue, and forgets it.  What it held on @xprt is given up
- * here.
- */
-void sendq_failed(SVCXPRT *xprt);
-
 /* True while replies wait in the queue, or one is on its way out of it. */
 bool sendq_waits(SVCXPRT *xprt);
 
-/* Takes over the caller's reference on @xprt, which was destroyed and which no
- * call in flight belongs to: drops it when nothing can be sending any more,
- * and what waits with it. */
+/* Is @reply in the queue of @xprt?  True as well where that cannot be known. */
+bool sendq_has(SVCXPRT *xprt, const struct xdr_ioq *reply);
+
+/*
+ * sendq_bury - takes over the caller's reference on @xprt, which was destroyed
+ * and which no call in flight belongs to.
+ *
+ * Drops it at once when nothing waits in the queue, and otherwise when nothing
+ * can be sending any more, and what waits with it.
+ */
 void sendq_bury(SVCXPRT *xprt);
 
 /* Once a second. */

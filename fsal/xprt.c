@@ -21,6 +21,7 @@
 
 #include "abi.h"
 #include "listener.h"
+#include "reply.h"
 #include "request.h"
 #include "sendq.h"
 #include "xdr_pages.h"
@@ -236,16 +237,23 @@ static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 
 /*
  * In the place of xp_unlink: runs once, when the transport is destroyed.
- * ntirpc's writer does that when a reply cannot be sent, and forgets the
- * reference that the reply held, and the reply, and those that wait behind it.
+ * ntirpc's writer does that when a reply cannot be sent, and forgets it.  Those
+ * that wait behind it are left to xprt_closed(), where the engine has it.
  */
 static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 			const int line)
 {
+	bool adopted = is_adopted(xprt);
+
 	drop_conn(xprt);
 	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
-	if (strcmp(tag, WRITER) == 0)
-		sendq_failed(xprt);
+	if (strcmp(tag, WRITER) != 0)
+		return;
+	reply_failed(xprt);
+	if (!adopted) {
+		SVC_REF(xprt, SVC_REF_FLAG_NONE);
+		sendq_bury(xprt);
+	}
 }
 
 /*
@@ -303,7 +311,6 @@ struct results {
 	xdrproc_t proc;
 	void *where;
 	uint32_t bytes;
-	bool plain; /* encoded into the reply itself: not RPCSEC_GSS */
 };
 
 static bool encode_results(XDR *xdrs, void *arg)
@@ -312,12 +319,20 @@ static bool encode_results(XDR *xdrs, void *arg)
 	u_int before = XDR_GETPOS(xdrs);
 	bool encoded;
 
-	if (results->plain)
-		sendq_reply_encodes(xdrs);
 	encoded = results->proc(xdrs, results->where);
 
 	results->bytes = XDR_GETPOS(xdrs) - before;
 	return encoded;
+}
+
+static enum xprt_stat send_reply(struct svc_req *req)
+{
+	enum xprt_stat stat;
+
+	reply_begin(req->rq_xprt);
+	stat = hook.stock_connected.xp_reply(req);
+	reply_end(req->rq_xprt, stat);
+	return stat;
 }
 
 /*
@@ -333,15 +348,12 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 
 	if (!pages || req->rq_msg.rm_reply.rp_stat != MSG_ACCEPTED ||
 	    reply->ar_stat != SUCCESS)
-		return hook.stock_connected.xp_reply(req);
+		return send_reply(req);
 	results.proc = reply->ar_results.proc;
 	results.where = reply->ar_results.where;
 	reply->ar_results.proc = (xdrproc_t)encode_results;
 	reply->ar_results.where = (void *)&results;
-	results.plain = req->rq_msg.cb_cred.oa_flavor != RPCSEC_GSS;
-	sendq_reply_begin();
-	stat = hook.stock_connected.xp_reply(req);
-	sendq_reply_end(req->rq_xprt);
+	stat = send_reply(req);
 	reply->ar_results.proc = results.proc;
 	reply->ar_results.where = results.where;
 	pages->call->reply_bytes = results.bytes;

@@ -5,13 +5,17 @@
 # read leave nothing behind: no descriptor, no page, no memory that grows with them.
 # Method: hundreds of clients ask for 20 MB each and reset the connection, some at
 # a time. Then the server has as many descriptors as before, and further hundreds
-# do not make it larger than the first did.
+# do not make it larger than the first did. Others read nothing until they are not
+# read from either, and are killed then: ntirpc waits to send to them. No reply is
+# left of these, and the server does not grow from one lot to the next.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock leaks a descriptor for each"
 
 ROUNDS=3
 CLIENTS=80
 GROWTH_KIB=32768 # of 160 clients, who left up to 1 MiB each unread
+WAITING=20
+WAITING_KIB=16384 # of 40 clients, for each of whom 1 MiB waited
 
 descriptors() {
 	local fds=(/proc/"$SERVER"/fd/*)
@@ -35,6 +39,24 @@ vanish() {
 	done
 }
 
+# killed LENGTH: replies of so many bytes wait when they are.
+killed() {
+	local parked pid
+	parked=$(stat_get parked_unsent)
+	raw --count $(((20 << 20) / $1)) --connections "$WAITING" --wait \
+		read large 0 "$1" <"$T/hold" >/dev/null 2>&1 3>&- &
+	pid=$!
+	wait_stat parked_unsent '>=' $((parked + WAITING))
+	kill -9 "$pid"
+	wait "$pid" 2>/dev/null || true
+	wait_stat connections == 0
+	wait_stat replies_held == 0
+}
+
+anonymous_kib() {
+	awk '/^RssAnon:/ { print $2 }' "/proc/$SERVER/status"
+}
+
 server_start
 truncate -s $((64 << 20)) "$T/export/large"
 raw --count 50 read large 0 65536 >/dev/null
@@ -46,6 +68,17 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	((round > 1)) || rss=$(server_rss_kib)
 done
 assert_cmp $(($(server_rss_kib) - rss)) '<' "$GROWTH_KIB" "KiB more after all"
+
+mkfifo "$T/hold"
+exec 3<>"$T/hold"
+killed 65536
+killed $((1 << 20))
+rss=$(anonymous_kib)
+killed $((1 << 20))
+killed $((1 << 20))
+grown=$(($(anonymous_kib) - rss))
+assert_cmp "$grown" '<' "$WAITING_KIB" "KiB more for those for whom replies waited"
+wait_for "the descriptors of those who were killed" few_descriptors
 raw --count 50 read large 0 65536 >/dev/null || fail "calls after it"
 server_stop
-say "$((ROUNDS * CLIENTS)) clients left"
+say "$((ROUNDS * CLIENTS)) clients left, $((4 * WAITING)) were killed: $grown KiB more"
