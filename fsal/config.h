@@ -54,6 +54,12 @@ struct fsal_rpcbuf_config {
 	 * take longer on average, run on threads of their own; 0 to 1000000,
 	 * 0: never; default 40. */
 	uint32_t long_call;
+	/* Handover: microseconds; a thread whose call runs for longer is
+	 * relieved of its connections; 100 to 1000000; default 500. */
+	uint32_t handover;
+	/* Spin: microseconds that a thread looks for the next call before it
+	 * blocks, 0 to 1000, 0: never; default 50. */
+	uint32_t spin;
 	/* Idle_Timeout: seconds after which a connection without calls is
 	 * closed, 1 to 604800; default (and 0) RPC_Idle_Timeout_S of
 	 * NFS_CORE_PARAM. */

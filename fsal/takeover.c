@@ -134,6 +134,8 @@ static int create_engine(void)
 	options.record_timeout = config->record_timeout;
 	options.batch_calls = config->batch_calls;
 	options.long_call_us = config->long_call;
+	options.handover_us = config->handover;
+	options.spin_us = config->spin;
 	options.handler_size = sizeof(struct xdr_pages);
 	options.max_unsent = config->max_unsent;
 	options.max_partial = config->max_partial;

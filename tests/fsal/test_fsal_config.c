@@ -39,6 +39,8 @@ static const struct {
 	{ "Idle_Timeout = 604801;", { HERE "): (604801) is out", STOPS } },
 	{ "Batch_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Long_Call = 1000001;", { HERE "): (1000001) is out", STOPS } },
+	{ "Handover = 99;", { HERE "): (99) is out", STOPS } },
+	{ "Spin = 1001;", { HERE "): (1001) is out", STOPS } },
 	{ "Record_Timeout = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Max_Unsent = 1099511627777;", { HERE "): (1099511627777)", STOPS } },
 	{ "Max_Partial = 1099511627777;", { HERE "): (10995116", STOPS } },
@@ -90,6 +92,8 @@ static int values_arrive(struct host *h)
 	expect("Read_Ahead", cfg->read_ahead, 8192);
 	expect("Batch_Calls", cfg->batch_calls, 2);
 	expect("Long_Call", cfg->long_call, 7);
+	expect("Handover", cfg->handover, 200);
+	expect("Spin", cfg->spin, 0);
 	expect("Idle_Timeout", cfg->idle_timeout, 77);
 	expect("Record_Timeout", cfg->record_timeout, 5);
 	expect("Max_Unsent", cfg->max_unsent, 0);
@@ -121,6 +125,8 @@ static int defaults_arrive(struct host *h)
 	expect("Read_Ahead", cfg->read_ahead, 256 << 10);
 	expect("Batch_Calls", cfg->batch_calls, 8);
 	expect("Long_Call", cfg->long_call, 40);
+	expect("Handover", cfg->handover, 500);
+	expect("Spin", cfg->spin, 50);
 	/* Ganesha's default of RPC_Idle_Timeout_S. Not read from nfs_param: a
 	 * program that names the server's data gets a copy of its own, which
 	 * the plug-in would not see. */
@@ -147,6 +153,7 @@ int main(void)
 			    "Max_Fragments = 17; Receive_Threads = 3; "
 			    "Max_Threads = 9; Read_Ahead = 8192; "
 			    "Batch_Calls = 2; Long_Call = 7; "
+			    "Handover = 200; Spin = 0; "
 			    "Idle_Timeout = 77; Record_Timeout = 5; "
 			    "Max_Unsent = 0; Max_Partial = 1000000; "
 			    "Max_Partial_Connection = 65536; "
