@@ -42,6 +42,13 @@ static struct config_item_list congestions[] = {
 	CONFIG_LIST_EOL,
 };
 
+static struct config_item_list awake[] = {
+	CONFIG_LIST_TOK("auto", RPCBUF_AWAKE_AUTO),
+	CONFIG_LIST_TOK("never", RPCBUF_AWAKE_NEVER),
+	CONFIG_LIST_TOK("always", RPCBUF_AWAKE_ALWAYS),
+	CONFIG_LIST_EOL,
+};
+
 /* A default of 0 outside the range stands for "choose by the machine". */
 static struct config_item parameters[] = {
 	CONF_ITEM_UI64("Memory", MIB, TIB, 0, fsal_rpcbuf_config, memory),
@@ -82,6 +89,8 @@ static struct config_item parameters[] = {
 			fsal_rpcbuf_config, engine),
 	CONF_ITEM_TOKEN("Local_Congestion", CONGESTION_CUBIC, congestions,
 			fsal_rpcbuf_config, local_congestion),
+	CONF_ITEM_TOKEN("Keep_Awake", RPCBUF_AWAKE_AUTO, awake,
+			fsal_rpcbuf_config, keep_awake),
 	CONF_ITEM_PATH("Statistics", 1, PATH_MAX, NULL, fsal_rpcbuf_config,
 		       statistics),
 	CONFIG_EOL,

@@ -92,6 +92,9 @@ struct fsal_rpcbuf_config {
 	/* Local_Congestion: TCP congestion control of connections within this
 	 * host, an enum local_congestion; default cubic. */
 	uint32_t local_congestion;
+	/* Keep_Awake: whether idle processors stay awake while calls come
+	 * closely, an enum rpcbuf_awake; default auto. */
+	uint32_t keep_awake;
 	/* Statistics: absolute path of the file that counters are written to;
 	 * default NULL, and none is written. */
 	char *statistics;

@@ -143,6 +143,7 @@ static int create_engine(void)
 	options.max_receiving = config->max_receiving;
 	options.max_calls = config->max_calls;
 	options.local_congestion = congestion[config->local_congestion];
+	options.keep_awake = (enum rpcbuf_awake)config->keep_awake;
 	options.max_connections = config->max_connections;
 	if (!options.max_connections)
 		options.max_connections = default_connections();

@@ -91,6 +91,20 @@ enum rpcbuf_backend {
 			       * where nothing forbids it */
 };
 
+/*
+ * Whether idle processors stay awake while polls before blocking find the next
+ * call: to wake one up takes longer than many a call.  All processors of the
+ * system do (PM QoS, /dev/cpu_dma_latency, for root only), until 10 ms after
+ * the last such call; in a guest that halts them (cpuidle driver haltpoll) they
+ * poll, elsewhere they do not sleep deeper than 2 us take to wake up.
+ */
+enum rpcbuf_awake {
+	RPCBUF_AWAKE_AUTO, /* for clients of this host, in a guest that halts
+			    * its processors and has at most four */
+	RPCBUF_AWAKE_NEVER,
+	RPCBUF_AWAKE_ALWAYS, /* for any client, on any machine */
+};
+
 /* Start from RPCBUF_ENGINE_OPTIONS_INIT. */
 struct rpcbuf_engine_options {
 	size_t size; /* sizeof(struct rpcbuf_engine_options) */
@@ -132,6 +146,7 @@ struct rpcbuf_engine_options {
 	uint64_t max_receiving;	  /* bytes of records longer than 128 KiB under
 				   * way in one loop, beyond which it begins
 				   * no other; 0: no limit */
+	enum rpcbuf_awake keep_awake;
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \
@@ -242,6 +257,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(parked_pages, "times a connection waited for pages")                 \
 	X(parked_partial, "... because unfinished records held their share")   \
 	X(parked_unsent, "times a connection waited for its peer to read")     \
+	X(awakes, "times processors began to be kept awake")                   \
+	X(awake_ns, "nanoseconds that they were")                              \
 	X(batches, "times replies were held back to leave together")           \
 	X(parked_long, "times a connection waited to begin a long record")     \
 	X(parked_calls, "times a connection waited for its own calls")         \

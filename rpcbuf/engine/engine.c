@@ -25,7 +25,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 120,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 128,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
@@ -44,6 +44,9 @@ static bool options_valid(const struct rpcbuf_handlers *handlers,
 	       o->max_calls <= INT32_MAX &&
 	       (!o->local_congestion ||
 		strlen(o->local_congestion) < CONGESTION_MAX) &&
+	       (o->keep_awake == RPCBUF_AWAKE_AUTO ||
+		o->keep_awake == RPCBUF_AWAKE_NEVER ||
+		o->keep_awake == RPCBUF_AWAKE_ALWAYS) &&
 	       (o->backend == RPCBUF_BACKEND_AUTO ||
 		o->backend == RPCBUF_BACKEND_EPOLL ||
 		o->backend == RPCBUF_BACKEND_URING);
@@ -122,13 +125,14 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 		return -ENOMEM;
 	engine->mm = mm;
 	engine->handlers = *handlers;
+	engine->log_limit = (struct ratelimit)RATELIMIT_INIT;
 	engine->options = *options;
 	engine->options.max_threads =
 		rpcbuf_max(options->max_threads, wanted + 1);
 	delegate_init(engine);
+	engine->awake_us = awake_choose(options);
 	set_limits(engine, counts.pages_total,
 		   counts.pages_total - (wanted + 1) * vector);
-	engine->log_limit = (struct ratelimit)RATELIMIT_INIT;
 	pthread_mutex_init(&engine->clients_lock, NULL);
 	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
 		list_init(&engine->clients[i]);
@@ -144,7 +148,9 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	while (!err && engine->nr_loops < wanted) {
 		struct loop *loop = &engine->loops[engine->nr_loops++];
 
-		*loop = (struct loop){ .kick_fd = -1, .held_fd = -1 };
+		*loop = (struct loop){ .kick_fd = -1,
+				       .held_fd = -1,
+				       .awake.fd = -1 };
 		err = loop_open(loop, engine, vector);
 	}
 	if (!err)
@@ -249,6 +255,8 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->parked_unsent += os_load(&s->parked_unsent);
 	sum->parked_long += os_load(&s->parked_long);
 	sum->batches += os_load(&s->batches);
+	sum->awakes += os_load(&s->awakes);
+	sum->awake_ns += os_load(&s->awake_ns);
 	sum->parked_calls += os_load(&s->parked_calls);
 	sum->fills_timed += os_load(&s->fills_timed);
 	sum->fill_ns_sum += os_load(&s->fill_ns_sum);

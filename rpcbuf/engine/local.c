@@ -28,17 +28,20 @@ static bool is_local(int fd)
 		peer_ip.s6_addr[12] == IN_LOOPBACKNET);
 }
 
-void local_tune(struct rpcbuf_engine *engine, int fd)
+/* Whether @fd is one. */
+bool local_tune(struct rpcbuf_engine *engine, int fd)
 {
 	const char *name = engine->local_congestion;
 
-	if (!*name || !is_local(fd))
-		return;
-	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+	if (!is_local(fd))
+		return false;
+	if (*name &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
 		       (socklen_t)strlen(name)) < 0 &&
 	    errno != EOPNOTSUPP)
 		engine_log(
 			engine, RPCBUF_LOG_INFO,
 			"a connection within this host keeps its congestion control: \"%s\": %s",
 			name, strerror(errno));
+	return true;
 }

@@ -211,7 +211,7 @@ static int block_ms(const struct loop *loop)
 /* Collects what is ready; blocks only when there is nothing to do. */
 static void collect(struct loop *loop)
 {
-	bool idle = list_empty(&loop->ready);
+	bool idle = list_empty(&loop->ready), blocks;
 	int n = loop->backend->wait(loop, 0);
 
 	loop->steps = 0;
@@ -219,10 +219,12 @@ static void collect(struct loop *loop)
 		loop->served = NULL; /* nobody pays for what follows */
 	if (idle && !n && !loop->kicked && !waits_for_retry(loop))
 		n = spin(loop);
-	if (idle && !n && !loop->kicked)
-		loop->backend->wait(loop, block_ms(loop));
+	blocks = idle && !n && !loop->kicked;
+	if (blocks)
+		loop->backend->wait(loop, awake_block_ms(loop, block_ms(loop)));
 	loop->now_ns = os_now();
 	loop->kicked = false;
+	awake_looked(loop, blocks);
 	if (trace_is_due(&loop->trace, loop->now_ns))
 		trace_look(loop);
 	take_posted(loop);
@@ -335,6 +337,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	list_init(&loop->posted);
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->now_ns = os_now();
+	awake_open(loop);
 	loop->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->kick_fd < 0)
 		return -errno;
@@ -366,6 +369,7 @@ void loop_close(struct loop *loop)
 		rpcbuf_conn_put(conn);
 	}
 	loop->backend->close(loop);
+	awake_close(loop);
 	if (loop->kick_fd >= 0)
 		close(loop->kick_fd);
 	rpcbuf_rqst_destroy(loop->rqst);

@@ -48,6 +48,7 @@ static const struct {
 	{ "Max_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
 	{ "Max_Connections = 1048577;", { HERE "): (1048577) is out", STOPS } },
 	{ "Engine = fast;", { HERE "): Unknown token (fast)", STOPS } },
+	{ "Keep_Awake = yes;", { HERE "): Unknown token (yes)", STOPS } },
 	{ "Local_Congestion = bbr;", { HERE "): Unknown token (bbr)", STOPS } },
 	{ "} RPCBUF {", { HERE "): Only one RPCBUF block allowed", STOPS } },
 	/* Ours, over several parameters or beyond a range. */
@@ -104,6 +105,7 @@ static int values_arrive(struct host *h)
 	expect("Max_Connections", cfg->max_connections, 12);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_EPOLL);
 	expect("Local_Congestion", cfg->local_congestion, CONGESTION_RENO);
+	expect("Keep_Awake", cfg->keep_awake, RPCBUF_AWAKE_ALWAYS);
 	expect("Statistics is the path",
 	       cfg->statistics && strcmp(cfg->statistics, "/tmp/s") == 0, true);
 	return failures;
@@ -140,6 +142,7 @@ static int defaults_arrive(struct host *h)
 	expect("Max_Connections", cfg->max_connections, 0);
 	expect("Engine", cfg->engine, RPCBUF_BACKEND_AUTO);
 	expect("Local_Congestion", cfg->local_congestion, CONGESTION_CUBIC);
+	expect("Keep_Awake", cfg->keep_awake, RPCBUF_AWAKE_AUTO);
 	expect("Statistics is left open", cfg->statistics == NULL, true);
 	return failures;
 }
@@ -159,7 +162,7 @@ int main(void)
 			    "Max_Partial_Connection = 65536; "
 			    "Max_Receiving = 99; "
 			    "Max_Calls = 11; Max_Connections = 12; "
-			    "Local_Congestion = reno; "
+			    "Local_Congestion = reno; Keep_Awake = always; "
 			    "Engine = epoll; Statistics = \"/tmp/s\";",
 		  .body = values_arrive },
 		{ .sub = "MEM", .path = "/mem", .body = defaults_arrive },
