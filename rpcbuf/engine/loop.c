@@ -337,7 +337,6 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	list_init(&loop->posted);
 	pthread_mutex_init(&loop->lock, NULL);
 	loop->now_ns = os_now();
-	awake_open(loop);
 	loop->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->kick_fd < 0)
 		return -errno;
@@ -352,7 +351,12 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 				 rpcbuf_min(maxpages, RUN_PAGES));
 	if (err)
 		return err;
-	return loop->backend->open(loop);
+	err = loop->backend->open(loop);
+	if (err)
+		return err;
+	/* It can do without: no descriptor that others need. */
+	awake_open(loop);
+	return 0;
 }
 
 void loop_close(struct loop *loop)
