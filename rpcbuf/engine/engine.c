@@ -153,6 +153,9 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 				       .awake.fd = -1 };
 		err = loop_open(loop, engine, vector);
 	}
+	/* The loops have what they need: they can do without this. */
+	for (unsigned int i = 0; !err && i < engine->nr_loops; i++)
+		awake_open(&engine->loops[i]);
 	if (!err)
 		err = workers_start(engine);
 	if (!err)

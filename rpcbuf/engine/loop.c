@@ -355,7 +355,6 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	if (err)
 		return err;
 	/* It can do without: no descriptor that others need. */
-	awake_open(loop);
 	return 0;
 }
 
