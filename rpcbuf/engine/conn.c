@@ -179,18 +179,6 @@ void conn_end_turn(struct rpcbuf_conn *conn)
 		turn_end(turns, &conn->turn, tell);
 }
 
-/* Counts what the stream keeps. */
-void conn_account(struct rpcbuf_conn *conn)
-{
-	uint32_t held = conn->stream.nr_pages + conn->stream.nr_spare;
-
-	os_store(&conn->counts.held_bytes, conn->stream.filled);
-	if (held == conn->held)
-		return;
-	os_fetch_add(&conn->loop->engine->held_pages, held - conn->held);
-	os_store(&conn->held, held);
-}
-
 /*
  * A few bytes may be kept for long: not in a page of a run, which would keep
  * the whole run from being used again.
@@ -216,7 +204,7 @@ void conn_rest(struct rpcbuf_conn *conn)
 		   conn->stream.run) {
 		leave_run(conn);
 	}
-	conn_account(conn);
+	held_count(conn);
 }
 
 /* Nothing more is read; waits for its calls, then closes. */

@@ -133,6 +133,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	engine->awake_us = awake_choose(options);
 	set_limits(engine, counts.pages_total,
 		   counts.pages_total - (wanted + 1) * vector);
+	engine->held_slack =
+		rpcbuf_min(engine->held_limit / 8, vector / 2) / wanted;
 	pthread_mutex_init(&engine->clients_lock, NULL);
 	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
 		list_init(&engine->clients[i]);
@@ -253,6 +255,7 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->refused_short += os_load(&s->refused_short);
 	sum->refused_timeout += os_load(&s->refused_timeout);
 	sum->closed_idle += os_load(&s->closed_idle);
+	sum->held_pages += os_load(&loop->held);
 	sum->parked_pages += os_load(&s->parked_pages);
 	sum->parked_partial += os_load(&s->parked_partial);
 	sum->parked_unsent += os_load(&s->parked_unsent);
@@ -285,7 +288,6 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->connections_total = os_load(&engine->connections_total);
 	stats->in_flight = os_load(&engine->in_flight);
 	stats->refused_connections = os_load(&engine->refused_connections);
-	stats->held_pages = os_load(&engine->held_pages);
 	stats->heap_bytes = engine_heap_bytes(engine);
 	pthread_mutex_lock(&engine->threads_lock);
 	stats->handovers = engine->handovers;

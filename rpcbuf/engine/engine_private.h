@@ -10,6 +10,7 @@
  *   client.c   connections from one address
  *   fair.c     who is next
  *   observe.c  what the probes are told
+ *   held.c     what unfinished records hold
  *   turn.c     who goes on when pages are short
  *   rota.h     those who wait, by client
  *   gate.c     who begins a long record, of many that would
@@ -135,8 +136,7 @@ struct rpcbuf_conn {
 	uint32_t last_length; /* of the last call, in bytes on the wire */
 	uint32_t next_length; /* of the next, looked at in the socket; or 0 */
 	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
-	uint32_t held;	/* stream pages counted in engine->held_pages;
-			 * os_store() */
+	uint32_t held;	/* stream pages that are counted; os_store() */
 	uint32_t arm;	/* io_uring's: its place in loop->ring, plus 1 */
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
@@ -213,6 +213,8 @@ struct loop {
 	struct list_head unsent;
 	struct list_head busy;
 	struct list_head ending;
+	uint32_t held;		  /* pages, of all its connections; os_store() */
+	uint32_t held_told;	  /* ... that engine->held_pages knows of */
 	void **spare_slots;
 	uint64_t now_ns;
 	uint64_t next_scan_ns;
@@ -298,6 +300,7 @@ struct rpcbuf_engine {
 	uint32_t nr_slots;     /* of a stream and of a call */
 	uint32_t held_limit;   /* pages that partial records may hold */
 	uint32_t held_conn_limit; /* ... that one connection's may */
+	uint32_t held_slack;   /* ... so many of a loop's need not be told */
 	int calls_limit;       /* in flight on a connection */
 	int calls_resume;      /* so few that it goes on */
 	uint64_t heap_limit;   /* bytes that connections and calls may take */
@@ -313,7 +316,7 @@ struct rpcbuf_engine {
 	uint64_t stop_ns;      /* when to let go of everything */
 
 	/* atomic */
-	uint32_t held_pages;   /* in the streams of connections at rest */
+	uint32_t held_pages;   /* in streams, as the loops told: held.c */
 	struct turns turns;    /* to exceed held_limit */
 	uint32_t connections;
 	uint32_t in_flight;
@@ -399,6 +402,10 @@ void loop_shrink(struct loop *loop);
 int shrinker_start(struct rpcbuf_engine *engine);
 void shrinker_stop(struct rpcbuf_engine *engine);
 
+/* held.c: the owner only */
+uint32_t held_pages(const struct loop *loop);
+void held_count(struct rpcbuf_conn *conn);
+
 /* local.c: any thread */
 bool local_tune(struct rpcbuf_engine *engine, int fd);
 
@@ -434,7 +441,6 @@ bool conn_too_busy(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);
 void conn_end_turn(struct rpcbuf_conn *conn);
 void conn_rest(struct rpcbuf_conn *conn);
-void conn_account(struct rpcbuf_conn *conn);
 void conn_free_slots(struct rpcbuf_engine *engine, void **slots);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
 bool conn_try_close(struct rpcbuf_conn *conn);

@@ -98,7 +98,7 @@ bool long_reserve(struct rpcbuf_conn *conn)
 					    : rpcbuf_stream_wanted(stream);
 	pages = rpcbuf_pages_spanned(0, stream->filled + (size_t)bytes) + 1;
 	if (pages > engine->held_conn_limit ||
-	    os_load(&engine->held_pages) + pages > engine->held_limit / 2 ||
+	    held_pages(conn->loop) + pages > engine->held_limit / 2 ||
 	    rpcbuf_stream_reserve(stream, bytes, &copied))
 		return false;
 	stat_add(conn->loop->stats.runs_reserved, 1);
@@ -114,7 +114,7 @@ bool long_reserve(struct rpcbuf_conn *conn)
 void long_trim(struct rpcbuf_conn *conn)
 {
 	rpcbuf_stream_trim(&conn->stream);
-	conn_account(conn);
+	held_count(conn);
 }
 
 /* All that has come of its record was taken, or there are no pages for it. */

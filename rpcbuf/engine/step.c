@@ -21,9 +21,6 @@
 #define SMALL_CALLS 64
 /* Most that is copied to let the rest of a large call lie in a run. */
 #define MOVED_PAGES 64
-/* A stream of so many pages counts as held at once, a shorter one only when
- * its connection comes to rest. */
-#define HELD_AT_ONCE 8
 
 /* A connection that leaves the ready list for now. */
 static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
@@ -84,7 +81,7 @@ static void wait_for_turn(struct rpcbuf_conn *conn, uint64_t held)
 static size_t may_receive(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
-	uint64_t held = os_load(&engine->held_pages);
+	uint64_t held = held_pages(conn->loop);
 	uint64_t limit = engine->held_limit;
 	uint32_t own = conn->stream.nr_pages;
 
@@ -136,9 +133,7 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 			if (probe_request_begin_on())
 				observe_begin(conn);
 		}
-		if (conn->stream.nr_pages + conn->stream.nr_spare >=
-		    HELD_AT_ONCE)
-			conn_account(conn);
+		held_count(conn);
 		loop_place(conn, CONN_READY);
 	} else if (n == 0) {
 		conn_end(conn, RPCBUF_CLOSE_EOF);
@@ -430,6 +425,7 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 
 	if (ret != 1)
 		return ret;
+	held_count(conn);
 	conn->moved = false;
 	conn->next_length = 0;
 	conn->last_length = call->message.wire_length;

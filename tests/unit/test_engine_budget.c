@@ -16,20 +16,29 @@
 static struct peer peers[PEERS];
 static struct peer small; /* sends small calls only */
 
-/* @extra: pages above the smallest budget for so many receivers. */
-static void start(unsigned int receivers, unsigned int extra,
-		  uint32_t record_timeout)
+/* @extra: pages above the smallest budget for so many receivers.  @handover_us:
+ * 0 is the default. */
+static void start_with(unsigned int receivers, unsigned int extra,
+		       uint32_t record_timeout, uint32_t handover_us)
 {
 	struct rpcbuf_engine_options o = server_options();
 
 	o.receivers = receivers;
 	o.record_timeout = record_timeout;
+	if (handover_us)
+		o.handover_us = handover_us;
 	server_start((uint64_t)((receivers + 2) * VECTOR_PAGES + extra) *
 			     RPCBUF_PAGE_SIZE,
 		     &o);
 	for (int i = 0; i < PEERS; i++)
 		peer_open(&peers[i]);
 	peer_open(&small);
+}
+
+static void start(unsigned int receivers, unsigned int extra,
+		  uint32_t record_timeout)
+{
+	start_with(receivers, extra, record_timeout, 0);
 }
 
 static void finish(void)
@@ -97,6 +106,47 @@ START_TEST(all_at_once)
 	check_alive(&small);
 	ck_assert_uint_eq(stats().records_refused, 0);
 	ck_assert_uint_eq(stats().requests, PEERS * TEST_ROUNDS(50) + 1);
+	finish();
+}
+END_TEST
+
+/* Pages that the beginning of a call takes: it is short of what a loop counts
+ * only when it turns to others. */
+#define BEGINNING (7 * RPCBUF_PAGE_SIZE)
+
+static unsigned int begun;
+
+/* The beginning of a large call, and the rest when pages are short. */
+static void *call_in_two(void *arg)
+{
+	struct client *c = arg;
+	uint32_t xid = XID(ECHO, LONGEST, 0);
+	size_t len;
+	uint8_t *record = call_record(xid, 1, NULL, &len);
+
+	must(send_bytes(c->peer, record, BEGINNING));
+	if (count(begun) == PEERS)
+		set_gate(true);
+	eventually(stats().parked_pages > 0);
+	must(send_bytes(c->peer, record + BEGINNING, len - BEGINNING));
+	receive_replies(c->peer, 0, 1);
+	c->answered = true;
+	free(record);
+	return NULL;
+}
+
+/* A loop finds everybody's beginning at one look, more than there are pages: it
+ * leaves what the one whose turn it is needs to go on. */
+START_TEST(begin_at_once)
+{
+	struct client client = { 0 };
+
+	start_with(1, 0, 60, 1000000000);
+	send_call(&small, XID(BLOCK, SMALL, 0));
+	eventually(seen(server.blocked) == 1);
+	run_clients(call_in_two, &client);
+	receive_replies(&small, 0, 1);
+	ck_assert_uint_eq(stats().records_refused, 0);
 	finish();
 }
 END_TEST
@@ -286,6 +336,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 3 * GUARD_S);
 	tcase_add_loop_test(tcase, all_at_once, 0, 8);
+	tcase_add_test(tcase, begin_at_once);
 	tcase_add_loop_test(tcase, pages_in_flight, 0, 2);
 	tcase_add_loop_test(tcase, halves, 0, 4);
 	tcase_add_loop_test(tcase, small_calls_pass, 0, 2);
