@@ -5,7 +5,8 @@
  * Method: over NFSv3 and v4, WRITEs of many sizes in one go, cut in many ways,
  * their replies and then READs checked, byte by byte and each for the context's
  * seal; a REMOVE that is sent again, under a new sequence number, is answered
- * from the duplicate request cache; a call with a broken seal is refused.
+ * from the duplicate request cache; a call with a broken seal is refused. A
+ * second connection is reset while replies wait for it to read.
  *
  * usage: krb5_calls PORT MOUNT-PORT EXPORT NAME MIRROR krb5|krb5i|krb5p 3|4
  *                   odd|plain
@@ -13,13 +14,16 @@
  * the export holds the file NAME.SERVICE.VERSION, which goes. With `plain`
  * records are not cut, and the REMOVE is not sent again.
  */
+#include <sys/ioctl.h>
+
 #include "gss_call.h"
 #include "nfs3_find.h"
 #include "nfs4_io.h"
 
 enum {
 	MOST = 1 << 20,
-	ROUNDS = 3
+	ROUNDS = 3,
+	UNREAD = 20
 };
 
 static const uint32_t sizes[] = {1,    100,   4096,   8188,   8192,
@@ -230,6 +234,44 @@ static void break_seal(void)
 	free(wire.data);
 }
 
+/* Until no more comes: what else there is waits on the other side. */
+static void wait_for_silence(int fd)
+{
+	int before, now = 0;
+
+	do {
+		before = now;
+		usleep(100000);
+		ioctl(fd, FIONREAD, &now);
+	} while (!now || now != before);
+}
+
+/* Asks for much, reads nothing, and ends: the kernel makes a reset of it. */
+static void leave_unread(uint16_t port)
+{
+	struct rpc_conn other = rpc_connect("127.0.0.1", port, 0);
+	struct rpc_buf call = {0}, sealed = {0}, wire = {0};
+	struct rpc_view out;
+
+	for (int i = 0; i < UNREAD; i++) {
+		if (version == 3)
+			nfs3_call_read(&call, ++xid, &file, 0, MOST);
+		else
+			nfs4_call_read(&call, ++xid, &file, 0, MOST);
+		gss_seal_call(&gss, &call, &sealed);
+		rpc_cut_record(rpc_cut_whole(), &wire, &sealed);
+	}
+	out = (struct rpc_view){wire.data, wire.data + wire.len, false};
+	while (out.at < out.end)
+		if (!rpc_send_some(&other, &out))
+			die("closed by the server");
+	wait_for_silence(other.fd);
+	rpc_disconnect(&other);
+	free(call.data);
+	free(sealed.data);
+	free(wire.data);
+}
+
 static void save_mirror(const char *path, size_t len)
 {
 	FILE *out = fopen(path, "w");
@@ -280,6 +322,7 @@ int main(int argc, char **argv)
 		die("no memory");
 	replay_remove(victim);
 	break_seal();
+	leave_unread(strtoul(argv[1], NULL, 0));
 	read_all();
 	save_mirror(argv[5], total());
 	gss_destroy(&gss, &conn);

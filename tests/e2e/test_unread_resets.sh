@@ -15,7 +15,7 @@ ROUNDS=3
 CLIENTS=80
 GROWTH_KIB=32768 # of 160 clients, who left up to 1 MiB each unread
 WAITING=20
-WAITING_KIB=16384 # of 40 clients, for each of whom 1 MiB waited
+WAITING_KIB=28672 # of 40 clients, for each of whom 1 MiB waited
 
 descriptors() {
 	local fds=(/proc/"$SERVER"/fd/*)
