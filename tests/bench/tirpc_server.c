@@ -3,17 +3,25 @@
  * The server of tests/bench/tirpc: one service behind libtirpc's transport or
  * ours.  Prints its port, serves until it is killed.
  *
- *	tirpc_server stock | run | threads  [MIB [RECEIVERS]]
+ *	tirpc_server stock | run | threads | bare  [MIB [RECEIVERS]]
  *
  * stock: svc_vc_create() and svc_run(); run: svc_rpcbuf_create() and svc_run();
  * threads: with rpcbuf_svc_run().  MIB is the page budget.
+ * bare: no RPC at all: one thread receives into one buffer, counts records,
+ * and answers with constant bytes; what any server has to pay the kernel, and
+ * the most that the client can ask for.
  */
 #include <rpcbuf/tirpc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#define PROG 0x20000bf3u
+#define PROG	    0x20000bf3u
+#define BARE_BUFFER (256u << 10)
+#define BARE_CONNS  1024
 
 enum {
 	NUL,
@@ -81,6 +89,90 @@ static int listening(void)
 	return fd;
 }
 
+/* ------------------------------------------------------------------- bare */
+
+struct bare {
+	uint32_t mark, left; /* bytes of the mark so far; of the record */
+	unsigned int nr_mark;
+};
+
+/* Accepted, of 8 bytes, to the xid that the client has. */
+static const uint8_t bare_reply[36] = {0x80, 0, 0, 32, 0, 0, 0, 0,
+				       0,    0, 0, 1};
+
+/* How many records end in @len bytes. */
+static unsigned int bare_records(struct bare *b, const uint8_t *at, size_t len)
+{
+	unsigned int nr = 0;
+
+	while (len) {
+		size_t n = len < b->left ? len : b->left;
+
+		if (b->nr_mark < 4) {
+			b->mark = b->mark << 8 | *at++;
+			b->left = b->mark & 0x7fffffff;
+			b->nr_mark++;
+			len--;
+			continue;
+		}
+		at += n;
+		len -= n;
+		b->left -= (uint32_t)n;
+		if (!b->left) {
+			nr++;
+			b->nr_mark = 0;
+		}
+	}
+	return nr;
+}
+
+static void bare_serve(int fd, struct bare *b)
+{
+	static uint8_t buffer[BARE_BUFFER];
+	static uint8_t replies[64 * sizeof(bare_reply)];
+	ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	unsigned int nr;
+
+	if (n <= 0) {
+		close(fd);
+		return;
+	}
+	nr = bare_records(b, buffer, (size_t)n);
+	for (unsigned int i = 0; i < nr && i < 64; i++)
+		memcpy(replies + i * sizeof(bare_reply), bare_reply,
+		       sizeof(bare_reply));
+	if (nr && send(fd, replies, nr * sizeof(bare_reply), MSG_NOSIGNAL) < 0)
+		close(fd);
+}
+
+static int bare_run(int listener)
+{
+	static struct bare conns[BARE_CONNS];
+	struct epoll_event events[64], event = {.events = EPOLLIN};
+	int epoll = epoll_create1(0);
+
+	event.data.fd = listener;
+	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+	for (;;) {
+		int nr = epoll_wait(epoll, events, 64, -1);
+
+		for (int i = 0; i < nr; i++) {
+			int fd = events[i].data.fd;
+
+			if (fd != listener) {
+				bare_serve(fd, &conns[fd]);
+				continue;
+			}
+			fd = accept(listener, NULL, NULL);
+			if (fd < 0 || fd >= BARE_CONNS)
+				return 1;
+			conns[fd] = (struct bare){0};
+			event.data.fd = fd;
+			epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct rpcbuf_engine_options engine = RPCBUF_ENGINE_OPTIONS_INIT;
@@ -88,6 +180,10 @@ int main(int argc, char **argv)
 	const char *mode = argc > 1 ? argv[1] : "";
 	SVCXPRT *xprt;
 
+	/* Clients go with replies on their way, which ends libtirpc's servers. */
+	signal(SIGPIPE, SIG_IGN);
+	if (!strcmp(mode, "bare"))
+		return bare_run(listening());
 	if (argc > 2)
 		options.memory = strtoull(argv[2], NULL, 10) << 20;
 	if (argc > 3)
