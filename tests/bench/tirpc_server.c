@@ -11,6 +11,7 @@
  * and answers with constant bytes; what any server has to pay the kernel, and
  * the most that the client can ask for.
  */
+#include <netinet/tcp.h>
 #include <rpcbuf/tirpc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -97,8 +98,7 @@ struct bare {
 };
 
 /* Accepted, of 8 bytes, to the xid that the client has. */
-static const uint8_t bare_reply[36] = {0x80, 0, 0, 32, 0, 0, 0, 0,
-				       0,    0, 0, 1};
+static const uint8_t bare_reply[36] = {0x80, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 1};
 
 /* How many records end in @len bytes. */
 static unsigned int bare_records(struct bare *b, const uint8_t *at, size_t len)
@@ -149,7 +149,7 @@ static int bare_run(int listener)
 {
 	static struct bare conns[BARE_CONNS];
 	struct epoll_event events[64], event = {.events = EPOLLIN};
-	int epoll = epoll_create1(0);
+	int epoll = epoll_create1(0), one = 1;
 
 	event.data.fd = listener;
 	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
@@ -166,6 +166,8 @@ static int bare_run(int listener)
 			fd = accept(listener, NULL, NULL);
 			if (fd < 0 || fd >= BARE_CONNS)
 				return 1;
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+				   sizeof(one));
 			conns[fd] = (struct bare){0};
 			event.data.fd = fd;
 			epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
