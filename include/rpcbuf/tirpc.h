@@ -56,7 +56,9 @@ struct rpcbuf_svc_options {
 	struct rpcbuf_record_limits limits; /* of calls under svc_run();
 			    * rpcbuf_svc_run() has its own */
 	uint32_t send_timeout; /* seconds that a client has to take a whole
-			    * reply, 1 to 3600; then it is disconnected */
+			    * reply, 1 to 3600; then it is disconnected.  Its
+			    * thread waits meanwhile: under svc_run() the
+			    * whole server, as libtirpc's does */
 	/* Gets a sentence, without a newline, about each refusal, at most ten
 	 * a second.  NULL: they go to standard error. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);
@@ -99,10 +101,12 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options);
 /*
  * rpcbuf_svc_run - serve on several threads, in place of svc_run().
  *
- * @options: of the engine (NULL: RPCBUF_ENGINE_OPTIONS_INIT); its limits and
- * time-outs hold for all connections of svc_rpcbuf transports.  handler_size is
- * ignored, and max_calls is 8 at most.  Other transports (UDP, stock TCP) are served too, by the calling
- * thread, one call at a time as in svc_run().
+ * @options: of the engine; its limits and time-outs hold for all connections of
+ * svc_rpcbuf transports.  handler_size is ignored, and max_calls is 8 at most.
+ * NULL: RPCBUF_ENGINE_OPTIONS_INIT, but max_receiving 2 MiB, so that many
+ * clients that send 1 MiB at once take less memory than under svc_run() of
+ * libtirpc alone.  Other transports (UDP, stock TCP) are served too, by the
+ * calling thread, one call at a time as in svc_run().
  *
  * Returns 0 after rpcbuf_svc_exit(), when calls were answered and connections
  * closed; else a sentence goes to the log and it returns -EINVAL when an
@@ -112,7 +116,7 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options);
  * engine could not be created with.
  *
  * A call that lasts keeps its thread and holds up later ones of its own
- * connection only.  Arguments by reference are valid until the dispatcher
+ * connection only; so does a client that does not read, for send_timeout at most.  Arguments by reference are valid until the dispatcher
  * returns.  A call whose descriptor lies above libtirpc's table, whose size
  * is the limit of descriptors when libtirpc first asked for it, shares one of 32
  * places in it with others of this kind.
@@ -121,6 +125,13 @@ int rpcbuf_svc_run(const struct rpcbuf_engine_options *options);
 
 /* Ends rpcbuf_svc_run(), now or when it is called next.  Any thread, a dispatcher, a signal handler. */
 void rpcbuf_svc_exit(void);
+
+/*
+ * rpcbuf_svc_backend - what rpcbuf_svc_run() receives with.
+ *
+ * "io_uring" or "epoll" while it runs, else NULL.  Any thread.
+ */
+const char *rpcbuf_svc_backend(void);
 
 /*
  * Statistics of all svc_rpcbuf transports since the process began.

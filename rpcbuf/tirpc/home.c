@@ -277,6 +277,17 @@ void xprt_free_addresses(SVCXPRT *xprt)
 	free(xprt->xp_tp);
 }
 
+const char *rpcbuf_svc_backend(void)
+{
+	const char *name = NULL;
+
+	pthread_mutex_lock(&home.lock);
+	if (home.engine)
+		name = rpcbuf_engine_backend(home.engine);
+	pthread_mutex_unlock(&home.lock);
+	return name;
+}
+
 void rpcbuf_svc_stats(struct rpcbuf_svc_stats *stats,
 		      struct rpcbuf_engine_stats *engine)
 {

@@ -31,6 +31,8 @@ struct reply {
 	struct rpcbuf_xdr xdr; /* first: found by it */
 	XDR xdrs;
 	struct conn *conn;
+	uint64_t until_ms; /* when the client must have taken all; 0: it did
+			    * not make us wait yet */
 	struct rpcbuf_rqst *rqst;
 	unsigned int next; /* page of rqst */
 	unsigned int nr_extra, next_extra;
@@ -92,16 +94,18 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Waits until the peer has read something; false: it does not. */
-static bool wait_writable(struct conn *conn, uint64_t *until)
+/* Waits until the peer has read something; false: it does not, or so little
+ * that it had not taken the reply in time. */
+static bool wait_writable(struct reply *r)
 {
+	struct conn *conn = r->conn;
 	struct pollfd pfd = {.fd = conn->xprt.xp_fd, .events = POLLOUT};
 	uint64_t now = now_ms();
 
-	if (!*until)
-		*until = now + conn->options.send_timeout * UINT64_C(1000);
-	for (; now < *until; now = now_ms()) {
-		if (poll(&pfd, 1, (int)(*until - now)) > 0)
+	if (!r->until_ms)
+		r->until_ms = now + conn->options.send_timeout * UINT64_C(1000);
+	for (; now < r->until_ms; now = now_ms()) {
+		if (poll(&pfd, 1, (int)(r->until_ms - now)) > 0)
 			return true;
 		if (svc_conn_dead(conn))
 			return false;
@@ -130,17 +134,16 @@ static void skip(struct msghdr *msg, size_t n)
 	}
 }
 
-static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr, bool hold)
+static bool send_iov(struct reply *r, struct iovec *iov, size_t nr, bool hold)
 {
 	struct msghdr msg = {.msg_iov = iov};
-	uint64_t until = 0;
 	size_t left = nr;
 
 	while (left) {
 		ssize_t n;
 
 		msg.msg_iovlen = rpcbuf_min(left, (size_t)UIO_MAXIOV);
-		n = sendmsg(conn->xprt.xp_fd, &msg,
+		n = sendmsg(r->conn->xprt.xp_fd, &msg,
 			    MSG_NOSIGNAL | MSG_DONTWAIT |
 				    (left > UIO_MAXIOV || hold ? MSG_MORE : 0));
 		if (n >= 0) {
@@ -148,7 +151,7 @@ static bool send_iov(struct conn *conn, struct iovec *iov, size_t nr, bool hold)
 			skip(&msg, (size_t)n);
 			left = nr - (size_t)(msg.msg_iov - iov);
 		} else if (errno != EINTR &&
-			   (errno != EAGAIN || !wait_writable(conn, &until))) {
+			   (errno != EAGAIN || !wait_writable(r))) {
 			return false;
 		}
 	}
@@ -188,7 +191,7 @@ static bool send_fragment(struct reply *r, bool is_last)
 	value = htonl(length | (is_last ? RPCBUF_MARK_LAST : 0));
 	memcpy(mark, &value, sizeof(value));
 	iov[0] = (struct iovec){mark, sizeof(value)};
-	sent = send_iov(r->conn, iov, nr + 1, more_follow(r->conn, length));
+	sent = send_iov(r, iov, nr + 1, more_follow(r->conn, length));
 	if (iov != few)
 		free(iov);
 	return sent;
@@ -289,6 +292,7 @@ static bool encode_and_send(struct reply *r, struct rpc_msg *msg)
 	r->xdr.offset = RPCBUF_MARK_SIZE;
 	r->next = r->nr_extra = r->next_extra = 0;
 	r->in_fragments = false;
+	r->until_ms = 0;
 	encoded = encode(r, msg);
 	sent = encoded && send_fragment(r, true);
 	/* A reply that was sent in part cannot be followed by another one. */

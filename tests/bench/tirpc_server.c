@@ -197,6 +197,6 @@ int main(int argc, char **argv)
 	if (strcmp(mode, "threads"))
 		svc_run();
 	else
-		rpcbuf_svc_run(&engine);
+		rpcbuf_svc_run(argc > 3 ? &engine : NULL);
 	return 1;
 }

@@ -316,6 +316,7 @@ START_TEST(records_beyond_the_budget)
 		raw_send(fds[i], call, len - 1);
 	}
 	eventually(stats().refused >= 1);
+	eventually(logged("no page is left"));
 	witness = client_open();
 	client_add(witness, 1);
 	client_blob(witness, COPY, 100000);
@@ -351,6 +352,63 @@ START_TEST(replies_not_read)
 }
 END_TEST
 
+/* One that reads all the time, but little: the time is that of the whole reply,
+ * of however many fragments. */
+START_TEST(replies_read_slowly)
+{
+	static uint8_t bytes[64 << 10];
+	uint8_t args[4], *call;
+	size_t len;
+	int fd, small = 64 << 10;
+
+	start(_i, 2);
+	fd = client();
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	put32(args, 30000000);
+	call = raw_call(5, NUMBERS, args, sizeof(args), NULL, 0, &len);
+	must(raw_send(fd, call, len));
+	while (recv(fd, bytes, sizeof(bytes), 0) > 0)
+		usleep(5000);
+	must(stats().send_timeouts == 1 && stats().reply_fragments == 1);
+	close(fd);
+	free(call);
+	stop();
+}
+END_TEST
+
+enum {
+	UNREAD = 20
+};
+
+/* Many of them at once: each holds a thread, and no other client. */
+START_TEST(many_that_do_not_read)
+{
+	int fds[UNREAD], small = 4096;
+	uint8_t args[4], *call;
+	size_t len;
+
+	start(ENGINE, 2);
+	put32(args, 8000000);
+	call = raw_call(5, NUMBERS, args, sizeof(args), NULL, 0, &len);
+	for (int i = 0; i < UNREAD; i++) {
+		fds[i] = client();
+		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &small,
+			   sizeof(small));
+		must(raw_send(fds[i], call, len));
+	}
+	eventually(engine_stats().in_flight == UNREAD ||
+		   stats().send_timeouts);
+	for (int i = 0; i < 50; i++)
+		client_add(witness, i);
+	eventually(stats().send_timeouts == UNREAD);
+	eventually(stats().connections == 1);
+	for (int i = 0; i < UNREAD; i++)
+		close(fds[i]);
+	free(call);
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tirpc_abuse");
@@ -366,6 +424,8 @@ int main(void)
 	tcase_add_loop_test(tcase, slow_senders, SINGLE, STOCK);
 	tcase_add_test(tcase, records_beyond_the_budget);
 	tcase_add_loop_test(tcase, replies_not_read, SINGLE, STOCK);
+	tcase_add_loop_test(tcase, replies_read_slowly, SINGLE, STOCK);
+	tcase_add_test(tcase, many_that_do_not_read);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
 }

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/backend_util.h"
 #include "tests/unit/until_util.h"
 #include "tests/unit/wire_util.h"
 
@@ -287,16 +288,15 @@ static inline void server_create(enum mode mode,
 	must(svc_reg(server.listener, PROG, VERS, dispatch, NULL));
 }
 
-/* RPCBUF_BACKEND names the engine's back end, which is used or refused. */
 static inline void server_run(void)
 {
-	const char *backend = getenv("RPCBUF_BACKEND");
-
-	if (backend && !strcmp(backend, "epoll"))
-		server.engine.backend = RPCBUF_BACKEND_EPOLL;
-	else if (backend && !strcmp(backend, "io_uring"))
-		server.engine.backend = RPCBUF_BACKEND_URING;
+	must(!rpcbuf_svc_backend());
+	server.engine.backend = tested_backend();
 	must(pthread_create(&server.thread, NULL, serve, NULL) == 0);
+	if (server.mode != ENGINE)
+		return;
+	eventually(rpcbuf_svc_backend());
+	must(!strcmp(rpcbuf_svc_backend(), tested_backend_name()));
 }
 
 static inline void server_start_with(enum mode mode,

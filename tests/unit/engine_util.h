@@ -18,8 +18,8 @@
 #include <pthread.h>
 #include <rpcbuf/engine.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
+#include "backend_util.h"
 #include "until_util.h"
 #include "wire_util.h"
 
@@ -259,30 +259,6 @@ static const struct rpcbuf_handlers handlers = {
 	.thread_stop = on_thread_stop,
 	.log = on_log,
 };
-
-/* Skips the whole program where the system has no io_uring for anybody. */
-static inline __attribute__((constructor)) void need_backend(void)
-{
-	const char *name = getenv("RPCBUF_BACKEND");
-
-	if (name && strcmp(name, "io_uring") == 0 &&
-	    syscall(SYS_io_uring_setup, 0, NULL) < 0 &&
-	    (errno == ENOSYS || errno == EPERM)) {
-		fprintf(stderr, "skipped: no io_uring: %s\n", strerror(errno));
-		exit(77);
-	}
-}
-
-/* Every program of these tests runs once on each. */
-static inline enum rpcbuf_backend tested_backend(void)
-{
-	const char *name = getenv("RPCBUF_BACKEND");
-
-	if (!name || strcmp(name, "epoll") == 0)
-		return RPCBUF_BACKEND_EPOLL;
-	must(strcmp(name, "io_uring") == 0);
-	return RPCBUF_BACKEND_URING;
-}
 
 /* Options for a small server: two receivers, calls of up to MAX_CALL, as many
  * as come; nothing is read while replies wait. */

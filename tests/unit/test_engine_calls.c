@@ -302,6 +302,8 @@ static void *drop_at_random(void *arg)
 			rpcbuf_conn_drop(d->peer->conn);
 		/* The handler does not use the peer when this is over. */
 		eventually((answer_later(), seen(d->peer->closed)));
+		/* A socket that is full of unread calls does not tell. */
+		shutdown(d->peer->client, SHUT_WR);
 		pthread_join(thread, NULL);
 		must(d->peer->reason == RPCBUF_CLOSE_DROPPED);
 		peer_free(d->peer);
