@@ -198,8 +198,9 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * rpcbuf_engine_adopt - receive from the stream socket @fd from now on.
  *
  * @conn_data is given to the handlers.  @outgoing: a connection that this
- * process opened, whose replies arrive here: it has no idle timeout and none
- * of its records is too short to be a call.  @conn is stored before anything
+ * process opened, whose replies arrive here: it has no idle timeout, none of
+ * its records is too short to be a call, and they are received by a thread of
+ * their own, beside max_threads, whatever calls the others sit in.  @conn is stored before anything
  * is received.  Returns 0; -ESHUTDOWN when the engine stops, -EBADF, -ENOTSOCK
  * or -ESOCKTNOSUPPORT when @fd is no stream socket, -EUSERS when there are
  * max_connections already (logged; the owner had better close @fd), -ENOMEM:

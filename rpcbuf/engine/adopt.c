@@ -67,6 +67,14 @@ static int post_new(struct rpcbuf_conn *conn)
 	return 0;
 }
 
+static struct loop *choose_loop(struct rpcbuf_engine *engine,
+				const struct client *client, bool outgoing)
+{
+	return outgoing && workers_start_replies(engine)
+		       ? engine_replies(engine)
+		       : client_choose_loop(engine, client);
+}
+
 /* A connection that nobody knows of yet, or NULL. */
 static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
 				  void *data, bool outgoing)
@@ -76,8 +84,8 @@ static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
 
 	if (!client)
 		return NULL;
-	conn = conn_create(client_choose_loop(engine, client), client, fd, data,
-			   outgoing);
+	conn = conn_create(choose_loop(engine, client, outgoing), client, fd,
+			   data, outgoing);
 	if (conn)
 		conn->port = client_port(fd);
 	else

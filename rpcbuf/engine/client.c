@@ -53,7 +53,8 @@ static struct list_head *bucket_of(struct rpcbuf_engine *engine,
 
 static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 {
-	size_t size = engine->nr_loops * sizeof(struct client_part);
+	unsigned int nr = engine->nr_loops + 1; /* and the one of replies */
+	size_t size = nr * sizeof(struct client_part);
 	struct client *client = calloc(1, sizeof(*client));
 
 	if (!client)
@@ -67,7 +68,7 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 	memcpy(client->key, key, CLIENT_KEY);
 	list_init(&client->link);
 	rota_client_init(&client->turns);
-	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		client->parts[i].client = client;
 		list_init(&client->parts[i].link);
 		list_init(&client->parts[i].ready);

@@ -104,6 +104,26 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages,
 					HEAP_LEAST);
 }
 
+/* Opens all but the last one, which is the one of replies. */
+static int create_loops(struct rpcbuf_engine *engine, unsigned int wanted,
+			unsigned int vector)
+{
+	int err = 0;
+
+	engine->loops = aligned_alloc(64, (wanted + 1) * sizeof(struct loop));
+	if (!engine->loops)
+		return -ENOMEM;
+	for (unsigned int i = 0; i <= wanted; i++)
+		engine->loops[i] = LOOP_CLOSED;
+	engine->nr_loops = wanted;
+	for (unsigned int i = 0; i < wanted && !err; i++)
+		err = loop_open(&engine->loops[i], engine, vector);
+	/* The loops have what they need: they can do without this. */
+	for (unsigned int i = 0; i < wanted && !err; i++)
+		awake_open(&engine->loops[i]);
+	return err;
+}
+
 int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 			 const struct rpcbuf_handlers *handlers,
 			 const struct rpcbuf_engine_options *options)
@@ -144,20 +164,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	err = backend_choose(engine);
 	if (!err)
 		err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
-	engine->loops = aligned_alloc(64, wanted * sizeof(struct loop));
-	if (!engine->loops)
-		err = -ENOMEM;
-	while (!err && engine->nr_loops < wanted) {
-		struct loop *loop = &engine->loops[engine->nr_loops++];
-
-		*loop = (struct loop){ .kick_fd = -1,
-				       .held_fd = -1,
-				       .awake.fd = -1 };
-		err = loop_open(loop, engine, vector);
-	}
-	/* The loops have what they need: they can do without this. */
-	for (unsigned int i = 0; !err && i < engine->nr_loops; i++)
-		awake_open(&engine->loops[i]);
+	if (!err)
+		err = create_loops(engine, wanted, vector);
 	if (!err)
 		err = workers_start(engine);
 	if (!err)
@@ -174,7 +182,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 /* No loop runs any more. */
 static void release_reserve(struct rpcbuf_engine *engine)
 {
-	for (unsigned int i = 0; i < engine->nr_loops; i++)
+	for (unsigned int i = 0; engine->loops && i <= engine->nr_loops; i++)
 		if (engine->loops[i].rqst)
 			rpcbuf_rqst_reserve(engine->loops[i].rqst, NULL);
 	rpcbuf_mempool_destroy(engine->reserve);
@@ -193,7 +201,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 		engine->stop_ns = end - (end - now) / 4;
 		__atomic_store_n(&engine->stopping, true, __ATOMIC_SEQ_CST);
 	}
-	for (unsigned int i = 0; i < engine->nr_loops; i++)
+	for (unsigned int i = 0; i < engine_all_loops(engine); i++)
 		loop_kick(&engine->loops[i]);
 	if (!workers_stop(engine, end))
 		return -ETIMEDOUT;
@@ -210,7 +218,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 {
 	trace_unpublish(engine);
-	for (unsigned int i = 0; i < engine->nr_loops; i++)
+	for (unsigned int i = 0; engine->loops && i <= engine->nr_loops; i++)
 		loop_close(&engine->loops[i]);
 	free(engine->loops);
 	pthread_mutex_destroy(&engine->log_limit.lock);
@@ -276,7 +284,7 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 			 struct rpcbuf_engine_stats *stats)
 {
 	*stats = (struct rpcbuf_engine_stats){ 0 };
-	for (unsigned int i = 0; i < engine->nr_loops; i++)
+	for (unsigned int i = 0; i < engine_all_loops(engine); i++)
 		add_loop(stats, &engine->loops[i]);
 	stats->records_refused = stats->refused_length +
 				 stats->refused_fragments +

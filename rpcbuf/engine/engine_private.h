@@ -247,6 +247,9 @@ struct loop {
 	struct loop_stats stats __attribute__((aligned(64)));
 };
 
+#define LOOP_CLOSED \
+	((struct loop){ .kick_fd = -1, .held_fd = -1, .awake.fd = -1 })
+
 /* All of it is for the owner of the loop. */
 struct backend {
 	const char *name;
@@ -308,8 +311,8 @@ struct rpcbuf_engine {
 	char local_congestion[CONGESTION_MAX]; /* "": the system's */
 	int awake_us;	       /* for loops to ask, or OS_WAKEUP_ANY */
 	uint64_t long_ticks;   /* a call of so many is long; 0: none is */
-	unsigned int nr_loops;
-	struct loop *loops;
+	unsigned int nr_loops; /* that clients' connections are spread over */
+	struct loop *loops;    /* ... and one more, see engine_all_loops() */
 
 	struct rpcbuf_shrinker shrinker; /* registered until the stop */
 	bool stopping;	       /* atomic */
@@ -346,6 +349,7 @@ struct rpcbuf_engine {
 	uint64_t handovers;
 	uint64_t delegated;	 /* calls */
 	struct loop *orphan;	 /* taken, but no thread to own it yet */
+	unsigned int replies_run; /* 1: the loop of replies; also atomic */
 	bool workers_stop;
 	bool watcher_runs;
 	bool watcher_stop;
@@ -367,6 +371,21 @@ uint64_t engine_heap_bytes(const struct rpcbuf_engine *engine);
 static inline bool engine_stopping(const struct rpcbuf_engine *engine)
 {
 	return __atomic_load_n(&engine->stopping, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Behind the loops of clients' connections there is one of those that this
+ * process opened, from the first of these on.  Its thread is one more than may
+ * run calls, so replies are read while all others sit in calls, which may be
+ * waiting for them.
+ */
+static inline struct loop *engine_replies(struct rpcbuf_engine *engine)
+{
+	return &engine->loops[engine->nr_loops];
+}
+static inline unsigned int engine_all_loops(const struct rpcbuf_engine *engine)
+{
+	return engine->nr_loops + os_load_acquire(&engine->replies_run);
 }
 
 /* backend.c */
@@ -484,6 +503,7 @@ void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn);
 /* worker.c */
 bool worker_give_call(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 int workers_start(struct rpcbuf_engine *engine);
+bool workers_start_replies(struct rpcbuf_engine *engine);
 bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns);
 void watcher_rouse(struct rpcbuf_engine *engine);
 

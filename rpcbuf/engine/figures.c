@@ -115,7 +115,7 @@ static void read_clients(void *owner, struct rpcbuf_publisher *publisher)
 	struct rpcbuf_engine *engine = owner;
 
 	make_rows(engine, publisher);
-	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
 		struct loop *loop = &engine->loops[i];
 
 		/* While a connection is on a list of its loop its client is

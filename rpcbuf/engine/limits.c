@@ -98,7 +98,7 @@ static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
 		rpcbuf_container_of(shrinker, struct rpcbuf_engine, shrinker);
 
 	(void)nr;
-	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
 		os_store(&engine->loops[i].shrink, SHRINK_ALL);
 		loop_kick(&engine->loops[i]);
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Threads.  A worker owns a loop, or is idle, or runs a call whose loop was
- * taken from it, or a call that was given to it (delegate.c).  The watcher looks at every loop some thousand times a second
- * while calls come in: a loop whose turn is odd and has not changed since the
- * last look runs a long call, and an idle worker, or a new one, gets the loop
- * (is_due() says when).
- * While nothing happens the watcher sleeps.
+ * taken from it, or a call that was given to it (delegate.c).  The watcher
+ * looks at every loop some thousand times a second while calls come in: a loop
+ * whose turn is odd and has not changed since the last look runs a long call,
+ * and an idle worker, or a new one, gets the loop (is_due() says when).  While
+ * nothing happens the watcher sleeps.
  *
  * All of it is under engine->threads_lock, but for loop->turn, which the
  * owner and the watcher settle between them.
@@ -24,6 +24,8 @@
 #define WATCHER_IDLE_LOOKS 400
 /* Looks after which a call that does not sleep gives its loop away too. */
 #define RUNNING_LOOKS 8
+/* Of a receive of replies. */
+#define REPLIES_PAGES 16
 /* An idle worker ends after so long, unless it is one of the first. */
 #define WORKER_IDLE_S 10
 
@@ -71,7 +73,7 @@ static bool wait_for_loop(struct rpcbuf_engine *engine, struct worker *worker)
 	if (worker->loop || worker->call)
 		return true;
 	return !engine->workers_stop &&
-	       engine->nr_workers <= engine->nr_loops + 1;
+	       engine->nr_workers <= engine->nr_started + 1;
 }
 
 static void *worker_main(void *arg)
@@ -248,7 +250,7 @@ static bool look(struct rpcbuf_engine *engine)
 	bool active = engine->orphan != NULL;
 
 	adopt_orphan(engine);
-	for (unsigned int i = 0; i < engine->nr_loops; i++) {
+	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
 		struct loop *loop = &engine->loops[i];
 		uint32_t turn = __atomic_load_n(&loop->turn, __ATOMIC_SEQ_CST);
 
@@ -331,6 +333,37 @@ int workers_start(struct rpcbuf_engine *engine)
 	engine->watcher_runs = !err;
 	pthread_mutex_unlock(&engine->threads_lock);
 	return err;
+}
+
+static bool open_replies(struct rpcbuf_engine *engine, struct loop *loop)
+{
+	if (loop->backend || loop_open(loop, engine, REPLIES_PAGES) == 0)
+		return true;
+	loop_close(loop);
+	*loop = LOOP_CLOSED;
+	return false;
+}
+
+/*
+ * The loop of replies gets a thread the first time that it is needed.  False:
+ * it has none.
+ */
+bool workers_start_replies(struct rpcbuf_engine *engine)
+{
+	struct loop *loop = engine_replies(engine);
+	bool runs;
+
+	pthread_mutex_lock(&engine->threads_lock);
+	if (!engine->replies_run && !engine_stopping(engine) &&
+	    open_replies(engine, loop) &&
+	    worker_start(engine, loop, NULL) == 0) {
+		engine->nr_started++;
+		engine->options.max_threads++;
+		os_store_release(&engine->replies_run, 1);
+	}
+	runs = engine->replies_run;
+	pthread_mutex_unlock(&engine->threads_lock);
+	return runs;
 }
 
 /* Waits until @done, under threads_lock; false at @until_ns. */

@@ -147,6 +147,34 @@ START_TEST(no_thread_left)
 }
 END_TEST
 
+/* What answers a call of the server's own is read even then: the calls that hold
+ * the threads may be waiting for it. */
+START_TEST(reply_when_no_thread_is_left)
+{
+	struct peer own;
+
+	block(&peers[0], 0);
+	block(&peers[1], 0);
+	peer_connect(&own);
+	must(rpcbuf_engine_adopt(server.engine, own.fd, &own, true,
+				 &own.conn) == 0);
+	send_call(&own, XID(ECHO, LARGE, 0));
+	receive_replies(&own, 0, 1);
+	ck_assert_uint_eq(seen(server.blocked), 2);
+	/* Its thread runs no calls of clients. */
+	send_call(&peers[2], XID(ECHO, SMALL, 0));
+	send_call(&own, XID(ECHO, SMALL, 1));
+	receive_replies(&own, 1, 1);
+	ck_assert_uint_eq(seen(peers[2].calls), 0);
+	peer_hang_up(&own);
+	expect_closed(&own, RPCBUF_CLOSE_EOF);
+	peer_free(&own);
+	set_gate(true);
+	for (int i = 0; i < 3; i++)
+		receive_replies(&peers[i], 0, 1);
+}
+END_TEST
+
 /* The system has no thread to give: the loop waits for one, nothing is lost. */
 START_TEST(no_thread_to_be_had)
 {
@@ -352,6 +380,7 @@ int main(void)
 	suite_add_tcase(suite, one);
 	tcase_set_timeout(few, 2 * GUARD_S);
 	tcase_add_checked_fixture(few, setup_few_threads, teardown);
+	tcase_add_test(few, reply_when_no_thread_is_left);
 	tcase_add_test(few, no_thread_left);
 	suite_add_tcase(suite, few);
 	tcase_set_timeout(bare, 2 * GUARD_S);
