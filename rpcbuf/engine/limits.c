@@ -5,6 +5,7 @@
  * short.  The owner of the loop only, but for the shrinker: any thread.
  */
 #include <errno.h>
+#include <sys/ioctl.h>
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
@@ -22,6 +23,32 @@ enum { SHRINK_NOTHING, SHRINK_VECTORS, SHRINK_ALL };
 static uint64_t seconds_since(uint64_t since, uint64_t now)
 {
 	return now > since ? (now - since) / SECOND_NS : 0;
+}
+
+/* Not idle: its bytes are there, and wait for pages or for their turn, and not
+ * for itself to read its replies. */
+static bool kept_waiting(const struct rpcbuf_conn *conn)
+{
+	int unread = 0;
+
+	return conn->place != CONN_UNSENT &&
+	       ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+static void end_idle(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+	char peer[LOG_PEER_MAX];
+
+	stat_add(loop->stats.closed_idle, 1);
+	log_peer_name(conn->fd, peer, sizeof(peer));
+	engine_log(loop->engine, RPCBUF_LOG_INFO,
+		   "closing connection of %s: it was idle, in seconds: %llu, limit %u",
+		   peer,
+		   (unsigned long long)seconds_since(conn->progress_ns,
+						     loop->now_ns),
+		   loop->engine->options.idle_timeout);
+	conn_end(conn, RPCBUF_CLOSE_IDLE);
 }
 
 /*
@@ -55,10 +82,9 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	if (os_load(&conn->in_flight))
 		conn->progress_ns = now;
 	if (options->idle_timeout &&
-	    seconds_since(conn->progress_ns, now) >= options->idle_timeout) {
-		stat_add(conn->loop->stats.closed_idle, 1);
-		conn_end(conn, RPCBUF_CLOSE_IDLE);
-	}
+	    seconds_since(conn->progress_ns, now) >= options->idle_timeout &&
+	    !kept_waiting(conn))
+		end_idle(conn);
 }
 
 void loop_release_vectors(struct loop *loop)

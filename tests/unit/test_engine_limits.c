@@ -186,6 +186,8 @@ START_TEST(idle)
 		peer_open(p);
 		expect_end(p);
 		expect_closed(p, RPCBUF_CLOSE_IDLE);
+		if (round == 0)
+			check_log(p, "idle, in seconds: ", "limit 1");
 		peer_free(p);
 	}
 	ck_assert_uint_eq(seen(busy->closed), 0);
@@ -195,6 +197,41 @@ START_TEST(idle)
 	expect_closed(busy, RPCBUF_CLOSE_IDLE);
 	peer_free(busy);
 	server_stop();
+}
+END_TEST
+
+/* One that waits for its turn has sent something, and is not idle: the first holds
+ * all that unfinished records may until its time is over, which is longer. */
+START_TEST(waiting_is_not_idle)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct peer *slow = &peers[0], *waits = &peers[1];
+	static const uint8_t half[MAX_CALL / 2];
+	uint8_t mark[RPCBUF_MARK_SIZE];
+
+	o.receivers = 1;
+	o.idle_timeout = 1;
+	o.record_timeout = 3;
+	o.max_partial = MAX_CALL / 4;
+	server_start(16 << 20, &o);
+	peer_open(slow);
+	wire_mark(mark, MAX_CALL, true);
+	send_bytes(slow, mark, sizeof(mark));
+	send_bytes(slow, half, sizeof(half));
+	eventually(stats().bytes_received >= sizeof(half));
+	peer_open(waits);
+	send_call(waits, XID(ECHO, LONGEST, 0));
+	while (!seen(slow->closed)) {
+		send_bytes(slow, "x", 1);
+		usleep(100000);
+	}
+	receive_replies(waits, 0, 1);
+	ck_assert_uint_ge(stats().parked_partial, 1);
+	peer_hang_up(slow);
+	peer_hang_up(waits);
+	server_stop();
+	peer_free(slow);
+	peer_free(waits);
 }
 END_TEST
 
@@ -321,6 +358,7 @@ int main(void)
 	times = tcase_create("own set-up");
 	tcase_set_timeout(times, 2 * GUARD_S);
 	tcase_add_test(times, adopted_during_a_look);
+	tcase_add_test(times, waiting_is_not_idle);
 	suite_add_tcase(suite, times);
 	return wire_run(suite);
 }
