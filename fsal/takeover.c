@@ -31,7 +31,7 @@
 #include "xprt.h"
 
 /* The server has five seconds from SIGTERM in all. */
-#define STOP_MS 3500
+#define STOP_MS 4200
 /* Pages beside the payload: headers, and a record that begins anywhere. */
 #define HEADER_PAGES 2u
 

@@ -182,9 +182,9 @@ int rpcbuf_engine_create(struct rpcbuf_engine **engine, struct rpcbuf *mm,
  * end the threads.
  *
  * Calls that are complete are run; nothing new is read.  Takes at most
- * @timeout_ms; connections that are not done then are let go as they are.
- * Returns 0, or -ETIMEDOUT when calls are still in flight: the engine then
- * must not be destroyed.  Not from a thread of the engine.
+ * @timeout_ms; connections that are not done after two fifths are let go as
+ * they are.  Returns 0, or -ETIMEDOUT when calls are still in flight: the
+ * engine then must not be destroyed.  Not from a thread of the engine.
  */
 int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms);
 

@@ -195,10 +195,11 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 	uint64_t end = now + timeout_ms * UINT64_C(1000000);
 
 	shrinker_stop(engine);
-	/* Connections are let go at three quarters, so that the threads have
-	 * time to end. */
+	/* Two fifths of the time are for clients that are slow to take their
+	 * replies, the rest is for calls that still run: on a busy machine they
+	 * do for long. */
 	if (!engine_stopping(engine)) {
-		engine->stop_ns = end - (end - now) / 4;
+		engine->stop_ns = now + (end - now) / 5 * 2;
 		__atomic_store_n(&engine->stopping, true, __ATOMIC_SEQ_CST);
 	}
 	for (unsigned int i = 0; i < engine_all_loops(engine); i++)
