@@ -169,7 +169,7 @@ struct rpcbuf_engine_options {
  * Threads start with all signals blocked and with the capabilities of the
  * caller.  Returns 0; -EINVAL when an option is out of range or @mm is too
  * small for one vector per receiver and two more (fewer receivers are taken
- * first); -ENOTSUP when @options names a back end that the system does not
+ * first), and ->log was told which and what it must be; -ENOTSUP when @options names a back end that the system does not
  * have, and ->log was told why; -ENOMEM, or the errno of what could not be
  * created.
  */

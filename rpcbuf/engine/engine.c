@@ -11,10 +11,6 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-#define RECEIVERS_MAX 64u
-#define THREADS_MAX 4096u
-#define BATCH_CALLS_MAX 1024u
-#define HANDOVER_US_MIN 100u
 /* Connections and calls may take so much of the heap, beside the pages. */
 #define HEAP_SHARE 8
 #define HEAP_LEAST (UINT64_C(4) << 20)
@@ -29,29 +25,6 @@ _Static_assert(sizeof(struct rpcbuf_engine_options) == 128,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
-static bool options_valid(const struct rpcbuf_handlers *handlers,
-			  const struct rpcbuf_engine_options *o)
-{
-	return handlers->call && handlers->closed && o->size == sizeof(*o) &&
-	       o->limits.max_length >= RPCBUF_PAGE_SIZE &&
-	       vector_pages(&o->limits) <= RPCBUF_RQST_MAXPAGES_MAX &&
-	       o->limits.max_fragments >= 1 &&
-	       o->limits.max_fragments <= 1u << 20 &&
-	       o->receivers <= RECEIVERS_MAX && o->max_threads >= 1 &&
-	       o->max_threads <= THREADS_MAX && o->read_ahead >= 512 &&
-	       o->read_ahead <= 1u << 30 && o->handover_us >= HANDOVER_US_MIN &&
-	       o->batch_calls >= 1 && o->batch_calls <= BATCH_CALLS_MAX &&
-	       o->max_calls <= INT32_MAX &&
-	       (!o->local_congestion ||
-		strlen(o->local_congestion) < CONGESTION_MAX) &&
-	       (o->keep_awake == RPCBUF_AWAKE_AUTO ||
-		o->keep_awake == RPCBUF_AWAKE_NEVER ||
-		o->keep_awake == RPCBUF_AWAKE_ALWAYS) &&
-	       (o->backend == RPCBUF_BACKEND_AUTO ||
-		o->backend == RPCBUF_BACKEND_EPOLL ||
-		o->backend == RPCBUF_BACKEND_URING);
-}
-
 /*
  * How many loops the budget allows: each keeps a vector full, one is kept in
  * reserve, and half of what is left, a vector or more, may be held by partial
@@ -61,7 +34,7 @@ static unsigned int loops_for(uint64_t pages, unsigned int vector,
 			      unsigned int wanted)
 {
 	if (!wanted)
-		wanted = rpcbuf_min(os_cpu_count(), RECEIVERS_MAX);
+		wanted = rpcbuf_min(os_cpu_count(), ENGINE_RECEIVERS_MAX);
 	while (wanted && (wanted + 2) * (uint64_t)vector > pages)
 		wanted--;
 	return wanted;
@@ -133,13 +106,14 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	unsigned int vector, wanted;
 	int err = 0;
 
-	if (!options_valid(handlers, options))
+	if (!engine_options_valid(handlers, options))
 		return -EINVAL;
 	vector = vector_pages(&options->limits);
 	rpcbuf_mm_counts(mm, &counts);
 	wanted = loops_for(counts.pages_total, vector, options->receivers);
 	if (!wanted)
-		return -EINVAL;
+		return engine_budget_refused(handlers, counts.pages_total,
+					     3 * vector);
 	engine = calloc(1, sizeof(*engine));
 	if (!engine)
 		return -ENOMEM;

@@ -3,6 +3,7 @@
  * What the parts of the engine share.
  *
  *   engine.c   creation, stop, statistics
+ *   options.c  what its options may be
  *   adopt.c    adoption
  *   local.c    connections within one host
  *   awake.c    processors that stay awake while calls come closely
@@ -81,6 +82,7 @@ enum conn_awaits {
 
 /* What the name of a congestion control takes, as in the kernel. */
 #define CONGESTION_MAX 16u
+#define ENGINE_RECEIVERS_MAX 64u
 
 #define CLIENT_KEY 16	    /* bytes of an address */
 #define CLIENT_BUCKETS 256u /* a power of two */
@@ -357,6 +359,13 @@ struct rpcbuf_engine {
 	pthread_cond_t watcher_wake;
 	uint32_t watcher_asleep; /* atomic */
 };
+
+/* options.c: after a sentence to ->log if not. */
+bool engine_options_valid(const struct rpcbuf_handlers *handlers,
+			  const struct rpcbuf_engine_options *options);
+/* -EINVAL, after a sentence. */
+int engine_budget_refused(const struct rpcbuf_handlers *handlers,
+			  uint64_t pages, unsigned int least);
 
 /* log.c */
 #define LOG_PEER_MAX 80u

@@ -199,14 +199,11 @@ static int begin(const struct rpcbuf_engine_options *options)
 
 	if (err) {
 		home.engine = NULL;
-		svc_log(&home.options, RPCBUF_LOG_ERROR,
-			"rpcbuf_svc_run: the engine cannot be made: %s%s",
-			strerror(-err),
-			err == -EINVAL
-				? " (an option is out of range, or the budget "
-				  "too small for a vector per receiver and "
-				  "two more)"
-				: "");
+		/* What is wrong with an option the engine has said. */
+		if (err != -EINVAL)
+			svc_log(&home.options, RPCBUF_LOG_ERROR,
+				"rpcbuf_svc_run: the engine cannot be made: %s",
+				strerror(-err));
 		return err;
 	}
 	/* Pages that svc_run() kept are the engine's to use. */

@@ -158,11 +158,19 @@ START_TEST(runs_only_with_a_transport)
 	SVCXPRT *xprt;
 
 	ck_assert_int_eq(rpcbuf_svc_run(NULL), -EINVAL);
+	o.memory = 16 << 20;
 	xprt = svc_rpcbuf_create(RPC_ANYSOCK, &o);
 	ck_assert_ptr_nonnull(xprt);
 	engine.max_threads = 100000;
 	ck_assert_int_eq(rpcbuf_svc_run(&engine), -EINVAL);
-	ck_assert(logged("out of range"));
+	ck_assert(logged("max_threads is 100000, must be from 1 to 4096"));
+	engine.max_threads = 10;
+	engine.limits.max_length = 100 << 20;
+	ck_assert_int_eq(rpcbuf_svc_run(&engine), -EINVAL);
+	ck_assert(logged("max_length is 104857600"));
+	engine.limits.max_length = 15 << 20;
+	ck_assert_int_eq(rpcbuf_svc_run(&engine), -EINVAL);
+	ck_assert(logged("the budget is"));
 	/* An exit that was asked for before. */
 	rpcbuf_svc_exit();
 	ck_assert_int_eq(rpcbuf_svc_run(NULL), 0);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What the options of an engine may be.  Before there is one: the sentence that
+ * says what is wrong goes straight to the handler.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rpcbuf/engine/engine_private.h"
+
+#define THREADS_MAX	4096u
+#define BATCH_CALLS_MAX 1024u
+#define HANDOVER_US_MIN 100u
+#define READ_AHEAD_MIN	512u
+#define READ_AHEAD_MAX	(1u << 30)
+#define FRAGMENTS_MAX	(1u << 20)
+/* The longest record that a vector takes from any offset in its first page. */
+#define LENGTH_MAX                                                   \
+	(((uint64_t)RPCBUF_RQST_MAXPAGES_MAX << RPCBUF_PAGE_SHIFT) - \
+	 (RPCBUF_PAGE_SIZE - 1))
+
+struct range {
+	const char *name;
+	uint64_t value, least, most;
+};
+
+static void say(const struct rpcbuf_handlers *handlers, const char *line)
+{
+	if (handlers->log)
+		handlers->log(RPCBUF_LOG_ERROR, line);
+}
+
+static bool in_range(const struct rpcbuf_handlers *handlers,
+		     const struct range *r)
+{
+	char line[128];
+
+	if (r->value >= r->least && r->value <= r->most)
+		return true;
+	snprintf(line, sizeof(line),
+		 "engine option %s is %llu, must be from %llu to %llu", r->name,
+		 (unsigned long long)r->value, (unsigned long long)r->least,
+		 (unsigned long long)r->most);
+	say(handlers, line);
+	return false;
+}
+
+int engine_budget_refused(const struct rpcbuf_handlers *handlers,
+			  uint64_t pages, unsigned int least)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line),
+		 "the budget is %llu pages, must be %u at least: for a call of "
+		 "limits.max_length per receiver, and two more",
+		 (unsigned long long)pages, least);
+	say(handlers, line);
+	return -EINVAL;
+}
+
+bool engine_options_valid(const struct rpcbuf_handlers *handlers,
+			  const struct rpcbuf_engine_options *o)
+{
+	const struct range ranges[] = {
+		{"size", o->size, sizeof(*o), sizeof(*o)},
+		{"limits.max_length", o->limits.max_length, RPCBUF_PAGE_SIZE,
+		 LENGTH_MAX},
+		{"limits.max_fragments", o->limits.max_fragments, 1,
+		 FRAGMENTS_MAX},
+		{"backend", o->backend, RPCBUF_BACKEND_AUTO,
+		 RPCBUF_BACKEND_URING},
+		{"receivers", o->receivers, 0, ENGINE_RECEIVERS_MAX},
+		{"max_threads", o->max_threads, 1, THREADS_MAX},
+		{"read_ahead", o->read_ahead, READ_AHEAD_MIN, READ_AHEAD_MAX},
+		{"handover_us", o->handover_us, HANDOVER_US_MIN, UINT32_MAX},
+		{"batch_calls", o->batch_calls, 1, BATCH_CALLS_MAX},
+		{"max_calls", o->max_calls, 0, INT32_MAX},
+		{"keep_awake", o->keep_awake, RPCBUF_AWAKE_AUTO,
+		 RPCBUF_AWAKE_ALWAYS},
+	};
+
+	if (!handlers->call || !handlers->closed)
+		return false;
+	/* A struct of another size has other members. */
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		if (!in_range(handlers, &ranges[i]))
+			return false;
+	if (!o->local_congestion ||
+	    strlen(o->local_congestion) < CONGESTION_MAX)
+		return true;
+	say(handlers,
+	    "engine option local_congestion is longer than the 15 "
+	    "characters that a congestion control's name has at most");
+	return false;
+}
