@@ -304,6 +304,16 @@ same_file() {
 	[[ $(hash_of "$1") == "$(hash_of "$2")" ]] || fail "$3: the hashes differ"
 }
 
+# same_blocks FILE OTHER SIZE WHAT: whose blocks of SIZE bytes came in any order.
+same_blocks() {
+	[[ $(hash_blocks "$1" "$3") == "$(hash_blocks "$2" "$3")" ]] ||
+		fail "$4: the hashes differ"
+}
+
+hash_blocks() {
+	split -b "$2" --filter=sha256sum "$1" | sort
+}
+
 cp_quiet() {
 	local said
 	said=$(nfs-cp "$1" "$2" 2>&1) || fail "nfs-cp $1 $2: $said"

@@ -65,7 +65,8 @@ static void __attribute__((noreturn)) usage(int status)
 		"  --expect-close   0 if the server closes without an answer\n"
 		"  --closed-within S  say when the server closed, which it must\n"
 		"  --wait           send all that fits, say \"sent\", and take replies\n"
-		"                   only when stdin ends\n"
+		"                   only when stdin ends; with --half-close, shut the\n"
+		"                   sending side first\n"
 		"  --leave          send all that fits, then end at once\n"
 		"  --connections N  so many of them\n"
 		"  --xid N, --retry SECONDS (to connect)\n");
@@ -395,6 +396,8 @@ static int run(struct session *s, struct rpc_buf wire)
 		sent = send_without_reading(conn, opt->connections, &wire);
 		if (opt->leave)
 			return 0;
+		if (opt->half_close && sent == wire.len)
+			shutdown(conn->fd, SHUT_WR);
 		announce_and_wait(&wire, sent);
 		if (opt->connections > 1)
 			return 0;

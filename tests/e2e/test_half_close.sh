@@ -5,11 +5,14 @@
 # to every one of them, each once, and then end of file.
 # Method: rawrpc sends 64 calls in one go (NULL, GETATTR, READ and WRITE of 64 KiB)
 # and half-closes; it fails on a missing, second or foreign reply, and on anything
-# else than a clean end behind the last. Several rounds, fragmented as well.
+# else than a clean end behind the last. Several rounds, fragmented as well. Last,
+# it asks for 20 MiB, half-closes, and takes replies only when so many wait for it
+# that the server does not read from it any more.
 source "$(dirname "$0")/lib.sh"
 
 N=64
 LEN=65536
+MANY=320
 
 server_start
 make_file "$T/export/data" $((N * LEN))
@@ -26,5 +29,16 @@ for round in 1 2 3 4 5; do
 		<"$T/export/data" || fail "WRITE, round $round"
 	same_file "$T/export/data" "$T/export/written" "WRITE, round $round"
 done
+if with_plugin; then
+	mkfifo "$T/hold"
+	make_file "$T/export/large" $((MANY * LEN))
+	raw --half-close --count "$MANY" --wait read large 0 "$LEN" <"$T/hold" >"$T/late" &
+	late=$!
+	exec 4>"$T/hold"
+	wait_stat parked_unsent '>=' 1
+	exec 4>&-
+	wait "$late" || fail "READ, replies taken late"
+	same_blocks "$T/late" "$T/export/large" "$LEN" "READ, replies taken late"
+fi
 server_alive
 server_stop
