@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "linger.h"
 #include "listener.h"
 #include "nfs_init.h"
 #include "payload.h"
@@ -223,6 +224,7 @@ static struct timespec upkeep(void)
 		stats_file_write(takeover.engine, takeover.mm);
 		sendq_tick();
 	}
+	linger_tick();
 	now.tv_nsec += (listener_tick() ? LISTENER_MS : 1000) * 1000000L;
 	now.tv_sec += now.tv_nsec / 1000000000L;
 	now.tv_nsec %= 1000000000L;
@@ -294,6 +296,7 @@ static void stop_engine(void)
 	/* Whatever happens to the instance: its code may be unmapped soon. */
 	rpcbuf_maintain_stop(takeover.mm);
 	xprt_unhook();
+	linger_end();
 	sendq_end();
 	payload_unhook();
 	stats_file_close(takeover.engine, takeover.mm);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "linger.h"
 #include "listener.h"
 #include "reply.h"
 #include "request.h"
@@ -246,6 +247,7 @@ static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 	bool adopted = is_adopted(xprt);
 
 	drop_conn(xprt);
+	linger_unlink(xprt);
 	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
 	if (strcmp(tag, WRITER) != 0)
 		return;
