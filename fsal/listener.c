@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
@@ -32,7 +33,8 @@ static struct {
 	unsigned int nr_reserve;
 	unsigned int accepting; /* threads; atomic */
 	unsigned int stuck;	/* ticks in a row */
-	bool said;
+	bool said;	/* that listeners wait, since they do */
+	time_t say_at;	/* ... not before that */
 } listeners = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* What this thread accepts. */
@@ -130,22 +132,40 @@ static enum xprt_stat accept_one(SVCXPRT *xprt)
 	return stat;
 }
 
+/* Clients that come and go take turns with the last descriptors: a line a
+ * second is enough.  With the lock held. */
+static bool is_to_be_said(void)
+{
+	time_t now = time(NULL);
+
+	listeners.said &= listeners.nr_waiting > 0;
+	if (!listeners.nr_waiting || listeners.said || now < listeners.say_at)
+		return false;
+	listeners.said = true;
+	listeners.say_at = now + 1;
+	return true;
+}
+
+static void say_waiting(void)
+{
+	LogWarn(COMPONENT_DISPATCH,
+		"RPCBUF: not accepting connections for now: no descriptor is free");
+}
+
 enum xprt_stat listener_recv(SVCXPRT *xprt)
 {
 	bool waits, say;
 
 	pthread_mutex_lock(&listeners.lock);
 	waits = !descriptors_left() && listeners.nr_waiting < LISTENERS_MAX;
-	say = waits && !listeners.said;
 	if (waits) {
 		SVC_REF(xprt, SVC_REF_FLAG_NONE);
 		listeners.waiting[listeners.nr_waiting++] = xprt;
-		listeners.said = true;
 	}
+	say = is_to_be_said();
 	pthread_mutex_unlock(&listeners.lock);
 	if (say)
-		LogWarn(COMPONENT_DISPATCH,
-			"RPCBUF: not accepting connections for now: no descriptor is free");
+		say_waiting();
 	return waits ? SVC_STAT(xprt) : accept_one(xprt);
 }
 
@@ -178,7 +198,7 @@ static void help_stuck(void)
 bool listener_tick(void)
 {
 	SVCXPRT *xprt = NULL;
-	bool waiting;
+	bool waiting, say;
 
 	do {
 		pthread_mutex_lock(&listeners.lock);
@@ -187,8 +207,10 @@ bool listener_tick(void)
 			       ? take_waiting()
 			       : NULL;
 		waiting = listeners.nr_waiting > 0;
-		listeners.said &= waiting;
+		say = is_to_be_said();
 		pthread_mutex_unlock(&listeners.lock);
+		if (say)
+			say_waiting();
 		if (!xprt)
 			break;
 		if (!(xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED))
