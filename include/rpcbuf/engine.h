@@ -130,8 +130,9 @@ struct rpcbuf_engine_options {
 				   * in memory before it is not read from,
 				   * until none waits; 0: none */
 	uint64_t max_partial;	  /* bytes that the unfinished records of all
-				   * connections may hold; 0, and at most: half
-				   * of what the loops leave of the budget */
+				   * connections may hold, those of one client
+				   * at most what all leave; 0, and at most:
+				   * half of what the loops leave of the budget */
 	uint32_t max_partial_conn; /* ... that one may hold, unless it is its
 				   * turn; 0: as long as a record may be */
 	uint32_t max_connections; /* that are adopted; 0: no limit */

@@ -67,7 +67,8 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 	memset(client->parts, 0, size);
 	memcpy(client->key, key, CLIENT_KEY);
 	list_init(&client->link);
-	rota_client_init(&client->turns);
+	rota_client_init(&client->beyond);
+	rota_client_init(&client->pages);
 	for (unsigned int i = 0; i < nr; i++) {
 		client->parts[i].client = client;
 		list_init(&client->parts[i].link);

@@ -31,7 +31,8 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	conn->loop = loop;
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
-	turn_init(&conn->turn, &client->turns);
+	turn_init(&conn->beyond, &client->beyond);
+	turn_init(&conn->pages, &client->pages);
 	pass_init(&conn->pass, &conn->part->gate);
 	conn->data = data;
 	conn->place = CONN_ADOPTED;
@@ -54,7 +55,7 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn)
 }
 
 /* Tells the owner that something about @conn changed elsewhere. */
-static void conn_post(struct rpcbuf_conn *conn)
+void conn_post(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
@@ -165,20 +166,6 @@ static void conn_detach_slots(struct rpcbuf_conn *conn)
 	conn->slots = NULL;
 }
 
-static void tell(struct turn *next)
-{
-	conn_post(list_entry(next, struct rpcbuf_conn, turn));
-}
-
-/* It needs no turn to go on, or does not go on: others may. */
-void conn_end_turn(struct rpcbuf_conn *conn)
-{
-	struct turns *turns = &conn->loop->engine->turns;
-
-	if (conn->turn.waiting || turn_held(turns, &conn->turn))
-		turn_end(turns, &conn->turn, tell);
-}
-
 /*
  * A few bytes may be kept for long: not in a page of a run, which would keep
  * the whole run from being used again.
@@ -199,7 +186,7 @@ void conn_rest(struct rpcbuf_conn *conn)
 {
 	if (conn->slots && !conn->stream.nr_pages) {
 		conn_detach_slots(conn);
-		conn_end_turn(conn);
+		held_end_turn(conn);
 	} else if (conn->stream.nr_pages == 1 && !conn->stream.nr_spare &&
 		   conn->stream.run) {
 		leave_run(conn);
@@ -213,7 +200,8 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	if (conn->slots)
 		rpcbuf_stream_reset(&conn->stream);
 	conn_rest(conn);
-	conn_end_turn(conn);
+	held_end_turn(conn);
+	shortage_end(conn);
 	long_end(conn);
 	conn->reason = reason;
 	conn->record_ns = 0;

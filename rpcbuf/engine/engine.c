@@ -134,7 +134,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 		list_init(&engine->clients[i]);
 	pthread_mutex_init(&engine->threads_lock, NULL);
 	list_init(&engine->idle);
-	turns_init(&engine->turns);
+	turns_init(&engine->beyond);
+	turns_init(&engine->pages);
 	err = backend_choose(engine);
 	if (!err)
 		err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
@@ -198,7 +199,8 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 	free(engine->loops);
 	pthread_mutex_destroy(&engine->log_limit.lock);
 	pthread_mutex_destroy(&engine->clients_lock);
-	turns_exit(&engine->turns);
+	turns_exit(&engine->beyond);
+	turns_exit(&engine->pages);
 	pthread_mutex_destroy(&engine->threads_lock);
 	free(engine);
 }

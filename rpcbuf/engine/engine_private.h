@@ -11,8 +11,9 @@
  *   client.c   connections from one address
  *   fair.c     who is next
  *   observe.c  what the probes are told
- *   held.c     what unfinished records hold
- *   turn.c     who goes on when pages are short
+ *   held.c     what unfinished records hold, and who goes on at the limit
+ *   shortage.c who is given pages when there are none
+ *   turn.c     one at a time
  *   rota.h     those who wait, by client
  *   gate.c     who begins a long record, of many that would
  *   long.c     long records: when they are received
@@ -65,7 +66,7 @@ enum conn_place {
 	CONN_ADOPTED, /* on loop->posted: the owner has not seen it yet */
 	CONN_WATCHED, /* nothing to do until the back end reports it */
 	CONN_READY,   /* on part->ready */
-	CONN_PARKED,  /* on loop->parked: waits for pages */
+	CONN_PARKED,  /* waits for pages, or for the turn to take them */
 	CONN_QUEUED,  /* at loop->gate: waits to begin a long record */
 	CONN_UNSENT,  /* on loop->unsent: waits for its peer to read */
 	CONN_BUSY,    /* on loop->busy: waits for its calls, then goes on */
@@ -96,6 +97,7 @@ struct client_part {
 	int64_t credit_ns;	/* time of the loop that it may still have */
 	uint64_t used_ns;	/* ... that it had; other loops read it */
 	uint64_t elsewhere_ns;	/* that it had in other loops, at a look */
+	uint32_t held;		/* pages; other loops read it */
 	unsigned int nr_conns;	/* changed under loop->lock */
 } __attribute__((aligned(64))); /* each loop writes its own */
 
@@ -112,7 +114,7 @@ struct client {
 	struct list_head link; /* engine->clients[] */
 	uint8_t key[CLIENT_KEY];
 	unsigned int nr_conns; /* changed under clients_lock */
-	struct rota_client turns;
+	struct rota_client beyond, pages; /* of engine->beyond, ->pages */
 	uint64_t refused[NR_REFUSALS]; /* atomic */
 	struct rpcbuf_client *row;     /* the publisher's */
 	struct client_part *parts;     /* of each loop */
@@ -144,8 +146,9 @@ struct rpcbuf_conn {
 	uint64_t record_ns;   /* when the record under way began, or 0 */
 	uint64_t ending_ns;   /* when it became CONN_ENDING */
 	struct pass pass;     /* of the long record under way */
-	struct turn turn;     /* to go on beyond held_limit */
-	uint64_t turn_ns;     /* when it got that */
+	struct turn beyond;   /* to hold more than its share */
+	uint64_t beyond_ns;   /* since when it has that, and pages */
+	struct turn pages;    /* to be given pages */
 	struct rpcbuf_stream stream;
 	void **slots;	/* the stream's array: NULL while it is empty */
 	struct conn_counts counts;
@@ -211,7 +214,7 @@ struct loop {
 	uint64_t served_ns;	  /* ... until then it has */
 	struct gate gate;	  /* for long records */
 	struct rpcbuf_conn *running; /* the last call is of; NULL: not known */
-	struct list_head parked;
+	struct rpcbuf_conn *starved; /* has the turn to be given pages */
 	struct list_head unsent;
 	struct list_head busy;
 	struct list_head ending;
@@ -278,6 +281,7 @@ enum wait_reason {
 	WAIT_CALLS,
 	WAIT_UNSENT,
 	WAIT_PARTIAL,
+	WAIT_PARTIAL_CLIENT,
 	WAIT_PARTIAL_ALL,
 	WAIT_LONG,
 	NR_WAITS
@@ -322,7 +326,9 @@ struct rpcbuf_engine {
 
 	/* atomic */
 	uint32_t held_pages;   /* in streams, as the loops told: held.c */
-	struct turns turns;    /* to exceed held_limit */
+	struct turns beyond;   /* to hold more than a share */
+	struct turns pages;    /* to be given pages while there are none */
+	uint64_t spared_ns;    /* when loops were last asked to spare some */
 	uint32_t connections;
 	uint32_t in_flight;
 	uint32_t heap_calls;   /* blocks that exist */
@@ -427,12 +433,22 @@ void conn_check_times(struct rpcbuf_conn *conn);
 void loop_check_limits(struct loop *loop);
 void loop_release_vectors(struct loop *loop);
 void loop_shrink(struct loop *loop);
+void limits_spare(struct rpcbuf_engine *engine);
 int shrinker_start(struct rpcbuf_engine *engine);
 void shrinker_stop(struct rpcbuf_engine *engine);
 
 /* held.c: the owner only */
-uint32_t held_pages(const struct loop *loop);
 void held_count(struct rpcbuf_conn *conn);
+uint32_t held_room(const struct rpcbuf_conn *conn);
+bool held_beyond(const struct rpcbuf_conn *conn);
+size_t held_may_receive(struct rpcbuf_conn *conn);
+void held_end_turn(struct rpcbuf_conn *conn);
+
+/* shortage.c: the owner only */
+bool shortage_passes(struct rpcbuf_conn *conn);
+void shortage_wait(struct rpcbuf_conn *conn);
+void shortage_end(struct rpcbuf_conn *conn);
+void shortage_retry(struct loop *loop);
 
 /* local.c: any thread */
 bool local_tune(struct rpcbuf_engine *engine, int fd);
@@ -463,11 +479,11 @@ void fair_leave(struct rpcbuf_conn *conn);
 struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 				int fd, void *data, bool outgoing);
 void conn_get(struct rpcbuf_conn *conn);
+void conn_post(struct rpcbuf_conn *conn);
 void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);
 bool conn_too_busy(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);
-void conn_end_turn(struct rpcbuf_conn *conn);
 void conn_rest(struct rpcbuf_conn *conn);
 void conn_free_slots(struct rpcbuf_engine *engine, void **slots);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);

@@ -65,11 +65,13 @@ void conn_check_times(struct rpcbuf_conn *conn)
 
 	if (conn->place == CONN_ENDING || conn->outgoing)
 		return;
-	if (turn_held(&engine->turns, &conn->turn)) {
-		refusal.value = seconds_since(conn->turn_ns, now);
+	if (conn->place != CONN_WATCHED) {
+		limit = 0;
+	} else if (held_beyond(conn)) {
+		refusal.value = seconds_since(conn->beyond_ns, now);
 		if (!limit || limit > FAVOUR_SECONDS)
 			limit = FAVOUR_SECONDS;
-	} else if (conn->record_ns && conn->place == CONN_WATCHED) {
+	} else if (conn->record_ns) {
 		refusal.value = seconds_since(conn->record_ns, now);
 	} else {
 		limit = 0;
@@ -97,7 +99,7 @@ void loop_release_vectors(struct loop *loop)
  * go too. */
 static bool may_release(const struct loop *loop)
 {
-	return list_empty(&loop->parked) && list_empty(&loop->ready);
+	return !loop->starved && list_empty(&loop->ready);
 }
 
 /* What is kept for the rest of records goes at once; a busy loop keeps its
@@ -118,16 +120,19 @@ void loop_shrink(struct loop *loop)
 
 /* Vectors are their loops': these let go of them in a moment, and of how many
  * pages is not known here. */
-static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
+void limits_spare(struct rpcbuf_engine *engine)
 {
-	struct rpcbuf_engine *engine =
-		rpcbuf_container_of(shrinker, struct rpcbuf_engine, shrinker);
-
-	(void)nr;
 	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
 		os_store(&engine->loops[i].shrink, SHRINK_ALL);
 		loop_kick(&engine->loops[i]);
 	}
+}
+
+static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
+{
+	(void)nr;
+	limits_spare(rpcbuf_container_of(shrinker, struct rpcbuf_engine,
+					 shrinker));
 	return 0;
 }
 

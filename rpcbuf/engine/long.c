@@ -58,12 +58,11 @@ static int64_t bytes_to_come(struct rpcbuf_conn *conn)
  * waits for others, on the gate's list. */
 int long_begin(struct rpcbuf_conn *conn)
 {
-	struct rpcbuf_engine *engine = conn->loop->engine;
 	struct gate *gate = &conn->loop->gate;
 	int64_t bytes;
 
 	if (conn->pass.state != PASS_NONE || conn->outgoing ||
-	    turn_held(&engine->turns, &conn->turn))
+	    held_beyond(conn))
 		return 0;
 	bytes = bytes_to_come(conn);
 	if (bytes < 0)
@@ -79,9 +78,9 @@ int long_begin(struct rpcbuf_conn *conn)
 /*
  * Whether the stream has the pages for the rest of its record, as many as come:
  * adjacent ones, so that a payload is never copied, however often others are
- * looked at meanwhile.  What is taken before it is filled counts as held; it is
- * left to fill at most half of what unfinished records may, so that marks that
- * claim much and bring little do not keep others from going on.
+ * looked at meanwhile.  What is taken before it is filled counts as held, and is
+ * of the share of its client: marks that claim much and bring little do not keep
+ * others from going on.
  */
 bool long_reserve(struct rpcbuf_conn *conn)
 {
@@ -98,7 +97,7 @@ bool long_reserve(struct rpcbuf_conn *conn)
 					    : rpcbuf_stream_wanted(stream);
 	pages = rpcbuf_pages_spanned(0, stream->filled + (size_t)bytes) + 1;
 	if (pages > engine->held_conn_limit ||
-	    held_pages(conn->loop) + pages > engine->held_limit / 2 ||
+	    pages > held_room(conn) ||
 	    rpcbuf_stream_reserve(stream, bytes, &copied))
 		return false;
 	stat_add(conn->loop->stats.runs_reserved, 1);

@@ -34,8 +34,6 @@ void loop_kick(struct loop *loop)
 static struct list_head *place_list(struct loop *loop, enum conn_place place)
 {
 	switch (place) {
-	case CONN_PARKED:
-		return &loop->parked;
 	case CONN_UNSENT:
 		return &loop->unsent;
 	case CONN_BUSY:
@@ -45,6 +43,7 @@ static struct list_head *place_list(struct loop *loop, enum conn_place place)
 	case CONN_ADOPTED:
 	case CONN_READY: /* that of its client */
 	case CONN_QUEUED: /* the gate's */
+	case CONN_PARKED: /* its client's, for the turn */
 	case CONN_WATCHED:
 	case CONN_CLOSED:
 		break;
@@ -65,8 +64,11 @@ void loop_place(struct rpcbuf_conn *conn, enum conn_place place)
 	if (place != CONN_WATCHED && place != CONN_READY)
 		loop->backend->unwatch(loop, conn);
 	/* Who waits for something else must not keep others from going on. */
-	if (conn->turn.waiting && place != CONN_READY && place != CONN_PARKED)
-		conn_end_turn(conn);
+	if (place != CONN_READY && place != CONN_PARKED) {
+		if (conn->beyond.waiting)
+			held_end_turn(conn);
+		shortage_end(conn);
+	}
 	if (place == CONN_READY)
 		fair_add(conn);
 	else if (list)
@@ -138,14 +140,7 @@ static void retry(struct loop *loop)
 {
 	struct rpcbuf_conn *conn, *tmp;
 
-	if (!list_empty(&loop->parked)) {
-		conn = list_first_entry(&loop->parked, struct rpcbuf_conn,
-					place_link);
-		loop_place(conn, CONN_READY);
-	} else {
-		/* Nobody here wants pages: others may have our turn. */
-		rpcbuf_rqst_give_up(loop->rqst);
-	}
+	shortage_retry(loop);
 	long_next(loop);
 	list_for_each_entry_safe (conn, tmp, &loop->unsent, struct rpcbuf_conn,
 				  place_link)
@@ -158,7 +153,7 @@ static void retry(struct loop *loop)
 
 static bool waits_for_retry(const struct loop *loop)
 {
-	return !list_empty(&loop->parked) || !list_empty(&loop->unsent) ||
+	return loop->starved || !list_empty(&loop->unsent) ||
 	       !list_empty(&loop->ending) || gate_waited_for(&loop->gate);
 }
 
@@ -328,7 +323,6 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	gate_init(&loop->gate, engine->options.max_receiving
 				       ? engine->options.max_receiving
 				       : UINT64_MAX);
-	list_init(&loop->parked);
 	list_init(&loop->unsent);
 	list_init(&loop->busy);
 	list_init(&loop->ending);

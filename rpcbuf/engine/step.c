@@ -33,6 +33,7 @@ static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
 /* It goes on, or waits for nothing but its peer. */
 static void step_back(struct rpcbuf_conn *conn)
 {
+	shortage_end(conn);
 	if (trace_was_aside(&conn->counts))
 		trace_back(conn);
 }
@@ -48,69 +49,8 @@ static void await_bytes(struct rpcbuf_conn *conn)
 		conn_check_times(conn);
 }
 
-/* What finishes the record under way, and no byte of the next: it would be
- * held by somebody whose turn is over. */
-static size_t rest_of_record(const struct rpcbuf_conn *conn)
-{
-	return rpcbuf_stream_empty(&conn->stream)
-		       ? RPCBUF_PAGE_SIZE
-		       : rpcbuf_stream_wanted(&conn->stream);
-}
-
-/* Others may not go on either: all wait for the one whose turn it is. */
-static void wait_for_turn(struct rpcbuf_conn *conn, uint64_t held)
-{
-	struct rpcbuf_engine *engine = conn->loop->engine;
-
-	stat_add(conn->loop->stats.parked_partial, 1);
-	if (held >= engine->held_limit)
-		log_wait(conn, WAIT_PARTIAL_ALL, held * RPCBUF_PAGE_SIZE,
-			 engine->held_limit * RPCBUF_PAGE_SIZE);
-	else
-		log_wait(conn, WAIT_PARTIAL,
-			 conn->stream.nr_pages * RPCBUF_PAGE_SIZE,
-			 engine->held_conn_limit * RPCBUF_PAGE_SIZE);
-}
-
-/*
- * How many bytes one receive of @conn may take, for what partial records hold.
- * At the limit only one connection goes on, to the end of its record.  Of
- * others that hold nothing yet a page is read, within a limit of its own: calls
- * that fit a page pass, whatever large ones wait for.
- */
-static size_t may_receive(struct rpcbuf_conn *conn)
-{
-	struct rpcbuf_engine *engine = conn->loop->engine;
-	uint64_t held = held_pages(conn->loop);
-	uint64_t limit = engine->held_limit;
-	uint32_t own = conn->stream.nr_pages;
-
-	/* The pages for the rest of its record are counted already. */
-	if (conn->outgoing || conn->stream.nr_spare)
-		return SIZE_MAX;
-	if (turn_held(&engine->turns, &conn->turn))
-		return rest_of_record(conn);
-	if (held < limit && own < engine->held_conn_limit) {
-		if (conn->turn.waiting)
-			conn_end_turn(conn);
-		return rpcbuf_min(limit - held,
-				  (uint64_t)engine->held_conn_limit - own) *
-		       RPCBUF_PAGE_SIZE;
-	}
-	if (rpcbuf_stream_empty(&conn->stream) &&
-	    held < 2 * limit + rpcbuf_rqst_maxpages(conn->loop->rqst))
-		return RPCBUF_PAGE_SIZE;
-	if (!turn_ask(&engine->turns, &conn->turn)) {
-		wait_for_turn(conn, held);
-		return 0;
-	}
-	conn->turn_ns = conn->loop->now_ns;
-	return rest_of_record(conn);
-}
-
 static void park(struct rpcbuf_conn *conn)
 {
-	stat_add(conn->loop->stats.parked_pages, 1);
 	probe_park(conn, conn->fd, conn->part->client->key);
 	long_rest(conn);
 	step_aside(conn, CONN_PARKED);
@@ -276,6 +216,15 @@ choose_vector_timed(struct rpcbuf_conn *conn)
 	return rqst;
 }
 
+/* A vector for @conn when it may have one, and there is one; else NULL. */
+static struct rpcbuf_rqst *take_vector(struct rpcbuf_conn *conn)
+{
+	if (!shortage_passes(conn) || !conn_attach_slots(conn))
+		return NULL;
+	return trace_on(&conn->loop->trace) ? choose_vector_timed(conn)
+					    : choose_vector(conn);
+}
+
 /* The first @len bytes of the receive are there. */
 static void commit(struct rpcbuf_conn *conn, struct rpcbuf_rqst *rqst,
 		   size_t len)
@@ -302,10 +251,10 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		await_bytes(conn);
 		return;
 	}
-	most = may_receive(conn);
+	most = held_may_receive(conn);
 	if (!most) {
-		/* The one that may gets the pages that wait here for bytes. */
-		loop_release_vectors(loop);
+		/* Behind others pages are of no use to it yet. */
+		shortage_end(conn);
 		park(conn);
 		return;
 	}
@@ -317,13 +266,9 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		step_aside(conn, CONN_QUEUED);
 		return;
 	}
-	if (!conn_attach_slots(conn)) {
-		park(conn);
-		return;
-	}
-	rqst = trace_on(&loop->trace) ? choose_vector_timed(conn)
-				      : choose_vector(conn);
+	rqst = take_vector(conn);
 	if (!rqst) {
+		shortage_wait(conn);
 		park(conn);
 		return;
 	}
@@ -448,13 +393,14 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 
 /*
  * A peer that does not read its replies, or whose calls pile up, is not read
- * from.  Never so where replies to calls of ours come in.
+ * from.  Never so where replies to calls of ours come in, nor in the middle of a
+ * record that others wait for.
  */
 static bool may_not_go_on(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
-	if (conn->outgoing)
+	if (conn->outgoing || held_beyond(conn))
 		return false;
 	if (!engine->handlers.unsent || !engine->handlers.unsent(conn->data)) {
 		if (os_load(&conn->unsent_bytes))
@@ -503,13 +449,14 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	}
 	call = call_get(engine);
 	if (!call) {
+		shortage_wait(conn);
 		park(conn);
 		return STEP_OTHER;
 	}
 	ret = next_call(loop, conn, call, &refusal);
 	if (ret == 1) {
 		loop_place(conn, CONN_READY);
-		conn_end_turn(conn);
+		held_end_turn(conn);
 		long_end(conn);
 		begin(loop, conn, call);
 		if (delegate_call(conn, call))

@@ -10,6 +10,7 @@ void turns_init(struct turns *turns)
 	pthread_mutex_init(&turns->lock, NULL);
 	list_init(&turns->clients);
 	turns->holder = NULL;
+	turns->nr = 0;
 }
 
 void turns_exit(struct turns *turns)
@@ -39,6 +40,7 @@ bool turn_ask(struct turns *turns, struct turn *turn)
 	if (!turn->waiting && turns->holder != turn) {
 		rota_join(&turns->clients, turn->client, &turn->link);
 		turn->waiting = true;
+		os_store(&turns->nr, turns->nr + 1);
 	}
 	if (!turns->holder && first(turns) == turn) {
 		rota_serve(&turns->clients, turn->client, &turn->link);
@@ -58,11 +60,31 @@ void turn_end(struct turns *turns, struct turn *turn,
 	pthread_mutex_lock(&turns->lock);
 	if (turn->waiting)
 		rota_leave(turn->client, &turn->link);
+	if (turn->waiting || turns->holder == turn)
+		os_store(&turns->nr, turns->nr - 1);
 	turn->waiting = false;
 	if (turns->holder == turn)
 		os_store(&turns->holder, NULL);
 	next = first(turns);
 	if (!turns->holder && next)
 		tell(next);
+	pthread_mutex_unlock(&turns->lock);
+}
+
+void turn_offer(struct turns *turns, bool (*may)(const struct turn *turn),
+		void (*tell)(struct turn *next))
+{
+	struct rota_client *client, *tmp;
+	struct turn *turn;
+
+	pthread_mutex_lock(&turns->lock);
+	list_for_each_entry_safe (client, tmp, &turns->clients,
+				  struct rota_client, link) {
+		turn = list_first_entry(&client->waiting, struct turn, link);
+		if (may(turn)) {
+			tell(turn);
+			break;
+		}
+	}
 	pthread_mutex_unlock(&turns->lock);
 }

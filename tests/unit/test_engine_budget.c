@@ -233,10 +233,9 @@ START_TEST(small_calls_pass)
 {
 	start((unsigned int)_i + 1, 0, 60);
 	send_halves(PEERS);
-	eventually(stats().parked_pages > 1000);
+	eventually(stats().parked_partial >= PEERS / 3);
 	for (int i = 0; i < 20; i++)
 		check_alive(&small);
-	ck_assert_uint_eq(seen(server.closed), 0);
 	finish();
 }
 END_TEST
@@ -290,7 +289,9 @@ START_TEST(place_in_the_queue)
 		parked = stats().parked_pages;
 		send_call(&peers[0], XID(ECHO, SMALL, ++n));
 		eventually(readable(&peers[0]) ||
-			   stats().parked_pages > parked + 20);
+			   stats().parked_pages > parked);
+		/* What another loop could spare comes now. */
+		usleep(50000);
 	} while (readable(&peers[0]));
 	ck_assert(rpcbuf_wait_pending(server.mm));
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(behind), -EAGAIN);
@@ -301,6 +302,66 @@ START_TEST(place_in_the_queue)
 	rpcbuf_rqst_destroy(behind);
 	answer_later();
 	receive_replies(&peers[0], 0, 1);
+	finish();
+}
+END_TEST
+
+/* Takes all pages but those that loops and the reserve keep. */
+static unsigned int hoard_pages(void **pages, unsigned int nr, unsigned int max)
+{
+	return nr + rpcbuf_alloc_bulk_array(server.mm, 0, max - nr, pages + nr);
+}
+
+/* Sends a small call, whose page it keeps; it finds one, or waits. */
+static bool finds_page(struct peer *peer)
+{
+	unsigned int later = nr_later();
+	uint64_t parked = stats().parked_pages;
+
+	send_call(peer, XID(LATER, SMALL, 0));
+	eventually(nr_later() > later || stats().parked_pages > parked);
+	/* What another loop could spare comes now. */
+	if (nr_later() == later)
+		usleep(50000);
+	return nr_later() > later;
+}
+
+/* Who waits for pages gets them in order, whichever loop it is of: clients in
+ * turn, of a client the one that waited longest. */
+START_TEST(clients_in_turn)
+{
+	static const int order[] = {1, 5, 2, 3, 4}; /* the last one is small */
+	static void *hoard[1000];
+	unsigned int nr = 0, first = 0, i, later;
+
+	peer_source = 0x7f000002;
+	start_with(2, 0, 60, 0);
+	peer_source = 0x7f000003;
+	peer_hang_up(&small);
+	expect_closed(&small, RPCBUF_CLOSE_EOF);
+	peer_free(&small);
+	peer_open(&small);
+	do
+		nr = hoard_pages(hoard, nr, WIRE_NR(hoard));
+	while (first++ < 300 && finds_page(&peers[0]));
+	for (i = 1; i < WIRE_NR(order); i++)
+		ck_assert(!finds_page(&peers[i]));
+	ck_assert(!finds_page(&small));
+	later = nr_later();
+	rpcbuf_free_bulk_array(server.mm, 1, hoard);
+	eventually(nr_later() == later + 1);
+	ck_assert_uint_eq(seen(peers[0].calls), first);
+	for (i = 0; i < WIRE_NR(order); i++) {
+		struct peer *next = order[i] == 5 ? &small : &peers[order[i]];
+
+		ck_assert_uint_eq(seen(next->calls), 0);
+		rpcbuf_free_bulk_array(server.mm, 1, hoard + 1 + i);
+		eventually(nr_later() == later + 2 + i);
+		ck_assert_uint_eq(seen(next->calls), 1);
+	}
+	rpcbuf_free_bulk_array(server.mm, nr, hoard);
+	answer_later();
+	receive_replies(&small, 0, 1);
 	finish();
 }
 END_TEST
@@ -342,6 +403,7 @@ int main(void)
 	tcase_add_loop_test(tcase, small_calls_pass, 0, 2);
 	tcase_add_loop_test(tcase, only_halves, 0, 2);
 	tcase_add_test(tcase, place_in_the_queue);
+	tcase_add_test(tcase, clients_in_turn);
 	tcase_add_test(tcase, parked_connections_end);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);

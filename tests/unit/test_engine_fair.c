@@ -113,6 +113,39 @@ START_TEST(shares)
 }
 END_TEST
 
+/* One client begins more records than may be unfinished, and ends none: another
+ * has room for its own, and never waits. */
+START_TEST(pages)
+{
+	struct rpcbuf_engine_options o = server_options();
+	uint8_t *record;
+	size_t len;
+
+	o.receivers = 1 + (unsigned int)_i;
+	o.max_partial = 3 << 20;
+	server_start(32 << 20, &o);
+	peer_source = BUSY_ADDRESS;
+	record = call_record(XID(ECHO, LONGEST, 0), 1, NULL, &len);
+	for (int i = 0; i < BUSY_PEERS; i++) {
+		peer_open(&busy[i]);
+		must(send_bytes(&busy[i], record, len / 2));
+	}
+	free(record);
+	eventually(stats().parked_partial >= BUSY_PEERS / 4);
+	peer_source = LONE_ADDRESS;
+	peer_open(&lone);
+	for (uint32_t n = 0; n < 50; n++) {
+		must(send_call(&lone, XID(ECHO, LONGEST, n)));
+		receive_replies(&lone, n, 1);
+	}
+	ck_assert_uint_eq(os_load(&lone.conn->counts.waits), 0);
+	server_stop();
+	for (int i = 0; i < BUSY_PEERS; i++)
+		peer_free(&busy[i]);
+	peer_free(&lone);
+}
+END_TEST
+
 /* Loops get as many connections of each client. */
 START_TEST(spread)
 {
@@ -218,6 +251,7 @@ int main(void)
 	TCase *tcase = tcase_create("fair");
 
 	tcase_set_timeout(tcase, 2 * GUARD_S);
+	tcase_add_loop_test(tcase, pages, 0, 2);
 	tcase_add_loop_test(tcase, shares, 0, 2);
 	tcase_add_test(tcase, spread);
 	tcase_add_test(tcase, addresses);

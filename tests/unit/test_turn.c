@@ -3,7 +3,8 @@
  * Goal: when pages are short everybody comes to their turn: one at a time, first
  * come first served within a client, clients in turn, nobody forgotten and nobody
  * waiting for longer than those before them; large records are not starved by
- * small ones, and all of them end.
+ * small ones, and all of them end.  Whoever waits goes on without a turn as soon as
+ * its client has room.
  * Method: a model of the shortage. Connections of some clients receive records of
  * random sizes out of a budget that is smaller than a few of them, page by page, in
  * random order, by the rules of the engine; some give up in the middle. A plain
@@ -32,11 +33,39 @@ static struct conn conns[CONNS];
 static uint64_t last_turn[CLIENTS]; /* when a client had the turn last */
 static uint64_t clock_now;
 static uint32_t held;
-static unsigned int turns_taken;
+static uint32_t client_held[CLIENTS];
+static unsigned int turns_taken, offers;
 
 static void tell(struct turn *next)
 {
 	((struct conn *)next)->told = true;
+}
+
+/* As held_room() does: a client may hold as much as all leave. */
+static uint32_t room(const struct conn *c)
+{
+	uint32_t left = LIMIT - rpcbuf_min(held, LIMIT);
+	uint32_t own = client_held[c->client];
+
+	return left > own ? (left - own + 1) / 2 : 0;
+}
+
+static bool may_go_on(const struct turn *turn)
+{
+	return room((const struct conn *)turn);
+}
+
+static void offer(struct turn *next)
+{
+	offers++;
+	tell(next);
+}
+
+static void take(struct conn *c, uint32_t n)
+{
+	c->held += n;
+	client_held[c->client] += n;
+	held += n;
 }
 
 static void end_turn(struct conn *c)
@@ -85,10 +114,12 @@ static uint32_t may_take(struct conn *c)
 
 	if (turn_held(&turns, &c->turn))
 		return c->size - c->held;
-	if (held < LIMIT) {
-		if (c->turn.waiting)
+	if (room(c)) {
+		if (c->turn.waiting) {
 			end_turn(c);
-		return LIMIT - held;
+			turn_offer(&turns, may_go_on, offer);
+		}
+		return room(c);
 	}
 	if (!c->held && held < 2 * LIMIT + RECORD)
 		return 1;
@@ -106,22 +137,27 @@ static uint32_t may_take(struct conn *c)
 static void finish(struct conn *c)
 {
 	held -= c->held;
+	client_held[c->client] -= c->held;
 	c->held = 0;
 	c->done++;
 	end_turn(c);
+	turn_offer(&turns, may_go_on, offer);
 }
 
 /* One look at a connection; true when its record moved. */
 static bool step(struct conn *c, uint64_t *seed)
 {
 	uint32_t n = may_take(c);
+	bool shares = n && room(c) && !turn_held(&turns, &c->turn);
 
 	clock_now++;
 	n = rpcbuf_min(n, c->size - c->held);
 	if (n > 1 && test_below(seed, 3))
 		n = 1 + test_below(seed, n);
-	c->held += n;
-	held += n;
+	take(c, n);
+	/* No more than it leaves, but for a page. */
+	if (shares)
+		ck_assert_uint_le(client_held[c->client], LIMIT - held + 1);
 	if (c->held == c->size)
 		finish(c);
 	else if (test_below(seed, 500) == 0)
@@ -181,6 +217,7 @@ START_TEST(shortage)
 		check_state();
 	}
 	ck_assert_uint_gt(turns_taken, steps / 10000);
+	ck_assert_uint_gt(offers, steps / 10000);
 	for (i = 0; i < CONNS; i++)
 		end_turn(&conns[i]);
 	ck_assert_ptr_eq(turns.holder, NULL);
