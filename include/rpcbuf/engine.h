@@ -33,7 +33,7 @@ struct rpcbuf_call {
 	unsigned int in_place; /* ... payloads it could use where they lie */
 	unsigned int copied;   /* ... and payloads it had to copy */
 	uint32_t reply_bytes;  /* ... or about how long its reply is: those of
-				* 16 KiB and more do not wait for others */
+				* 128 KiB and more do not wait for others */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
 	struct rpcbuf_event *event; /* the engine's, for those who trace, or

@@ -19,18 +19,22 @@
 #include "rpcbuf/os/os.h"
 
 /* Most that a reply waits for the calls behind it, but for the last of them. */
-#define BATCH_NS    50000
-#define LARGE_REPLY (16u << 10)
+#define BATCH_NS      50000
+/* Pushes out the replies before it and all of itself but an end, for which the
+ * time begins anew. */
+#define PUSHING_REPLY (16u << 10)
+/* Its end is so little of it that it need not leave with another's. */
+#define LARGE_REPLY   (128u << 10)
 
 static int set_cork(int fd, int on)
 {
 	return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
-/* Sending that much at once is cheap enough, and the peer can begin to read. */
-static bool large_reply(const struct rpcbuf_conn *conn)
+/* The replies of @conn are as its last one was. */
+static bool waits(const struct rpcbuf_conn *conn)
 {
-	return os_load(&conn->reply_bytes) >= LARGE_REPLY;
+	return os_load(&conn->reply_bytes) < LARGE_REPLY;
 }
 
 /* Before a call of @conn runs. */
@@ -38,7 +42,7 @@ void batch_begin(struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	unsigned int most = loop->engine->options.batch_calls;
 
-	if (os_load(&loop->held_fd) >= 0 || most < 2 || large_reply(conn) ||
+	if (os_load(&loop->held_fd) >= 0 || most < 2 || !waits(conn) ||
 	    !rpcbuf_stream_ready(&conn->stream) || set_cork(conn->fd, 1))
 		return;
 	loop->batch_left = most - 1;
@@ -50,11 +54,17 @@ void batch_begin(struct loop *loop, const struct rpcbuf_conn *conn)
 /* After it: may the next call of @conn join? */
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 {
+	uint64_t now;
+
 	if (os_load(&loop->held_fd) != conn->fd || !loop->batch_left)
 		return false;
 	loop->batch_left--;
-	return rpcbuf_stream_ready(&conn->stream) && !large_reply(conn) &&
-	       os_now() < loop->batch_end_ns;
+	if (!rpcbuf_stream_ready(&conn->stream) || !waits(conn))
+		return false;
+	now = os_now();
+	if (os_load(&conn->reply_bytes) >= PUSHING_REPLY)
+		loop->batch_end_ns = now + BATCH_NS;
+	return now < loop->batch_end_ns;
 }
 
 /* Any thread. */

@@ -7,11 +7,13 @@
  * sent, while it runs each of several calls that came in one segment.
  */
 #include "engine_util.h"
+#include "rpcbuf/os/os.h"
 
 #define MANY 40u
 
 static struct peer peer;
 static uint32_t reply_bytes; /* what the handler says */
+static uint64_t call_ns;     /* how long it takes */
 static struct {
 	bool held[MANY]; /* while call n ran */
 	unsigned int nr;
@@ -32,6 +34,8 @@ static void on_batched_call(struct rpcbuf_call *call)
 	__atomic_store_n(&seen_by_handler.nr, seen_by_handler.nr + 1,
 			 __ATOMIC_RELEASE);
 	call->reply_bytes = reply_bytes;
+	for (uint64_t end = os_now() + call_ns; os_now() < end;)
+		;
 	on_call(call);
 }
 
@@ -149,7 +153,7 @@ END_TEST
 /* After a long reply nothing is held back, until there is a short one. */
 START_TEST(large_replies)
 {
-	reply_bytes = 16 << 10;
+	reply_bytes = 128 << 10;
 	start(1024);
 	send_call(&peer, XID(ECHO, SMALL, 0));
 	receive_replies(&peer, 0, 1);
@@ -168,6 +172,25 @@ START_TEST(large_replies)
 }
 END_TEST
 
+/* Each pushes out the one before, so time does not end the batch. */
+START_TEST(pushing_replies)
+{
+	reply_bytes = 16 << 10;
+	call_ns = 200000;
+	start(1024);
+	send_call(&peer, XID(ECHO, SMALL, 0));
+	receive_replies(&peer, 0, 1);
+	seen_by_handler.nr = 0;
+	send_together(20, ECHO);
+	receive_replies(&peer, 0, 20);
+	for (unsigned int i = 0; i < 19; i++)
+		ck_assert_msg(seen_by_handler.held[i], "call %u", i);
+	ck_assert_uint_eq(stats().batches, 1);
+	eventually(!held());
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_batch");
@@ -178,6 +201,7 @@ int main(void)
 	tcase_add_test(tcase, alone);
 	tcase_add_test(tcase, long_call);
 	tcase_add_test(tcase, large_replies);
+	tcase_add_test(tcase, pushing_replies);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
 }
