@@ -73,7 +73,7 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 		client->parts[i].client = client;
 		list_init(&client->parts[i].link);
 		list_init(&client->parts[i].ready);
-		rota_client_init(&client->parts[i].gate);
+		gate_client_init(&client->parts[i].gate);
 	}
 	list_add(&client->link, bucket_of(engine, key));
 	os_store(&engine->nr_clients, engine->nr_clients + 1);

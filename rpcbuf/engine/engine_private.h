@@ -93,7 +93,7 @@ struct client_part {
 	struct list_head link;	/* loop->ready, while any of it is ready */
 	struct list_head ready; /* of these connections */
 	struct client *client;
-	struct rota_client gate;
+	struct gate_client gate;
 	int64_t credit_ns;	/* time of the loop that it may still have */
 	uint64_t used_ns;	/* ... that it had; other loops read it */
 	uint64_t elsewhere_ns;	/* that it had in other loops, at a look */

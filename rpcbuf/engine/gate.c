@@ -13,29 +13,43 @@ void gate_init(struct gate *gate, uint64_t limit)
 	list_init(&gate->inside);
 }
 
-void pass_init(struct pass *pass, struct rota_client *client)
+void gate_client_init(struct gate_client *client)
+{
+	rota_client_init(&client->rota);
+	client->inside = 0;
+}
+
+void pass_init(struct pass *pass, struct gate_client *client)
 {
 	*pass = (struct pass){.client = client};
 	list_init(&pass->link);
 }
 
-static bool has_room(const struct gate *gate)
+static bool has_room(const struct gate *gate, const struct gate_client *client)
 {
-	return gate->used < gate->limit;
+	return gate->used < gate->limit ||
+	       (!client->inside && gate->used / 2 < gate->limit);
 }
 
 static void let_in(struct gate *gate, struct pass *pass)
 {
 	gate->used += pass->bytes;
+	pass->client->inside++;
 	pass->state = PASS_IN;
 	pass->idle_ns = 0;
 	list_add_tail(&pass->link, &gate->inside);
 }
 
-static void put_out(struct gate *gate, struct pass *pass)
+static void let_out(struct gate *gate, struct pass *pass)
 {
 	gate->used -= pass->bytes;
+	pass->client->inside--;
 	list_del(&pass->link);
+}
+
+static void put_out(struct gate *gate, struct pass *pass)
+{
+	let_out(gate, pass);
 	pass->state = PASS_OUT;
 	if (pass->hurry < GATE_PATIENCE_SHIFT)
 		pass->hurry++;
@@ -46,11 +60,13 @@ bool gate_enter(struct gate *gate, struct pass *pass, uint32_t bytes)
 	if (pass->state != PASS_NONE)
 		return pass->state != PASS_WAITS;
 	pass->bytes = bytes;
-	if (!gate_waited_for(gate) && has_room(gate)) {
+	/* Who waits already has no room, see gate_next(). */
+	if (list_empty(&pass->client->rota.waiting) &&
+	    has_room(gate, pass->client)) {
 		let_in(gate, pass);
 		return true;
 	}
-	rota_join(&gate->clients, pass->client, &pass->link);
+	rota_join(&gate->clients, &pass->client->rota, &pass->link);
 	pass->state = PASS_WAITS;
 	return false;
 }
@@ -58,11 +74,10 @@ bool gate_enter(struct gate *gate, struct pass *pass, uint32_t bytes)
 void gate_leave(struct gate *gate, struct pass *pass)
 {
 	if (pass->state == PASS_IN) {
-		gate->used -= pass->bytes;
-		list_del(&pass->link);
+		let_out(gate, pass);
 		pass->hurry = 0;
 	} else if (pass->state == PASS_WAITS) {
-		rota_leave(pass->client, &pass->link);
+		rota_leave(&pass->client->rota, &pass->link);
 	}
 	pass->state = PASS_NONE;
 }
@@ -82,20 +97,30 @@ static void put_out_slow(struct gate *gate, uint64_t now_ns)
 			put_out(gate, pass);
 }
 
+/* Clients that have something inside are few: the look ends at others. */
+static struct pass *first_with_room(const struct gate *gate)
+{
+	struct gate_client *client, *next;
+
+	list_for_each_entry_safe (client, next, &gate->clients,
+				  struct gate_client, rota.link)
+		if (has_room(gate, client))
+			return list_first_entry(&client->rota.waiting,
+						struct pass, link);
+	return NULL;
+}
+
 struct pass *gate_next(struct gate *gate, uint64_t now_ns)
 {
-	struct list_head *first = rota_first(&gate->clients);
-	struct pass *pass;
+	struct pass *pass = first_with_room(gate);
 
-	if (!first)
-		return NULL;
-	pass = list_entry(first, struct pass, link);
-	if (!has_room(gate)) {
+	if (!pass && gate_waited_for(gate)) {
 		put_out_slow(gate, now_ns);
-		if (!has_room(gate))
-			return NULL;
+		pass = first_with_room(gate);
 	}
-	rota_serve(&gate->clients, pass->client, &pass->link);
+	if (!pass)
+		return NULL;
+	rota_serve(&gate->clients, &pass->client->rota, &pass->link);
 	let_in(gate, pass);
 	return pass;
 }

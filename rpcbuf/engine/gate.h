@@ -4,8 +4,10 @@
  *
  * Long records are received a few at a time: whoever begins one passes a gate
  * that is open while those inside are shorter than a limit, all together, and
- * leaves when the record is there.  Clients take turns at it, and among the
- * passes of a client the one that waited longest is first.
+ * leaves when the record is there.  For a client that has none inside it is open
+ * up to twice that, so that it need not wait for another's peer to send.  Clients
+ * take turns at it, and among the passes of a client the one that waited longest
+ * is first.
  *
  * Who is inside and does not get on for its patience, because its peer is slow,
  * is put out: it keeps what it has and goes on, but no longer counts.  Its
@@ -31,10 +33,16 @@
 #define GATE_PATIENCE_SHIFT 4
 
 struct gate {
-	uint64_t limit; /* bytes inside: the last may go beyond it */
+	uint64_t limit; /* bytes inside, or twice that, see above: the last may
+			 * go beyond it */
 	uint64_t used;
 	struct list_head clients; /* a rota */
 	struct list_head inside;
+};
+
+struct gate_client {
+	struct rota_client rota;
+	unsigned int inside; /* passes */
 };
 
 enum pass_state {
@@ -46,7 +54,7 @@ enum pass_state {
 
 struct pass {
 	struct list_head link;
-	struct rota_client *client;
+	struct gate_client *client;
 	uint64_t idle_ns; /* since when it does not get on, 0: it does */
 	uint32_t bytes;
 	uint8_t state; /* enum pass_state */
@@ -54,7 +62,8 @@ struct pass {
 };
 
 void gate_init(struct gate *gate, uint64_t limit);
-void pass_init(struct pass *pass, struct rota_client *client);
+void gate_client_init(struct gate_client *client);
+void pass_init(struct pass *pass, struct gate_client *client);
 
 /* Somebody waits to be let in. */
 static inline bool gate_waited_for(const struct gate *gate)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: long records pass a few at a time: no more than the limit and one more,
- * first come first served within a client, clients in turn, nobody forgotten;
+ * twice that for clients that have none under way, first come first served
+ * within a client, clients in turn, nobody forgotten;
  * and peers that send slowly, or stop, hold up nobody for longer than their
  * patience, however many they are.
  * Method: a model of loop and peers with a clock of its own. Connections of some
@@ -30,7 +31,7 @@ struct conn {
 };
 
 static struct gate gate;
-static struct rota_client clients[CLIENTS];
+static struct gate_client clients[CLIENTS];
 static struct conn conns[CONNS];
 static uint64_t now, asked_last;
 static uint64_t let_in[CLIENTS]; /* when one of a client that waited was */
@@ -47,15 +48,25 @@ static struct conn *oldest_of(unsigned int client)
 	return oldest;
 }
 
+/* While @used bytes are inside, may @client begin a record? */
+static bool has_room(unsigned int client, uint64_t used)
+{
+	return used < (clients[client].inside ? gate.limit : 2 * gate.limit);
+}
+
 /* @c was let in after it had waited: it was the first of its client, and the
- * others that wait had not waited since before this client's last time. */
+ * others that wait had not waited since before this client's last time, or had
+ * no room. */
 static void check_order(struct conn *c)
 {
+	uint64_t used = gate.used - c->pass.bytes;
+
 	require(oldest_of(c->client) == c);
 	for (unsigned int k = 0; k < CLIENTS; k++) {
 		struct conn *other = oldest_of(k);
 
-		if (k == c->client || !other || !let_in[c->client])
+		if (k == c->client || !other || !let_in[c->client] ||
+		    !has_room(k, used))
 			continue;
 		require(other->asked > let_in[c->client] ||
 			let_in[k] > let_in[c->client]);
@@ -68,16 +79,21 @@ static void check_order(struct conn *c)
 static void check_state(void)
 {
 	uint64_t inside = 0;
+	unsigned int of_clients[CLIENTS] = { 0 };
 
 	for (int i = 0; i < CONNS; i++) {
 		const struct conn *c = &conns[i];
 
-		if (c->pass.state == PASS_IN)
+		if (c->pass.state == PASS_IN) {
 			inside += c->pass.bytes;
+			of_clients[c->client]++;
+		}
 		require((c->pass.state == PASS_WAITS) == (c->asked != 0));
 	}
 	require(inside == gate.used);
-	require(inside < gate.limit + RECORD);
+	require(inside < 2 * gate.limit + RECORD);
+	for (unsigned int k = 0; k < CLIENTS; k++)
+		require(of_clients[k] == clients[k].inside);
 }
 
 /* As the loop does whenever it comes round, and when somebody leaves. */
@@ -97,7 +113,8 @@ static void come_round(void)
 		check_order((struct conn *)pass);
 	}
 	/* Nobody waits while there is room. */
-	require(!gate_waited_for(&gate) || gate.used >= gate.limit);
+	for (unsigned int k = 0; k < CLIENTS; k++)
+		require(!oldest_of(k) || !has_room(k, gate.used));
 	for (int i = 0; i < CONNS; i++) {
 		if (before[i] != PASS_IN || conns[i].pass.state != PASS_OUT)
 			continue;
@@ -156,7 +173,7 @@ static void setup(uint64_t limit, uint64_t *seed, unsigned int slow_of_ten)
 	gate_init(&gate, limit);
 	memset(let_in, 0, sizeof(let_in));
 	for (int i = 0; i < CLIENTS; i++)
-		rota_client_init(&clients[i]);
+		gate_client_init(&clients[i]);
 	for (int i = 0; i < CONNS; i++) {
 		/* The first clients have most of the connections. */
 		conns[i] = (struct conn){
