@@ -146,7 +146,8 @@ struct rpcbuf_engine_options {
 				   * have is logged and left out */
 	uint64_t max_receiving;	  /* bytes of records longer than 128 KiB under
 				   * way in one loop, beyond which it begins
-				   * no other; 0: no limit */
+				   * no other, or twice that for a client that
+				   * has none under way; 0: no limit */
 	enum rpcbuf_awake keep_awake;
 };
 

@@ -57,6 +57,8 @@ static const char *const wait_reasons[NR_WAITS] = {
 	[WAIT_UNSENT] = "bytes of replies that it does not read",
 	[WAIT_PARTIAL] = "bytes of its unfinished record",
 	[WAIT_LONG] = "bytes of long records under way",
+	[WAIT_PAGES] = "pages in use",
+	[WAIT_HEAP] = "bytes of memory for connections and calls",
 	[WAIT_PARTIAL_CLIENT] =
 		"bytes of unfinished records of its address, of which all leave as many",
 	[WAIT_PARTIAL_ALL] = "bytes of unfinished records of all",

@@ -39,13 +39,29 @@ static void ask_to_spare(struct loop *loop)
 	limits_spare(engine);
 }
 
+static void log_waiting(struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t heap = engine_heap_bytes(engine);
+	struct rpcbuf_mm_counts counts;
+
+	if (heap > engine->heap_limit) {
+		log_wait(conn, WAIT_HEAP, heap, engine->heap_limit);
+		return;
+	}
+	rpcbuf_mm_counts(engine->mm, &counts);
+	log_wait(conn, WAIT_PAGES, counts.pages_out, counts.pages_total);
+}
+
 /* There is nothing for @conn now. */
 void shortage_wait(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (loop->starved != conn)
+	if (loop->starved != conn) {
 		stat_add(loop->stats.parked_pages, 1);
+		log_waiting(conn);
+	}
 	if (turn_ask(&loop->engine->pages, &conn->pages)) {
 		loop->starved = conn;
 		ask_to_spare(loop);
