@@ -345,11 +345,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 				 rpcbuf_min(maxpages, RUN_PAGES));
 	if (err)
 		return err;
-	err = loop->backend->open(loop);
-	if (err)
-		return err;
-	/* It can do without: no descriptor that others need. */
-	return 0;
+	return loop->backend->open(loop);
 }
 
 void loop_close(struct loop *loop)
