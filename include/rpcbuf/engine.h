@@ -33,7 +33,9 @@ struct rpcbuf_call {
 	unsigned int in_place; /* ... payloads it could use where they lie */
 	unsigned int copied;   /* ... and payloads it had to copy */
 	uint32_t reply_bytes;  /* ... or about how long its reply is: those of
-				* 128 KiB and more do not wait for others */
+				* 16 KiB and more do not wait for others, but
+				* for the end of one where the loop has a single
+				* connection, up to 128 KiB */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
 	struct rpcbuf_event *event; /* the engine's, for those who trace, or

@@ -31,10 +31,14 @@ static int set_cork(int fd, int on)
 	return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
-/* The replies of @conn are as its last one was. */
+/* The replies of @conn are as its last one was.  One that pushes waits where no
+ * other connection is: among many its client has enough to do without its end. */
 static bool waits(const struct rpcbuf_conn *conn)
 {
-	return os_load(&conn->reply_bytes) < LARGE_REPLY;
+	uint32_t bytes = os_load(&conn->reply_bytes);
+
+	return bytes < PUSHING_REPLY ||
+	       (bytes < LARGE_REPLY && os_load(&conn->loop->nr_conns) == 1);
 }
 
 /* Before a call of @conn runs. */
