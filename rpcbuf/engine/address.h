@@ -14,25 +14,26 @@ union address {
 	struct sockaddr_storage storage;
 };
 
-/* AF_UNSPEC where there is none. */
+/* @get: getpeername or getsockname.  AF_UNSPEC where there is none. */
+static inline union address
+address_of(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
+{
+	union address address = {.any.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(address);
+
+	if (get(fd, &address.any, &len) < 0)
+		address.any.sa_family = AF_UNSPEC;
+	return address;
+}
+
 static inline union address address_of_peer(int fd)
 {
-	union address peer = {.any.sa_family = AF_UNSPEC};
-	socklen_t len = sizeof(peer);
-
-	if (getpeername(fd, &peer.any, &len) < 0)
-		peer.any.sa_family = AF_UNSPEC;
-	return peer;
+	return address_of(fd, getpeername);
 }
 
 static inline union address address_of_socket(int fd)
 {
-	union address ours = {.any.sa_family = AF_UNSPEC};
-	socklen_t len = sizeof(ours);
-
-	if (getsockname(fd, &ours.any, &len) < 0)
-		ours.any.sa_family = AF_UNSPEC;
-	return ours;
+	return address_of(fd, getsockname);
 }
 
 /* IPv4 mapped into IPv6, as a socket of both shows it; "::" where there is no
