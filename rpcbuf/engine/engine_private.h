@@ -380,6 +380,7 @@ int engine_budget_refused(const struct rpcbuf_handlers *handlers,
 void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
 		const char *format, ...) __attribute__((format(printf, 3, 4)));
 void log_peer_name(int fd, char *name, size_t len);
+bool log_wait_due(const struct rpcbuf_conn *conn, enum wait_reason why);
 void log_wait(struct rpcbuf_conn *conn, enum wait_reason why, uint64_t value,
 	      uint64_t limit);
 

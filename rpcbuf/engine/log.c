@@ -64,19 +64,27 @@ static const char *const wait_reasons[NR_WAITS] = {
 	[WAIT_PARTIAL_ALL] = "bytes of unfinished records of all",
 };
 
+/* Whether log_wait() would say anything. */
+bool log_wait_due(const struct rpcbuf_conn *conn, enum wait_reason why)
+{
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+
+	return engine->handlers.log &&
+	       conn->loop->now_ns >= os_load(&engine->log_wait_ns[why]);
+}
+
 /* Says that @conn is not read from for now, and why. */
 void log_wait(struct rpcbuf_conn *conn, enum wait_reason why, uint64_t value,
 	      uint64_t limit)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
-	uint64_t now = conn->loop->now_ns;
-	uint64_t next = os_load(&engine->log_wait_ns[why]);
 	char peer[LOG_PEER_MAX];
 
-	if (now < next || !engine->handlers.log)
+	if (!log_wait_due(conn, why))
 		return;
 	/* Two loops at once: two lines. */
-	os_store(&engine->log_wait_ns[why], now + LOG_WAIT_SECONDS * SECOND_NS);
+	os_store(&engine->log_wait_ns[why],
+		 conn->loop->now_ns + LOG_WAIT_SECONDS * SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,
 		   "not reading from %s for now: %s: %llu, limit %llu", peer,

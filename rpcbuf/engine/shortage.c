@@ -49,6 +49,8 @@ static void log_waiting(struct rpcbuf_conn *conn)
 		log_wait(conn, WAIT_HEAP, heap, engine->heap_limit);
 		return;
 	}
+	if (!log_wait_due(conn, WAIT_PAGES))
+		return;
 	rpcbuf_mm_counts(engine->mm, &counts);
 	log_wait(conn, WAIT_PAGES, counts.pages_out, counts.pages_total);
 }
