@@ -88,6 +88,16 @@ static void send_together(unsigned int nr, uint32_t last)
 	must(send_bytes(&peer, all, at));
 }
 
+/* 20 calls that come together, after one that showed what replies are like. */
+static void send_after_one(void)
+{
+	send_call(&peer, XID(ECHO, SMALL, 0));
+	receive_replies(&peer, 0, 1);
+	seen_by_handler.nr = 0;
+	send_together(20, ECHO);
+	receive_replies(&peer, 0, 20);
+}
+
 /* A batch may end early, because time is up, but it never grows. */
 static void check_batches(unsigned int nr, unsigned int most)
 {
@@ -155,11 +165,7 @@ START_TEST(large_replies)
 {
 	reply_bytes = 128 << 10;
 	start(1024);
-	send_call(&peer, XID(ECHO, SMALL, 0));
-	receive_replies(&peer, 0, 1);
-	seen_by_handler.nr = 0;
-	send_together(20, ECHO);
-	receive_replies(&peer, 0, 20);
+	send_after_one();
 	for (unsigned int i = 0; i < 20; i++)
 		ck_assert(!seen_by_handler.held[i]);
 	reply_bytes = 0;
@@ -178,11 +184,7 @@ START_TEST(pushing_replies)
 	reply_bytes = 16 << 10;
 	call_ns = 200000;
 	start(1024);
-	send_call(&peer, XID(ECHO, SMALL, 0));
-	receive_replies(&peer, 0, 1);
-	seen_by_handler.nr = 0;
-	send_together(20, ECHO);
-	receive_replies(&peer, 0, 20);
+	send_after_one();
 	for (unsigned int i = 0; i < 19; i++)
 		ck_assert_msg(seen_by_handler.held[i], "call %u", i);
 	ck_assert_uint_eq(stats().batches, 1);
