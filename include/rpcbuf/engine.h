@@ -94,8 +94,8 @@ enum rpcbuf_backend {
 };
 
 /*
- * Whether idle processors stay awake while polls before blocking find the next
- * call: to wake one up takes longer than many a call.  All processors of the
+ * Whether idle processors stay awake while loops find the next call without
+ * blocking: to wake one up takes longer than many a call.  All processors of the
  * system do (PM QoS, /dev/cpu_dma_latency, for root only), until 10 ms after
  * the last such call; in a guest that halts them (cpuidle driver haltpoll) they
  * poll, elsewhere they do not sleep deeper than 2 us take to wake up.
@@ -173,9 +173,9 @@ struct rpcbuf_engine_options {
  * Threads start with all signals blocked and with the capabilities of the
  * caller.  Returns 0; -EINVAL when an option is out of range or @mm is too
  * small for one vector per receiver and two more (fewer receivers are taken
- * first), and ->log was told which and what it must be; -ENOTSUP when @options names a back end that the system does not
- * have, and ->log was told why; -ENOMEM, or the errno of what could not be
- * created.
+ * first), and ->log was told which and what it must be; -ENOTSUP when @options
+ * names a back end that the system does not have, and ->log was told why;
+ * -ENOMEM, or the errno of what could not be created.
  */
 int rpcbuf_engine_create(struct rpcbuf_engine **engine, struct rpcbuf *mm,
 			 const struct rpcbuf_handlers *handlers,
@@ -204,8 +204,8 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * @conn_data is given to the handlers.  @outgoing: a connection that this
  * process opened, whose replies arrive here: it has no idle timeout, none of
  * its records is too short to be a call, and they are received by a thread of
- * their own, beside max_threads, whatever calls the others sit in.  @conn is stored before anything
- * is received.  Returns 0; -ESHUTDOWN when the engine stops, -EBADF, -ENOTSOCK
+ * their own, beside max_threads, whatever calls the others sit in.  @conn is
+ * stored before anything is received.  Returns 0; -ESHUTDOWN when the engine stops, -EBADF, -ENOTSOCK
  * or -ESOCKTNOSUPPORT when @fd is no stream socket, -EUSERS when there are
  * max_connections already (logged; the owner had better close @fd), -ENOMEM:
  * the engine does not use @fd then.  A socket that the system cannot watch, for
