@@ -21,9 +21,6 @@
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define SEND_TIMEOUT_MAX 3600u
-/* What svc_run() receives into at a time: pages that were used just now are
- * still in the processor's caches. */
-#define RECEIVE_PAGES	 64u
 
 struct home home = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,

@@ -16,10 +16,14 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
-#define READ_AHEAD  ((uint32_t)64 << 10)
-#define IOV_RECEIVE 64u
-/* Bytes that one connection gets before others have their turn. */
-#define TURN_BYTES  ((size_t)1 << 20)
+#define IOV_RECEIVE RECEIVE_PAGES
+/* What one receive asks for at least: as much as the shared vector has, but
+ * where calls are small: all that it brings are run before others' turn. */
+#define READ_AHEAD  ((uint32_t)(RECEIVE_PAGES << RPCBUF_PAGE_SHIFT))
+#define READ_SMALL  ((uint32_t)64 << 10)
+#define SMALL_CALL  ((uint32_t)8 << 10)
+/* So much of a record is better received to its end before others go on. */
+#define LONG_RECORD ((uint32_t)64 << 10)
 
 /* The arrays for the pages of the stream and of a call. */
 static bool attach_slots(struct conn *conn)
@@ -106,18 +110,20 @@ static bool fill(struct conn *conn)
 	return true;
 }
 
-/* One receive: bytes; 0 when there are none, or no more ever. */
-static size_t receive(struct conn *conn, bool *full)
+/* One receive; false when there are no bytes, or no more ever. */
+static bool receive(struct conn *conn, bool *full)
 {
-	size_t want =
-		rpcbuf_max(rpcbuf_stream_wanted(&conn->stream), READ_AHEAD);
+	/* The last call's: what follows is likely to be as long. */
+	bool small = conn->received.wire_length < SMALL_CALL;
+	size_t want = rpcbuf_max(rpcbuf_stream_wanted(&conn->stream),
+				 small ? READ_SMALL : READ_AHEAD);
 	struct iovec iov[IOV_RECEIVE];
 	struct msghdr msg = {.msg_iov = iov};
 	size_t room = 0;
 	ssize_t n;
 
 	if (!fill(conn))
-		return 0;
+		return false;
 	msg.msg_iovlen = rpcbuf_stream_iov(&conn->stream, home.rqst, want, iov,
 					   IOV_RECEIVE);
 	for (size_t i = 0; i < msg.msg_iovlen; i++)
@@ -129,12 +135,12 @@ static size_t receive(struct conn *conn, bool *full)
 		rpcbuf_stream_commit(&conn->stream, home.rqst, (size_t)n,
 				     false);
 		*full = (size_t)n == room;
-		return (size_t)n;
+		return true;
 	}
 	/* At the end every call was answered: there is none in the stream. */
 	if (n == 0 || errno != EAGAIN)
 		svc_conn_kill(conn);
-	return 0;
+	return false;
 }
 
 /* The next call of the stream: 1, 0, or refused. */
@@ -156,10 +162,24 @@ static int next_call(struct conn *conn)
 	return ret;
 }
 
+/*
+ * Whether the socket may have more of the call under way.  While a long record is
+ * received its peer goes on sending: each receive makes room for it.  What is
+ * broken off holds its pages until its next turn, so that many peers at once
+ * would hold much.
+ */
+static bool more_may_come(const struct conn *conn, bool full)
+{
+	return full ||
+	       conn->stream.filled + rpcbuf_stream_wanted(&conn->stream) >=
+		       LONG_RECORD;
+}
+
+/* A turn is the rest of one record, and the calls that the last receive brought
+ * with it: libtirpc asks for these until poll_stat() says that it is over. */
 bool poll_receive(struct conn *conn)
 {
-	size_t turn = 0;
-	bool full = true;
+	bool full = true, begins;
 
 	if (svc_conn_dead(conn) || conn->message)
 		return false;
@@ -167,19 +187,15 @@ bool poll_receive(struct conn *conn)
 		svc_conn_kill(conn);
 		return false;
 	}
+	begins = conn->stream.parsed == conn->stream.filled;
 	while (!svc_conn_dead(conn)) {
-		size_t n;
-
 		if (next_call(conn) == 1) {
 			conn->message = &conn->received;
 			return true;
 		}
-		if (svc_conn_dead(conn) || !full || turn >= TURN_BYTES)
+		if (!begins || svc_conn_dead(conn) ||
+		    !more_may_come(conn, full) || !receive(conn, &full))
 			break;
-		n = receive(conn, &full);
-		if (!n)
-			break;
-		turn += n;
 	}
 	return false;
 }

@@ -30,6 +30,10 @@
 #include "rpcbuf/os/list.h"
 #include "rpcbuf/tirpc/xdr_pages.h"
 
+/* What svc_run() receives into at a time: pages that were used just now are
+ * still in the processor's caches. */
+#define RECEIVE_PAGES 64u
+
 struct reply;
 
 struct listener {

@@ -147,6 +147,51 @@ START_TEST(small_budget)
 }
 END_TEST
 
+/* Calls of a client that wait in its socket are no reason for others to wait,
+ * once those are run that were received together. */
+START_TEST(turns_of_clients)
+{
+	enum {
+		READ_AHEAD = 64 << 10 /* of svc_run(), where calls are small */
+	};
+	uint8_t args[8] = {0}, *call, *add, *calls;
+	int many = 208 << 10, fds[2];
+	size_t len, add_len, sent = 0;
+	ssize_t n;
+
+	server_start(SINGLE);
+	for (int i = 0; i < 2; i++)
+		fds[i] = connected();
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &many, sizeof(many));
+	add = raw_call(2, ADD, args, sizeof(args), NULL, 0, &add_len);
+	must(raw_send(fds[1], add, add_len));
+	args[7] = 1;
+	raw_expect(fds[1], 2, args, sizeof(args));
+	call = raw_call(1, BLOCK, NULL, 0, NULL, 0, &len);
+	must(raw_send(fds[0], call, len));
+	eventually(seen(server.blocked) == 1);
+	put32(call + RPCBUF_MARK_SIZE + 20, NUL);
+	calls = malloc(1000 * len);
+	for (size_t i = 0; i < 1000; i++)
+		memcpy(calls + i * len, call, len);
+	while ((n = send(fds[0], calls + sent % len, 999 * len, MSG_DONTWAIT)) >
+	       0)
+		sent += (size_t)n;
+	must(sent > 3 * READ_AHEAD);
+	must(raw_send(fds[1], add, add_len));
+	open_gate();
+	raw_expect(fds[1], 2, args, sizeof(args));
+	must(seen(server.nuls_before) <= 2 * READ_AHEAD / len + 1);
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+	free(calls);
+	free(call);
+	free(add);
+	eventually(stats().connections == 0);
+	server_stop();
+}
+END_TEST
+
 static void *blocked_client(void *arg)
 {
 	CLIENT *client = client_open();
@@ -340,6 +385,7 @@ int main(void)
 	tcase_add_loop_test(tcase, every_error, SINGLE, STOCK + 1);
 	tcase_add_loop_test(tcase, many_clients, SINGLE, STOCK + 1);
 	tcase_add_test(tcase, small_budget);
+	tcase_add_test(tcase, turns_of_clients);
 	tcase_add_test(tcase, calls_that_last);
 	tcase_add_loop_test(tcase, destroyed_by_the_dispatcher, SINGLE, STOCK);
 	tcase_add_loop_test(tcase, given_connections, SINGLE, STOCK);

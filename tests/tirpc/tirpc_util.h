@@ -50,6 +50,7 @@ static struct {
 	int result;
 	bool gate_open; /* under lock */
 	unsigned int blocked;
+	unsigned int nuls, nuls_before; /* of NUL; before the last ADD */
 	unsigned int log_lines;
 	char log[256]; /* the last line; under lock */
 	pthread_mutex_t lock;
@@ -190,6 +191,8 @@ static inline void serve_add(SVCXPRT *xprt)
 		return;
 	}
 	value++;
+	__atomic_store_n(&server.nuls_before, seen(server.nuls),
+			 __ATOMIC_RELEASE);
 	svc_sendreply(xprt, xdrproc(xdr_hyper), &value);
 }
 
@@ -221,6 +224,8 @@ static inline void dispatch(struct svc_req *req, SVCXPRT *xprt)
 		svc_exit();
 		break;
 	case NUL:
+		count(server.nuls);
+		break;
 	case DESTROY:
 		break;
 	default:
