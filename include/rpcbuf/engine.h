@@ -36,6 +36,9 @@ struct rpcbuf_call {
 				* 16 KiB and more do not wait for others, but
 				* for the end of one where the loop has a single
 				* connection, up to 128 KiB */
+	uint32_t number;       /* of its connection's calls, in the order in
+				* which they came, from 0: two may reach the
+				* handler in another order, on two threads */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
 	struct rpcbuf_event *event; /* the engine's, for those who trace, or

@@ -140,6 +140,7 @@ struct rpcbuf_conn {
 	uint32_t last_length; /* of the last call, in bytes on the wire */
 	uint32_t next_length; /* of the next, looked at in the socket; or 0 */
 	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
+	uint32_t nr_calls; /* wraps */
 	uint32_t held;	/* stream pages that are counted; os_store() */
 	uint32_t arm;	/* io_uring's: its place in loop->ring, plus 1 */
 	uint64_t progress_ns; /* when something was last received */

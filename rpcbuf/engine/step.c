@@ -306,6 +306,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->in_place = 0;
 	call->copied = 0;
 	call->reply_bytes = 0;
+	call->number = conn->nr_calls++;
 	call->event = NULL;
 	count_call(loop, call);
 	trace_count(&conn->counts, call->message.wire_length);

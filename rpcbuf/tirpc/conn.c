@@ -142,7 +142,6 @@ static struct conn *svc_conn_new(int fd,
 	conn->xprt.xp_p3 = &conn->ext;
 	conn->xprt.xp_verf.oa_base = conn->verf;
 	conn->options = *options;
-	conn->end = &conn->first;
 	pthread_mutex_init(&conn->lock, NULL);
 	list_init(&conn->link);
 	rpcbuf_stream_init(&conn->stream, home.mm, NULL, 0);

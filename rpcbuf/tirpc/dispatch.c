@@ -3,10 +3,11 @@
  * A call of the engine's on its way to libtirpc's dispatch, svc_getreq_common(),
  * which finds the transport by its descriptor in a table of its own.
  *
- * Calls of a connection run one after the other: SVCXPRT has room for one xid
- * and one verifier.  One that finds another one running is queued on the
- * connection and run by the thread that runs the other.  The engine's bound of
- * calls in flight is that of the queue.
+ * Calls of a connection run one after the other, in the order in which they
+ * came: SVCXPRT has room for one xid and one verifier, and clients batch calls.
+ * One that comes before its turn, or finds another one running, is queued on the
+ * connection and run by the thread that runs the one before it.  The engine's
+ * bound of calls in flight is that of the queue.
  *
  * The table ends where the limit of descriptors was when libtirpc first asked
  * for it.  A connection above is put, for the time of a call, into one of a
@@ -165,20 +166,29 @@ static void run_call(struct conn *conn, struct rpcbuf_call *call)
 	svc_conn_end_call(conn);
 }
 
-/* False: another thread runs one, and this one after it. */
-static bool begin_or_queue(struct conn *conn, struct rpcbuf_call *call)
+/* Numbers wrap. */
+static void queue(struct conn *conn, struct rpcbuf_call *call)
 {
 	struct pending *pending = call->private_data;
+	struct pending **at = &conn->first;
+
+	while (*at && (int32_t)(call->number - (*at)->call->number) > 0)
+		at = &(*at)->next;
+	*pending = (struct pending){call, *at};
+	*at = pending;
+}
+
+/* False: another thread will run it, after those before it. */
+static bool begin_or_queue(struct conn *conn, struct rpcbuf_call *call)
+{
 	bool begin;
 
 	pthread_mutex_lock(&conn->lock);
-	begin = !conn->running;
-	conn->running = true;
-	if (!begin) {
-		*pending = (struct pending){call, NULL};
-		*conn->end = pending;
-		conn->end = &pending->next;
-	}
+	begin = !conn->running && call->number == conn->due;
+	if (begin)
+		conn->running = true;
+	else
+		queue(conn, call);
 	pthread_mutex_unlock(&conn->lock);
 	return begin;
 }
@@ -188,12 +198,12 @@ static struct rpcbuf_call *next_or_end(struct conn *conn)
 	struct pending *pending;
 
 	pthread_mutex_lock(&conn->lock);
+	conn->due++;
 	pending = conn->first;
-	if (pending) {
+	if (pending && pending->call->number == conn->due) {
 		conn->first = pending->next;
-		if (!conn->first)
-			conn->end = &conn->first;
 	} else {
+		pending = NULL;
 		conn->running = false;
 	}
 	pthread_mutex_unlock(&conn->lock);

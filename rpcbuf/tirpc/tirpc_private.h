@@ -43,7 +43,7 @@ struct listener {
 	int spare_fd; /* to close when there are no others */
 };
 
-/* A call of the engine's that waits for the one before it. */
+/* A call of the engine's that waits for those before it. */
 struct pending {
 	struct rpcbuf_call *call;
 	struct pending *next;
@@ -77,7 +77,8 @@ struct conn {
 	struct rpcbuf_conn *engine_conn;
 	pthread_mutex_t lock; /* all below */
 	bool running;
-	struct pending *first, **end;
+	uint32_t due;	       /* number of the call to run next */
+	struct pending *first; /* by number */
 };
 
 /* All transports; one per process. */

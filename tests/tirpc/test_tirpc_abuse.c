@@ -166,6 +166,71 @@ START_TEST(order_behind_a_long_call)
 }
 END_TEST
 
+/* Stands between the engine and the adapter: every second call of a connection
+ * is held up on its way, for so long that another thread takes the next one. */
+static struct {
+	struct rpcbuf_handlers handlers;
+	bool on;
+} late;
+
+static void late_call(struct rpcbuf_call *call)
+{
+	if (call->number % 2 == 0)
+		usleep(5000);
+	late.handlers.call(call);
+}
+
+int __real_rpcbuf_engine_create(struct rpcbuf_engine **engine,
+				struct rpcbuf *mm,
+				const struct rpcbuf_handlers *handlers,
+				const struct rpcbuf_engine_options *options);
+int __wrap_rpcbuf_engine_create(struct rpcbuf_engine **engine,
+				struct rpcbuf *mm,
+				const struct rpcbuf_handlers *handlers,
+				const struct rpcbuf_engine_options *options);
+
+int __wrap_rpcbuf_engine_create(struct rpcbuf_engine **engine,
+				struct rpcbuf *mm,
+				const struct rpcbuf_handlers *handlers,
+				const struct rpcbuf_engine_options *options)
+{
+	struct rpcbuf_handlers held_up = *handlers;
+
+	late.handlers = *handlers;
+	held_up.call = late_call;
+	return __real_rpcbuf_engine_create(
+		engine, mm, late.on ? &held_up : handlers, options);
+}
+
+/* Whichever thread comes first, calls run in the order in which they came. */
+START_TEST(order_on_many_threads)
+{
+	enum {
+		CALLS = 40
+	};
+	uint8_t args[8] = {0};
+	int fd;
+
+	late.on = true;
+	start(ENGINE, 30);
+	fd = client();
+	for (uint32_t xid = 0; xid < CALLS; xid++) {
+		size_t len;
+		uint8_t *call =
+			raw_call(xid, ADD, args, sizeof(args), NULL, 0, &len);
+
+		must(raw_send(fd, call, len));
+		free(call);
+	}
+	args[7] = 1;
+	for (uint32_t xid = 0; xid < CALLS; xid++)
+		raw_expect(fd, xid, args, sizeof(args));
+	must(engine_stats().handovers > 0);
+	close(fd);
+	stop();
+}
+END_TEST
+
 static void refused(const void *bytes, size_t len, const char *words)
 {
 	int fd = client();
@@ -373,6 +438,7 @@ START_TEST(replies_read_slowly)
 	start(_i, 2);
 	setsockopt(server.listener->xp_fd, SOL_SOCKET, SO_SNDBUF, &room,
 		   sizeof(room));
+	eventually(stats().replies == 1);
 	fd = asking_for(2000000, room);
 	/* Not to the end: what is in the socket when the server has closed it may
 	 * come as slowly as TCP looks at a window that was shut. */
@@ -419,6 +485,7 @@ int main(void)
 	tcase_add_loop_test(tcase, cut_anywhere, SINGLE, STOCK);
 	tcase_add_loop_test(tcase, many_at_once, SINGLE, STOCK);
 	tcase_add_test(tcase, order_behind_a_long_call);
+	tcase_add_test(tcase, order_on_many_threads);
 	tcase_add_loop_test(tcase, refused_records, SINGLE, STOCK);
 	tcase_add_loop_test(tcase, lengths_that_lie, SINGLE, STOCK);
 	tcase_add_loop_test(tcase, resets, SINGLE, STOCK);
