@@ -214,6 +214,11 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * the engine does not use @fd then.  A socket that the system cannot watch, for
  * want of memory, ends with RPCBUF_CLOSE_ERROR.  The caller holds a reference
  * on *conn: rpcbuf_conn_put() it.
+ *
+ * Calls that have not begun when a connection is reset are not run, as in the
+ * kernel's nfsd (svc_handle_xprt() and XPT_CLOSE).  Where a client comes back
+ * from the port of such a connection, nothing is read from the new one until the
+ * calls of the old one are done, for at most 5 s: it may send them again.
  */
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **conn);

@@ -86,10 +86,12 @@ static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
 		return NULL;
 	conn = conn_create(choose_loop(engine, client, outgoing), client, fd,
 			   data, outgoing);
-	if (conn)
-		conn->port = client_port(fd);
-	else
+	if (!conn) {
 		client_put(engine, client);
+		return NULL;
+	}
+	conn->port = client_port(fd);
+	successor_join(conn);
 	return conn;
 }
 
@@ -118,6 +120,7 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 		err = post_new(conn);
 		if (!err)
 			return 0;
+		successor_leave(conn);
 		client_put(engine, conn->part->client);
 		rpcbuf_conn_put(conn);
 		rpcbuf_conn_put(conn);

@@ -4,7 +4,8 @@
  *
  * Three parties hold references: the engine until it has let go of the
  * descriptor, the adapter, and every call in flight.  All but refs, in_flight,
- * dropped, awaits, unsent_bytes and posted belongs to the owner of the loop.
+ * dropped, gone, waits, awaits, unsent_bytes and posted belongs to the owner of
+ * the loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	list_init(&conn->place_link);
 	list_init(&conn->conn_link);
 	list_init(&conn->post_link);
+	list_init(&conn->port_link);
 	conn->loop = loop;
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
@@ -249,6 +251,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	list_del(&conn->conn_link);
 	fair_leave(conn);
 	pthread_mutex_unlock(&loop->lock);
+	successor_leave(conn);
 	client_put(loop->engine, conn->part->client);
 	conn->part = NULL;
 	__atomic_fetch_sub(&loop->engine->connections, 1, __ATOMIC_RELAXED);

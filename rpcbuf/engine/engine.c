@@ -132,6 +132,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	pthread_mutex_init(&engine->clients_lock, NULL);
 	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
 		list_init(&engine->clients[i]);
+	for (unsigned int i = 0; i < PORT_BUCKETS; i++)
+		list_init(&engine->ports[i]);
 	pthread_mutex_init(&engine->threads_lock, NULL);
 	list_init(&engine->idle);
 	turns_init(&engine->beyond);

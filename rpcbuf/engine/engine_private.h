@@ -9,6 +9,7 @@
  *   awake.c    processors that stay awake while calls come closely
  *   log.c      what is said, and how often
  *   client.c   connections from one address
+ *   successor.c ... that take the place of others
  *   fair.c     who is next
  *   observe.c  what the probes are told
  *   held.c     what unfinished records hold, and who goes on at the limit
@@ -35,8 +36,8 @@
  * the owner, except what is named below.  While a call runs, the owner
  * touches none of it, and the watcher may give the loop to another thread.
  *
- * Lock order: engine->threads_lock, then loop->lock.  Neither is held over a
- * handler or a system call that can block.
+ * Lock order: engine->threads_lock or clients_lock, then loop->lock.  None is held
+ * over a handler or a system call that can block.
  */
 #ifndef RPCBUF_ENGINE_PRIVATE_H
 #define RPCBUF_ENGINE_PRIVATE_H
@@ -87,6 +88,7 @@ enum conn_awaits {
 
 #define CLIENT_KEY 16	    /* bytes of an address */
 #define CLIENT_BUCKETS 256u /* a power of two */
+#define PORT_BUCKETS   1024u /* likewise */
 
 /* The connections of a client in one loop. */
 struct client_part {
@@ -124,6 +126,7 @@ struct rpcbuf_conn {
 	struct list_head place_link; /* the list that `place` names */
 	struct list_head conn_link;  /* loop->conns, under loop->lock */
 	struct list_head post_link;  /* loop->posted, under loop->lock */
+	struct list_head port_link;  /* engine->ports[], under clients_lock */
 	struct loop *loop;
 	struct client_part *part;    /* the connections that it shares with */
 	void *data;
@@ -164,6 +167,8 @@ struct rpcbuf_conn {
 	uint64_t call_ticks; /* that its calls take, on average */
 	uint64_t slept; /* how many of 256 of its long calls slept, likewise */
 	bool dropped;	/* rpcbuf_conn_drop() */
+	bool gone;	/* its peer is: nobody would get a reply */
+	bool waits;	/* for another one to end: successor.c */
 	uint8_t awaits; /* enum conn_awaits: tells a call to post */
 	uint64_t unsent_bytes; /* of replies, since none waited last */
 	bool posted;	/* on loop->posted; under loop->lock */
@@ -346,6 +351,7 @@ struct rpcbuf_engine {
 	pthread_mutex_t clients_lock;
 	struct list_head clients[CLIENT_BUCKETS]; /* by address */
 	unsigned int nr_clients; /* changed under clients_lock */
+	struct list_head ports[PORT_BUCKETS]; /* connections, by their peers' */
 
 	uint64_t log_wait_ns[NR_WAITS]; /* atomic: when to say it again */
 	struct ratelimit log_limit;
@@ -416,7 +422,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 void loop_close(struct loop *loop);
 bool loop_own(struct loop *loop, struct worker *worker);
 void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn));
-void loop_report(struct loop *loop, struct rpcbuf_conn *conn);
+void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events);
 void loop_kick(struct loop *loop);
 void loop_place(struct rpcbuf_conn *conn, enum conn_place place);
 void loop_watch(struct rpcbuf_conn *conn);
@@ -470,6 +476,12 @@ uint16_t client_port(int fd);
 void client_put(struct rpcbuf_engine *engine, struct client *client);
 struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 				const struct client *client);
+
+/* successor.c */
+void successor_join(struct rpcbuf_conn *conn);
+void successor_leave(struct rpcbuf_conn *conn);
+bool successor_waits(struct rpcbuf_conn *conn);
+void successor_check(struct rpcbuf_conn *conn);
 
 /* fair.c */
 void fair_add(struct rpcbuf_conn *conn);

@@ -2,7 +2,7 @@
 /*
  * The epoll back end: level triggered, so a connection that was not read to
  * its end is simply reported again.  It stays registered while it is served:
- * a call costs no epoll_ctl.
+ * a call costs no epoll_ctl.  Its events are those of poll(2).
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -69,7 +69,7 @@ static int epoll_backend_wait(struct loop *loop, int timeout_ms)
 			loop->kicked = true;
 			continue;
 		}
-		loop_report(loop, conn);
+		loop_report(loop, conn, events[i].events);
 		reported++;
 	}
 	return reported;

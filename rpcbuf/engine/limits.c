@@ -65,6 +65,7 @@ void conn_check_times(struct rpcbuf_conn *conn)
 
 	if (conn->place == CONN_ENDING || conn->outgoing)
 		return;
+	successor_check(conn);
 	if (conn->place != CONN_WATCHED) {
 		limit = 0;
 	} else if (held_beyond(conn)) {

@@ -7,6 +7,7 @@
  * Only loop_kick() may be called by others than the owner.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -86,11 +87,15 @@ void loop_watch(struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 }
 
-/* The back end: bytes or an end have come. */
-void loop_report(struct loop *loop, struct rpcbuf_conn *conn)
+/* The back end: bytes or an end have come.  @events: as of poll(2). */
+void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events)
 {
 	(void)loop;
 	conn->readable = true;
+	/* Reset, or closed at both ends.  Replies to calls of ours may be among
+	 * the bytes, though. */
+	if (events & POLLHUP && !conn->outgoing)
+		os_store(&conn->gone, true);
 	pass_busy(&conn->pass);
 	if (conn->place == CONN_WATCHED)
 		loop_place(conn, CONN_READY);
@@ -105,7 +110,9 @@ static void posted(struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
 	else if (conn->place == CONN_ENDING)
 		conn_try_close(conn);
-	else if (conn->place == CONN_ADOPTED)
+	else if (os_load(&conn->gone))
+		conn_end(conn, RPCBUF_CLOSE_ERROR);
+	else if (conn->place == CONN_ADOPTED && !successor_waits(conn))
 		loop_watch(conn);
 	else if (conn->place == CONN_PARKED ||
 		 (conn->place == CONN_BUSY && !conn_too_busy(conn)))
@@ -257,7 +264,7 @@ static void drain_conn(struct rpcbuf_conn *conn)
 		 (conn->place == CONN_WATCHED && conn->drained))
 		conn_end(conn, RPCBUF_CLOSE_STOP);
 	else if (conn->place == CONN_WATCHED)
-		loop_report(loop, conn);
+		loop_report(loop, conn, POLLIN);
 }
 
 /*

@@ -442,6 +442,12 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
 		return STEP_OTHER;
 	}
+	/* What has not begun would be done for nobody, and late: its client may
+	 * have sent it again, and more. */
+	if (os_load(&conn->gone)) {
+		conn_end(conn, RPCBUF_CLOSE_ERROR);
+		return STEP_OTHER;
+	}
 	if (may_not_go_on(conn))
 		return STEP_OTHER;
 	if (conn->stream.parsed == conn->stream.filled) {

@@ -105,7 +105,8 @@ static int reap(struct loop *loop)
 		}
 		if (conn->arm == place + 1) {
 			conn->arm = 0;
-			loop_report(loop, conn);
+			loop_report(loop, conn,
+				    result > 0 ? (uint32_t)result : 0);
 			reported++;
 		}
 		rpcbuf_conn_put(conn);

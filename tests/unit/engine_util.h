@@ -338,6 +338,8 @@ static inline void server_stop(void)
 
 /* Where the next connections come from: INADDR_ANY, or one of 127.0.0.0/8. */
 static in_addr_t peer_source;
+/* From which port, that others may have had; 0: any. */
+static uint16_t peer_source_port;
 
 static inline void peer_connect(struct peer *peer)
 {
@@ -352,6 +354,10 @@ static inline void peer_connect(struct peer *peer)
 	must(getsockname(server.listener, (void *)&address, &len) == 0);
 	peer->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	from.sin_addr.s_addr = htonl(peer_source);
+	from.sin_port = htons(peer_source_port);
+	if (peer_source_port)
+		setsockopt(peer->client, SOL_SOCKET, SO_REUSEADDR, &one,
+			   sizeof(one));
 	must(bind(peer->client, (void *)&from, sizeof(from)) == 0);
 	pthread_mutex_lock(&connecting);
 	must(connect(peer->client, (void *)&address, len) == 0);
