@@ -39,6 +39,9 @@ struct rpcbuf_call {
 	uint32_t number;       /* of its connection's calls, in the order in
 				* which they came, from 0: two may reach the
 				* handler in another order, on two threads */
+	bool more;	       /* another call of the connection is complete, and
+				* runs next: its reply can leave with this one's.
+				* Only where ->flush is set */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
 	struct rpcbuf_event *event; /* the engine's, for those who trace, or
@@ -87,6 +90,14 @@ struct rpcbuf_handlers {
 	void (*thread_stop)(void);
 	/* One line without a newline.  May be NULL. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);
+	/*
+	 * Replies to calls that had ->more, and were kept for that, are to leave
+	 * now, as is that of the call at hand: it lasts, or there is no next
+	 * one after all.  On any thread of the engine, while the call runs; must
+	 * not wait.  What the socket does not take waits for the next call.
+	 * NULL: the engine has TCP hold replies back (TCP_CORK).
+	 */
+	void (*flush)(void *conn_data);
 };
 
 enum rpcbuf_backend {

@@ -12,7 +12,9 @@
  * svc_freeargs(), svc_getrpccaller() and every flavour of authentication work
  * on its connections unchanged.  Calls are received into pages of a vector, and
  * a peer that sends slowly never stalls the others; replies are encoded into
- * pages and sent as they lie there.
+ * pages and sent as they lie there.  While calls of a client wait together, their
+ * replies do so too, for microseconds, and leave together; where a call lasts,
+ * those before it leave meanwhile.
  *
  * A server whose dispatchers are thread-safe (rpcgen -M) changes a second line:
  *
@@ -141,6 +143,7 @@ const char *rpcbuf_svc_backend(void);
 	X(connections_total, "connections accepted")                           \
 	X(connections, "connections now")                                      \
 	X(replies, "replies sent")                                             \
+	X(replies_kept, "... that waited for the next one, to leave with it")  \
 	X(reply_bytes, "bytes of replies, record marks included")              \
 	X(bytes_attached, "bytes of replies that were not copied")             \
 	X(reply_fragments, "replies sent in part because of their length")     \

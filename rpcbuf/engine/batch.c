@@ -3,13 +3,14 @@
  * Replies that leave together.  Sending costs more than a small call: the
  * peer's receive path runs on our time, and then the peer is woken.  So while
  * complete calls of a connection wait behind the one that is about to run,
- * the kernel holds its replies back (TCP_CORK), for at most batch_calls calls
- * or BATCH_NS, whichever comes first.
+ * its replies are held back, for at most batch_calls calls or BATCH_NS,
+ * whichever comes first: by the adapter, which is told of the next call, or, if
+ * it cannot do that (no ->flush), by the kernel (TCP_CORK).
  *
- * Whoever takes held_fd out of the loop, atomically, lets the replies go: the
+ * Whoever takes `batched` out of the loop, atomically, lets the replies go: the
  * owner at the end of the batch, or the watcher when a call of the batch runs
- * long.  The watcher may come so late that the descriptor is somebody else's
- * by then; that one at worst sends what it has a little earlier.
+ * long.  The watcher does so under threads_lock, for which the owner waits
+ * before it closes a connection.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -41,28 +42,47 @@ static bool waits(const struct rpcbuf_conn *conn)
 	       (bytes < LARGE_REPLY && os_load(&conn->loop->nr_conns) == 1);
 }
 
-/* Before a call of @conn runs. */
-void batch_begin(struct loop *loop, const struct rpcbuf_conn *conn)
+static bool may_go_on(const struct loop *loop, const struct rpcbuf_conn *conn)
 {
-	unsigned int most = loop->engine->options.batch_calls;
-
-	if (os_load(&loop->held_fd) >= 0 || most < 2 || !waits(conn) ||
-	    !rpcbuf_stream_ready(&conn->stream) || set_cork(conn->fd, 1))
-		return;
-	loop->batch_left = most - 1;
-	loop->batch_end_ns = os_now() + BATCH_NS;
-	os_store(&loop->held_fd, conn->fd);
-	stat_add(loop->stats.batches, 1);
+	return loop->batch_left && rpcbuf_stream_ready(&conn->stream) &&
+	       waits(conn);
 }
 
-/* After it: may the next call of @conn join? */
+static bool begin(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_engine *engine = loop->engine;
+
+	loop->batch_left = engine->options.batch_calls - 1;
+	if (!may_go_on(loop, conn) ||
+	    (!engine->handlers.flush && set_cork(conn->fd, 1)))
+		return false;
+	loop->batch_end_ns = os_now() + BATCH_NS;
+	os_store_release(&loop->batched, conn);
+	stat_add(loop->stats.batches, 1);
+	return true;
+}
+
+/* Before a call of @conn runs: what to tell it in ->more. */
+bool batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	if (!os_load(&loop->batched))
+		loop->batch_more = begin(loop, conn);
+	else if (loop->engine->handlers.flush)
+		loop->batch_more = may_go_on(loop, conn) &&
+				   os_now() < loop->batch_end_ns;
+	return loop->batch_more && loop->engine->handlers.flush;
+}
+
+/* After it: may the next call of @conn join?  It has to when it was told of. */
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	uint64_t now;
 
-	if (os_load(&loop->held_fd) != conn->fd || !loop->batch_left)
+	if (os_load(&loop->batched) != conn || !loop->batch_left)
 		return false;
 	loop->batch_left--;
+	if (loop->engine->handlers.flush)
+		return loop->batch_more;
 	if (!rpcbuf_stream_ready(&conn->stream) || !waits(conn))
 		return false;
 	now = os_now();
@@ -71,14 +91,28 @@ bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 	return now < loop->batch_end_ns;
 }
 
-/* Any thread. */
+/* The owner, or the watcher. */
 void batch_release(struct loop *loop)
 {
-	int fd;
+	const struct rpcbuf_handlers *handlers = &loop->engine->handlers;
+	struct rpcbuf_conn *conn;
 
-	if (os_load(&loop->held_fd) < 0)
+	if (!os_load(&loop->batched))
 		return;
-	fd = os_exchange_acquire(&loop->held_fd, -1);
-	if (fd >= 0)
-		set_cork(fd, 0);
+	conn = __atomic_exchange_n(&loop->batched, NULL, __ATOMIC_ACQ_REL);
+	if (conn && handlers->flush)
+		handlers->flush(conn->data);
+	else if (conn)
+		set_cork(conn->fd, 0);
+}
+
+/* @conn is about to be closed. */
+void batch_forget(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	if (os_load(&conn->loop->batched) == conn)
+		batch_release(conn->loop);
+	pthread_mutex_lock(&engine->threads_lock);
+	pthread_mutex_unlock(&engine->threads_lock);
 }

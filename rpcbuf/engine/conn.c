@@ -242,6 +242,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 
 	if (!may_close(conn))
 		return false;
+	batch_forget(conn);
 	loop_place(conn, CONN_CLOSED);
 	/* A thread that sits in a call still holds the socket in its ring:
 	 * closing it would not tell the peer. */

@@ -37,7 +37,7 @@
  * touches none of it, and the watcher may give the loop to another thread.
  *
  * Lock order: engine->threads_lock or clients_lock, then loop->lock.  None is held
- * over a handler or a system call that can block.
+ * over a handler, but for ->flush, or a system call that can block.
  */
 #ifndef RPCBUF_ENGINE_PRIVATE_H
 #define RPCBUF_ENGINE_PRIVATE_H
@@ -232,6 +232,7 @@ struct loop {
 	uint64_t received_ns;	  /* when bytes last came */
 	unsigned int steps;	  /* since the last look at the back end */
 	unsigned int batch_left;  /* calls that may join the batch */
+	bool batch_more;	  /* the call at hand was told of another */
 	uint64_t batch_end_ns;	  /* when none may join any more */
 	unsigned int spin_misses; /* polls in a row that found nothing */
 	unsigned int spin_skip;	  /* polls to leave out */
@@ -240,7 +241,7 @@ struct loop {
 	struct loop_trace trace;
 
 	uint32_t turn __attribute__((aligned(64))); /* atomic */
-	int held_fd;		    /* atomic: replies to it are held back */
+	struct rpcbuf_conn *batched; /* atomic: replies to it are held back */
 	int owner_id;		    /* atomic: the owner's os_thread_id() */
 	uint32_t seen_turn;	    /* the watcher's: turn at its last look, */
 	unsigned int seen_running;  /* and looks at which the owner ran */
@@ -259,7 +260,7 @@ struct loop {
 };
 
 #define LOOP_CLOSED \
-	((struct loop){ .kick_fd = -1, .held_fd = -1, .awake.fd = -1 })
+	((struct loop){ .kick_fd = -1, .awake.fd = -1 })
 
 /* All of it is for the owner of the loop. */
 struct backend {
@@ -516,9 +517,10 @@ void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
 
 /* batch.c: the owner only, but for batch_release() */
-void batch_begin(struct loop *loop, const struct rpcbuf_conn *conn);
+bool batch_begin(struct loop *loop, struct rpcbuf_conn *conn);
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn);
 void batch_release(struct loop *loop);
+void batch_forget(struct rpcbuf_conn *conn);
 
 /* observe.c: while somebody looks on */
 void observe_begin(const struct rpcbuf_conn *conn);

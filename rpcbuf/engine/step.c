@@ -307,6 +307,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->copied = 0;
 	call->reply_bytes = 0;
 	call->number = conn->nr_calls++;
+	call->more = false;
 	call->event = NULL;
 	count_call(loop, call);
 	trace_count(&conn->counts, call->message.wire_length);
@@ -468,7 +469,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		begin(loop, conn, call);
 		if (delegate_call(conn, call))
 			return STEP_OTHER;
-		batch_begin(loop, conn);
+		call->more = batch_begin(loop, conn);
 		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
 	}
 	call_put(engine, call);

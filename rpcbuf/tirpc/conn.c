@@ -22,6 +22,7 @@ void svc_conn_kill(struct conn *conn)
 {
 	if (__atomic_exchange_n(&conn->dead, true, __ATOMIC_ACQ_REL))
 		return;
+	collect_flush(conn);
 	shutdown(conn->xprt.xp_fd, SHUT_RDWR);
 	if (conn->engine_conn)
 		rpcbuf_conn_drop(conn->engine_conn);
@@ -143,6 +144,7 @@ static struct conn *svc_conn_new(int fd,
 	conn->xprt.xp_verf.oa_base = conn->verf;
 	conn->options = *options;
 	pthread_mutex_init(&conn->lock, NULL);
+	collect_init(conn);
 	list_init(&conn->link);
 	rpcbuf_stream_init(&conn->stream, home.mm, NULL, 0);
 	set_no_message(conn);
@@ -156,6 +158,8 @@ static void svc_conn_delete(struct conn *conn)
 	poll_reset(conn);
 	if (conn->engine_conn)
 		rpcbuf_conn_put(conn->engine_conn);
+	watch_forget(conn);
+	collect_exit(conn);
 	pthread_mutex_destroy(&conn->lock);
 	xprt_free_addresses(&conn->xprt);
 	gss_conn_free(conn);

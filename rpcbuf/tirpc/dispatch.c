@@ -156,10 +156,18 @@ static void dispatch(struct conn *conn)
 	place_put(fd);
 }
 
-static void run_call(struct conn *conn, struct rpcbuf_call *call)
+/* @more: the next one is at hand, and will not be queued behind this. */
+static void run_call(struct conn *conn, struct rpcbuf_call *call, bool more)
 {
 	conn->message = &call->message;
+	conn->more = more;
+	conn->reply_bytes = 0;
+	if (more)
+		collect_begin_call(conn);
 	dispatch(conn);
+	if (!more)
+		send_rest(conn);
+	call->reply_bytes = conn->reply_bytes;
 	call->bytes_copied += conn->xdr.copied;
 	call->in_place += conn->xdr.refs_in_place;
 	call->copied += conn->xdr.refs_copied;
@@ -215,6 +223,7 @@ static struct rpcbuf_call *next_or_end(struct conn *conn)
 static void on_call(struct rpcbuf_call *call)
 {
 	struct conn *conn = call->conn_data;
+	bool more = call->more;
 
 	if (!begin_or_queue(conn, call))
 		return;
@@ -222,7 +231,8 @@ static void on_call(struct rpcbuf_call *call)
 		struct rpcbuf_call *next;
 
 		if (!svc_conn_dead(conn))
-			run_call(conn, call);
+			run_call(conn, call, more);
+		more = false;
 		next = next_or_end(conn);
 		rpcbuf_call_done(call);
 		call = next;
@@ -237,6 +247,11 @@ static void on_closed(void *conn_data, enum rpcbuf_close_reason reason)
 
 	if (reason != RPCBUF_CLOSE_STOP && !os_load(&home.stopping))
 		svc_conn_free(conn);
+}
+
+static void on_flush(void *conn_data)
+{
+	collect_flush(conn_data);
 }
 
 static void on_thread_start(const char *name)
@@ -257,4 +272,5 @@ const struct rpcbuf_handlers dispatch_handlers = {
 	.thread_start = on_thread_start,
 	.thread_stop = reply_thread_stop,
 	.log = on_log,
+	.flush = on_flush,
 };

@@ -123,13 +123,29 @@ bool svc_options(const struct rpcbuf_svc_options *given,
 
 bool home_is_ours(const struct rpcbuf_svc_options *options)
 {
-	if (home.pid == getpid())
+	if (!home.forked)
 		return true;
 	svc_log(options, RPCBUF_LOG_ERROR,
 		"the instance was made by process %d, of which process %d is a "
 		"fork: create transports after daemon() or fork()",
 		(int)home.pid, (int)getpid());
 	return false;
+}
+
+static void mark_child(void)
+{
+	home.forked = true;
+	watch_forked();
+}
+
+static int watch_forks(void)
+{
+	static bool watched;
+
+	if (!watched && pthread_atfork(NULL, NULL, mark_child))
+		return -ENOMEM;
+	watched = true;
+	return 0;
 }
 
 static int make_mm(const struct rpcbuf_svc_options *o)
@@ -144,6 +160,7 @@ static int make_mm(const struct rpcbuf_svc_options *o)
 
 static void unmake(void)
 {
+	watch_stop();
 	reply_home_free();
 	rpcbuf_rqst_destroy(home.rqst);
 	rpcbuf_mempool_destroy(home.reserve);
@@ -179,6 +196,8 @@ static int make(const struct rpcbuf_svc_options *o)
 	int err = make_mm(o);
 
 	if (!err)
+		err = watch_forks();
+	if (!err)
 		err = rpcbuf_mempool_create(&home.reserve, home.mm,
 					    REPLY_PAGES);
 	if (!err)
@@ -188,6 +207,7 @@ static int make(const struct rpcbuf_svc_options *o)
 					 rpcbuf_min(maxpages, RECEIVE_PAGES));
 	if (!err) {
 		home.pid = getpid();
+		home.forked = false;
 		home.options = *o;
 		return 0;
 	}

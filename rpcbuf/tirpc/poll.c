@@ -191,6 +191,7 @@ bool poll_receive(struct conn *conn)
 	while (!svc_conn_dead(conn)) {
 		if (next_call(conn) == 1) {
 			conn->message = &conn->received;
+			collect_begin_call(conn);
 			return true;
 		}
 		if (!begins || svc_conn_dead(conn) ||
@@ -203,6 +204,8 @@ bool poll_receive(struct conn *conn)
 enum xprt_stat poll_stat(struct conn *conn)
 {
 	if (conn->message) {
+		if (!rpcbuf_stream_ready(&conn->stream))
+			send_rest(conn);
 		svc_conn_end_call(conn);
 		rpcbuf_message_release(&conn->received);
 		conn->received.nr_pages = 0;

@@ -9,30 +9,25 @@
  * Each thread of the engine has one; all others share one under a lock, which
  * under svc_run() nobody contends for.
  */
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/tirpc/reply.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
-#define EXTRA_MAX   (REPLY_PAGES_MAX - REPLY_PAGES)
+#define EXTRA_MAX (REPLY_PAGES_MAX - REPLY_PAGES)
 /* Room for the checksum or the padding that RPCSEC_GSS adds. */
-#define GSS_SLACK   2048u
-#define GSS_MAX	    ((size_t)64 << 20)
-#define IOV_FEW	    64u
-#define LARGE_REPLY ((uint32_t)16 << 10)
+#define GSS_SLACK 2048u
+#define GSS_MAX	  ((size_t)64 << 20)
+#define IOV_FEW	  64u
+/* In front of what is encoded: the mark, and room that send_reply() needs. */
+#define IOV_FRONT 2u
 
 struct reply {
 	struct rpcbuf_xdr xdr; /* first: found by it */
 	XDR xdrs;
 	struct conn *conn;
-	uint64_t until_ms; /* when the client must have taken all; 0: it did
-			    * not make us wait yet */
 	struct rpcbuf_rqst *rqst;
 	unsigned int next; /* page of rqst */
 	unsigned int nr_extra, next_extra;
@@ -86,114 +81,50 @@ void reply_home_free(void)
 	pthread_mutex_unlock(&others.lock);
 }
 
-static uint64_t now_ms(void)
+/* The record mark in front of the fragment, which is @nr entries at @iov. */
+static struct iovec *put_mark(struct reply *r, struct iovec *iov,
+			      unsigned int *nr, uint32_t value)
 {
-	struct timespec now;
+	uint8_t *mark = rpcbuf_rqst_pages(r->rqst)[0];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* Waits until the peer has read something; false: it does not, or so little
- * that it had not taken the reply in time. */
-static bool wait_writable(struct reply *r)
-{
-	struct conn *conn = r->conn;
-	struct pollfd pfd = {.fd = conn->xprt.xp_fd, .events = POLLOUT};
-	uint64_t now = now_ms();
-
-	if (!r->until_ms)
-		r->until_ms = now + conn->options.send_timeout * UINT64_C(1000);
-	for (; now < r->until_ms; now = now_ms()) {
-		if (poll(&pfd, 1, (int)(r->until_ms - now)) > 0)
-			return true;
-		if (svc_conn_dead(conn))
-			return false;
+	value = htonl(value);
+	memcpy(mark, &value, sizeof(value));
+	if (*nr && iov->iov_base == mark + sizeof(value)) {
+		iov->iov_base = mark;
+		iov->iov_len += sizeof(value);
+		return iov;
 	}
-	svc_stat_add(send_timeouts, 1);
-	svc_log(&conn->options, RPCBUF_LOG_WARNING,
-		"closing a connection whose client does not read: a reply "
-		"was not taken in %u s",
-		conn->options.send_timeout);
-	return false;
-}
-
-static void skip(struct msghdr *msg, size_t n)
-{
-	while (n) {
-		struct iovec *iov = msg->msg_iov;
-		size_t part = rpcbuf_min(n, iov->iov_len);
-
-		iov->iov_base = (char *)iov->iov_base + part;
-		iov->iov_len -= part;
-		n -= part;
-		if (!iov->iov_len) {
-			msg->msg_iov++;
-			msg->msg_iovlen--;
-		}
-	}
-}
-
-static bool send_iov(struct reply *r, struct iovec *iov, size_t nr, bool hold)
-{
-	struct msghdr msg = {.msg_iov = iov};
-	size_t left = nr;
-
-	while (left) {
-		ssize_t n;
-
-		msg.msg_iovlen = rpcbuf_min(left, (size_t)UIO_MAXIOV);
-		n = sendmsg(r->conn->xprt.xp_fd, &msg,
-			    MSG_NOSIGNAL | MSG_DONTWAIT |
-				    (left > UIO_MAXIOV || hold ? MSG_MORE : 0));
-		if (n >= 0) {
-			svc_stat_add(reply_bytes, (uint64_t)n);
-			skip(&msg, (size_t)n);
-			left = nr - (size_t)(msg.msg_iov - iov);
-		} else if (errno != EINTR &&
-			   (errno != EAGAIN || !wait_writable(r))) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/*
- * More replies follow at once when another call of the connection is at hand
- * already: the kernel holds a short one back for that, 200 ms at most.  Under
- * rpcbuf_svc_run() the engine sees to it.
- */
-static bool more_follow(const struct conn *conn, uint32_t length)
-{
-	return length < LARGE_REPLY && !conn->engine_conn && conn->slots &&
-	       conn->dispatching && rpcbuf_stream_ready(&conn->stream);
+	++*nr;
+	*--iov = (struct iovec){mark, sizeof(value)};
+	return iov;
 }
 
 /* What is encoded, as one fragment. */
 static bool send_fragment(struct reply *r, bool is_last)
 {
 	struct rpcbuf_xdr *x = &r->xdr;
-	struct iovec few[IOV_FEW], *iov = few;
-	uint8_t *mark = rpcbuf_rqst_pages(r->rqst)[0];
-	uint32_t length, value;
+	struct iovec few[IOV_FEW], *all = few, *iov;
+	uint32_t length;
 	unsigned int nr;
 	bool sent;
 
 	xdr_write_settle(x);
 	length = xdr_write_length(x) - x->flushed;
-	nr = rpcbuf_xdr_iov(x, few + 1, IOV_FEW - 1);
-	if (nr >= IOV_FEW) {
-		iov = malloc((nr + 1) * sizeof(*iov));
-		if (!iov)
+	nr = rpcbuf_xdr_iov(x, few + IOV_FRONT, IOV_FEW - IOV_FRONT);
+	if (nr > IOV_FEW - IOV_FRONT) {
+		all = malloc((nr + IOV_FRONT) * sizeof(*all));
+		if (!all)
 			return false;
-		rpcbuf_xdr_iov(x, iov + 1, nr);
+		rpcbuf_xdr_iov(x, all + IOV_FRONT, nr);
 	}
-	value = htonl(length | (is_last ? RPCBUF_MARK_LAST : 0));
-	memcpy(mark, &value, sizeof(value));
-	iov[0] = (struct iovec){mark, sizeof(value)};
-	sent = send_iov(r, iov, nr + 1, more_follow(r->conn, length));
-	if (iov != few)
-		free(iov);
+	iov = put_mark(r, all + IOV_FRONT, &nr,
+		       length | (is_last ? RPCBUF_MARK_LAST : 0));
+	length += RPCBUF_MARK_SIZE;
+	r->conn->reply_bytes += length;
+	sent = send_reply(r->conn, iov, nr, length,
+			  is_last && !r->in_fragments);
+	if (all != few)
+		free(all);
 	return sent;
 }
 
@@ -292,7 +223,7 @@ static bool encode_and_send(struct reply *r, struct rpc_msg *msg)
 	r->xdr.offset = RPCBUF_MARK_SIZE;
 	r->next = r->nr_extra = r->next_extra = 0;
 	r->in_fragments = false;
-	r->until_ms = 0;
+	r->conn->until_ms = 0;
 	encoded = encode(r, msg);
 	sent = encoded && send_fragment(r, true);
 	/* A reply that was sent in part cannot be followed by another one. */

@@ -9,11 +9,14 @@
  *   run.c       rpcbuf_svc_run(): the engine, and everything that is not its
  *   dispatch.c  a call of the engine's on its way to libtirpc's dispatch
  *   gss.c       what RPCSEC_GSS of libtirpc needs around it
- *   reply.c     encoding and sending
+ *   reply.c     encoding
+ *   send.c      sending
+ *   collect.c   replies that leave together
+ *   watch.c     ... under svc_run(), when a call lasts
  *   xdr_*.c     XDR over pages
  *
- * Lock order: conn->lock, home.lock, table_lock().  None is held over a
- * dispatcher or over sending.
+ * Lock order: conn->lock, home.lock, table_lock(); watch.lock, that of what is
+ * collected.  None is held over a dispatcher or over sending that may wait.
  */
 #ifndef RPCBUF_TIRPC_PRIVATE_H
 #define RPCBUF_TIRPC_PRIVATE_H
@@ -49,6 +52,15 @@ struct pending {
 	struct pending *next;
 };
 
+/* Replies that wait for the next one. */
+struct collected {
+	pthread_mutex_t lock;
+	uint8_t *page;	     /* or NULL; changed under the lock */
+	uint32_t begin, end; /* of the bytes in it; under the lock */
+	bool let_go;	/* atomic: the call lasts, nothing waits for its reply */
+	bool in_socket; /* atomic: the socket holds the end of a reply back */
+};
+
 struct conn {
 	SVCXPRT xprt; /* first: found by it */
 	SVCXPRT_EXT ext;
@@ -62,6 +74,12 @@ struct conn {
 	XDR xdrs;
 	struct rpcbuf_xdr xdr;
 	bool dispatching;
+	bool more;	/* the engine has the next one already */
+	uint32_t reply_bytes;
+	uint64_t until_ms; /* when the client must have taken the reply; 0: it
+			    * did not make us wait yet */
+	uint64_t together_ns; /* until then replies may wait; 0: none does */
+	struct collected collected;
 	bool dead;	/* atomic: nothing more is received or sent */
 	bool gss_alone; /* holds the lock of gss.c */
 	bool gss_used;
@@ -88,6 +106,7 @@ struct home {
 	struct rpcbuf *mm;
 	bool own_mm;
 	pid_t pid;
+	bool forked; /* this is a child of that process */
 	struct rpcbuf_rqst *rqst;	   /* rq_pages under svc_run() */
 	struct rpcbuf_mempool *reserve;	   /* for the first pages of replies */
 	struct rpcbuf_svc_options options; /* of the first transport */
@@ -175,5 +194,40 @@ bool reply_send(struct conn *conn, struct rpc_msg *msg);
 void reply_thread_start(void);
 void reply_thread_stop(void);
 void reply_home_free(void);
+
+/* send.c */
+/* Sends @len bytes, at once or with the next reply; there is room for an entry
+ * in front of @iov.  @whole: it is all of a reply.  False: it cannot be sent. */
+bool send_reply(struct conn *conn, struct iovec *iov, unsigned int nr,
+		uint32_t len, bool whole);
+/* The call at hand is over, and none is behind it: what was collected leaves. */
+void send_rest(struct conn *conn);
+
+/* collect.c: the thread that runs the call, but for collect_flush() */
+void collect_init(struct conn *conn);
+void collect_exit(struct conn *conn);
+void collect_begin_call(struct conn *conn);
+/* Copies a reply of @len bytes to those that wait; false: it cannot wait. */
+bool collect_reply(struct conn *conn, const struct iovec *iov, unsigned int nr,
+		   size_t len);
+static inline bool collect_some(const struct conn *conn)
+{
+	return os_load(&conn->collected.page);
+}
+/* What waits, as the caller's: the page to free, or NULL. */
+void *collect_take(struct conn *conn, struct iovec *iov);
+/* Sends what waits, and what the socket holds back, without waiting itself; no
+ * reply waits before the next call begins.  Any thread. */
+void collect_flush(struct conn *conn);
+
+/* watch.c: the thread of svc_run() */
+/* Replies to @conn wait: false, when there can be no watcher. */
+bool watch_begin(struct conn *conn);
+void watch_end(void);
+/* @conn is about to be freed. */
+void watch_forget(struct conn *conn);
+void watch_stop(void);
+/* In the child, after fork(): there is no watcher. */
+void watch_forked(void);
 
 #endif

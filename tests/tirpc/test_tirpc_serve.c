@@ -192,6 +192,71 @@ START_TEST(turns_of_clients)
 }
 END_TEST
 
+/* Calls of ADD, and behind them one of @last, in one segment. */
+static void send_adds(int fd, uint32_t nr, enum proc last)
+{
+	uint8_t args[8] = {0}, all[4096];
+	size_t at = 0;
+
+	for (uint32_t xid = 0; xid <= nr; xid++) {
+		uint32_t args_len = xid < nr ? sizeof(args) : 0;
+		size_t len;
+		uint8_t *call;
+
+		args[7] = (uint8_t)xid;
+		call = raw_call(xid, xid < nr ? ADD : last, args, args_len,
+				NULL, 0, &len);
+		must(at + len <= sizeof(all));
+		memcpy(all + at, call, len);
+		at += len;
+		free(call);
+	}
+	must(raw_send(fd, all, at));
+}
+
+static void expect_adds(int fd, uint32_t nr)
+{
+	uint8_t results[8] = {0};
+
+	for (uint32_t xid = 0; xid < nr; xid++) {
+		results[7] = (uint8_t)(xid + 1);
+		raw_expect(fd, xid, results, sizeof(results));
+	}
+}
+
+/* Replies that leave together do not wait for a call that lasts, nor for one
+ * that is not answered. */
+START_TEST(replies_together)
+{
+	static const enum proc lasts[] = {NUL, BLOCK, SILENT, BLOCK, NUL};
+	uint32_t nr = 50;
+	int fd;
+
+	server_start((enum mode)_i);
+	fd = connected();
+	for (unsigned int i = 0; i < WIRE_NR(lasts); i++) {
+		send_adds(fd, nr, lasts[i]);
+		expect_adds(fd, nr);
+		if (lasts[i] == BLOCK) {
+			eventually(seen(server.blocked) == 1);
+			open_gate();
+		}
+		if (lasts[i] != SILENT)
+			raw_expect(fd, nr, NULL, 0);
+		set_gate(false);
+	}
+	must(stats().replies_kept > 0);
+	/* What waits leaves before the end. */
+	send_adds(fd, nr, SILENT);
+	must(shutdown(fd, SHUT_WR) == 0);
+	expect_adds(fd, nr);
+	raw_expect_end(fd);
+	close(fd);
+	eventually(stats().connections == 0);
+	server_stop();
+}
+END_TEST
+
 static void *blocked_client(void *arg)
 {
 	CLIENT *client = client_open();
@@ -386,6 +451,7 @@ int main(void)
 	tcase_add_loop_test(tcase, many_clients, SINGLE, STOCK + 1);
 	tcase_add_test(tcase, small_budget);
 	tcase_add_test(tcase, turns_of_clients);
+	tcase_add_loop_test(tcase, replies_together, SINGLE, STOCK);
 	tcase_add_test(tcase, calls_that_last);
 	tcase_add_loop_test(tcase, destroyed_by_the_dispatcher, SINGLE, STOCK);
 	tcase_add_loop_test(tcase, given_connections, SINGLE, STOCK);

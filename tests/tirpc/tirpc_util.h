@@ -33,6 +33,7 @@ enum proc {
 	BLOCK,	 /* waits at the gate */
 	DESTROY, /* answers, and destroys its transport */
 	EXIT,	 /* answers, and ends svc_run() */
+	SILENT,	 /* does not answer */
 };
 
 enum mode {
@@ -142,12 +143,17 @@ static inline void wait_at_gate(void)
 	pthread_mutex_unlock(&server.lock);
 }
 
-static inline void open_gate(void)
+static inline void set_gate(bool open)
 {
 	pthread_mutex_lock(&server.lock);
-	server.gate_open = true;
+	server.gate_open = open;
 	pthread_cond_broadcast(&server.gate);
 	pthread_mutex_unlock(&server.lock);
+}
+
+static inline void open_gate(void)
+{
+	set_gate(true);
 }
 
 static inline void serve_args(SVCXPRT *xprt, void *procedure, void *args)
@@ -223,6 +229,8 @@ static inline void dispatch(struct svc_req *req, SVCXPRT *xprt)
 	case EXIT:
 		svc_exit();
 		break;
+	case SILENT:
+		return;
 	case NUL:
 		count(server.nuls);
 		break;
