@@ -107,7 +107,7 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options);
  * svc_rpcbuf transports.  handler_size is ignored, and max_calls is 8 at most.
  * NULL: RPCBUF_ENGINE_OPTIONS_INIT, but max_receiving 2 MiB, so that many
  * clients that send 1 MiB at once take less memory than under svc_run() of
- * libtirpc alone.  Other transports (UDP, stock TCP) are served too, by the
+ * libtirpc alone, and batch_calls 32.  Other transports (UDP, stock TCP) are served too, by the
  * calling thread, one call at a time as in svc_run().
  *
  * Returns 0 after rpcbuf_svc_exit(), when calls were answered and connections

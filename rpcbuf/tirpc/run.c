@@ -25,6 +25,9 @@
 /* Unless the caller has options of its own: with two records of 1 MiB under way
  * in each loop, clients find a whole one in their sockets all the same. */
 #define RECEIVING (2u << 20)
+/* Likewise: a reply that leaves with others costs no system call, and none
+ * waits for longer than 50 us but for the last call. */
+#define BATCH	  32u
 
 /* One for the process, never closed: rpcbuf_svc_exit() may come at any time,
  * in a signal handler too. */
@@ -279,6 +282,7 @@ int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
 		return -EINVAL;
 	}
 	options.max_receiving = RECEIVING;
+	options.batch_calls = BATCH;
 	if (given)
 		memcpy(&options, given, given->size);
 	options.size = sizeof(options);
