@@ -240,9 +240,14 @@ START_TEST(partial_records)
 		ck_assert_uint_le(stats().held_pages,
 				  65 + (_i ? (nr - 1) * 11 : 40 + nr));
 	}
-	/* One client alone may hold half. */
+	/* One client alone may hold half; which of the two limits the last line
+	 * is about depends on who is looked at when. */
 	if (_i == 0)
-		ck_assert(strstr(server.log, "unfinished records of its address"));
+		ck_assert_msg(strstr(server.log, "unfinished records of its "
+						 "address") ||
+				      strstr(server.log,
+					     "unfinished records of all"),
+			      "log: %s", server.log);
 	else
 		ck_assert(strstr(server.log, "bytes of its unfinished record:"));
 	ck_assert(strstr(server.log, _i ? "limit 40960" : "limit "));
