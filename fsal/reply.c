@@ -11,7 +11,9 @@
  * hands.  Only the thread that forgets it can know the last: ntirpc takes a
  * reply out of the queue in the thread that sent from it last, and looks at
  * the transport's end before it sends, so what that thread finds taken out,
- * when its sending has failed, is what it has forgotten.
+ * when its sending has failed, is what it has forgotten.  A thread of ntirpc's own
+ * that fails when the transport was just destroyed does not come by here: what it
+ * forgets is found when nobody else is left, see sendq.c.
  */
 #include <pthread.h>
 #include <rpc/xdr_ioq.h>
@@ -208,6 +210,42 @@ void reply_end(SVCXPRT *xprt, enum xprt_stat stat)
 	if (stat == XPRT_DIED) {
 		XDR_DESTROY(reply->ioq.xdrs);
 	} else if (is_known && (reply = find_forgotten(xprt, reply))) {
+		XDR_DESTROY(reply->ioq.xdrs);
+		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
+	}
+}
+
+int32_t reply_astray(SVCXPRT *xprt)
+{
+	struct bucket *bucket = bucket_of(xprt);
+	const struct reply *reply;
+	int32_t count = 0;
+
+	pthread_mutex_lock(&bucket->lock);
+	for (reply = bucket->first; reply; reply = reply->next)
+		count += reply->xprt == xprt && !sendq_has(xprt, &reply->ioq);
+	pthread_mutex_unlock(&bucket->lock);
+	return count;
+}
+
+static struct reply *find_astray(SVCXPRT *xprt)
+{
+	struct bucket *bucket = bucket_of(xprt);
+	struct reply *reply;
+
+	pthread_mutex_lock(&bucket->lock);
+	for (reply = bucket->first; reply; reply = reply->next)
+		if (reply->xprt == xprt && !sendq_has(xprt, &reply->ioq))
+			break;
+	pthread_mutex_unlock(&bucket->lock);
+	return reply;
+}
+
+void reply_free_astray(SVCXPRT *xprt)
+{
+	struct reply *reply;
+
+	while ((reply = find_astray(xprt))) {
 		XDR_DESTROY(reply->ioq.xdrs);
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 	}

@@ -29,6 +29,11 @@ void reply_made(void *block);
  */
 void reply_failed(SVCXPRT *xprt);
 
+/* How many of @xprt are not in its queue, but in somebody's hands or forgotten;
+ * and frees these, when it is known to be the latter. */
+int32_t reply_astray(SVCXPRT *xprt);
+void reply_free_astray(SVCXPRT *xprt);
+
 /* How many there are.  Any thread. */
 uint64_t reply_count(void);
 

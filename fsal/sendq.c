@@ -6,15 +6,18 @@
  *
  * A thread that is at the queue of a transport when it is destroyed holds a
  * reference beside those of what is queued, so the queue is emptied when there
- * are no others but ours.  A second look must find the same: the thread that
- * sends a call of the server's own has none.  A back channel has one for as long
- * as its client lives: there the queue is emptied after PATIENCE looks.
+ * are no others but ours, and those of replies that were taken out and forgotten.
+ * A second look must find the same: the thread that sends a call of the server's
+ * own has none.  Where a reply is out of the queue it takes more, as a thread frees
+ * it a moment after its reference.  A back channel has one for as long as its
+ * client lives: there the queue is emptied after PATIENCE looks.
  *
  * `lock` is for the list of the buried alone.
  */
 #include <pthread.h>
 #include <rpc/xdr_ioq.h>
 
+#include "reply.h"
 #include "sendq.h"
 
 struct record {
@@ -23,8 +26,9 @@ struct record {
 };
 
 #define BETWEEN_MAX 64u
-#define QUIET_LOOKS 2u
-#define PATIENCE    10u
+#define QUIET_LOOKS  2u
+#define ASTRAY_LOOKS 5u
+#define PATIENCE     10u
 
 struct buried {
 	struct buried *next;
@@ -102,12 +106,12 @@ static void drain(SVCXPRT *xprt)
 	}
 }
 
-/* Does nobody hold a reference but we and what is queued? */
+/* Does nobody hold a reference but we and replies? */
 static bool is_quiet(SVCXPRT *xprt)
 {
 	struct poolq_head *queue = queue_of(xprt);
 	struct poolq_entry *entry;
-	int32_t refs = 1;
+	int32_t refs = 1 + reply_astray(xprt);
 
 	pthread_mutex_lock(&queue->qmutex);
 	TAILQ_FOREACH(entry, &queue->qh, q)
@@ -119,9 +123,10 @@ static bool is_quiet(SVCXPRT *xprt)
 
 void sendq_bury(SVCXPRT *xprt)
 {
-	struct buried *node =
-		sendq_waits(xprt) ? calloc(1, sizeof(*node)) : NULL;
+	struct buried *node = NULL;
 
+	if (sendq_waits(xprt) || reply_astray(xprt))
+		node = calloc(1, sizeof(*node));
 	if (!node) {
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 		return;
@@ -137,11 +142,13 @@ void sendq_bury(SVCXPRT *xprt)
 static bool settle(struct buried *node)
 {
 	SVCXPRT *xprt = node->xprt;
+	unsigned int enough = reply_astray(xprt) ? ASTRAY_LOOKS : QUIET_LOOKS;
 
 	node->quiet = is_quiet(xprt) ? node->quiet + 1 : 0;
-	if (++node->looks < PATIENCE && node->quiet < QUIET_LOOKS)
+	if (++node->looks < PATIENCE && node->quiet < enough)
 		return false;
 	drain(xprt);
+	reply_free_astray(xprt);
 	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 	free(node);
 	return true;
