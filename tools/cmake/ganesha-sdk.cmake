@@ -9,6 +9,7 @@ set(GANESHA_SDK_VERSION 4.3)
 
 set(sdk_places "${CMAKE_BINARY_DIR}/sdk/nfs-ganesha-${GANESHA_SDK_VERSION}"
 	"${CMAKE_SOURCE_DIR}/build/sdk/nfs-ganesha-${GANESHA_SDK_VERSION}")
+list(REMOVE_DUPLICATES sdk_places)
 if(GANESHA_SDK)
 	set(sdk_places "${GANESHA_SDK}")
 endif()
