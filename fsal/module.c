@@ -50,7 +50,10 @@ fsal_status_t rpcbuf_module_init_config(struct fsal_module *fsal,
 	(void)fsal;
 	rc = fsal_rpcbuf_config_read(&fsal_rpcbuf.config, file, err_type);
 	if (rc < 0)
-		return refuse_config(err_type, "its RPCBUF block is not valid",
+		return refuse_config(err_type,
+				     "its RPCBUF block is not valid, see the "
+				     "lines above and the ranges in "
+				     "ganesha-rpcbuf-config(8)",
 				     rc);
 	rc = fsal_rpcbuf_takeover_start(&fsal_rpcbuf.config);
 	if (rc < 0)
