@@ -152,6 +152,8 @@ struct rpcbuf_conn {
 	struct pass pass;     /* of the long record under way */
 	struct turn beyond;   /* to hold more than its share */
 	uint64_t beyond_ns;   /* since when it has that, and pages */
+	uint64_t slow_ns;     /* since when it brings little, or 0 */
+	uint32_t slow_filled; /* what had come of its record then, in bytes */
 	struct turn pages;    /* to be given pages */
 	struct rpcbuf_stream stream;
 	void **slots;	/* the stream's array: NULL while it is empty */
@@ -452,8 +454,10 @@ void shrinker_stop(struct rpcbuf_engine *engine);
 void held_count(struct rpcbuf_conn *conn);
 uint32_t held_room(const struct rpcbuf_conn *conn);
 bool held_beyond(const struct rpcbuf_conn *conn);
+bool held_wanted(struct rpcbuf_conn *conn);
 size_t held_may_receive(struct rpcbuf_conn *conn);
 void held_end_turn(struct rpcbuf_conn *conn);
+void held_rest(struct rpcbuf_conn *conn);
 
 /* shortage.c: the owner only */
 bool shortage_passes(struct rpcbuf_conn *conn);

@@ -16,6 +16,11 @@
  * hold nothing yet a page is read, within a limit of its own: calls that fit a
  * page pass, whatever large ones wait for.
  *
+ * Many silent peers would each be waited for until the time of their turn is over.
+ * So the turn goes on when its holder's peer has to be waited for, as long as what
+ * stays behind is little; and when it is not, limits.c ends who sends next to
+ * nothing, in all loops within two seconds.
+ *
  * The owner of the loop only, but for what is said to run elsewhere.
  */
 #include "rpcbuf/engine/engine_private.h"
@@ -94,6 +99,26 @@ static void offer_room(struct rpcbuf_engine *engine)
 		turn_offer(&engine->beyond, may_go_on, tell);
 }
 
+/* Does another client wait, while a record of the longest has no room? */
+bool held_wanted(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	return share_left(engine, held_by_all(conn->loop), 0) <
+		       rpcbuf_rqst_maxpages(conn->loop->rqst) &&
+	       turn_others_wait(&engine->beyond, &conn->beyond);
+}
+
+/* Likewise: whose peer is waited for already looks again whether to keep it. */
+static void tell_holder(struct turn *holder)
+{
+	struct rpcbuf_conn *conn =
+		list_entry(holder, struct rpcbuf_conn, beyond);
+
+	if (os_load(&conn->place) == CONN_WATCHED)
+		conn_post(conn);
+}
+
 /* It needs no turn to go on, or does not go on: others may. */
 void held_end_turn(struct rpcbuf_conn *conn)
 {
@@ -101,6 +126,20 @@ void held_end_turn(struct rpcbuf_conn *conn)
 
 	if (conn->beyond.waiting || turn_held(turns, &conn->beyond))
 		turn_end(turns, &conn->beyond, tell);
+}
+
+/* All that has come was taken: the turn goes to other clients, as long as what
+ * stays behind leaves room for records of theirs.  So peers that stop do not
+ * each have the turn until its time is over. */
+void held_rest(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	if (held_beyond(conn) &&
+	    held_by_all(conn->loop) <
+		    engine->held_limit + engine->held_limit / 2 &&
+	    turn_others_wait(&engine->beyond, &conn->beyond))
+		held_end_turn(conn);
 }
 
 static void tell_others(struct loop *loop)
@@ -207,9 +246,11 @@ size_t held_may_receive(struct rpcbuf_conn *conn)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!bytes)
 		bytes = within_share(conn);
-	if (bytes)
+	if (bytes) {
 		go_on(conn);
-	else
+	} else {
+		turn_remind(&engine->beyond, tell_holder);
 		log_waiting(conn);
+	}
 	return bytes;
 }

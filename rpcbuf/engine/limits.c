@@ -17,6 +17,8 @@
 enum { SHRINK_NOTHING, SHRINK_VECTORS, SHRINK_ALL };
 /* How long one connection may hold up others that wait for pages. */
 #define FAVOUR_SECONDS 5
+/* ... and how long one whose peer sends next to nothing. */
+#define SLOW_SECONDS   1
 
 /* Whole seconds since @since, which may be later than the loop's @now: the
  * thread that adopts a connection reads the clock too. */
@@ -51,6 +53,22 @@ static void end_idle(struct rpcbuf_conn *conn)
 	conn_end(conn, RPCBUF_CLOSE_IDLE);
 }
 
+/* Since when the peer sends next to nothing of the record under way. */
+static uint64_t slow_since(const struct rpcbuf_conn *conn)
+{
+	return rpcbuf_max(conn->slow_ns, conn->record_ns);
+}
+
+/* Other clients would wait for what it keeps until its turn has come and gone,
+ * or its time: many peers that are silent would be waited for one by one. */
+static bool is_slow(struct rpcbuf_conn *conn)
+{
+	return conn->record_ns && conn->slow_ns &&
+	       seconds_since(slow_since(conn), conn->loop->now_ns) >=
+		       SLOW_SECONDS &&
+	       held_wanted(conn) && !kept_waiting(conn);
+}
+
 /*
  * Time limits of one connection.  Only one that is watched has been read to its
  * last byte, so the unfinished record of another is not held against it.
@@ -68,6 +86,9 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	successor_check(conn);
 	if (conn->place != CONN_WATCHED) {
 		limit = 0;
+	} else if (is_slow(conn)) {
+		refusal.value = seconds_since(slow_since(conn), now);
+		limit = SLOW_SECONDS;
 	} else if (held_beyond(conn)) {
 		refusal.value = seconds_since(conn->beyond_ns, now);
 		if (!limit || limit > FAVOUR_SECONDS)

@@ -114,6 +114,8 @@ static void posted(struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 	else if (conn->place == CONN_ADOPTED && !successor_waits(conn))
 		loop_watch(conn);
+	else if (conn->place == CONN_WATCHED)
+		held_rest(conn);
 	else if (conn->place == CONN_PARKED ||
 		 (conn->place == CONN_BUSY && !conn_too_busy(conn)))
 		loop_place(conn, CONN_READY);

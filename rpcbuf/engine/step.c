@@ -19,12 +19,15 @@
 #define LARGE_CALL (8u << 10)
 /* So many small ones in a row, and no large one is expected. */
 #define SMALL_CALLS 64
+/* A peer that sends less than that in a second may be let go of for others. */
+#define SLOW_BYTES (64u << 10)
 /* Most that is copied to let the rest of a large call lie in a run. */
 #define MOVED_PAGES 64
 
-/* A connection that leaves the ready list for now. */
+/* A connection that leaves the ready list for now, not because of its peer. */
 static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
 {
+	conn->slow_ns = 0;
 	trace_aside(conn, place == CONN_PARKED);
 	loop_place(conn, place);
 	conn_rest(conn);
@@ -38,13 +41,28 @@ static void step_back(struct rpcbuf_conn *conn)
 		trace_back(conn);
 }
 
+/* All that has come was taken: from now its peer is waited for, or since less
+ * came than a slow link brings.  The difference wraps with the next record. */
+static void await_peer(struct rpcbuf_conn *conn)
+{
+	uint32_t filled = conn->stream.filled;
+
+	if (conn->slow_ns && filled - conn->slow_filled < SLOW_BYTES)
+		return;
+	conn->slow_ns = conn->loop->now_ns;
+	conn->slow_filled = filled;
+}
+
 /* All that has come was looked at.  A peer that sends bit by bit is ready
  * whenever the loop looks for the slow ones, so it is looked at here. */
 static void await_bytes(struct rpcbuf_conn *conn)
 {
 	conn_rest(conn);
 	long_rest(conn);
+	await_peer(conn);
 	loop_watch(conn);
+	/* Who asks from now finds it waiting for its peer. */
+	held_rest(conn);
 	if (conn->record_ns)
 		conn_check_times(conn);
 }

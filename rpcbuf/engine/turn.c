@@ -52,6 +52,29 @@ bool turn_ask(struct turns *turns, struct turn *turn)
 	return granted;
 }
 
+bool turn_others_wait(struct turns *turns, const struct turn *turn)
+{
+	const struct list_head *clients = &turns->clients;
+	const struct list_head *own = &turn->client->link;
+	bool wait;
+
+	if (!turns_asked(turns))
+		return false;
+	pthread_mutex_lock(&turns->lock);
+	wait = !list_empty(clients) &&
+	       (clients->next != own || own->next != clients);
+	pthread_mutex_unlock(&turns->lock);
+	return wait;
+}
+
+void turn_remind(struct turns *turns, void (*tell)(struct turn *holder))
+{
+	pthread_mutex_lock(&turns->lock);
+	if (turns->holder)
+		tell(turns->holder);
+	pthread_mutex_unlock(&turns->lock);
+}
+
 void turn_end(struct turns *turns, struct turn *turn,
 	      void (*tell)(struct turn *next))
 {

@@ -50,6 +50,12 @@ static inline bool turns_asked(const struct turns *turns)
 /* True when @turn has the turn, from now or from before; else it waits. */
 bool turn_ask(struct turns *turns, struct turn *turn);
 
+/* Somebody of another client than @turn's waits. */
+bool turn_others_wait(struct turns *turns, const struct turn *turn);
+
+/* @tell is called for who has the turn, if anybody has. */
+void turn_remind(struct turns *turns, void (*tell)(struct turn *holder));
+
 /*
  * turn_end - @turn neither has the turn nor waits for it any more.
  *

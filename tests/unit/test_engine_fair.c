@@ -146,6 +146,42 @@ START_TEST(pages)
 }
 END_TEST
 
+/*
+ * Each of many clients begins a record, as much as may be unfinished or more
+ * than that, and ends none.  Another need not wait until each of them had its
+ * turn to finish: that would be longer than the guard.
+ */
+START_TEST(silent_clients)
+{
+	struct rpcbuf_engine_options o = server_options();
+	uint8_t *record;
+	size_t len;
+
+	o.receivers = 1 + (unsigned int)_i % 2;
+	o.max_partial = (uint64_t)(_i / 2 ? 2 : 3) << 20;
+	server_start(32 << 20, &o);
+	record = call_record(XID(ECHO, LONGEST, 0), 1, NULL, &len);
+	for (int i = 0; i < BUSY_PEERS; i++) {
+		peer_source = LONE_ADDRESS + 1 + (in_addr_t)i;
+		peer_open(&busy[i]);
+		must(send_bytes(&busy[i], record, len / 2));
+	}
+	free(record);
+	eventually(stats().parked_partial > 0);
+	peer_source = LONE_ADDRESS;
+	peer_open(&lone);
+	for (uint32_t n = 0; n < 5; n++) {
+		must(send_call(&lone, XID(ECHO, LONGEST, n)));
+		receive_replies(&lone, n, 1);
+	}
+	ck_assert_uint_eq(seen(lone.closed), 0);
+	server_stop();
+	for (int i = 0; i < BUSY_PEERS; i++)
+		peer_free(&busy[i]);
+	peer_free(&lone);
+}
+END_TEST
+
 /* Loops get as many connections of each client. */
 START_TEST(spread)
 {
@@ -253,6 +289,7 @@ int main(void)
 	tcase_set_timeout(tcase, 2 * GUARD_S);
 	tcase_add_loop_test(tcase, pages, 0, 2);
 	tcase_add_loop_test(tcase, shares, 0, 2);
+	tcase_add_loop_test(tcase, silent_clients, 0, 4);
 	tcase_add_test(tcase, spread);
 	tcase_add_test(tcase, addresses);
 	suite_add_tcase(suite, tcase);
