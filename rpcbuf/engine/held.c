@@ -180,7 +180,8 @@ static size_t rest_of_record(const struct rpcbuf_conn *conn)
 		       : rpcbuf_stream_wanted(&conn->stream);
 }
 
-static void log_waiting(struct rpcbuf_conn *conn)
+/* For others to finish theirs: counted, and said which bound it is. */
+static void tell_waiting(struct rpcbuf_conn *conn)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 	uint64_t held = held_by_all(conn->loop);
@@ -250,7 +251,7 @@ size_t held_may_receive(struct rpcbuf_conn *conn)
 		go_on(conn);
 	} else {
 		turn_remind(&engine->beyond, tell_holder);
-		log_waiting(conn);
+		tell_waiting(conn);
 	}
 	return bytes;
 }
