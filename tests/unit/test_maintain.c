@@ -25,6 +25,7 @@ static struct rpcbuf *create(uint64_t memory, bool thread)
 
 	options.memory = memory;
 	options.no_thread = !thread;
+	options.no_pressure = true;
 	ck_assert_int_eq(rpcbuf_create(&mm, &options), 0);
 	return mm;
 }
