@@ -163,6 +163,12 @@ static bool is_mine(const struct reply *reply)
 	return __atomic_load_n(&reply->sender, __ATOMIC_RELAXED) == &making;
 }
 
+/* In somebody's hands, or forgotten. */
+static bool is_astray(const struct reply *reply, SVCXPRT *xprt)
+{
+	return reply->xprt == xprt && !sendq_has(xprt, &reply->ioq);
+}
+
 /*
  * What this thread has taken out of the queue of @xprt and forgotten.  @own: it
  * can be that one alone, and failed at once.  One that had blocked before may be
@@ -175,9 +181,9 @@ static struct reply *find_forgotten(SVCXPRT *xprt, const struct reply *own)
 
 	pthread_mutex_lock(&bucket->lock);
 	for (reply = bucket->first; reply; reply = reply->next)
-		if (reply->xprt == xprt && is_mine(reply) &&
+		if (is_mine(reply) &&
 		    (!own || (reply == own && !reply->ioq.has_blocked)) &&
-		    !sendq_has(xprt, &reply->ioq))
+		    is_astray(reply, xprt))
 			break;
 	pthread_mutex_unlock(&bucket->lock);
 	return reply;
@@ -223,7 +229,7 @@ int32_t reply_astray(SVCXPRT *xprt)
 
 	pthread_mutex_lock(&bucket->lock);
 	for (reply = bucket->first; reply; reply = reply->next)
-		count += reply->xprt == xprt && !sendq_has(xprt, &reply->ioq);
+		count += is_astray(reply, xprt);
 	pthread_mutex_unlock(&bucket->lock);
 	return count;
 }
@@ -234,9 +240,9 @@ static struct reply *find_astray(SVCXPRT *xprt)
 	struct reply *reply;
 
 	pthread_mutex_lock(&bucket->lock);
-	for (reply = bucket->first; reply; reply = reply->next)
-		if (reply->xprt == xprt && !sendq_has(xprt, &reply->ioq))
-			break;
+	reply = bucket->first;
+	while (reply && !is_astray(reply, xprt))
+		reply = reply->next;
 	pthread_mutex_unlock(&bucket->lock);
 	return reply;
 }
