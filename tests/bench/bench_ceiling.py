@@ -14,10 +14,11 @@ class Ceiling(Served):
 
     def _command(self, serve, directory):
         size = os.path.getsize(os.path.join(directory, DATA))
-        return [serve, str(self.port), str(size)]
+        return [serve, self.network.address, str(self.port), str(size)]
 
     def _urls(self):
-        return [f"nfs://127.0.0.1/x?nfsport={self.port}&mountport={self.port}"]
+        return [f"nfs://{self.network.address}/x?nfsport={self.port}"
+                f"&mountport={self.port}"]
 
     def _check_form(self):
         pass

@@ -27,25 +27,29 @@ def null_call(sock, xid):
         raise Fault(FAILED, "a NULL call was not answered")
 
 
-def idle_sample(server, side, repeat, name):
+def idle_sample(server, side, repeat):
     """Bytes per connection, of resident memory. Descriptors and socket buffers
     are the kernel's and not in it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE,
                        (max(soft, min(hard, 2 * CONNECTIONS)), hard))
+    def connect():
+        with server.network.client():
+            return socket.create_connection(
+                (server.network.address, server.port), 10)
     socks = []
     try:
-        with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
+        with connect() as sock:
             null_call(sock, 1)
         time.sleep(SETTLE_SECONDS)
         before = server.process.resident_kib()
         for xid in range(CONNECTIONS):
-            socks.append(socket.create_connection(("127.0.0.1", server.port), 10))
+            socks.append(connect())
             null_call(socks[-1], xid)
         time.sleep(SETTLE_SECONDS)
         after = server.process.resident_kib()
     finally:
         for sock in socks:
             sock.close()
-    return {"case": name, "side": side, "repeat": repeat,
+    return {"side": side, "repeat": repeat,
             "idle_bytes": (after - before) * 1024 / CONNECTIONS}

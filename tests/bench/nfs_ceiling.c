@@ -5,7 +5,7 @@
  * as much NFSv3 and MOUNT as fio's client (libnfs) needs for one file "data",
  * reads come from one buffer, writes are dropped.  Used by nfs-fio.
  *
- * usage: nfs_ceiling PORT SIZE_IN_BYTES     serves on 127.0.0.1 until SIGTERM
+ * usage: nfs_ceiling ADDRESS PORT SIZE_IN_BYTES     serves until SIGTERM
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -355,12 +355,12 @@ static void start_engine(void)
 		die("nfs_ceiling: engine");
 }
 
-static int listen_on(uint16_t port)
+static int listen_on(in_addr_t ip, uint16_t port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
 		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_addr.s_addr = ip,
 	};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
@@ -390,15 +390,16 @@ static void serve(int listener)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3) {
-		fprintf(stderr, "usage: nfs_ceiling PORT SIZE_IN_BYTES\n");
+	if (argc != 4) {
+		fprintf(stderr,
+			"usage: nfs_ceiling ADDRESS PORT SIZE_IN_BYTES\n");
 		return 2;
 	}
-	file_size = strtoull(argv[2], NULL, 10);
+	file_size = strtoull(argv[3], NULL, 10);
 	content = malloc(LONGEST);
 	memset(content, 0x5a, LONGEST);
 	signal(SIGPIPE, SIG_IGN);
 	start_engine();
-	serve(listen_on((uint16_t)atoi(argv[1])));
+	serve(listen_on(inet_addr(argv[1]), (uint16_t)atoi(argv[2])));
 	return 0;
 }

@@ -53,6 +53,11 @@ class Options(unittest.TestCase):
         self.assertIn("0k-read-qd1", self.refused("--cases", "0k-read-qd1"))
         self.assertIn("from 1 to 3600", self.refused("--seconds", "1.5"))
         self.refused("--resume", "a", "--output", "b")
+        self.assertIn("--congestion", self.refused("--local", "--congestion",
+                                                   "reno"))
+        self.assertIn("--local", self.refused("--local", "--mount", "/"))
+        self.assertIn("--also", self.refused("--also", "a=b", "--server",
+                                             "a=nfs://x/y"))
         self.refused("--rep", "3")
 
     def test_names(self):
@@ -83,8 +88,9 @@ class Figures(unittest.TestCase):
         self.assertIsNone(self.record("4k-write-qd1", job))
         self.assertIsNone(self.record("4k-read-qd1", dict(job, error=5)))
         self.assertIsNone(self.record("4k-read-qd1", {}))
-        self.assertEqual(client_figures(part, True), {
-            "ops": 100, "ops_per_s": 50, "mib_per_s": 0.5, "p50_us": 2,
+        self.assertEqual(client_figures(part, case_of("64k-read-qd1"),
+                                        True), {
+            "ops": 100, "ops_per_s": 50, "mib_per_s": 3.125, "p50_us": 2,
             "p999_us": 9, "fio_overstayed": True})
 
     def test_pages(self):

@@ -100,10 +100,16 @@ class Report(unittest.TestCase):
 
     def test_page(self):
         page = self.page(samples.lines())
-        self.assertEqual(page.tags.count("svg"), 8)
+        self.assertEqual(page.tags.count("svg"), 12)
         self.assertIn("NFS-Ganesha with and without rpcbuf", page.words)
-        self.assertIn("3.00×", page.words)
-        self.assertIn("1,050", page.words)
+        self.assertIn("3.00× of stock", page.words)
+        self.assertIn("2.00× of tuned", page.words)
+        self.assertIn("1,400", page.words)
+        self.assertIn("1,000 1,100 1,200 1,300 1,400 1,500 1,600 1,700 1,800",
+                      page.words)
+        self.assertIn("two network namespaces joined by a veth pair; TCP "
+                      "congestion control cubic", page.words)
+        self.assertNotIn("(local)", page.words)
         self.assertIn("more in all 2 cases", page.words)
         self.assertIn("A <fast> one", page.words)
 
@@ -114,8 +120,8 @@ class Report(unittest.TestCase):
                 line["ops_per_s"] /= 6
         page = self.page(what)
         self.assertIn("more in 1 of 2 cases, fewer in 1", page.words)
-        self.assertRegex(page.words, "Where rpcbuf gains nothing .*"
-                         "1 MiB write, depth 8 0.50× .* worse")
+        self.assertRegex(page.words, "Where rpcbuf shows no gain over "
+                         "stock .* 1 MiB write, depth 8 0.50× .* slower")
         said = self.run_it(self.path("results.jsonl"), "--markdown")
         self.assertIn("- Operations per second, 1 MiB write, depth 8: 0.50×",
                       said)
@@ -142,7 +148,7 @@ class Report(unittest.TestCase):
 
     def test_interrupted(self):
         page = self.page(samples.lines()[:-1])
-        self.assertIn("1 of 4 measurements of cases", page.words)
+        self.assertIn("1 of 18 measurements of cases", page.words)
 
     def test_title(self):
         self.assertIn("My & yours", self.page(
@@ -150,10 +156,31 @@ class Report(unittest.TestCase):
 
     def test_markdown(self):
         said = self.run_it(samples.write(self.folder, samples.lines()), "-m")
-        table = [line for line in said.splitlines() if line.startswith("|")]
-        self.assertEqual(len({line.count("|") for line in table}), 1)
-        self.assertIn("| 4 KiB random read, depth 16 | 1,050 | 1,071 | 3,150 |",
+        tables = re.findall(r"(?:^\|.*\n)+", said, re.M)
+        self.assertEqual(len(tables), 3)
+        for table in tables:
+            self.assertEqual(len({line.count("|")
+                                  for line in table.splitlines()}), 1)
+        self.assertIn("| 4 KiB random read, depth 16 | 1,400 | 2,100 | 1,428 | "
+                      "4,200 |", said)
+        self.assertIn("| 4 KiB random read, depth 16 | tuned | 1,500 | 1,650 |",
                       said)
+
+    def test_local_is_marked(self):
+        what = samples.lines()
+        what[0]["settings"]["network"] = {"kind": "local", "congestion": "bbr"}
+        page = self.page(what)
+        for said in page.words, self.run_it(self.path("results.jsonl"), "-m"):
+            self.assertIn("NFS-Ganesha with and without rpcbuf (local)", said)
+            self.assertIn("LOCAL: server and client on the loopback device",
+                          said)
+            self.assertIn("congestion control bbr", said)
+
+    def test_too_few_rounds(self):
+        page = self.page(samples.lines(repeats=8))
+        self.assertIn("no verdict: 8 rounds, 9 are needed", page.words)
+        self.assertNotIn("more in", page.words)
+        self.assertNotIn(" better ", page.words.replace("is better", ""))
 
     # ----------------------------------------------------------------- trace
 
@@ -175,7 +202,7 @@ class Report(unittest.TestCase):
         self.assertRegex(page.words, "nfs4 PUTFH READ 3,000 128 1.00 0 ")
         self.assertRegex(page.words, "nfs3 WRITE 1,000 1,048,576 257.00 500 "
                          "2.0 ms 2.0 ms 5.0 µs 5.0 µs")
-        self.assertEqual(page.tags.count("svg"), 9)
+        self.assertEqual(page.tags.count("svg"), 13)
 
     def test_bad_trace(self):
         results = samples.write(self.folder, samples.lines())

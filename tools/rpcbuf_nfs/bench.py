@@ -2,8 +2,8 @@
 #
 # rpcbuf-bench nfs: several forms of an NFS server against each other, with fio.
 #
-# In each repeat all servers are started afresh. Each case then runs on one after
-# the other at once, and with every repeat another begins, so that whatever else
+# In each round all servers are started afresh. Each case then runs on one after
+# the other at once, and with every round another begins, so that whatever else
 # the machine does hits all alike. Servers that are not measured are idle; their
 # CPU is watched. Every sample is appended to a file, from which an interrupted
 # run goes on.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from rpcbuf_nfs import options, table
+from rpcbuf_nfs import net, options, table
 from rpcbuf_nfs.case import case_of
 from rpcbuf_nfs.fault import FAILED, SERVER, SETTINGS, Fault
 from rpcbuf_nfs.fio import Fio
@@ -27,8 +27,8 @@ from rpcbuf_nfs.progress import duration, show_progress
 from rpcbuf_nfs.results import (FORMAT, FORMAT_VERSION, Results, Writer,
                                 read_results, summarise)
 from rpcbuf_nfs.server import Statistics
-from rpcbuf_nfs.sides import (JEMALLOC, JEMALLOC_NOTE, mounted_side,
-                              running_side, served_sides)
+from rpcbuf_nfs.sides import (JEMALLOC, JEMALLOC_NOTE, SERVED, also_build,
+                              mounted_side, running_side, served_sides, unique)
 
 START_SECONDS = 2.5     # planned, a server
 FIO_SECONDS = 1.0       # planned, for fio to begin and to end
@@ -76,6 +76,7 @@ class Run:
         self.args, self.place = args, place
         self.folder = tempfile.mkdtemp(prefix="rpcbuf-bench-log.")
         self.export = None      # a folder of ours that is exported
+        self.network = net.Network(net.RUNNING)
         self.sides = self._sides()
         self.results = self.writer = None
         self.filled = False
@@ -85,20 +86,16 @@ class Run:
     def _sides(self):
         args = self.args
         if args.server or args.mount:
-            sides = ([running_side(text) for text in args.server] +
-                     [mounted_side(text) for text in args.mount])
-            names = [side.name for side in sides]
-            for name in names:
-                if names.count(name) > 1:
-                    raise Fault(options.USAGE,
-                                f"two sides have the name {name}")
-            return sides
+            return unique([running_side(text) for text in args.server] +
+                          [mounted_side(text) for text in args.mount])
         serve = args.serve or self.place.serve
         if not serve:
             raise Fault(SERVER, "there is no tools/serve beside this program: "
                         "name one with --serve, or servers that already run "
                         "with --server (see rpcbuf-bench(1))")
-        return served_sides(args.only, serve, lambda: self.export, args.preload)
+        return served_sides(args.only, serve, lambda: self.network,
+                            lambda: self.export, args.preload,
+                            [also_build(text) for text in args.also])
 
     @property
     def own(self):
@@ -123,7 +120,8 @@ class Run:
         os.chmod(self.export, 0o777)
 
     def _head(self, fio_version):
-        sides = [{"name": s.name, "about": s.about} for s in self.sides]
+        sides = [{"name": s.name, "about": s.about, "role": s.role}
+                 for s in self.sides]
         for side in sides:
             if self.own and side["name"] == JEMALLOC:
                 side["note"] = JEMALLOC_NOTE
@@ -140,6 +138,7 @@ class Run:
                              "seconds": self.args.seconds,
                              "size_mib": self.args.size, "sides": sides,
                              "one_machine": self.own, "client": client,
+                             "network": self.network.settings,
                              "file_system": where}}
 
     def open_results(self, fio_version):
@@ -176,7 +175,7 @@ class Run:
             return f"{number} {noun}{'s' if number != 1 else ''}"
         return (f"{count(len(self.args.cases), 'case')} on "
                 f"{count(len(self.sides), 'server')}, "
-                f"{count(self.args.repeat, 'repeat')} of {self.args.seconds} "
+                f"{count(self.args.repeat, 'round')} of {self.args.seconds} "
                 f"s: about {duration(self.planned())}")
 
     def _start_seconds(self):
@@ -252,17 +251,26 @@ class Run:
         for path in [self.export, self.folder]:
             if path:
                 shutil.rmtree(path, ignore_errors=True)
+        self.network.close()
+
+
+def end_on_signals():
+    """In order, as on Ctrl-C."""
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, lambda nr, _: sys.exit(128 + nr))
 
 
 def stop_all(servers):
     """A second Ctrl-C must not leave any of them behind. The first may own the
     rpcbind that the others use, so it ends last."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {sig: signal.signal(sig, signal.SIG_IGN) for sig in
+              (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         for name in reversed(list(servers)):
             servers[name].stop()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
 
 
 def keep_logs(run, error):
@@ -282,11 +290,21 @@ def apply_resumed(args):
     args.repeat, args.seconds = settings["repeat"], settings["seconds"]
     args.size, args.output = settings["size_mib"], args.resume
     if not (args.server or args.mount):
-        args.only = results.sides
+        args.only = [name for name in results.sides if name in SERVED]
+        apply_network(args, settings["network"])
     here = machine()
     if here != results.head["machine"]:
         raise Fault(SETTINGS, f"{args.resume} was begun on another machine: "
                     "its results and those of this one do not go together")
+
+
+def apply_network(args, settings):
+    """Figures of the loopback device and of namespaces do not go together."""
+    if args.local != (settings["kind"] == net.LOCAL):
+        raise Fault(SETTINGS, f"{args.resume} was begun "
+                    f"{'with' if not args.local else 'without'} --local: go on "
+                    "with it in the same way")
+    args.congestion = settings["congestion"]
 
 
 def perform(args, place):
@@ -302,14 +320,16 @@ def perform(args, place):
             print(run.plan(), file=sys.stderr)
             return
         if run.own:
+            run.network = net.open_network(args.local, args.congestion)
             place.prepare()
-        fio = Fio(place.fio(args.fio), args.size, run.folder,
+        fio = Fio(place.fio(args.fio), args.size, run.folder, run.network,
                   "data" if run.own else "rpcbuf-bench.data")
         fio_version = fio.check("libaio" if args.mount else "nfs")
         if run.own:
             run.make_export()
         run.open_results(fio_version)
-        print(f"{run.plan()}; results go to {args.output}", file=sys.stderr)
+        print(f"{net.about(run.network.settings)}\n{run.plan()}; results go "
+              f"to {args.output}", file=sys.stderr)
         run.measure(fio)
         table.show(run.results, summarise(run.results), args.markdown)
         print(f"\na page of it: rpcbuf-report {args.output} -o report.html",
@@ -326,5 +346,5 @@ def perform(args, place):
 
 
 def main(place, arguments):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_on_signals()
     perform(options.parse(arguments), place)

@@ -17,6 +17,7 @@ VERSION = 8         # the file is of another version
 SETTINGS = 9        # results of other settings
 NOTHING = 10        # there is nothing in it to show
 LIBRARY = 11        # a Python library is not installed
+NETWORK = 12        # the network of the measurement cannot be made
 USAGE = 64          # the arguments were not understood
 
 

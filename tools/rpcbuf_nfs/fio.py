@@ -6,23 +6,30 @@
 #
 # The end of the nfs engine cannot be trusted: without a time limit it makes one
 # pass over the file whatever loops and io_size say, and with calls in flight
-# its unmount may wait for ever for a reply. So every case is time-based, and a
-# fio that overstays is ended. Its results are in memory that fio shares with
-# its job, a process in a session of its own: when the job is killed, fio still
-# reports, and the numbers are whole.
+# it may wait for ever for a reply, before its unmount or in it. So every case is
+# time-based. What fio prints says when its jobs began to measure; when their time
+# is over and fio has not ended within OVERSTAY_SECONDS, its jobs are killed, not
+# fio. They are processes of their own, their results are in memory that fio
+# shares with them: fio reports, and the figures are whole.
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
+import time
 
 from rpcbuf_nfs.case import Case
 from rpcbuf_nfs.fault import CLIENT, FAILED, Fault
 from rpcbuf_nfs.process import family, read_text
 
-OVERSTAY_SECONDS = 2
+OVERSTAY_SECONDS = 2    # to end, after the time of the jobs
+START_SECONDS = 60      # until the jobs measure, at most
+REPORT_SECONDS = 20     # to report, once its jobs are gone
+POLL_SECONDS = 0.1
+RUNNING = re.compile(r"Jobs: (\d+) \(f=")     # fio starts all at once
 DATA = "data"
 FILL_SECONDS = 10       # for the end, see above, beside what the bytes take
 FILL_MIB_PER_SECOND = 1
@@ -52,15 +59,22 @@ def send(sig, pids):
             pass
 
 
-def end_fio(fio):
-    """Ask, then kill the job and let fio report, then kill fio too."""
+def end_jobs(fio):
+    """What fio has forked is killed, so that fio reports."""
+    send(signal.SIGKILL, family(fio.pid)[1:])
+    ended(fio, REPORT_SECONDS)
+
+
+def kill_fio(fio):
+    """With all that it has forked; nothing when it has ended."""
     if fio.poll() is None:
-        send(signal.SIGTERM, family(fio.pid))
-        if not ended(fio, OVERSTAY_SECONDS):
-            send(signal.SIGKILL, family(fio.pid)[1:])
-        if not ended(fio, OVERSTAY_SECONDS):
-            send(signal.SIGKILL, reversed(family(fio.pid)))
-            fio.wait()
+        send(signal.SIGKILL, reversed(family(fio.pid)))
+        fio.wait()
+
+
+def all_began(text, jobs):
+    """Whether so many jobs measured at once, by what fio printed."""
+    return any(int(number) >= jobs for number in RUNNING.findall(text))
 
 
 def can_direct(path):
@@ -73,10 +87,11 @@ def can_direct(path):
 
 
 class Fio:
-    def __init__(self, program, size_mib, folder, data=DATA):
+    def __init__(self, program, size_mib, folder, network, data=DATA):
         """folder: for what fio writes; data: the file that is measured."""
         self.program, self.size_mib = program, size_mib
-        self.folder, self.data = folder, data
+        self.folder, self.network, self.data = folder, network, data
+        self.log = os.path.join(folder, "fio.log")
 
     def check(self, engine):
         """That it is there and has the engine; its version."""
@@ -109,17 +124,18 @@ class Fio:
                   if mix else []),
                 f"--iodepth={case.depth}", "--time_based",
                 f"--numjobs={case.jobs}", "--group_reporting",
-                f"--runtime={seconds}", "--eta=never", "--output-format=json",
+                f"--runtime={seconds}", "--eta=always",
+                "--eta-interval=500ms", "--output-format=json",
                 f"--output={out}"]
 
     def _start(self, command):
-        with open(os.path.join(self.folder, "fio.log"), "wb") as log:
+        with self.network.client(), open(self.log, "wb") as log:
             return subprocess.Popen(command, cwd=self.folder, stdout=log,
                                     stdin=subprocess.DEVNULL, stderr=log)
 
     def _tail(self):
-        text = read_text(os.path.join(self.folder, "fio.log"))
-        return "\n  ".join(text.splitlines()[-5:])
+        lines = read_text(self.log).replace("\r", "\n").splitlines()
+        return "\n  ".join([line for line in lines if line][-5:])
 
     def fill(self, target):
         """Makes the file, with real bytes in it: holes would all be read from
@@ -131,31 +147,48 @@ class Fio:
                            "--refill_buffers", "--eta=never",
                            "--output-format=json", f"--output={out}"])
         try:
-            ended(fio, FILL_SECONDS + self.size_mib / FILL_MIB_PER_SECOND)
+            if not ended(fio, FILL_SECONDS + self.size_mib /
+                         FILL_MIB_PER_SECOND):
+                end_jobs(fio)
         finally:
-            end_fio(fio)
+            kill_fio(fio)
         record = record_of(out, Case("write", "1m", 1))
         if not record or record["io_bytes"] < self.size_mib << 20:
             raise Fault(FAILED, f"{target} could not be filled with a file "
                         f"{self.data} of {self.size_mib} MiB:\n  "
                         f"{self._tail()}")
 
+    def _overstays(self, fio, jobs, seconds):
+        """Waits until fio has ended, or should have: False, True."""
+        end = time.monotonic() + START_SECONDS + seconds + OVERSTAY_SECONDS
+        begun = False
+        while not ended(fio, POLL_SECONDS):
+            if not begun and all_began(read_text(self.log), jobs):
+                begun = True
+                end = time.monotonic() + seconds + OVERSTAY_SECONDS
+            if time.monotonic() > end:
+                return True
+        return False
+
     def run(self, target, case, seconds):
-        """fio's own record of one case, and whether it had to be told to
-        end."""
+        """fio's own record of one case, and whether its jobs had to be
+        ended."""
         out = os.path.join(self.folder, "fio.json")
         if os.path.exists(out):
             os.unlink(out)
         fio = self._start(self.command(target, case, seconds, out))
         try:
-            overstayed = not ended(fio, seconds + OVERSTAY_SECONDS * (
-                1 if case.jobs == 1 else 3))
+            overstayed = self._overstays(fio, case.jobs, seconds)
+            if overstayed:
+                end_jobs(fio)
         finally:
-            end_fio(fio)
+            kill_fio(fio)
         record = record_of(out, case)
         if not record:
             raise Fault(FAILED, f"{case.name}: fio gave no result (status "
                         f"{fio.returncode}):\n  {self._tail()}")
+        # A job notes how long it measured when its last call is answered.
+        record["runtime"] = record["runtime"] or seconds * 1000
         return record, overstayed
 
 

@@ -5,22 +5,30 @@
 from rpcbuf_nfs import summary, table
 
 
-def lines(results, rows, trace_rows=()):
-    yield f"## {summary.title(results)}"
+def _without_gain(results, rows, base):
+    side, missing = summary.target(results), list(
+        summary.without_gain(results, rows, base))
+    yield (f"No gain of {side} over {base}:" if missing else
+           f"{side} gains over {base} in every case and figure.")
     yield ""
-    yield summary.opening(results, rows)
-    yield ""
-    yield from table.markdown_lines(results, rows)
-    missing = list(summary.without_gain(results, rows))
-    yield ""
-    if len(results.sides) > 1:
-        yield (f"No gain of {summary.target(results)}:" if missing else
-               f"{summary.target(results)} gains in every case and figure.")
-        yield ""
     for heading, cases in missing:
         for entry in cases:
             yield (f"- {heading}, {entry['case']}: {entry['ratio']} "
                    f"({entry['span']}), {entry['verdict']}")
+
+
+def lines(results, rows, trace_rows=()):
+    yield f"## {summary.title(results)}"
+    yield ""
+    yield summary.network(results)
+    yield ""
+    yield summary.opening(results, rows)
+    yield ""
+    yield from table.markdown_lines(results, rows)
+    yield from table.markdown_rounds(results, rows)
+    for base in results.bases if len(results.sides) > 1 else ():
+        yield ""
+        yield from _without_gain(results, rows, base)
     yield ""
     if trace_rows:
         yield ("| call | calls | bytes | pages | waited | receive p50 | "

@@ -15,11 +15,11 @@ PERCENTILES = (("p50_us", "50.000000"), ("p99_us", "99.000000"),
                ("p999_us", "99.900000"))
 
 
-def client_figures(record, overstayed):
-    """What fio says."""
-    found = {"ops": record["total_ios"],
-             "ops_per_s": record["total_ios"] * 1000 / record["runtime"],
-             "mib_per_s": record["io_bytes"] * 1000 / record["runtime"] / 2**20,
+def client_figures(record, case, overstayed):
+    """What fio says. Its count of bytes lacks those of jobs that were ended."""
+    rate = record["total_ios"] * 1000 / record["runtime"]
+    found = {"ops": record["total_ios"], "ops_per_s": rate,
+             "mib_per_s": rate * case.bytes / 2**20,
              "fio_overstayed": overstayed}
     percentile = record["clat_ns"].get("percentile", {})
     for name, key in PERCENTILES:
@@ -79,8 +79,8 @@ def measure(fio, servers, side, case, seconds, statistics=None):
         if meter:
             meter.abandon()
         raise
-    sample = {"case": case.name, "side": side,
-              **client_figures(record, overstayed)}
+    sample = {"case": case.name, "side": side, "network": fio.network.kind,
+              **client_figures(record, case, overstayed)}
     sample["client_cpu_us_per_op"] = client / sample["ops"]
     if meter:
         sample.update(meter.figures(sample["ops"]))

@@ -8,23 +8,26 @@ import time
 from rpcbuf_nfs.case import (CONNECTIONS, DEPTHS, PATTERNS, QUICK, SIZES,
                              case_of, matrix, size_bytes)
 from rpcbuf_nfs.fault import USAGE, Parser, number
+from rpcbuf_nfs.net import CONGESTION
 from rpcbuf_nfs.sides import SERVED
+from rpcbuf_nfs.verdict import ROUNDS
 
 __all__ = ["USAGE", "parse"]
 
 QUICK_SECONDS, FULL_SECONDS = 2, 5
 DESCRIPTION = """\
-Measures NFS servers against each other with fio: stock Ganesha, the same with
-jemalloc, and with rpcbuf, in turns, each case several times; prints medians,
-ratios and their spread, and keeps every sample in a file for rpcbuf-report.
-Without options: nine cases in less than five minutes."""
+Measures NFS servers against each other with fio: stock Ganesha, the same as its
+users would tune it, with jemalloc, and with rpcbuf, in turns, in several rounds;
+server and client are in two network namespaces. Prints medians, ratios, their
+spread and every round, and keeps every sample in a file for rpcbuf-report.
+Without options: nine cases in about seven minutes."""
 
 
 def add_selection(parser):
     add = parser.add_argument_group("what is measured").add_argument
     add("--full", action="store_true",
         help="every pattern, size, depth and number of connections, "
-        f"{FULL_SECONDS} s each; takes about an hour")
+        f"{FULL_SECONDS} s each; takes over an hour")
     add("--rw", metavar="NAME,...", help=f"patterns: {','.join(PATTERNS)}")
     add("--bs", metavar="SIZE,...", help=f"block sizes ({','.join(SIZES)})")
     add("--depth", metavar="N,...", help="calls in flight on each connection "
@@ -34,7 +37,8 @@ def add_selection(parser):
     add("--cases", metavar="PATTERN,...",
         help="cases by name, such as 4k-randread-qd16 or 64k-*")
     add("--repeat", metavar="COUNT", type=number(1, 99), default=3,
-        help="times that each case is measured (3)")
+        help="rounds, in each of which every case is measured once on each "
+        f"server (3); a verdict needs {ROUNDS}")
     add("--seconds", metavar="SECONDS", type=number(1, 3600),
         help=f"length of a sample ({QUICK_SECONDS})")
     add("--size", metavar="MIB", type=number(4, 1 << 20), default=256,
@@ -46,6 +50,13 @@ def add_sides(parser):
     add = parser.add_argument_group("which servers").add_argument
     add("--only", metavar="NAME,...", default=",".join(SERVED),
         help=f"of {','.join(SERVED)}, these; the first is the baseline")
+    add("--also", metavar="NAME=BUILD", action="append", default=[],
+        help="the plug-in of another build folder, or a file, as one more "
+        "side; may be repeated")
+    add("--local", action="store_true", help="server and client on the "
+        "loopback device instead of two network namespaces")
+    add("--congestion", metavar="NAME", help="TCP congestion control in both "
+        f"namespaces ({CONGESTION})")
     add("--preload", metavar="LIB", default="libjemalloc.so.2",
         help="the allocator of the side jemalloc (libjemalloc.so.2)")
     add("--serve", metavar="FILE", help="tools/serve of rpcbuf's source")
@@ -131,6 +142,15 @@ def parse(arguments):
     if args.serve and (args.server or args.mount):
         parser.error("--serve starts servers, --server and --mount name some "
                      "that run: one or the other")
+    if args.local and args.congestion:
+        parser.error("--congestion is for namespaces of this program's own; "
+                     "with --local it is the machine's")
+    if args.server or args.mount:
+        for option in ("local", "congestion", "also"):
+            if getattr(args, option):
+                parser.error(f"--{option} is for servers that are started: "
+                             "--server and --mount name some that run")
+    args.congestion = args.congestion or CONGESTION
     args.cases = chosen(parser, args)
     args.seconds = args.seconds or (FULL_SECONDS if args.full
                                     else QUICK_SECONDS)

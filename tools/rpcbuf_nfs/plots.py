@@ -6,7 +6,7 @@ import math
 
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from rpcbuf_nfs.results import CLEAR
+from rpcbuf_nfs.verdict import MARGIN, SAME
 from rpcbuf_nfs.svg import COLOURS, SERIES, WIDTH, new_figure, place, to_svg
 
 ROW = 25                # units of height for a case
@@ -22,11 +22,14 @@ RATIOS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32)
 class Look:
     """The colour and the marker of each side: those of the measurement that
     tools/serve makes are always the same."""
-    known = {"stock": 0, "jemalloc": 1, "rpcbuf": 2}
+    known = {"stock": 0, "jemalloc": 1, "rpcbuf": 2, "tuned": 3}
 
     def __init__(self, sides):
-        self.nr = {side: self.known.get(side, (0, 2, 1, 3, 4, 5)[i % 6])
-                   for i, side in enumerate(sides)}
+        free = [nr for nr in (0, 2, 1, 3, 4, 5) if nr not in
+                [self.known.get(side) for side in sides]] or [0]
+        others = [side for side in sides if side not in self.known]
+        self.nr = {side: self.known[side] if side in self.known else
+                   free[others.index(side) % len(free)] for side in sides}
 
     def variable(self, side):
         return f"s{self.nr[side]}"
@@ -90,17 +93,17 @@ def ratio_axis(axes, values):
     axes.xaxis.set_major_formatter(FixedFormatter([tick(v) for v in shown]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="x")
-    axes.axvspan(1 / CLEAR, CLEAR, color=COLOURS["band"], linewidth=0)
+    axes.axvspan(1 - MARGIN, 1 + MARGIN, color=COLOURS["band"], linewidth=0)
     axes.axvline(1, color=COLOURS["muted"], linewidth=1)
 
 
-def ratio_plot(results, rows, metric, more, name, title):
-    """A dot for each ratio to the baseline, on the line between the extremes of
-    the repeats; hollow where there is no clear difference."""
-    look, sides = Look(results.sides), results.sides[1:]
-    found = [(i, side, row["ratios"][side][metric])
+def ratio_plot(results, rows, base, metric, more, name, title):
+    """A dot for each ratio to the base, on the line between the extremes of the
+    rounds; hollow where there is no clear difference, or no verdict."""
+    look, sides = Look(results.sides), results.bases[base]
+    found = [(i, side, row["ratios"][base][side][metric])
              for i, row in enumerate(rows) for side in sides
-             if metric in row["ratios"][side]]
+             if metric in row["ratios"][base][side]]
     if not found:
         return None
     column = 36
@@ -112,7 +115,7 @@ def ratio_plot(results, rows, metric, more, name, title):
     shift = offsets(sides)
     for i, side, ratio in found:
         colour, y = look.colour(side), i + shift[side]
-        clear = ratio["verdict"] != "same"
+        clear = ratio["verdict"] not in (None, SAME)
         axes.plot([ratio["min"], ratio["max"]], [y, y], color=colour,
                   linewidth=2.2, zorder=3)
         axes.plot([ratio["ratio"]], [y], look.marker(side), markersize=6,
@@ -127,7 +130,7 @@ def ratio_plot(results, rows, metric, more, name, title):
                   side if len(side) < 9 else side[:8] + "…",
                   transform=axes.transAxes, ha="right", va="bottom",
                   fontsize=8.5, color=look.colour(side))
-    axes.set_xlabel(f"ratio to {results.baseline}   " +
+    axes.set_xlabel(f"ratio to {base}   " +
                     ("(more is better →)" if more else "(← less is better)"))
     return to_svg(figure, name, f"{title}: " + "; ".join(
         f"{rows[i]['case'].title}, {side}: {times(ratio['ratio'])}"
@@ -262,7 +265,7 @@ def share_text(share):
 
 def memory_plot(results, rows, name):
     """Resident memory of each server while the cases run one after the other,
-    a thin line for each repeat."""
+    a thin line for each round."""
     look = Look(results.sides)
     order = list(dict.fromkeys(key[1] for key in results.samples))
     seconds = results.settings["seconds"]

@@ -4,9 +4,10 @@
 
 import os
 
-from rpcbuf_nfs import markdown, plots, summary, table
+from rpcbuf_nfs import markdown, net, plots, summary, table
 from rpcbuf_nfs.fault import (LIBRARY, NOTHING, OUTPUT, Fault, Parser)
 from rpcbuf_nfs.results import merge, read_results, summarise
+from rpcbuf_nfs.verdict import MARGIN
 from rpcbuf_nfs.trace import log2_histogram, mean, percentile, read_trace
 
 try:
@@ -41,10 +42,21 @@ def figure_of(heading, svg, caption=""):
     return {"heading": heading, "svg": svg, "caption": caption} if svg else None
 
 
-def ratio_figures(results, rows):
+def ratio_figures(results, rows, base):
+    nr = list(results.bases).index(base)
     for metric, more, name, heading in RATIO_PLOTS:
-        yield figure_of(heading, plots.ratio_plot(results, rows, metric, more,
-                                                  name, heading))
+        yield figure_of(heading, plots.ratio_plot(
+            results, rows, base, metric, more, f"{name}-{nr}", heading))
+
+
+def comparisons(results, rows):
+    """For each base the ratios to it."""
+    for base, others in results.bases.items():
+        if others:
+            yield {"base": base, "without_gain": list(
+                       summary.without_gain(results, rows, base)),
+                   "figures": [f for f in ratio_figures(results, rows, base)
+                               if f]}
 
 
 def more_figures(results, rows):
@@ -69,20 +81,36 @@ def more_figures(results, rows):
     yield figure_of(
         "Memory over time", plots.memory_plot(results, rows, "memory"),
         "Resident memory of each server during each case, in the order in which "
-        "they ran; a line for each repeat.")
+        "they ran; a line for each round.")
 
 
 def table_rows(results, rows):
     for row in rows:
         for nr, side in enumerate(results.sides):
             figures = row["sides"][side]
-            ratio = row["ratios"][side].get("ops_per_s")
-            cells = [table.figure(figures, metric, scale, digits)
+            cells = [(table.figure(figures, metric, scale, digits), "")
                      for metric, _, scale, digits in COLUMNS]
-            cells.insert(1, summary.times(ratio["ratio"]) if ratio else "")
-            cells.insert(2, summary.span(ratio) if ratio else "")
+            cells[1:1] = [cell for base, others in results.bases.items()
+                          if others for cell in ratio_cells(row, base, side)]
             yield {"case": row["case"].title if nr == 0 else "", "side": side,
-                   "cells": cells, "verdict": ratio["verdict"] if ratio else ""}
+                   "cells": cells}
+
+
+def ratio_cells(row, base, side):
+    """(text, class): ratio and spread."""
+    ratio = table.ratio_of(row, base, side, "ops_per_s")
+    if not ratio:
+        return [("", "")] * 2
+    return [(text, ratio["verdict"] or "") for text in
+            (summary.times(ratio["ratio"]), summary.span(ratio))]
+
+
+def round_tables(results, rows):
+    for heading, lines in table.rounds_of(results, rows):
+        yield {"heading": heading,
+               "rounds": max(len(values) for _, _, values in lines),
+               "lines": [{"case": case.title, "side": side, "values": values}
+                         for case, side, values in lines]}
 
 
 # ------------------------------------------------------------------ the trace
@@ -132,15 +160,17 @@ def page(results, rows, trace, heading):
     look = plots.Look(results.sides)
     return environment.get_template("page.html").render(
         title=heading or summary.title(results), results=results,
+        network=summary.network(results),
+        local=results.settings["network"]["kind"] == net.LOCAL,
         opening=summary.opening(results, rows),
         headlines=list(summary.headlines(results, rows)),
-        target=summary.target(results), baseline=results.baseline,
+        target=summary.target(results), margin=f"{MARGIN:.0%}",
         sides=[{"name": side["name"], "about": side["about"],
                 "colour": look.variable(side["name"]),
                 "marker": "■◆●⬟▼✚"[look.nr[side["name"]]]}
                for side in results.settings["sides"]],
-        without_gain=list(summary.without_gain(results, rows)),
-        ratio_figures=[f for f in ratio_figures(results, rows) if f],
+        comparisons=list(comparisons(results, rows)),
+        round_tables=list(round_tables(results, rows)),
         figures=[f for f in more_figures(results, rows) if f],
         columns=[heading for _, heading, _, _ in COLUMNS],
         table=list(table_rows(results, rows)), trace=trace,

@@ -11,12 +11,13 @@ import statistics
 from rpcbuf_nfs.case import PATTERNS, case_of
 from rpcbuf_nfs.fault import (CUT_SHORT, FOREIGN, NOTHING, OUTPUT, SETTINGS,
                               VERSION, Fault, unreadable)
+from rpcbuf_nfs.sides import ASIDE, BASE
+from rpcbuf_nfs.verdict import verdict
 
 FORMAT = "rpcbuf-bench-nfs"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SETTINGS_KEYS = ("cases", "repeat", "seconds", "size_mib", "sides",
-                 "one_machine", "client", "file_system")
-CLEAR = 1.05            # a ratio nearer to 1 than this is no difference
+                 "one_machine", "client", "file_system", "network")
 
 # Metric, whether more is better.
 METRICS = {"ops_per_s": True, "mib_per_s": True, "p50_us": False,
@@ -42,6 +43,17 @@ class Results:
     @property
     def baseline(self):
         return self.sides[0]
+
+    @property
+    def bases(self):
+        """The sides that others are related to, each with these others; the
+        first is always there."""
+        sides = self.settings["sides"]
+        def behind(nr):
+            return [side["name"] for side in sides[nr + 1:]
+                    if side["role"] != ASIDE]
+        return {side["name"]: behind(nr) for nr, side in enumerate(sides)
+                if nr == 0 or side["role"] == BASE and behind(nr)}
 
     def add(self, sample):
         self.samples[sample["repeat"], sample["case"], sample["side"]] = sample
@@ -87,6 +99,13 @@ def _head(path, text):
     lacking = [key for key in SETTINGS_KEYS if key not in head["settings"]]
     if lacking:
         raise Fault(FOREIGN, f"{path}: its settings lack {', '.join(lacking)}")
+    if not all(isinstance(side, dict) and {"name", "about", "role"} <= set(side)
+               for side in head["settings"]["sides"]):
+        raise Fault(FOREIGN, f"{path}: a side has no name, text or role")
+    network = head["settings"]["network"]
+    if not isinstance(network, dict) or not {"kind", "congestion"} <= set(network):
+        raise Fault(FOREIGN, f"{path}: its settings do not say over which "
+                    "network it was measured")
     return head
 
 
@@ -161,6 +180,10 @@ def merge(files):
     same = ("cpus", "kernel", "cpu_model")
     repeats = 0
     for path, results in files:
+        if results.settings["network"] != first.settings["network"]:
+            raise Fault(SETTINGS, f"{path} was measured over another network "
+                        f"than {files[0][0]} (namespaces, --local, servers that "
+                        "ran): make a page of each")
         if results.sides != first.sides or any(
                 results.head["machine"].get(key) !=
                 first.head["machine"].get(key) for key in same):
@@ -175,36 +198,26 @@ def merge(files):
 
 def spread(values):
     return {"median": statistics.median(values), "min": min(values),
-            "max": max(values)}
-
-
-def verdict(low, middle, high, more):
-    """better, worse or same, of a ratio and its extremes."""
-    if not more:
-        low, middle, high = 1 / high, 1 / middle, 1 / low
-    if low > 1 and middle >= CLEAR:
-        return "better"
-    return "worse" if high < 1 and middle <= 1 / CLEAR else "same"
+            "max": max(values), "rounds": values}
 
 
 def compare(base, values, more):
-    """values / base: of the medians, and of each repeat the extremes. None
-    where it cannot be said."""
+    """values / base: of the medians, the extremes of the rounds, and whether
+    values are better. None where it cannot be said."""
     if not base or len(base) != len(values) or min(base) <= 0 or \
             min(values) <= 0:
         return None
     pairs = [b / a for a, b in zip(base, values)]
-    # Medians of few repeats may be of different ones; the bar must hold it.
+    # Medians of few rounds may be of different ones; the bar must hold it.
     middle = statistics.median(values) / statistics.median(base)
-    found = {"ratio": middle, "min": min(*pairs, middle),
-             "max": max(*pairs, middle)}
-    found["verdict"] = verdict(found["min"], middle, found["max"], more)
-    return found
+    return {"ratio": middle, "min": min(*pairs, middle),
+            "max": max(*pairs, middle), "rounds": len(pairs),
+            "verdict": verdict(base, values, more)}
 
 
 def summarise(results):
-    """Per case: each side's figures, and its ratios to the baseline. Only of
-    repeats in which every side was measured."""
+    """Per case: each side's figures, and its ratios to each base. Only of
+    rounds in which every side was measured."""
     rows = []
     for name in dict.fromkeys(key[1] for key in results.samples):
         repeats = sorted({key[0] for key in results.samples
@@ -231,19 +244,27 @@ def value_of(sample, metric):
 
 def _row(results, name, groups):
     row = {"case": case_of(name), "repeats": len(groups), "sides": {},
-           "ratios": {side: {} for side in results.sides},
-           "foreign": max(s.get("foreign_share", 0) for g in groups
+           "ratios": {}, "foreign": max(s.get("foreign_share", 0) for g in groups
                           for s in g.values())}
     for side in results.sides:
         row["sides"][side] = figures = {}
-        for metric, more in METRICS.items():
+        for metric in METRICS:
             values = [value_of(g[side], metric) for g in groups]
-            if None in values:
-                continue
-            figures[metric] = spread(values)
-            base = [value_of(g[results.baseline], metric) or 0 for g in groups]
-            if side != results.baseline:
-                ratio = compare(base, values, more)
-                if ratio:
-                    row["ratios"][side][metric] = ratio
+            if None not in values:
+                figures[metric] = spread(values)
+    for base, others in results.bases.items():
+        row["ratios"][base] = {side: _ratios(row["sides"][base],
+                                             row["sides"][side])
+                               for side in others}
     return row
+
+
+def _ratios(base, figures):
+    """Of what both have."""
+    found = {}
+    for metric, more in METRICS.items():
+        ratio = metric in base and metric in figures and compare(
+            base[metric]["rounds"], figures[metric]["rounds"], more)
+        if ratio:
+            found[metric] = ratio
+    return found

@@ -24,7 +24,7 @@ PORTS = 10              # serve takes its other ports from just above --port
 PLUGIN = "libfsalrpcbuf.so"
 
 
-def free_port():
+def free_port(address):
     """The first of PORTS free ports, below those of outgoing connections."""
     for _ in range(200):
         first = random.randrange(20500, 32000, PORTS)
@@ -33,7 +33,7 @@ def free_port():
             for port in range(first, first + PORTS):
                 sock = socket.socket()
                 socks.append(sock)
-                sock.bind(("127.0.0.1", port))
+                sock.bind((address, port))
             return first
         except OSError:
             continue
@@ -63,15 +63,19 @@ class Server:
 class Served(Server):
     program = "ganesha.nfsd"
 
-    def __init__(self, serve, folder, directory, options=(), library=None):
-        """serve: tools/serve, to which the rest is added here; library: what
-        must be loaded into the server. options go to serve."""
+    def __init__(self, serve, folder, directory, network, options=(),
+                 library=None):
+        """serve: tools/serve, to which the rest is added here; library: the end
+        of the name of what must be loaded into the server. options go to
+        serve."""
         super().__init__(None)
         self.folder, self.options, self.library = folder, options, library
+        self.network = network
         self.log = os.path.join(folder, "serve.log")
-        self.port = free_port()
+        with network.server():
+            self.port = free_port(network.address)
         command = self._command(serve, directory)
-        with open(self.log, "wb") as out:
+        with network.server(), open(self.log, "wb") as out:
             # A session of its own: a Ctrl-C at the terminal reaches us first,
             # and we end the servers in order. They end, too, when we are killed.
             self.parent = subprocess.Popen(
@@ -86,8 +90,9 @@ class Served(Server):
             raise
 
     def _command(self, serve, directory):
-        return [serve, "--port", str(self.port), "--address", "127.0.0.1",
-                "--run-dir", self.folder, *self.options, directory]
+        return [serve, "--port", str(self.port), "--address",
+                self.network.address, "--run-dir", self.folder, *self.options,
+                directory]
 
     def _urls(self):
         urls = re.findall(r"nfs://[^\s'\"<>]+", read_text(self.log))
@@ -117,7 +122,9 @@ class Served(Server):
 
     def _accepts(self):
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            with self.network.client():
+                socket.create_connection(
+                    (self.network.address, self.port), 1).close()
             return True
         except OSError:
             return False

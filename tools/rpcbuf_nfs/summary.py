@@ -5,7 +5,7 @@
 import statistics
 import time
 
-from rpcbuf_nfs import table
+from rpcbuf_nfs import net, table, verdict
 from rpcbuf_nfs.case import case_of, size_bytes, size_title
 from rpcbuf_nfs.results import METRICS
 from rpcbuf_nfs.sides import SERVED
@@ -17,13 +17,20 @@ HEADLINES = (("ops_per_s", "Operations per second"),
              ("peak_kib", "Peak server memory"))
 KINDS = ("read", "write", "mixed")
 COUNTS = (("better", "better"), ("same", "no clear difference"),
-          ("worse", "worse"))
+          ("worse", "worse"), (None, "without a verdict"))
 
 
 def title(results):
+    text = "NFS servers compared: " + ", ".join(results.sides)
     if set(results.sides) <= set(SERVED) and "rpcbuf" in results.sides:
-        return "NFS-Ganesha with and without rpcbuf"
-    return "NFS servers compared: " + ", ".join(results.sides)
+        text = "NFS-Ganesha with and without rpcbuf"
+    local = results.settings["network"]["kind"] == net.LOCAL
+    return text + (" (local)" if local else "")
+
+
+def network(results):
+    text = net.about(results.settings["network"])
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def target(results):
@@ -45,9 +52,9 @@ def span(ratio):
     return f"{times(ratio['min'])[:-1]} – {times(ratio['max'])}"
 
 
-def ratios_of(rows, side, metric):
-    return [row["ratios"][side][metric] for row in rows
-            if metric in row["ratios"][side]]
+def ratios_of(rows, base, side, metric):
+    found = [table.ratio_of(row, base, side, metric) for row in rows]
+    return [ratio for ratio in found if ratio]
 
 
 def counted(ratios):
@@ -57,16 +64,25 @@ def counted(ratios):
             if verdicts.count(name)]
 
 
+def pairs(results):
+    """(base, side), the target first."""
+    side = target(results)
+    found = [(base, other) for base, others in results.bases.items()
+             for other in reversed(others)]
+    return sorted(found, key=lambda pair: pair[1] != side)
+
+
 def headlines(results, rows):
-    """For each metric the median of the cases' ratios, by side."""
+    """For each metric the median of the cases' ratios, by base and side; that
+    of the target to the first base leads."""
     for metric, heading in HEADLINES:
         sides = []
-        for side in reversed(results.sides[1:]):
-            ratios = ratios_of(rows, side, metric)
+        for base, side in pairs(results):
+            ratios = ratios_of(rows, base, side, metric)
             if ratios:
                 values = [ratio["ratio"] for ratio in ratios]
                 sides.append({
-                    "side": side, "median": times(statistics.median(values)),
+                    "side": side, "base": base, "median": times(statistics.median(values)),
                     "span": low_to_high(values),
                     "counts": counted(ratios), "cases": len(ratios)})
         if sides:
@@ -83,43 +99,55 @@ def cases_text(number, of):
 
 def opening(results, rows):
     """The result in sentences."""
-    side, base = target(results), results.baseline
-    ratios = ratios_of(rows, side, "ops_per_s")
-    if not ratios or side == base:
-        return f"{len(rows)} cases of {side} alone; there is nothing to compare."
+    side = target(results)
+    found = [_against(rows, base, side) for base in results.bases]
+    return " ".join(filter(None, found)) or (
+        f"{len(rows)} cases of {side} alone; there is nothing to compare.")
+
+
+def _against(rows, base, side):
+    ratios = ratios_of(rows, base, side, "ops_per_s")
+    if not ratios:
+        return None
     values = [ratio["ratio"] for ratio in ratios]
     parts = [f"{side} completes {low_to_high(values)} "
              f"the operations per second of {base}"]
-    better = sum(ratio["verdict"] == "better" for ratio in ratios)
-    worse = sum(ratio["verdict"] == "worse" for ratio in ratios)
-    parts.append(f"more in {cases_text(better, len(ratios))}" if better
-                 else "more in no case")
-    if len(ratios) - better - worse:
+    judged = [ratio for ratio in ratios if ratio["verdict"]]
+    better = sum(ratio["verdict"] == "better" for ratio in judged)
+    worse = sum(ratio["verdict"] == "worse" for ratio in judged)
+    if judged:
+        parts.append(f"more in {cases_text(better, len(ratios))}" if better
+                     else "more in no case")
+    if len(judged) - better - worse:
         parts.append(f"without a clear difference in "
-                     f"{len(ratios) - better - worse}")
+                     f"{len(judged) - better - worse}")
     if worse:
         parts.append(f"fewer in {worse}")
+    for rounds in sorted({r["rounds"] for r in ratios if not r["verdict"]}):
+        parts.append(verdict.no_verdict(rounds))
     text = f"{parts[0]}: {', '.join(parts[1:])}."
-    cpu = ratios_of(rows, side, "cpu_us_per_op")
+    cpu = ratios_of(rows, base, side, "cpu_us_per_op")
     if cpu:
         less = sum(ratio["verdict"] == "better" for ratio in cpu)
         values = [ratio["ratio"] for ratio in cpu]
         text += (f" An operation takes {low_to_high(values)} the server CPU "
-                 f"time; less in {cases_text(less, len(cpu))}.")
+                 f"time of {base}" + (f"; less in {cases_text(less, len(cpu))}"
+                                      if less else "") + ".")
     return text
 
 
-def without_gain(results, rows):
+def without_gain(results, rows, base):
     """For each headline, the cases in which the target is not better."""
     side = target(results)
     for metric, heading in HEADLINES:
         cases = []
         for row in rows:
-            ratio = row["ratios"].get(side, {}).get(metric)
+            ratio = table.ratio_of(row, base, side, metric)
             if ratio and ratio["verdict"] != "better":
                 cases.append({"case": row["case"].title, "span": span(ratio),
                               "ratio": times(ratio["ratio"]),
-                              "verdict": dict(COUNTS)[ratio["verdict"]],
+                              "verdict": verdict.verdict_text(
+                                  ratio["verdict"], metric, ratio["rounds"]),
                               "worse": ratio["verdict"] == "worse"})
         if cases:
             yield heading, cases
@@ -159,14 +187,19 @@ def facts(results, rows):
         yield side["name"], " ".join([side["about"] + "."] +
                                      ([side["note"]] if side.get("note")
                                       else []))
+    yield "Network", network(results)
     yield "Client", (f"{settings['client']}; a file of {settings['size_mib']} "
                      f"MiB" + (f" on {settings['file_system']}"
                                if settings["file_system"] else ""))
     yield "Samples", (
         f"{len(results.samples)}, of {settings['seconds']} s each; every case "
         f"{max(row['repeats'] for row in rows)} times on servers freshly "
-        "started, in alternation. Figures are medians of the repeats, ratios "
-        "are of medians, the spread is that of the ratios of the repeats.")
+        "started, in turns. Figures are medians of the rounds, ratios are of "
+        "medians, the spread is that of the ratios of the rounds.")
+    yield "Verdicts", (
+        f"Better or worse is a side whose median is so by more than "
+        f"{verdict.MARGIN:.0%}, and whose figure is so, too, in more than half "
+        f"of at least {verdict.ROUNDS} rounds.")
     yield "Versions", ", ".join(f"{name} {version}" for name, version in
                                 head["software"].items() if version)
     yield "Begun", time.strftime("%Y-%m-%d %H:%M", time.localtime(head["time"]))
@@ -189,7 +222,8 @@ def caveats(results):
     overstayed = sum(s.get("fio_overstayed", False) for s in samples)
     if overstayed:
         yield (f"In {overstayed} of {len(samples)} samples fio hung after its "
-               "last operation (libnfs) and was ended; the figures are whole.")
+               "last operation (libnfs) and its jobs were ended; the figures "
+               "are whole.")
     if results.settings["one_machine"]:
         yield ("Client and server share the CPUs, so the client is part of "
                "the bottleneck: operations per second understate what the "
