@@ -142,7 +142,7 @@ done
 
 cat <<END
 
-One connection of 127.0.0.3 alone, and while $BUSY_CONNECTIONS of 127.0.0.2 are busy at depth $BUSY_DEPTH
+LOCAL (loopback device): one connection of 127.0.0.3 alone, and while $BUSY_CONNECTIONS of 127.0.0.2 are busy at depth $BUSY_DEPTH
 on another server (apart) and on this one (beside); calls per second, medians of
 $REPEAT runs of $SECONDS_EACH s. CPUs that the server, the lone client (alone, beside) and
 the busy one (beside) took.

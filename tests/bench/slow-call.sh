@@ -38,7 +38,7 @@ for ((run = 0; run < REPEAT; run++)); do
 	done
 done
 
-printf '\nREADs of 4 KiB at depth %d, milliseconds, medians of %d runs of %s s\n' \
+printf '\nLOCAL (loopback device): READs of 4 KiB at depth %d, milliseconds, medians of %d runs of %s s\n' \
 	"$DEPTH" "$REPEAT" "$SECONDS_EACH"
 printf '%-10s %-22s %10s %8s %8s %8s\n' server "slow calls a second" calls/s p50 p99 longest
 for server in "${servers[@]}"; do

@@ -5,7 +5,7 @@
  * the same bytes are sent again and again, which costs less than sendfile()
  * from a file in memory (half at 1 MiB).  Prints calls per second.
  *
- *	tirpc_client PORT CONNECTIONS PROCEDURE BYTES DEPTH SECONDS
+ *	tirpc_client ADDRESS PORT CONNECTIONS PROCEDURE BYTES DEPTH SECONDS
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,6 +35,7 @@ enum {
 };
 
 static struct {
+	in_addr_t ip;
 	uint16_t port;
 	unsigned int connections, procedure, depth;
 	uint32_t bytes;
@@ -94,7 +95,7 @@ static int connected(void)
 				      .sin_port = htons(load.port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_addr.s_addr = load.ip;
 	if (fd < 0 || connect(fd, (void *)&address, sizeof(address)))
 		die("connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -210,17 +211,18 @@ int main(int argc, char **argv)
 	unsigned int nr;
 	double rate = 0;
 
-	if (argc != 7) {
-		fprintf(stderr, "usage: tirpc_client PORT CONNECTIONS "
+	if (argc != 8) {
+		fprintf(stderr, "usage: tirpc_client ADDRESS PORT CONNECTIONS "
 				"PROCEDURE BYTES DEPTH SECONDS\n");
 		return 64;
 	}
-	load.port = (uint16_t)atoi(argv[1]);
-	load.connections = (unsigned int)atoi(argv[2]);
-	load.procedure = (unsigned int)atoi(argv[3]);
-	load.bytes = (uint32_t)strtoul(argv[4], NULL, 10) & ~3u;
-	load.depth = (unsigned int)atoi(argv[5]);
-	load.seconds = atof(argv[6]);
+	load.ip = inet_addr(argv[1]);
+	load.port = (uint16_t)atoi(argv[2]);
+	load.connections = (unsigned int)atoi(argv[3]);
+	load.procedure = (unsigned int)atoi(argv[4]);
+	load.bytes = (uint32_t)strtoul(argv[5], NULL, 10) & ~3u;
+	load.depth = (unsigned int)atoi(argv[6]);
+	load.seconds = atof(argv[7]);
 	if (!load.depth || load.depth > DEPTH_MAX) {
 		fprintf(stderr,
 			"tirpc_client: %u calls at a time, must be "

@@ -3,7 +3,7 @@
  * The server of tests/bench/tirpc: one service behind libtirpc's transport or
  * ours.  Prints its port, serves until it is killed.
  *
- *	tirpc_server stock | run | threads | bare  [MIB [RECEIVERS]]
+ *	tirpc_server ADDRESS stock | run | threads | bare  [MIB [RECEIVERS]]
  *
  * stock: svc_vc_create() and svc_run(); run: svc_rpcbuf_create() and svc_run();
  * threads: with rpcbuf_svc_run().  MIB is the page budget.
@@ -11,6 +11,7 @@
  * and answers with constant bytes; what any server has to pay the kernel, and
  * the most that the client can ask for.
  */
+#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <rpcbuf/tirpc.h>
 #include <signal.h>
@@ -73,13 +74,13 @@ static void dispatch(struct svc_req *req, SVCXPRT *xprt)
 	}
 }
 
-static int listening(void)
+static int listening(const char *ip)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_addr.s_addr = inet_addr(ip);
 	if (fd < 0 || bind(fd, (void *)&address, len) || listen(fd, 1024) ||
 	    getsockname(fd, (void *)&address, &len)) {
 		perror("tirpc_server");
@@ -179,24 +180,30 @@ int main(int argc, char **argv)
 {
 	struct rpcbuf_engine_options engine = RPCBUF_ENGINE_OPTIONS_INIT;
 	struct rpcbuf_svc_options options = RPCBUF_SVC_OPTIONS_INIT;
-	const char *mode = argc > 1 ? argv[1] : "";
+	const char *mode = argc > 2 ? argv[2] : "";
 	SVCXPRT *xprt;
 
+	if (argc < 3) {
+		fprintf(stderr, "usage: tirpc_server ADDRESS MODE "
+				"[MIB [RECEIVERS]]\n");
+		return 64;
+	}
 	/* Clients go with replies on their way, which ends libtirpc's servers. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(mode, "bare"))
-		return bare_run(listening());
-	if (argc > 2)
-		options.memory = strtoull(argv[2], NULL, 10) << 20;
+		return bare_run(listening(argv[1]));
 	if (argc > 3)
-		engine.receivers = (unsigned int)atoi(argv[3]);
-	xprt = strcmp(mode, "stock") ? svc_rpcbuf_create(listening(), &options)
-				     : svc_vc_create(listening(), 0, 0);
+		options.memory = strtoull(argv[3], NULL, 10) << 20;
+	if (argc > 4)
+		engine.receivers = (unsigned int)atoi(argv[4]);
+	xprt = strcmp(mode, "stock")
+		       ? svc_rpcbuf_create(listening(argv[1]), &options)
+		       : svc_vc_create(listening(argv[1]), 0, 0);
 	if (!xprt || !svc_reg(xprt, PROG, 1, dispatch, NULL))
 		return 1;
 	if (strcmp(mode, "threads"))
 		svc_run();
 	else
-		rpcbuf_svc_run(argc > 3 ? &engine : NULL);
+		rpcbuf_svc_run(argc > 4 ? &engine : NULL);
 	return 1;
 }

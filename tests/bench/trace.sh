@@ -63,7 +63,7 @@ for ((run = 0; run < REPEAT; run++)); do
 	kill "$tracer"
 	wait "$tracer"
 done
-printf '\nREADs of 4 KiB at depth 16, medians of %d runs of %d s\n' "$REPEAT" "$SECONDS_EACH"
+printf '\nLOCAL (loopback device): READs of 4 KiB at depth 16, medians of %d runs of %d s\n' "$REPEAT" "$SECONDS_EACH"
 for name in alone traced; do
 	printf '%-7s %6.2f us of CPU of the server for a call, %7d calls/s\n' "$name" \
 		"$(median "$T/results.$name" F1)" "$(median "$T/results.$name" F2)"

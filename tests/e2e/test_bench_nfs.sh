@@ -1,13 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: rpcbuf-bench nfs measures the three forms of the server, servers that
-# already run, and a mounted file system; goes on with an interrupted run; and
-# refuses bad input with the exit status that its manual page lists. What it
-# measures is not judged.
+# Goal: rpcbuf-bench nfs measures the four forms of the server and another build's
+# plug-in across two network namespaces, or with --local on the loopback device, which
+# every output says; servers that already run, and a mounted file system; goes on
+# with an interrupted run; leaves nothing behind however it ends; and refuses bad
+# input with the exit status that its manual page lists. nfs-fio is made of the
+# same. What is measured is not judged.
 # Method: the smallest runs with the real servers and the real fio. One is
 # interrupted as from a terminal after its first sample, with a line cut in half
-# behind it, and resumed; the servers that it started must be gone. A local folder
+# behind it, and resumed; others are ended by SIGTERM, SIGHUP and SIGKILL; the
+# servers that they started must be gone, and their network with these. A folder
 # stands for the mounted file system, whose client is the kernel's business.
 #
 # One back end: it is about the measurement.
@@ -49,29 +52,58 @@ servers() { pgrep -f "ganesha.nfsd.*$T/logs/" || true; }
 # ---------------------------------------- the forms that it starts, interrupted
 mkdir "$T/logs"
 export TMPDIR=$T/logs
-# Whoever starts this test may ignore SIGINT, as shells do for background jobs.
-env --default-signal=INT "$BENCH" nfs "${SMALL[@]}" --dir "$T/export" --output "$T/r" \
-	--cases 4k-mixed-qd2,64k-write-qd2 >"$T/said" 2>&1 &
-bench=$!
-wait_for "the first sample" grep -qs '"type": "sample"' "$T/r"
-[[ -n $(servers) ]] || fail "no server of its own runs"
-kill -INT -- "-$bench"
-status=0
-wait "$bench" || status=$?
+unshare --net true 2>/dev/null || skip "network namespaces are not permitted"
+
+servers_gone() { [[ -z $(servers) ]]; }
+
+# interrupted SIGNAL FILE ARGUMENT…: a run that gets the signal after its first
+# sample, into FILE; its status is in $status. Whoever starts this test may ignore
+# SIGINT, as shells do for background jobs.
+interrupted() {
+	local bench signal=$1 file=$2
+	shift 2
+	env --default-signal=INT,HUP "$BENCH" nfs "${SMALL[@]}" --dir "$T/export" \
+		--output "$file" "$@" >"$T/said" 2>&1 &
+	bench=$!
+	wait_for "the first sample" grep -qs '"type": "sample"' "$file"
+	[[ -n $(servers) ]] || fail "no server of its own runs"
+	kill "-$signal" -- "-$bench"
+	status=0
+	wait "$bench" 2>/dev/null || status=$?
+}
+
+links=$(ls /sys/class/net)
+interrupted INT "$T/r" --cases 4k-mixed-qd2,64k-write-qd2
 assert_eq "$status" 130 "status after an interruption: $(<"$T/said")"
 grep -qF -e "--resume $T/r" "$T/said" || fail "does not say how to go on: $(<"$T/said")"
 assert_eq "$(servers)" "" "servers left behind"
-say "interrupted: $(grep -c sample "$T/r") of 6 samples"
+say "interrupted: $(grep -c '"type": "sample"' "$T/r") of 8 samples"
+for signal in TERM:143 HUP:129; do
+	interrupted "${signal%:*}" "$T/${signal%:*}" --only rpcbuf --cases 4k-read-qd1,4k-write-qd1
+	assert_eq "$status" "${signal#*:}" "status after SIG${signal%:*}: $(<"$T/said")"
+	assert_eq "$(servers)" "" "servers left behind by SIG${signal%:*}"
+done
+interrupted KILL "$T/KILL" --only rpcbuf --cases 4k-read-qd1,4k-write-qd1
+wait_for "the end of the servers of a killed run" servers_gone
+assert_eq "$(ls /sys/class/net)" "$links" "network devices"
+say "ended by signals"
 
 printf '{"type": "sample", "case": "4k-mi' >>"$T/r"
 expect 0 "rpcbuf" --fio "$FIO" --dir "$T/export" --resume "$T/r" --markdown
 grep -q '^| 4 KiB mixed 70/30, depth 2 | ' "$T/said" || fail "no Markdown: $(<"$T/said")"
+for text in 'to tuned \[spread\]' 'ops/s, every round' 'no verdict: 1 round, 9 are needed' \
+	'in two network namespaces .* control cubic'; do
+	grep -q "$text" "$T/said" || fail "no '$text': $(<"$T/said")"
+done
 check "$T/r" '
 assert len(lines) == len([l for l in lines if l["type"] in ("run", "sample", "resumed")])
-assert [s["name"] for s in settings["sides"]] == ["stock", "jemalloc", "rpcbuf"]
-assert "RTLD_DEEPBIND" in settings["sides"][1]["note"]
-assert len(samples) == 6
+assert [s["name"] for s in settings["sides"]] == ["stock", "tuned", "jemalloc", "rpcbuf"]
+assert [s["role"] for s in settings["sides"]] == ["related", "base", "related", "related"]
+assert "RTLD_DEEPBIND" in settings["sides"][2]["note"]
+assert settings["network"] == {"kind": "namespaces", "congestion": "cubic"}
+assert len(samples) == 8
 for s in samples.values():
+    assert s["network"] == "namespaces"
     for key in ("ops", "ops_per_s", "mib_per_s", "p50_us", "p99_us", "p999_us",
                 "cpu_us_per_op", "voluntary_per_op", "involuntary_per_op",
                 "peak_kib", "foreign_share", "client_cpu_us_per_op"):
@@ -91,16 +123,41 @@ grep -q '^| 4 KiB mixed 70/30, depth 2 | ' "$T/said" || fail "the report in Mark
 for text in '<h3>Pages per request' '<h3>Memory over time' RTLD_DEEPBIND '</html>'; do
 	grep -q "$text" "$T/page" || fail "the page has no $text"
 done
+expect 9 "was begun without --local" --local --fio "$FIO" --resume "$T/r"
 say "resumed, reported"
+
+# ------------------------------------------------ loopback, a plug-in, nfs-fio
+cp "$PLUGIN" "$T/libfsalrpcbuf.so"
+expect 0 "LOCAL: server and client on the loopback device" "${SMALL[@]}" --local --markdown \
+	--only stock,rpcbuf --also "before=$T/libfsalrpcbuf.so" --cases 4k-read-qd1 --output "$T/local"
+grep -q 'to before \[spread\]' "$T/said" || fail "no ratio to before: $(<"$T/said")"
+check "$T/local" '
+assert settings["network"]["kind"] == "local"
+assert [(s["name"], s["role"]) for s in settings["sides"]] == [
+    ("stock", "related"), ("before", "base"), ("rpcbuf", "related")]
+assert len(samples) == 3 and all(s["network"] == "local" for s in samples.values())
+'
+"$RPCBUF_BUILD/tools/rpcbuf-report" "$T/local" -o "$T/page"
+grep -q '(local)</h1>' "$T/page" || fail "the page is not marked local"
+expect 9 "was begun with --local" --fio "$FIO" --resume "$T/local"
+expect 9 "compares stock, before, rpcbuf" --local --fio "$FIO" --resume "$T/local"
+"$RPCBUF_SOURCE/tests/bench/nfs-fio" --fio "$FIO" --size 4 --seconds 1 --repeat 1 --no-idle \
+	--only stock,rpcbuf --cases 4k-randread-qd1 --dir "$T/export" >"$T/said" 2>&1 ||
+	fail "nfs-fio: $(<"$T/said")"
+for text in '^ *ceiling  *[1-9]' 'in two network namespaces' 'no verdict: 1 round' 'rpcbuf / stock'; do
+	grep -q "$text" "$T/said" || fail "nfs-fio says no '$text': $(<"$T/said")"
+done
+say "loopback, another plug-in, nfs-fio"
 
 # --------------------------------------------------------- servers that run
 server_start
-expect 0 "first" "${SMALL[@]}" --cases 4k-randread-qd1 --output "$T/running" \
+expect 0 "without namespaces" "${SMALL[@]}" --cases 4k-randread-qd1 --output "$T/running" \
 	--server "first=$(url 3 '' | sed 's|/?|?|; s|&version=3||'),$SERVER" \
 	--server "second=$(url 3 '' | sed 's|/?|?|; s|&version=3||')"
 check "$T/running" '
 first, second = (samples["4k-randread-qd1", side] for side in ("first", "second"))
 assert first["cpu_us_per_op"] > 0 and first["pages_per_request"] >= 0
+assert settings["network"]["kind"] == first["network"] == "running"
 assert "cpu_us_per_op" not in second and second["ops_per_s"] > 0
 '
 server_stop
@@ -118,11 +175,18 @@ expect 64 "there is no such case" --cases 4k-readd-qd1
 expect 64 "--bs 2m: not understood" --bs 2m
 expect 64 "--depth 0" --depth 0
 expect 64 "a number from 1 to 99 is expected" --repeat 100
-expect 64 "--only none: one of stock, jemalloc, rpcbuf" --only none --list
+expect 64 "--only none: one of stock, tuned, jemalloc, rpcbuf" --only none --list
 expect 64 "NAME=nfs://HOST/PATH" --server localhost
 expect 64 "is not a folder" --mount "$T/nowhere"
 expect 64 "two sides have the name mount" --mount "$T/mounted" --mount "$T/mounted"
 expect 64 "one or the other" --serve x --mount "$T/mounted"
+expect 64 "--local is for servers that are started" --local --mount "$T/mounted"
+expect 64 "there is no $T/nowhere" --also "a=$T/nowhere" --list
+expect 64 "with a name other than stock" --also "stock=$PLUGIN" --list
+expect 12 "congestion control nothing cannot be had" --congestion nothing --output "$T/none"
+printf '#!/bin/sh\nexec setpriv --bounding-set -sys_admin --inh-caps -sys_admin "%s" "$@"\n' "$BENCH" >"$T/unprivileged"
+chmod +x "$T/unprivileged"
+BENCH=$T/unprivileged expect 12 "namespaces cannot be made" --output "$T/none"
 expect 64 "unrecognized arguments" --nothing
 expect 3 "there is no process 2147483647" --mount "$T/mounted,2147483647"
 expect 3 "no-serve: No such file" --fio "$FIO" --serve "$T/no-serve" --output "$T/none"
@@ -142,11 +206,11 @@ expect 6 "line 2 is no line of results" --resume "$T/bad"
 expect 7 "is empty" --resume "$T/bad"
 head -c 100 "$T/r" >"$T/bad"
 expect 7 "is cut short within its first line" --resume "$T/bad"
-sed '1s/"version": 1/"version": 2/' "$T/r" >"$T/bad"
-expect 8 "is of version 2, this program reads version 1" --resume "$T/bad"
+sed '1s/"version": 2/"version": 1/' "$T/r" >"$T/bad"
+expect 8 "is of version 1, this program reads version 2" --resume "$T/bad"
 sed '1s/"cpus": [0-9]*/"cpus": 1000/' "$T/r" >"$T/bad"
 expect 9 "was begun on another machine" --resume "$T/bad"
-expect 9 "compares stock, jemalloc, rpcbuf" --resume "$T/r" "${run[@]}"
+expect 9 "compares stock, tuned, jemalloc, rpcbuf" --resume "$T/r" "${run[@]}"
 expect 2 "could not be filled" "${SMALL[@]}" --server a=nfs://127.0.0.1/nowhere --cases 4k-read-qd1 --output "$T/none"
 [[ ! -e $T/none ]] || fail "a file without samples stays"
 say "bad input"

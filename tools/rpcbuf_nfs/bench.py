@@ -21,6 +21,7 @@ from rpcbuf_nfs import net, options, table
 from rpcbuf_nfs.case import case_of
 from rpcbuf_nfs.fault import FAILED, SERVER, SETTINGS, Fault
 from rpcbuf_nfs.fio import Fio
+from rpcbuf_nfs.leftovers import new_folder
 from rpcbuf_nfs.measure import measure
 from rpcbuf_nfs.process import read_text
 from rpcbuf_nfs.progress import duration, show_progress
@@ -103,21 +104,12 @@ class Run:
         return not (self.args.server or self.args.mount)
 
     def make_export(self):
-        """A fresh folder to export, in memory where there is room, so that no
-        disk is measured."""
-        parent = self.args.dir
-        if not parent:
-            need = 2 * self.args.size << 20
-            shm = os.path.isdir("/dev/shm") and \
-                shutil.disk_usage("/dev/shm").free
-            parent = "/dev/shm" if shm and shm > need else tempfile.gettempdir()
         try:
-            os.makedirs(parent, exist_ok=True)
-            self.export = tempfile.mkdtemp(prefix="rpcbuf-bench.", dir=parent)
+            self.export = new_folder(self.args.size, self.args.dir,
+                                     tempfile.gettempdir())
         except OSError as error:
-            raise Fault(FAILED, f"no folder to export can be made in {parent}: "
-                        f"{error.strerror}") from None
-        os.chmod(self.export, 0o777)
+            raise Fault(FAILED, "no folder to export can be made: "
+                        f"{error.filename}: {error.strerror}") from None
 
     def _head(self, fio_version):
         sides = [{"name": s.name, "about": s.about, "role": s.role}

@@ -6,21 +6,18 @@
 # The namespaces have no names. Descriptors of this process hold them, and the
 # processes that run in them: when all of these are gone, however they ended, the
 # kernel removes namespaces, veth pair and addresses. So runs cannot collide, and
-# nothing is left in /run/netns. What a killed run can leave is processes; each
-# carries the run that started it in its environment, by process id and time of
-# start, and the next run ends those whose run is gone.
+# only processes can be left: see leftovers.py.
 #
 # One thread: it enters a namespace for what it starts and opens there.
 
 import contextlib
 import ctypes
 import os
-import re
-import signal
 import subprocess
 
+from rpcbuf_nfs import leftovers
 from rpcbuf_nfs.fault import NETWORK, Fault
-from rpcbuf_nfs.process import read_text, stat_fields
+from rpcbuf_nfs.process import read_text
 
 NAMESPACES, LOCAL, RUNNING = "namespaces", "local", "running"
 SERVER_ADDRESS, CLIENT_ADDRESS = "192.0.2.1", "192.0.2.2"   # RFC 5737
@@ -29,8 +26,6 @@ LOOPBACK = "127.0.0.1"
 CONGESTION = "cubic"
 CURRENT = "/proc/sys/net/ipv4/tcp_congestion_control"
 CLONE_NEWNET = 0x40000000
-OWNER = "RPCBUF_BENCH_RUN"
-START_TIME = 19         # in /proc/PID/stat, from the state on
 
 
 def about(settings):
@@ -159,43 +154,6 @@ def ip(*arguments):
 def open_network(local, congestion):
     """local: the loopback device, else two namespaces. Ends what killed runs
     left."""
-    end_leftovers()
-    os.environ[OWNER] = run_name(os.getpid())
+    leftovers.end_processes()
+    leftovers.mark_children()
     return Network(LOCAL) if local else Namespaces(congestion)
-
-
-# ------------------------------------------------------ what killed runs leave
-
-def run_name(pid):
-    """Of a process; no other ever has the same. None when it is gone."""
-    try:
-        return f"{pid}-{stat_fields(pid)[START_TIME]}"
-    except (OSError, IndexError):
-        return None
-
-
-def owner_of(pid):
-    """The run that a process belongs to, or None."""
-    try:
-        text = read_text(f"/proc/{pid}/environ")
-    except OSError:
-        return None
-    found = re.search(rf"(?:^|\0){OWNER}=((\d+)-\d+)\0", text)
-    return found and (found[1], int(found[2]))
-
-
-def end_leftovers():
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        try:
-            # Held first: the number cannot become another process's.
-            process = os.pidfd_open(pid)
-        except OSError:
-            continue
-        try:
-            owner = owner_of(pid)
-            if owner and run_name(owner[1]) != owner[0]:
-                signal.pidfd_send_signal(process, signal.SIGKILL)
-        except OSError:
-            pass        # it ended by itself, or is another user's
-        finally:
-            os.close(process)

@@ -82,7 +82,8 @@ def headlines(results, rows):
             if ratios:
                 values = [ratio["ratio"] for ratio in ratios]
                 sides.append({
-                    "side": side, "base": base, "median": times(statistics.median(values)),
+                    "side": side, "base": base,
+                    "median": times(statistics.median(values)),
                     "span": low_to_high(values),
                     "counts": counted(ratios), "cases": len(ratios)})
         if sides:
