@@ -79,11 +79,11 @@ grep -qF -e "--resume $T/r" "$T/said" || fail "does not say how to go on: $(<"$T
 assert_eq "$(servers)" "" "servers left behind"
 say "interrupted: $(grep -c '"type": "sample"' "$T/r") of 8 samples"
 for signal in TERM:143 HUP:129; do
-	interrupted "${signal%:*}" "$T/${signal%:*}" --only rpcbuf --cases 4k-read-qd1,4k-write-qd1
+	interrupted "${signal%:*}" "$T/${signal%:*}" --only stock --cases 4k-read-qd1,4k-write-qd1
 	assert_eq "$status" "${signal#*:}" "status after SIG${signal%:*}: $(<"$T/said")"
 	assert_eq "$(servers)" "" "servers left behind by SIG${signal%:*}"
 done
-interrupted KILL "$T/KILL" --only rpcbuf --cases 4k-read-qd1,4k-write-qd1
+interrupted KILL "$T/KILL" --only stock --cases 4k-read-qd1,4k-write-qd1
 wait_for "the end of the servers of a killed run" servers_gone
 assert_eq "$(ls /sys/class/net)" "$links" "network devices"
 say "ended by signals"
@@ -129,18 +129,18 @@ say "resumed, reported"
 # ------------------------------------------------ loopback, a plug-in, nfs-fio
 cp "$PLUGIN" "$T/libfsalrpcbuf.so"
 expect 0 "LOCAL: server and client on the loopback device" "${SMALL[@]}" --local --markdown \
-	--only stock,rpcbuf --also "before=$T/libfsalrpcbuf.so" --cases 4k-read-qd1 --output "$T/local"
+	--only rpcbuf --also "before=$T/libfsalrpcbuf.so" --cases 4k-read-qd1 --output "$T/local"
 grep -q 'to before \[spread\]' "$T/said" || fail "no ratio to before: $(<"$T/said")"
 check "$T/local" '
 assert settings["network"]["kind"] == "local"
 assert [(s["name"], s["role"]) for s in settings["sides"]] == [
-    ("stock", "related"), ("before", "base"), ("rpcbuf", "related")]
-assert len(samples) == 3 and all(s["network"] == "local" for s in samples.values())
+    ("before", "base"), ("rpcbuf", "related")]
+assert len(samples) == 2 and all(s["network"] == "local" for s in samples.values())
 '
 "$RPCBUF_BUILD/tools/rpcbuf-report" "$T/local" -o "$T/page"
 grep -q '(local)</h1>' "$T/page" || fail "the page is not marked local"
 expect 9 "was begun with --local" --fio "$FIO" --resume "$T/local"
-expect 9 "compares stock, before, rpcbuf" --local --fio "$FIO" --resume "$T/local"
+expect 9 "compares before, rpcbuf" --local --fio "$FIO" --resume "$T/local"
 "$RPCBUF_SOURCE/tests/bench/nfs-fio" --fio "$FIO" --size 4 --seconds 1 --repeat 1 --no-idle \
 	--only stock,rpcbuf --cases 4k-randread-qd1 --dir "$T/export" >"$T/said" 2>&1 ||
 	fail "nfs-fio: $(<"$T/said")"
