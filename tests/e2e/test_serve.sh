@@ -123,6 +123,7 @@ interrupt
 start --stock plain
 round_trip
 [[ ! -e run/plugins/libfsalrpcbuf.so ]] || fail "--stock has the plug-in"
+! grep -q RPC_Ioq run/ganesha.conf || fail "--stock is tuned"
 interrupt
 
 start --fsal mem /memory
@@ -138,6 +139,16 @@ expect_refusal 'not a folder' FILE
 expect_refusal 64M --memory 63M plain
 expect_refusal 'libnone.so.1: there is no such library' --preload libnone.so.1 plain
 expect_refusal steam --engine steam plain
+expect_refusal 'needs --stock' --tuned plain
+expect_refusal 'there is no such file' --plugin "$work/nowhere.so" plain
+expect_refusal 'one or the other' --stock --plugin FILE plain
+"$RPCBUF_SOURCE/tools/serve" --config --run-dir "$work/tuned" --stock --tuned plain >/dev/null
+for name in RPC_Ioq_ThrdMin RPC_Ioq_ThrdMax; do
+	# Ganesha takes no fewer than 2.
+	grep -q "$name = $(($(nproc) > 2 ? $(nproc) : 2));" tuned/ganesha.conf || fail "--tuned sets no $name"
+done
+"$RPCBUF_SOURCE/tools/serve" --config --run-dir "$work/other" --plugin FILE plain >/dev/null
+[[ $(realpath other/plugins/libfsalrpcbuf.so) == "$work/FILE" ]] || fail "--plugin is not what the server gets"
 expect_refusal 12x --memory 12x plain
 expect_refusal 65536 --port 65536 plain
 expect_refusal ZFS --fsal ZFS plain
