@@ -100,7 +100,7 @@ struct client_part {
 	uint64_t used_ns;	/* ... that it had; other loops read it */
 	uint64_t elsewhere_ns;	/* that it had in other loops, at a look */
 	uint32_t held;		/* pages; other loops read it */
-	unsigned int nr_conns;	/* changed under loop->lock */
+	unsigned int nr_conns;	/* atomic; changed under loop->lock */
 } __attribute__((aligned(64))); /* each loop writes its own */
 
 /* Why a record was refused. */
@@ -115,7 +115,7 @@ enum refusal {
 struct client {
 	struct list_head link; /* engine->clients[] */
 	uint8_t key[CLIENT_KEY];
-	unsigned int nr_conns; /* changed under clients_lock */
+	unsigned int nr_conns; /* atomic; changed under clients_lock */
 	struct rota_client beyond, pages; /* of engine->beyond, ->pages */
 	uint64_t refused[NR_REFUSALS]; /* atomic */
 	struct rpcbuf_client *row;     /* the publisher's */
@@ -253,8 +253,8 @@ struct loop {
 	struct list_head conns;
 	struct list_head looked_at; /* ... by the owner, now */
 	struct list_head posted;    /* adopted, or changed elsewhere */
-	unsigned int nr_conns;
-	unsigned int nr_clients;    /* that these connections are of */
+	unsigned int nr_conns;	    /* atomic; changed under the lock */
+	unsigned int nr_clients;    /* that these are of; likewise */
 
 	uint32_t shrink; /* atomic: memory is short, idle vectors are wanted */
 
@@ -353,7 +353,7 @@ struct rpcbuf_engine {
 
 	pthread_mutex_t clients_lock;
 	struct list_head clients[CLIENT_BUCKETS]; /* by address */
-	unsigned int nr_clients; /* changed under clients_lock */
+	unsigned int nr_clients; /* atomic; changed under clients_lock */
 	struct list_head ports[PORT_BUCKETS]; /* connections, by their peers' */
 
 	uint64_t log_wait_ns[NR_WAITS]; /* atomic: when to say it again */

@@ -116,7 +116,7 @@ static bool is_elsewhere(const struct loop *loop,
 			 const struct client_part *part)
 {
 	return os_load(&loop->engine->nr_clients) > 1 &&
-	       os_load(&part->client->nr_conns) != part->nr_conns;
+	       os_load(&part->client->nr_conns) != os_load(&part->nr_conns);
 }
 
 /* The connection whose turn it is; there is one. */

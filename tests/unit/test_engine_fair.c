@@ -5,7 +5,8 @@
  * IPv6 that carries IPv4.
  * Method: one loop, held up by a call, while one client sends over many
  * connections and another over one.  Then the loop goes on with everything
- * waiting, and the order in which it runs the calls is what counts.
+ * waiting, and the order in which it runs the calls is what counts.  Last, clients
+ * that come and go all the time, for ThreadSanitizer.
  */
 #include "engine_util.h"
 #include "rpcbuf/engine/engine_private.h"
@@ -209,6 +210,51 @@ START_TEST(spread)
 }
 END_TEST
 
+#define VISITORS 12 /* of two clients: more than loops for each */
+
+/* Opens one connection after the other from its address, calls, and leaves. */
+static void *visit(void *arg)
+{
+	static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+	in_addr_t address = BUSY_ADDRESS + *(in_addr_t *)arg % 2;
+	struct peer visitor;
+
+	for (unsigned int n = 0; n < TEST_ROUNDS(200); n++) {
+		pthread_mutex_lock(&opening);
+		peer_source = address;
+		peer_open(&visitor);
+		pthread_mutex_unlock(&opening);
+		for (uint32_t i = 0; i < 10; i++)
+			must(send_call(&visitor, XID(ECHO, SMALL, i)));
+		receive_replies(&visitor, 0, 10);
+		peer_hang_up(&visitor);
+		expect_closed(&visitor, RPCBUF_CLOSE_EOF);
+		peer_free(&visitor);
+	}
+	return NULL;
+}
+
+/* Clients come and go in all loops while others of theirs call: what loops know
+ * of each other's clients is read without a lock, which ThreadSanitizer judges. */
+START_TEST(come_and_go)
+{
+	struct rpcbuf_engine_options o = server_options();
+	pthread_t threads[VISITORS];
+	in_addr_t numbers[VISITORS];
+
+	o.receivers = 2;
+	server_start(32 << 20, &o);
+	for (unsigned int i = 0; i < VISITORS; i++) {
+		numbers[i] = i;
+		must(!pthread_create(&threads[i], NULL, visit, &numbers[i]));
+	}
+	for (unsigned int i = 0; i < VISITORS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(stats().requests, VISITORS * TEST_ROUNDS(200) * 10);
+	server_stop();
+}
+END_TEST
+
 /* The accepted end of a connection from @from to @listener. */
 static int accepted(int listener, const struct sockaddr *to, socklen_t to_len,
 		    const struct sockaddr *from, socklen_t from_len, int *client)
@@ -291,6 +337,7 @@ int main(void)
 	tcase_add_loop_test(tcase, shares, 0, 2);
 	tcase_add_loop_test(tcase, silent_clients, 0, 4);
 	tcase_add_test(tcase, spread);
+	tcase_add_test(tcase, come_and_go);
 	tcase_add_test(tcase, addresses);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
