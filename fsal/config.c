@@ -73,6 +73,8 @@ static struct config_item parameters[] = {
 		       idle_timeout),
 	CONF_ITEM_UI32("Record_Timeout", 1, 3600, 60, fsal_rpcbuf_config,
 		       record_timeout),
+	CONF_ITEM_UI32("Least_Rate", 0, MIB, KIB, fsal_rpcbuf_config,
+		       least_rate),
 	CONF_ITEM_UI64("Max_Unsent", 0, TIB, MIB, fsal_rpcbuf_config,
 		       max_unsent),
 	CONF_ITEM_UI64("Max_Partial", 0, TIB, 0, fsal_rpcbuf_config,

@@ -64,9 +64,12 @@ struct fsal_rpcbuf_config {
 	 * closed, 1 to 604800; default (and 0) RPC_Idle_Timeout_S of
 	 * NFS_CORE_PARAM. */
 	uint32_t idle_timeout;
-	/* Record_Timeout: seconds that a client has to send the rest of a
-	 * record that it began, 1 to 3600; default 60. */
+	/* Record_Timeout: seconds that a record may fall behind Least_Rate once
+	 * begun, 1 to 3600; default 60. */
 	uint32_t record_timeout;
+	/* Least_Rate: bytes per second that a record must come with in the
+	 * end, 0 to 1 MiB, 0: any byte is enough; default 1 KiB. */
+	uint32_t least_rate;
 	/* Max_Unsent: bytes of replies to one client that may wait in memory
 	 * before it is not read from, 0 to 1 TiB; default 1 MiB. */
 	uint64_t max_unsent;

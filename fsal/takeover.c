@@ -133,6 +133,7 @@ static int create_engine(void)
 	options.read_ahead = config->read_ahead;
 	options.idle_timeout = config->idle_timeout;
 	options.record_timeout = config->record_timeout;
+	options.least_rate = config->least_rate;
 	options.batch_calls = config->batch_calls;
 	options.long_call_us = config->long_call;
 	options.handover_us = config->handover;

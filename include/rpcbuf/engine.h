@@ -136,7 +136,17 @@ struct rpcbuf_engine_options {
 				   * twice as long; at least 100 */
 	uint32_t spin_us;	  /* longest poll before blocking; 0: never */
 	uint32_t idle_timeout;	  /* seconds, 0: never */
-	uint32_t record_timeout;  /* seconds for a started record, 0: never */
+	uint32_t record_timeout;  /* seconds that a started record may fall
+				   * behind least_rate, 0: for ever.  Every
+				   * second in which its peer is waited for
+				   * counts; for least_rate bytes that come one
+				   * is taken off, as long as there is one.  At
+				   * record_timeout the connection is refused.
+				   * Time in which the engine does not read it
+				   * does not count */
+	uint32_t least_rate;	  /* bytes per second, at most 1 MiB, that a
+				   * started record must come with in the end;
+				   * 0: any byte ends what has been counted */
 	size_t handler_size;	  /* bytes of private_data */
 	unsigned int batch_calls; /* calls of one connection that wait together
 				   * and whose replies may leave together, at
@@ -175,7 +185,7 @@ struct rpcbuf_engine_options {
 			    .min_length = RPCBUF_CALL_MIN },                   \
 		.max_threads = 256, .read_ahead = 256 << 10,                   \
 		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
-		.record_timeout = 60, .batch_calls = 8,                        \
+		.record_timeout = 60, .least_rate = 1024, .batch_calls = 8,    \
 		.max_unsent = 1 << 20, .max_calls = 128,                       \
 		.long_call_us = 40, .local_congestion = "cubic",               \
 		.max_receiving = 4 << 20,                                      \
@@ -276,7 +286,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(refused_length, "records longer than the vector takes")              \
 	X(refused_fragments, "records of too many fragments")                  \
 	X(refused_short, "records too short to be a message")                  \
-	X(refused_timeout, "records not finished in time")                     \
+	X(refused_timeout, "records that came too slowly, or not at all")      \
 	X(closed_idle, "connections closed because they were idle")            \
 	X(parked_pages, "times a connection waited for pages")                 \
 	X(parked_partial, "... because unfinished records held their share")   \

@@ -286,6 +286,11 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 		stat_add(stats->refused_short, 1);
 		why = REFUSED_SHORT;
 		break;
+	case -ETIME:
+		what = "too little of a record came, in seconds";
+		stat_add(stats->refused_timeout, 1);
+		why = REFUSED_TIMEOUT;
+		break;
 	case -ETIMEDOUT:
 		what = "record was not finished in time, in seconds";
 		stat_add(stats->refused_timeout, 1);

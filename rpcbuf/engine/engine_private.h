@@ -18,6 +18,7 @@
  *   rota.h     those who wait, by client
  *   gate.c     who begins a long record, of many that would
  *   long.c     long records: when they are received
+ *   lag.c      how far a record lags behind a least rate
  *   loop.c     the owner of a loop: who is ready, who waits, when to block
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
@@ -48,6 +49,7 @@
 #include <rpcbuf/stream.h>
 
 #include "rpcbuf/engine/gate.h"
+#include "rpcbuf/engine/lag.h"
 #include "rpcbuf/engine/trace.h"
 #include "rpcbuf/engine/turn.h"
 #include "rpcbuf/os/atomic.h"
@@ -148,6 +150,7 @@ struct rpcbuf_conn {
 	uint32_t arm;	/* io_uring's: its place in loop->ring, plus 1 */
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
+	struct lag lag;	      /* of that, while its peer is waited for */
 	uint64_t ending_ns;   /* when it became CONN_ENDING */
 	struct pass pass;     /* of the long record under way */
 	struct turn beyond;   /* to hold more than its share */

@@ -66,41 +66,52 @@ static bool is_slow(struct rpcbuf_conn *conn)
 	return conn->record_ns && conn->slow_ns &&
 	       seconds_since(slow_since(conn), conn->loop->now_ns) >=
 		       SLOW_SECONDS &&
-	       held_wanted(conn) && !kept_waiting(conn);
+	       held_wanted(conn);
+}
+
+/* What the peer of @conn keeps waiting for too long: 0, or why it is refused. */
+static int check_record(struct rpcbuf_conn *conn,
+			struct rpcbuf_record_refusal *refusal)
+{
+	uint64_t now = conn->loop->now_ns;
+
+	if (is_slow(conn)) {
+		refusal->value = seconds_since(slow_since(conn), now);
+		refusal->limit = SLOW_SECONDS;
+		return -ETIMEDOUT;
+	}
+	if (held_beyond(conn) &&
+	    seconds_since(conn->beyond_ns, now) >= FAVOUR_SECONDS) {
+		refusal->value = seconds_since(conn->beyond_ns, now);
+		refusal->limit = FAVOUR_SECONDS;
+		return -ETIMEDOUT;
+	}
+	lag_look(&conn->lag, now);
+	refusal->value = conn->lag.ns / SECOND_NS;
+	refusal->limit = conn->loop->engine->options.record_timeout;
+	return refusal->limit && refusal->value >= refusal->limit ? -ETIME : 0;
 }
 
 /*
  * Time limits of one connection.  Only one that is watched has been read to its
- * last byte, so the unfinished record of another is not held against it.
+ * last byte, so the unfinished record of another is not held against it; nor is
+ * it when more has come that nobody told of yet.
  */
 void conn_check_times(struct rpcbuf_conn *conn)
 {
-	struct rpcbuf_engine *engine = conn->loop->engine;
-	const struct rpcbuf_engine_options *options = &engine->options;
+	const struct rpcbuf_engine_options *options =
+		&conn->loop->engine->options;
 	struct rpcbuf_record_refusal refusal;
 	uint64_t now = conn->loop->now_ns;
-	uint64_t limit = options->record_timeout;
+	int err = 0;
 
 	if (conn->place == CONN_ENDING || conn->outgoing)
 		return;
 	successor_check(conn);
-	if (conn->place != CONN_WATCHED) {
-		limit = 0;
-	} else if (is_slow(conn)) {
-		refusal.value = seconds_since(slow_since(conn), now);
-		limit = SLOW_SECONDS;
-	} else if (held_beyond(conn)) {
-		refusal.value = seconds_since(conn->beyond_ns, now);
-		if (!limit || limit > FAVOUR_SECONDS)
-			limit = FAVOUR_SECONDS;
-	} else if (conn->record_ns) {
-		refusal.value = seconds_since(conn->record_ns, now);
-	} else {
-		limit = 0;
-	}
-	if (limit && refusal.value >= limit) {
-		refusal.limit = limit;
-		conn_refuse(conn, -ETIMEDOUT, &refusal);
+	if (conn->place == CONN_WATCHED)
+		err = check_record(conn, &refusal);
+	if (err && !kept_waiting(conn)) {
+		conn_refuse(conn, err, &refusal);
 		return;
 	}
 	if (os_load(&conn->in_flight))

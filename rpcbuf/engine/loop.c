@@ -97,6 +97,8 @@ void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events)
 	if (events & POLLHUP && !conn->outgoing)
 		os_store(&conn->gone, true);
 	pass_busy(&conn->pass);
+	if (lag_awaits(&conn->lag))
+		lag_pause(&conn->lag, os_now());
 	if (conn->place == CONN_WATCHED)
 		loop_place(conn, CONN_READY);
 }

@@ -15,6 +15,7 @@
 #define READ_AHEAD_MIN	512u
 #define READ_AHEAD_MAX	(1u << 30)
 #define FRAGMENTS_MAX	(1u << 20)
+#define LEAST_RATE_MAX	(1u << 20)
 /* The longest record that a vector takes from any offset in its first page. */
 #define LENGTH_MAX                                                   \
 	(((uint64_t)RPCBUF_RQST_MAXPAGES_MAX << RPCBUF_PAGE_SHIFT) - \
@@ -76,6 +77,7 @@ bool engine_options_valid(const struct rpcbuf_handlers *handlers,
 		{"handover_us", o->handover_us, HANDOVER_US_MIN, UINT32_MAX},
 		{"batch_calls", o->batch_calls, 1, BATCH_CALLS_MAX},
 		{"max_calls", o->max_calls, 0, INT32_MAX},
+		{"least_rate", o->least_rate, 0, LEAST_RATE_MAX},
 		{"keep_awake", o->keep_awake, RPCBUF_AWAKE_AUTO,
 		 RPCBUF_AWAKE_ALWAYS},
 	};

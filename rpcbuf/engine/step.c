@@ -63,8 +63,11 @@ static void await_bytes(struct rpcbuf_conn *conn)
 	loop_watch(conn);
 	/* Who asks from now finds it waiting for its peer. */
 	held_rest(conn);
-	if (conn->record_ns)
+	if (conn->record_ns) {
+		if (conn->place == CONN_WATCHED)
+			lag_await(&conn->lag, os_now());
 		conn_check_times(conn);
+	}
 }
 
 static void park(struct rpcbuf_conn *conn)
@@ -91,6 +94,8 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 			if (probe_request_begin_on())
 				observe_begin(conn);
 		}
+		lag_receive(&conn->lag, (uint64_t)n,
+			    loop->engine->options.least_rate);
 		held_count(conn);
 		loop_place(conn, CONN_READY);
 	} else if (n == 0) {
@@ -399,6 +404,7 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 	else if (conn->small_calls < SMALL_CALLS)
 		conn->small_calls++;
 	conn->record_ns = conn->stream.filled ? loop->now_ns : 0;
+	lag_begin(&conn->lag);
 	if (too_short(&call->message, engine->options.limits.min_length,
 		      refusal)) {
 		rpcbuf_message_release(&call->message);

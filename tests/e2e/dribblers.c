@@ -12,7 +12,7 @@
  *   writer   a WRITE of WRITE_LEN bytes: its part of the file "slow"
  *   reader   READS READs, sent at once, whose replies it takes slowly
  *   silent   nothing at all
- *   endless  a WRITE of 1 MiB which takes longer than the server gives it
+ *   endless  a WRITE of 256 KiB which comes more slowly than the server lets it
  *
  * Says "connected", and ends when all but the silent have; fails when a reply is
  * wrong, or missing, when one of the endless is answered, or another one closed.
@@ -32,8 +32,9 @@ enum {
 	WRITE_LEN = 16384,
 	READ_LEN = 65536,
 	READS = 8,
-	ENDLESS_LEN = 1 << 20,
-	ENDLESS_RATE = 4096, /* bytes per second */
+	ENDLESS_LEN = 1 << 18,
+	LARGE_LEN = 1 << 20,
+	ENDLESS_RATE = 512, /* bytes per second */
 	READER_BUFFER = 16384,
 	PIECE_MAX = 32,
 	ROUND_US = 20000,
@@ -222,7 +223,7 @@ int main(int argc, char **argv)
 	large = nfs3_find(&conn, (uint16_t)atoi(argv[2]), argv[3], "large");
 	rpc_disconnect(&conn);
 	snprintf(path, sizeof(path), "%s/large", argv[3]);
-	large_data = map(path, ENDLESS_LEN);
+	large_data = map(path, LARGE_LEN);
 	slow_data = map("slow", (nr / KINDS + 1) * WRITE_LEN);
 
 	all = calloc(nr, sizeof(*all));

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: clients behind slow lines are served right, or closed when they exceed the
-# time for a record; whoever is not slow does not notice them; the server's memory
-# stays within its budget.
+# Goal: clients behind slow lines are served right, or closed when they send at less
+# than the least rate; whoever is not slow does not notice them; the server's
+# memory stays within its budget.
 # Method: 250 connections of dribblers, see there: calls and WRITEs that come a few
 # bytes at a time, replies that are taken slowly, some that are silent, and a
-# fifth whose records do not end in time. All of those, and only they, must be
+# fifth whose records come more slowly than that. All of those, and only they, must be
 # counted as refused; a client copies files beside them. The server may grow by its
 # budget, by the replies that are not read, and by a little.
 source "$(dirname "$0")/lib.sh"

@@ -42,6 +42,7 @@ static const struct {
 	{ "Handover = 99;", { HERE "): (99) is out", STOPS } },
 	{ "Spin = 1001;", { HERE "): (1001) is out", STOPS } },
 	{ "Record_Timeout = 0;", { HERE "): (0) is out of range", STOPS } },
+	{ "Least_Rate = 1048577;", { HERE "): (1048577) is out", STOPS } },
 	{ "Max_Unsent = 1099511627777;", { HERE "): (1099511627777)", STOPS } },
 	{ "Max_Partial = 1099511627777;", { HERE "): (10995116", STOPS } },
 	{ "Max_Partial_Connection = 8388609;", { HERE "): (8388609)", STOPS } },
@@ -97,6 +98,7 @@ static int values_arrive(struct host *h)
 	expect("Spin", cfg->spin, 0);
 	expect("Idle_Timeout", cfg->idle_timeout, 77);
 	expect("Record_Timeout", cfg->record_timeout, 5);
+	expect("Least_Rate", cfg->least_rate, 0);
 	expect("Max_Unsent", cfg->max_unsent, 0);
 	expect("Max_Partial", cfg->max_partial, 1000000);
 	expect("Max_Partial_Connection", cfg->max_partial_connection, 65536);
@@ -134,6 +136,7 @@ static int defaults_arrive(struct host *h)
 	 * the plug-in would not see. */
 	expect("Idle_Timeout", cfg->idle_timeout, 300);
 	expect("Record_Timeout", cfg->record_timeout, 60);
+	expect("Least_Rate", cfg->least_rate, 1024);
 	expect("Max_Unsent", cfg->max_unsent, 1 << 20);
 	expect("Max_Partial", cfg->max_partial, 0);
 	expect("Max_Partial_Connection", cfg->max_partial_connection, 0);
@@ -158,6 +161,7 @@ int main(void)
 			    "Batch_Calls = 2; Long_Call = 7; "
 			    "Handover = 200; Spin = 0; "
 			    "Idle_Timeout = 77; Record_Timeout = 5; "
+			    "Least_Rate = 0; "
 			    "Max_Unsent = 0; Max_Partial = 1000000; "
 			    "Max_Partial_Connection = 65536; "
 			    "Max_Receiving = 99; "

@@ -7,9 +7,15 @@
  * Method: clients that send too much, too little, too many pieces, too slowly
  * or nothing, beside one that must go on working.
  */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "engine_util.h"
+#include "rpcbuf/engine/engine_private.h"
 
 #define PEERS 30
+/* Seconds, longer than a machine that does other things too may hold up a test. */
+#define SLOW_LIMIT 3
 
 static struct peer peers[PEERS];
 static struct peer good; /* must not notice anything */
@@ -254,6 +260,145 @@ START_TEST(unfinished_record)
 }
 END_TEST
 
+/* A record takes several times as long as it may be kept waiting for, as a slow
+ * link carries it. */
+START_TEST(slow_link)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct peer *p = &peers[0];
+	size_t len, at, n;
+	uint8_t *record = call_record(XID(ECHO, LONGEST, 0), 1, NULL, &len);
+
+	o.record_timeout = SLOW_LIMIT;
+	server_start(16 << 20, &o);
+	peer_open(p);
+	for (at = 0; at < len; at += n) {
+		n = len - at < 1024 ? len - at : 1024;
+		must(send_bytes(p, record + at, n));
+		usleep(20000);
+	}
+	receive_replies(p, 0, 1);
+	ck_assert_uint_eq(stats().records_refused, 0);
+	free(record);
+	peer_hang_up(p);
+	server_stop();
+	peer_free(p);
+}
+END_TEST
+
+/* A record that is begun now, and no more, and has had its time. */
+static void let_time_pass(void)
+{
+	static struct peer silent;
+
+	peer_open(&silent);
+	send_bytes(&silent, "\0\0\x10\0half", 8);
+	expect_refused(&silent);
+	peer_free(&silent);
+}
+
+/* Replies wait from the first one on, until the test says that none does. */
+static void call_unsent(struct rpcbuf_call *call)
+{
+	struct peer *peer = call->conn_data;
+
+	if (!seen(peer->calls))
+		__atomic_store_n(&peer->unsent, true, __ATOMIC_RELEASE);
+	on_call(call);
+}
+
+/* The engine does not read on, because of calls or of replies, and the rest of a
+ * record waits for that: not for its peer. */
+START_TEST(time_of_ours)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct rpcbuf_handlers with = handlers;
+	struct peer *p = &peers[0];
+	size_t first_len, len;
+	uint8_t *first, *record;
+
+	first = call_record(XID(_i ? ECHO : LATER, SMALL, 0), 1, NULL,
+			    &first_len);
+	record = call_record(XID(ECHO, SMALL, 1), 1, NULL, &len);
+	first = realloc(first, first_len + len);
+	memcpy(first + first_len, record, len);
+	o.receivers = 1;
+	o.max_calls = _i ? 0 : 1;
+	o.record_timeout = SLOW_LIMIT;
+	if (_i)
+		with.call = call_unsent;
+	server_start_with(16 << 20, &o, &with);
+	peer_open(p);
+	send_bytes(p, first, first_len + len / 2);
+	eventually(stats().parked_unsent + stats().parked_calls == 1);
+	let_time_pass();
+	ck_assert_uint_eq(seen(p->calls), 1);
+	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
+	answer_later();
+	/* From now its peer is waited for. */
+	eventually(os_load(&p->conn->place) == CONN_WATCHED ||
+		   seen(p->closed));
+	ck_assert_uint_eq(seen(p->closed), 0);
+	send_bytes(p, record + len / 2, len - len / 2);
+	receive_replies(p, 0, 2);
+	ck_assert_uint_eq(stats().refused_timeout, 1);
+	free(first);
+	free(record);
+	peer_hang_up(p);
+	server_stop();
+	peer_free(p);
+}
+END_TEST
+
+/* A process of its own sends @record to @p, and stops this one in the midst of
+ * it, for longer than a record may be kept waiting for. */
+static void send_and_stop(pid_t us, const struct peer *p, const uint8_t *record,
+			  size_t len, bool meanwhile)
+{
+	size_t half = len / 2, piece = meanwhile ? len / 1000 : 0;
+
+	if (send(p->client, record, half, 0) != (ssize_t)half)
+		_exit(1);
+	usleep(100000);
+	kill(us, SIGSTOP);
+	for (int i = 0; i < (SLOW_LIMIT + 2) * 10; i++, half += piece) {
+		if (send(p->client, record + half, piece, 0) != (ssize_t)piece)
+			_exit(1);
+		usleep(100000);
+	}
+	kill(us, SIGCONT);
+	usleep(300000);
+	_exit(send(p->client, record + half, len - half, 0) !=
+	      (ssize_t)(len - half));
+}
+
+/* The server was stopped, while its client sent on or did not. */
+START_TEST(stopped)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct peer *p = &peers[0];
+	size_t len;
+	uint8_t *record = call_record(XID(ECHO, MEDIUM, 0), 1, NULL, &len);
+	int status;
+	pid_t us = getpid(), pid;
+
+	o.record_timeout = SLOW_LIMIT;
+	server_start(16 << 20, &o);
+	peer_open(p);
+	pid = fork();
+	must(pid >= 0);
+	if (pid == 0)
+		send_and_stop(us, p, record, len, _i == 0);
+	must(waitpid(pid, &status, 0) == pid && status == 0);
+	receive_replies(p, 0, 1);
+	ck_assert_uint_eq(stats().records_refused, 0);
+	free(record);
+	peer_hang_up(p);
+	server_stop();
+	peer_free(p);
+}
+END_TEST
+
 /* The connection of outgoing calls may be silent, and may take its time. */
 START_TEST(outgoing_has_no_limits)
 {
@@ -359,6 +504,9 @@ int main(void)
 	tcase_set_timeout(times, 2 * GUARD_S);
 	tcase_add_test(times, adopted_during_a_look);
 	tcase_add_test(times, waiting_is_not_idle);
+	tcase_add_test(times, slow_link);
+	tcase_add_loop_test(times, time_of_ours, 0, 2);
+	tcase_add_loop_test(times, stopped, 0, 2);
 	suite_add_tcase(suite, times);
 	return wire_run(suite);
 }

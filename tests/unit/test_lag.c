@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: a record that comes at the least rate or faster never lags by much, one
+ * that comes more slowly or stops does in the time that follows from its rate,
+ * what came early is no excuse later, and time in which nobody could take what
+ * comes does not count.
+ * Method: a clock of the test's own, which it moves as a link, a loop and the
+ * system would.
+ */
+#include "rpcbuf/engine/lag.h"
+#include "wire_util.h"
+
+#define SECOND UINT64_C(1000000000)
+#define RATE   1024u
+#define LIMIT  (60 * SECOND)
+
+static struct lag lag;
+static uint64_t now;
+
+static void setup(void)
+{
+	lag = (struct lag){0};
+	now = 7 * SECOND;
+}
+
+/* Its peer is waited for, with a look every second, until @ns have passed. */
+static void await(uint64_t ns)
+{
+	lag_await(&lag, now);
+	for (; ns > SECOND; ns -= SECOND) {
+		now += SECOND;
+		lag_look(&lag, now);
+	}
+	now += ns;
+	lag_pause(&lag, now);
+}
+
+/* How long until the limit when @bytes come every @gap; 0: not in a day. */
+static uint64_t lasts(uint64_t bytes, uint64_t gap, uint32_t rate)
+{
+	uint64_t begin = now;
+
+	while (now < begin + 24 * 3600 * SECOND) {
+		await(gap);
+		if (lag.ns >= LIMIT)
+			return now - begin;
+		lag_receive(&lag, bytes, rate);
+	}
+	return 0;
+}
+
+START_TEST(silence)
+{
+	await(LIMIT - 1);
+	ck_assert_uint_eq(lag.ns, LIMIT - 1);
+	await(1);
+	ck_assert_uint_eq(lag.ns, LIMIT);
+	lag_begin(&lag);
+	ck_assert_uint_eq(lag.ns, 0);
+}
+END_TEST
+
+/* As fast as it must be, in whatever pieces, or a byte a second too slow. */
+START_TEST(rates)
+{
+	static const uint64_t gaps[] = {1, 3, 50}; /* seconds */
+	uint64_t gap = gaps[_i] * SECOND, took;
+
+	ck_assert_uint_eq(lasts(gaps[_i] * RATE, gap, RATE), 0);
+	ck_assert_uint_le(lag.ns, gap);
+	setup();
+	ck_assert_uint_eq(lasts(1 << 20, gap, RATE), 0);
+	/* A byte a second too slow. */
+	setup();
+	ck_assert_uint_ge(lasts(gaps[_i] * (RATE - 1), gap, RATE),
+			  (LIMIT - gap) * RATE);
+	ck_assert_uint_ge(lag.ns, LIMIT);
+	/* Half the rate takes twice the time. */
+	setup();
+	took = lasts(gaps[_i] * RATE / 2, gap, RATE);
+	ck_assert_uint_le(took, 2 * LIMIT);
+	ck_assert_uint_ge(took, 2 * LIMIT - 2 * gap);
+	/* A byte now and then is none. */
+	setup();
+	ck_assert_uint_le(lasts(1, gap, RATE), LIMIT + gap);
+	ck_assert_uint_ge(lag.ns, LIMIT);
+}
+END_TEST
+
+/* With no least rate a byte is enough, and without one nothing is. */
+START_TEST(no_rate)
+{
+	ck_assert_uint_eq(lasts(1, LIMIT - 1, 0), 0);
+	setup();
+	ck_assert_uint_eq(lasts(1, LIMIT, 0), LIMIT);
+}
+END_TEST
+
+/* What came fast is not saved up. */
+START_TEST(no_credit)
+{
+	await(SECOND);
+	lag_receive(&lag, UINT64_C(4) << 20, RATE);
+	ck_assert_uint_eq(lag.ns, 0);
+	await(LIMIT);
+	ck_assert_uint_eq(lag.ns, LIMIT);
+}
+END_TEST
+
+/* A process that stood still cannot have taken anything: the time is one look's
+ * at most. */
+START_TEST(stood_still)
+{
+	lag_await(&lag, now);
+	now += 1000 * SECOND;
+	lag_look(&lag, now);
+	ck_assert_uint_eq(lag.ns, LAG_LOOK_NS);
+	now += 1000 * SECOND;
+	lag_pause(&lag, now);
+	ck_assert_uint_eq(lag.ns, 2 * LAG_LOOK_NS);
+}
+END_TEST
+
+/* Whoever is not read from is not awaited; a clock read earlier is no harm. */
+START_TEST(not_awaited)
+{
+	await(SECOND);
+	now += 1000 * SECOND;
+	lag_look(&lag, now);
+	lag_pause(&lag, now);
+	ck_assert(!lag_awaits(&lag));
+	ck_assert_uint_eq(lag.ns, SECOND);
+	lag_await(&lag, now);
+	ck_assert(lag_awaits(&lag));
+	lag_look(&lag, now - 1);
+	ck_assert_uint_eq(lag.ns, SECOND);
+	lag_look(&lag, now + 1);
+	ck_assert_uint_eq(lag.ns, SECOND + 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("lag");
+	TCase *tcase = tcase_create("lag");
+
+	tcase_add_checked_fixture(tcase, setup, NULL);
+	tcase_add_test(tcase, silence);
+	tcase_add_loop_test(tcase, rates, 0, 3);
+	tcase_add_test(tcase, no_rate);
+	tcase_add_test(tcase, no_credit);
+	tcase_add_test(tcase, stood_still);
+	tcase_add_test(tcase, not_awaited);
+	suite_add_tcase(suite, tcase);
+	return wire_run(suite);
+}
