@@ -157,17 +157,11 @@ PASS_EXPORT(fsal_status_t, host_to_key,
 	    (struct fsal_export *export, struct gsh_buffdesc *desc),
 	    (sub, desc))
 
-PASS_EXPORT(fsal_status_t, get_fs_dynamic_info,
-	    (struct fsal_export *export, struct fsal_obj_handle *obj,
-	     fsal_dynamicfsinfo_t *info),
-	    (sub, sub_of(obj), info))
-
 PASS_EXPORT(bool, fs_supports,
 	    (struct fsal_export *export, fsal_fsinfo_options_t option),
 	    (sub, option))
 
 PASS_EXPORT(uint64_t, fs_maxfilesize, (struct fsal_export *export), (sub))
-PASS_EXPORT(uint32_t, fs_maxread, (struct fsal_export *export), (sub))
 PASS_EXPORT(uint32_t, fs_maxlink, (struct fsal_export *export), (sub))
 PASS_EXPORT(uint32_t, fs_maxnamelen, (struct fsal_export *export), (sub))
 PASS_EXPORT(uint32_t, fs_maxpathlen, (struct fsal_export *export), (sub))
@@ -176,17 +170,49 @@ PASS_EXPORT(int32_t, fs_expiretimeparent, (struct fsal_export *export), (sub))
 PASS_EXPORT(fsal_aclsupp_t, fs_acl_support, (struct fsal_export *export), (sub))
 PASS_EXPORT(attrmask_t, fs_supported_attrs, (struct fsal_export *export), (sub))
 
-/* The one answer that is ours: a WRITE has to fit into a page vector.  Zero
- * from the sub-FSAL stands for no limit of its own. */
+/*
+ * The answers that are ours: a WRITE has to fit into a page vector, and a READ
+ * may be as large, so that a short call does not make a huge reply.  Zero from
+ * the sub-FSAL stands for no limit of its own.
+ */
+static uint32_t capped(uint64_t size)
+{
+	uint32_t most = fsal_rpcbuf.config.max_payload;
+
+	return size == 0 || size > most ? most : (uint32_t)size;
+}
+
+uint32_t rpcbuf_export_fs_maxread(struct fsal_export *export)
+{
+	struct fsal_export *sub = export->sub_export;
+	RUN_AS(sub);
+
+	return capped(sub->exp_ops.fs_maxread(sub));
+}
+
 uint32_t rpcbuf_export_fs_maxwrite(struct fsal_export *export)
 {
 	struct fsal_export *sub = export->sub_export;
-	uint32_t max_payload = fsal_rpcbuf.config.max_payload;
-	uint32_t max;
 	RUN_AS(sub);
 
-	max = sub->exp_ops.fs_maxwrite(sub);
-	return max == 0 || max > max_payload ? max_payload : max;
+	return capped(sub->exp_ops.fs_maxwrite(sub));
+}
+
+/* Ganesha takes these for the export's limits, after those above. */
+fsal_status_t rpcbuf_export_get_fs_dynamic_info(struct fsal_export *export,
+						struct fsal_obj_handle *obj,
+						fsal_dynamicfsinfo_t *info)
+{
+	struct fsal_export *sub = export->sub_export;
+	fsal_status_t status;
+	RUN_AS(sub);
+
+	status = sub->exp_ops.get_fs_dynamic_info(sub, sub_of(obj), info);
+	if (!FSAL_IS_ERROR(status) && info->maxread)
+		info->maxread = capped(info->maxread);
+	if (!FSAL_IS_ERROR(status) && info->maxwrite)
+		info->maxwrite = capped(info->maxwrite);
+	return status;
 }
 
 PASS_EXPORT(fsal_status_t, check_quota,

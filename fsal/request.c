@@ -14,6 +14,7 @@
 #include "payload.h"
 #include "request.h"
 #include "rpcbuf/os/bits.h"
+#include "sizes.h"
 #include "xdr_pages.h"
 
 #define CHECKSUM_BYTES 256u
@@ -66,6 +67,7 @@ void request_run(struct rpcbuf_call *call)
 	if (stat == XPRT_SUSPEND)
 		return; /* it may be gone already */
 
+	sizes_authenticated(req);
 	if (req->rq_auth)
 		SVCAUTH_RELEASE(req);
 	XDR_DESTROY(req->rq_xdrs);
@@ -139,6 +141,7 @@ void request_checksum(struct svc_req *req, void *data, size_t len)
 	size_t skip = sealed ? sizeof(uint32_t) : 0;
 	uint8_t bytes[CHECKSUM_BYTES];
 
+	sizes_decode(req);
 	/* Else they were decrypted to a place of their own. */
 	if (pages && data == pages->xdr.x_data) {
 		len = xdr_pages_peek(pages, bytes, sizeof(bytes));

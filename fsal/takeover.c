@@ -26,6 +26,7 @@
 #include "payload.h"
 #include "request.h"
 #include "sendq.h"
+#include "sizes.h"
 #include "stats_file.h"
 #include "takeover.h"
 #include "xdr_pages.h"
@@ -114,6 +115,12 @@ static uint32_t default_connections(void)
 	return (uint32_t)limit.rlim_cur / 2;
 }
 
+static uint32_t longest_record(void)
+{
+	return takeover.config->max_payload +
+	       HEADER_PAGES * (uint32_t)RPCBUF_PAGE_SIZE;
+}
+
 static int create_engine(void)
 {
 	static const char *const congestion[] = {
@@ -125,8 +132,7 @@ static int create_engine(void)
 	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
 
 	options.backend = (enum rpcbuf_backend)config->engine;
-	options.limits.max_length =
-		config->max_payload + HEADER_PAGES * (uint32_t)RPCBUF_PAGE_SIZE;
+	options.limits.max_length = longest_record();
 	options.limits.max_fragments = config->max_fragments;
 	options.receivers = config->receive_threads;
 	options.max_threads = config->max_threads;
@@ -200,6 +206,12 @@ static void take_over(void)
 			 strerror(-err));
 	publish();
 	payload_hook(takeover.mm);
+	/* What is announced, before what is received by it. */
+	if (sizes_hook(takeover.config->max_payload, longest_record()))
+		LogWarn(COMPONENT_INIT,
+			"RPCBUF: exports that are not over RPCBUF may announce a maxwrite of more than %" PRIu32
+			" bytes over NFS v4; larger WRITEs are refused",
+			takeover.config->max_payload);
 	err = xprt_hook(takeover.engine, fsal_rpcbuf_takeover_stop, why,
 			sizeof(why));
 	if (err)
@@ -209,8 +221,7 @@ static void take_over(void)
 		 " bytes, records up to %" PRIu32 " bytes",
 		 rpcbuf_engine_backend(takeover.engine),
 		 takeover.config->memory,
-		 takeover.config->max_payload +
-			 HEADER_PAGES * (uint32_t)RPCBUF_PAGE_SIZE);
+		 longest_record());
 }
 
 /* What is done from time to time; returns when to do it again. */
@@ -299,6 +310,7 @@ static void stop_engine(void)
 	xprt_unhook();
 	linger_end();
 	sendq_end();
+	sizes_unhook();
 	payload_unhook();
 	stats_file_close(takeover.engine, takeover.mm);
 	if (takeover.publisher)

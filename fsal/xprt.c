@@ -25,6 +25,7 @@
 #include "reply.h"
 #include "request.h"
 #include "sendq.h"
+#include "sizes.h"
 #include "xdr_pages.h"
 #include "xprt.h"
 
@@ -351,6 +352,7 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	if (!pages || req->rq_msg.rm_reply.rp_stat != MSG_ACCEPTED ||
 	    reply->ar_stat != SUCCESS)
 		return send_reply(req);
+	sizes_encode(req);
 	results.proc = reply->ar_results.proc;
 	results.where = reply->ar_results.where;
 	reply->ar_results.proc = (xdrproc_t)encode_results;
