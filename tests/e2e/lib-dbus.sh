@@ -34,6 +34,10 @@ dbus_start() {
 dbus_server_start() {
 	S_STOCK=1 server_start
 	ln -sf "$PLUGIN" "$T/plugins/"
+	dbus_wait
+}
+
+dbus_wait() {
 	wait_for "the server to be on the message bus" dbus_server_answers
 }
 

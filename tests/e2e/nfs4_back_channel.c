@@ -42,7 +42,8 @@ static void create_session(struct party *party)
 	nfs4_call_exchange_id(&call, ++party->xid, &party->client);
 	reply = rpc_call(&party->conn, &call);
 	nfs4_get_exchange_id(&reply, &party->client);
-	nfs4_call_create_session(&call, ++party->xid, &party->client);
+	nfs4_call_create_session(&call, ++party->xid, &party->client,
+				 1 << 16);
 	send_whole(&party->conn, &call);
 	free(call.data);
 	while (take_back_call(party, &reply))

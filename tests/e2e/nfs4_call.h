@@ -87,26 +87,28 @@ static inline void nfs4_call_exchange_id(struct rpc_buf *buf, uint32_t xid,
 	rpc_put_u32(buf, 0);
 }
 
-static inline void nfs4_put_channel(struct rpc_buf *buf)
+/* @size: of requests, replies, and replies that are kept. */
+static inline void nfs4_put_channel(struct rpc_buf *buf, uint32_t size)
 {
 	rpc_put_u32(buf, 0); /* header padding */
 	for (int i = 0; i < 3; i++)
-		rpc_put_u32(buf, 1 << 16);
+		rpc_put_u32(buf, size);
 	rpc_put_u32(buf, 8); /* operations, slots, no RDMA */
 	rpc_put_u32(buf, 8);
 	rpc_put_u32(buf, 0);
 }
 
 static inline void nfs4_call_create_session(struct rpc_buf *buf, uint32_t xid,
-					    const struct nfs4_client *client)
+					    const struct nfs4_client *client,
+					    uint32_t size)
 {
 	nfs4_compound(buf, xid, 1, 1);
 	rpc_put_u32(buf, NFS4_CREATE_SESSION);
 	rpc_put_u64(buf, client->id);
 	rpc_put_u32(buf, client->sequence);
 	rpc_put_u32(buf, NFS4_BACK_CHANNEL);
-	nfs4_put_channel(buf);
-	nfs4_put_channel(buf);
+	nfs4_put_channel(buf, size);
+	nfs4_put_channel(buf, size);
 	rpc_put_u32(buf, NFS4_CB_PROGRAM);
 	rpc_put_u32(buf, 1); /* one flavor: AUTH_NONE */
 	rpc_put_u32(buf, 0);
