@@ -118,11 +118,17 @@ static int check_pages(const char *name, uint32_t value,
 		      name, value, PAGE);
 }
 
+uint64_t fsal_rpcbuf_config_least(const struct fsal_rpcbuf_config *cfg,
+				  uint32_t threads)
+{
+	return (VECTORS_LEAST + threads - 1) *
+	       (cfg->max_payload + VECTOR_EXTRA * (uint64_t)PAGE);
+}
+
 static int check_memory(const struct fsal_rpcbuf_config *cfg,
 			struct config_error_type *err_type)
 {
-	uint64_t least = VECTORS_LEAST * (cfg->max_payload +
-					  VECTOR_EXTRA * (uint64_t)PAGE);
+	uint64_t least = fsal_rpcbuf_config_least(cfg, 1);
 
 	if (cfg->memory == 0 || cfg->memory >= least)
 		return 0;
@@ -207,16 +213,30 @@ int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
 	 * on the same stream: only complaints about this block refuse it. */
 	struct config_error_type own = {.fp = err_type->fp};
 	long said = own.fp ? ftell(own.fp) : 0;
+	int found = load_config_from_parse(file, &block, cfg, true, &own);
 
-	(void)load_config_from_parse(file, &block, cfg, true, &own);
 	/* A second block sets no flag, it only leaves a line. */
 	if (own.fp && ftell(own.fp) != said)
 		own.invalid = true;
 	if (!config_error_no_error(&own)) {
 		config_error_comb_errors(err_type, &own);
 		err_type->errors += own.errors;
+		fsal_rpcbuf_config_free(cfg);
 		return -EINVAL;
 	}
 	fill_in(cfg);
-	return 0;
+	return found > 0;
+}
+
+void fsal_rpcbuf_config_free(struct fsal_rpcbuf_config *cfg)
+{
+	/* From the core's heap, which may not be ours. */
+	if (cfg->statistics)
+		mem_free(cfg->statistics, 0);
+	cfg->statistics = NULL;
+}
+
+const struct config_item *fsal_rpcbuf_config_parameters(void)
+{
+	return parameters;
 }

@@ -7,9 +7,9 @@
  *		Max_Payload = 1048576;
  *	}
  *
- * The block is optional, as is every parameter.  It is read once, by Ganesha's
- * own parser, when the first export that names RPCBUF is created; a later
- * reload of the configuration does not change it.
+ * The block is optional, as is every parameter.  It is read by Ganesha's own
+ * parser, when the first export that names RPCBUF is created and whenever the
+ * file is read again; see reload.h.
  */
 #ifndef FSAL_RPCBUF_CONFIG_H
 #define FSAL_RPCBUF_CONFIG_H
@@ -107,9 +107,20 @@ struct fsal_rpcbuf_config {
  * fsal_rpcbuf_config_read - fill @cfg from the parsed configuration.
  *
  * Every complaint of the parser counts, unknown parameters included; they are
- * in @err_type with file and line.  Returns 0, or -EINVAL with @cfg undefined.
+ * in @err_type with file and line.  Returns 1; 0 when there is no such block and
+ * @cfg has the defaults; or -EINVAL with nothing in @cfg.
  */
 int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
 			    struct config_error_type *err_type);
+
+/* Bytes of Memory that @threads receiving threads need, at least. */
+uint64_t fsal_rpcbuf_config_least(const struct fsal_rpcbuf_config *cfg,
+				  uint32_t threads);
+
+/* What @cfg points to; @cfg itself is the caller's. */
+void fsal_rpcbuf_config_free(struct fsal_rpcbuf_config *cfg);
+
+/* What can stand in the block, up to an item without a name. */
+const struct config_item *fsal_rpcbuf_config_parameters(void);
 
 #endif

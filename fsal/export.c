@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "fsal_rpcbuf.h"
+#include "reload.h"
 #include "stack.h"
 
 #define EXPORT_OP(op) .op = rpcbuf_export_##op,
@@ -35,6 +36,28 @@ static void export_put_on(struct fsal_rpcbuf_export *self,
  * its key, which is the same in both layers, and waits on the vector until the
  * whole stack is ready.
  */
+static fsal_status_t create_below(const struct rpcbuf_stack *stack,
+				  struct config_error_type *err_type,
+				  const struct fsal_up_vector *up_ops)
+{
+	static __thread bool inside;
+	fsal_status_t status = fsalstat(ERR_FSAL_INVAL, EINVAL);
+
+	if (inside) {
+		rpcbuf_stack_on_itself(err_type);
+		return status;
+	}
+	inside = true;
+	status = stack->fsal->m_ops.create_export(stack->fsal, stack->node,
+						  err_type, up_ops);
+	inside = false;
+	if (FSAL_IS_ERROR(status))
+		LogMajor(COMPONENT_FSAL,
+			 "FSAL %s below RPCBUF could not create its export: %s",
+			 stack->fsal->name, msg_fsal_err(status.major));
+	return status;
+}
+
 fsal_status_t rpcbuf_module_create_export(struct fsal_module *fsal, void *node,
 					  struct config_error_type *err_type,
 					  const struct fsal_up_vector *up_ops)
@@ -43,15 +66,13 @@ fsal_status_t rpcbuf_module_create_export(struct fsal_module *fsal, void *node,
 	struct rpcbuf_stack stack;
 	fsal_status_t status;
 
-	if (!fsal_rpcbuf.configured ||
+	/* The module stays when its block was not valid: this is the next try. */
+	if (rpcbuf_configure(rpcbuf_file_of(node), err_type) < 0 ||
+	    rpcbuf_reconfigure(rpcbuf_file_of(node)) < 0 ||
 	    rpcbuf_stack_read(node, err_type, &stack) < 0)
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
-	status = stack.fsal->m_ops.create_export(stack.fsal, stack.node,
-						 err_type, up_ops);
+	status = create_below(&stack, err_type, up_ops);
 	if (FSAL_IS_ERROR(status)) {
-		LogMajor(COMPONENT_FSAL,
-			 "FSAL %s below RPCBUF could not create its export: %s",
-			 stack.fsal->name, msg_fsal_err(status.major));
 		fsal_put(stack.fsal);
 		return status;
 	}
@@ -75,6 +96,8 @@ fsal_status_t rpcbuf_module_update_export(struct fsal_module *fsal, void *node,
 
 	if (FSAL_IS_ERROR(status))
 		return status;
+	/* An export that is not updated would be removed by a reload. */
+	(void)rpcbuf_reconfigure(rpcbuf_file_of(node));
 	if (rpcbuf_stack_read(node, err_type, &stack) < 0)
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	status = stack.fsal->m_ops.update_export(stack.fsal, stack.node,

@@ -6,13 +6,9 @@
  * Ganesha loads a module, configures it and creates exports in one thread;
  * `configured` is written before the first export exists.
  */
-#include <errno.h>
-#include <string.h>
-
 #include "fsal_rpcbuf.h"
-#include "nfs_init.h"
 #include "pnfs_utils.h"
-#include "stack.h"
+#include "reload.h"
 #include "takeover.h"
 
 struct fsal_rpcbuf_module fsal_rpcbuf;
@@ -21,46 +17,15 @@ struct fsal_rpcbuf_module fsal_rpcbuf;
  * it, and in place of a sub-FSAL while there is none. */
 static struct fsal_module no_sub_fsal;
 
-/*
- * A configuration that Ganesha cannot use: it would go on without our exports.
- * Whoever asked for RPCBUF wants to hear of it, so a server that is starting
- * stops here, with the parser's complaints in its log.
- */
-static fsal_status_t refuse_config(struct config_error_type *err_type,
-				   const char *what, int rc)
-{
-	bool running = nfs_init_wait_timeout(0) == 0;
-
-	if (!running) {
-		report_config_errors(err_type, NULL, config_errs_to_log);
-		LogFatal(COMPONENT_CONFIG,
-			 "FSAL RPCBUF: %s (%s). The server does not start",
-			 what, strerror(-rc));
-	}
-	LogCrit(COMPONENT_CONFIG, "FSAL RPCBUF: %s (%s)", what, strerror(-rc));
-	return fsalstat(ERR_FSAL_INVAL, -rc);
-}
-
 fsal_status_t rpcbuf_module_init_config(struct fsal_module *fsal,
 					config_file_t file,
 					struct config_error_type *err_type)
 {
-	int rc;
+	int rc = rpcbuf_configure(file, err_type);
 
 	(void)fsal;
-	rc = fsal_rpcbuf_config_read(&fsal_rpcbuf.config, file, err_type);
-	if (rc < 0)
-		return refuse_config(err_type,
-				     "its RPCBUF block is not valid, see the "
-				     "lines above and the ranges in "
-				     "ganesha-rpcbuf-config(8)",
-				     rc);
-	rc = fsal_rpcbuf_takeover_start(&fsal_rpcbuf.config);
-	if (rc < 0)
-		return refuse_config(
-			err_type, "the receive path cannot be taken over", rc);
-	fsal_rpcbuf.configured = true;
-	return fsalstat(ERR_FSAL_NO_ERROR, 0);
+	return rc < 0 ? fsalstat(ERR_FSAL_INVAL, -rc)
+		      : fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
 
 /* Threads of ours in code that is unmapped would take the process down. */

@@ -43,6 +43,18 @@ static int no_sub_fsal(struct config_error_type *err_type)
 	return -EINVAL;
 }
 
+/* Whatever stands between: one receive path is all that there is. */
+int rpcbuf_stack_on_itself(struct config_error_type *err_type)
+{
+	LogCrit(COMPONENT_CONFIG,
+		"FSAL RPCBUF stands on another FSAL, not on itself: name it "
+		"once for an export, as in FSAL { Name = RPCBUF; FSAL { "
+		"Name = VFS; } }");
+	err_type->invalid = true;
+	err_type->errors++;
+	return -EINVAL;
+}
+
 int rpcbuf_stack_read(void *node, struct config_error_type *err_type,
 		      struct rpcbuf_stack *stack)
 {

@@ -23,4 +23,7 @@ struct rpcbuf_stack {
 int rpcbuf_stack_read(void *node, struct config_error_type *err_type,
 		      struct rpcbuf_stack *stack);
 
+/* Says that an export of ours has another of ours below.  Returns -EINVAL. */
+int rpcbuf_stack_on_itself(struct config_error_type *err_type);
+
 #endif

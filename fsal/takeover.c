@@ -25,6 +25,7 @@
 #include "nfs_init.h"
 #include "payload.h"
 #include "request.h"
+#include "rpcbuf/os/bits.h"
 #include "sendq.h"
 #include "sizes.h"
 #include "stats_file.h"
@@ -192,6 +193,7 @@ static bool wait_for_server(void)
 /* A server whose receive path is not ours must not pass for one whose is. */
 static void take_over(void)
 {
+	struct rpcbuf_budget budget;
 	char why[256];
 	int err;
 
@@ -216,12 +218,12 @@ static void take_over(void)
 			sizeof(why));
 	if (err)
 		LogFatal(COMPONENT_INIT, "RPCBUF: %s", why);
+	rpcbuf_get_budget(takeover.mm, &budget);
 	LogEvent(COMPONENT_INIT,
 		 "RPCBUF: receiving into page vectors: engine %s, budget %" PRIu64
 		 " bytes, records up to %" PRIu32 " bytes",
 		 rpcbuf_engine_backend(takeover.engine),
-		 takeover.config->memory,
-		 longest_record());
+		 budget.memory, longest_record());
 }
 
 /* What is done from time to time; returns when to do it again. */
@@ -277,15 +279,45 @@ static int start_thread(void)
 	return -err;
 }
 
+/* Address space for as much memory as the machine has: the budget may grow. */
+static int create_pages(uint64_t memory)
+{
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+			   (uint64_t)sysconf(_SC_PAGESIZE);
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+	int err;
+
+	options.memory = memory;
+	options.memory_max = rpcbuf_max(memory, machine);
+	err = rpcbuf_create(&takeover.mm, &options);
+	if (err != -ENOMEM)
+		return err;
+	options.memory_max = memory;
+	return rpcbuf_create(&takeover.mm, &options);
+}
+
+int fsal_rpcbuf_takeover_memory(uint64_t memory, uint64_t *most)
+{
+	struct rpcbuf_budget budget;
+	int err = -ESHUTDOWN;
+
+	pthread_mutex_lock(&takeover.lock);
+	if (takeover.running) {
+		err = rpcbuf_set_budget(takeover.mm, memory);
+		rpcbuf_get_budget(takeover.mm, &budget);
+		*most = budget.memory_max;
+	}
+	pthread_mutex_unlock(&takeover.lock);
+	return err;
+}
+
 int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 {
-	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	int err;
 
 	if (takeover.running)
 		return 0;
-	options.memory = config->memory;
-	err = rpcbuf_create(&takeover.mm, &options);
+	err = create_pages(config->memory);
 	if (err)
 		return err;
 	takeover.config = config;

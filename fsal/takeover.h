@@ -12,10 +12,19 @@
  *
  * Called once, when the configuration has been read and before the server is
  * up: makes the page allocator, and starts the thread that waits for the
- * server and hooks then.  @cfg stays valid and unchanged for the life of the
- * process.  Returns 0 or -errno; on an error nothing runs.
+ * server and hooks then.  @cfg stays valid for the life of the process, and
+ * unchanged but for its memory.  Returns 0 or -errno; on an error nothing runs.
  */
 int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *cfg);
+
+/*
+ * fsal_rpcbuf_takeover_memory - change the page budget to @memory bytes.
+ *
+ * Growth is there on return; shrinking takes what is free, and the rest as it
+ * comes back.  Returns 0; -EINVAL with nothing changed when it cannot be so
+ * much, *most says how much it can; or -ESHUTDOWN, and *most is untouched.
+ */
+int fsal_rpcbuf_takeover_memory(uint64_t memory, uint64_t *most);
 
 /*
  * fsal_rpcbuf_takeover_stop - receive no more, drain, join every thread.

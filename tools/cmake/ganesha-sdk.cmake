@@ -74,6 +74,7 @@ ganesha_config_h("${CMAKE_BINARY_DIR}/ganesha-config/config.h")
 add_library(ganesha_sdk INTERFACE)
 target_include_directories(ganesha_sdk SYSTEM INTERFACE
 	"${CMAKE_BINARY_DIR}/ganesha-config" "${sdk}/src/include"
+	"${sdk}/src/config_parsing"
 	${GANESHA_DEPS_INCLUDE_DIRS})
 target_compile_definitions(ganesha_sdk INTERFACE HAS_DOFF)
 target_link_libraries(ganesha_sdk INTERFACE "${GANESHA_NFSD}"
