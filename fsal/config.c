@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <rpcbuf/engine.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,14 +99,28 @@ static struct config_item parameters[] = {
 	CONFIG_EOL,
 };
 
+void fsal_rpcbuf_complain(struct config_error_type *err_type,
+			  const char *format, ...)
+{
+	va_list args;
+
+	err_type->errors++;
+	if (!err_type->fp)
+		return;
+	va_start(args, format);
+	vfprintf(err_type->fp, format, args);
+	va_end(args);
+	/* Where the server splits what it collected into lines. */
+	fputc('\f', err_type->fp);
+}
+
 /* The server does not export what gives a complaint its line number; these
- * name the parameter and go to the log. */
-#define REFUSE(err_type, ...)                                            \
-	({                                                               \
-		LogCrit(COMPONENT_CONFIG, "RPCBUF block: " __VA_ARGS__); \
-		(err_type)->invalid = true;                              \
-		(err_type)->errors++;                                    \
-		1;                                                       \
+ * name the parameter. */
+#define REFUSE(err_type, ...)                                                 \
+	({                                                                    \
+		(err_type)->invalid = true;                                   \
+		fsal_rpcbuf_complain(err_type, "RPCBUF block: " __VA_ARGS__); \
+		1;                                                            \
 	})
 
 static int check_pages(const char *name, uint32_t value,

@@ -113,6 +113,16 @@ struct fsal_rpcbuf_config {
 int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
 			    struct config_error_type *err_type);
 
+/*
+ * fsal_rpcbuf_complain - add a sentence to what @err_type collects.
+ *
+ * Counts an error.  The sentence goes where the parser's own complaints go: to
+ * the log, or to the caller who added an export over the message bus.
+ */
+void fsal_rpcbuf_complain(struct config_error_type *err_type,
+			  const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* Bytes of Memory that @threads receiving threads need, at least. */
 uint64_t fsal_rpcbuf_config_least(const struct fsal_rpcbuf_config *cfg,
 				  uint32_t threads);

@@ -68,7 +68,7 @@ fsal_status_t rpcbuf_module_create_export(struct fsal_module *fsal, void *node,
 
 	/* The module stays when its block was not valid: this is the next try. */
 	if (rpcbuf_configure(rpcbuf_file_of(node), err_type) < 0 ||
-	    rpcbuf_reconfigure(rpcbuf_file_of(node)) < 0 ||
+	    rpcbuf_reconfigure(rpcbuf_file_of(node), err_type) < 0 ||
 	    rpcbuf_stack_read(node, err_type, &stack) < 0)
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	status = create_below(&stack, err_type, up_ops);
@@ -97,7 +97,7 @@ fsal_status_t rpcbuf_module_update_export(struct fsal_module *fsal, void *node,
 	if (FSAL_IS_ERROR(status))
 		return status;
 	/* An export that is not updated would be removed by a reload. */
-	(void)rpcbuf_reconfigure(rpcbuf_file_of(node));
+	rpcbuf_reconfigure_apart(rpcbuf_file_of(node));
 	if (rpcbuf_stack_read(node, err_type, &stack) < 0)
 		return fsalstat(ERR_FSAL_INVAL, EINVAL);
 	status = stack.fsal->m_ops.update_export(stack.fsal, stack.node,

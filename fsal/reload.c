@@ -23,7 +23,7 @@ static struct {
 	pthread_mutex_t lock;
 	uint64_t generation; /* of the file that was read last */
 	char from[PATH_MAX]; /* the file that has the block, or empty */
-} reload = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} reload = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct config_root *root_of(config_file_t file)
 {
@@ -127,20 +127,17 @@ static int read_main(struct fsal_rpcbuf_config *config,
 	if (!init_error_type(&own))
 		return -ENOMEM;
 	file = config_ParseFile(nfs_config_path, &own);
-	if (config_error_no_error(&own)) {
-		found = fsal_rpcbuf_config_read(config, file, &own);
-	} else {
-		LogCrit(COMPONENT_CONFIG,
-			"RPCBUF: the RPCBUF block cannot be looked for in %s, see the lines around this one",
+	if (config_error_no_error(&own))
+		found = fsal_rpcbuf_config_read(config, file, err_type);
+	else
+		fsal_rpcbuf_complain(
+			err_type,
+			"the RPCBUF block cannot be looked for in %s, the log says why",
 			nfs_config_path);
-		err_type->invalid = true;
-	}
 	if (found > 0)
 		LogEvent(COMPONENT_CONFIG,
 			 "RPCBUF: the RPCBUF block of %s is in force",
 			 nfs_config_path);
-	if (found < 0)
-		err_type->errors++;
 	report_config_errors(&own, NULL, config_errs_to_log);
 	config_Free(file);
 	return found;
@@ -193,8 +190,8 @@ static int configure(config_file_t file, struct config_error_type *err_type)
 			      rc);
 	rc = fsal_rpcbuf_takeover_start(&fsal_rpcbuf.config);
 	if (rc < 0)
-		return refuse(err_type,
-			      "the receive path cannot be taken over", rc);
+		return refuse(err_type, "the receive path cannot be taken over",
+			      rc);
 	reload.generation = root_of(file)->generation;
 	fsal_rpcbuf.configured = true;
 	return 0;
@@ -212,21 +209,15 @@ int rpcbuf_configure(config_file_t file, struct config_error_type *err_type)
 }
 
 /* Without a block of its own a file changes nothing, unless it had one. */
-static int reconfigure(config_file_t file)
+static int reconfigure(config_file_t file, struct config_error_type *err_type)
 {
 	const char *name = root_of(file)->root.filename;
 	struct fsal_rpcbuf_config config;
-	struct config_error_type own;
-	int found;
+	int found = fsal_rpcbuf_config_read(&config, file, err_type);
 
-	/* Apart from the export's: its update must not fail with it. */
-	if (!init_error_type(&own))
-		return -ENOMEM;
-	found = fsal_rpcbuf_config_read(&config, file, &own);
-	report_config_errors(&own, NULL, config_errs_to_log);
 	if (found < 0) {
 		LogCrit(COMPONENT_CONFIG,
-			"RPCBUF: the RPCBUF block of %s is not valid, see the lines above; all of the one before stays in force",
+			"RPCBUF: the RPCBUF block of %s is not valid, see the lines around this one; all of the one before stays in force",
 			name);
 		return found;
 	}
@@ -238,16 +229,26 @@ static int reconfigure(config_file_t file)
 	return 0;
 }
 
-int rpcbuf_reconfigure(config_file_t file)
+int rpcbuf_reconfigure(config_file_t file, struct config_error_type *err_type)
 {
 	uint64_t generation = root_of(file)->generation;
 	int rc = 0;
 
 	pthread_mutex_lock(&reload.lock);
 	if (generation != reload.generation)
-		rc = reconfigure(file);
+		rc = reconfigure(file, err_type);
 	if (rc == 0)
 		reload.generation = generation;
 	pthread_mutex_unlock(&reload.lock);
 	return rc;
+}
+
+void rpcbuf_reconfigure_apart(config_file_t file)
+{
+	struct config_error_type own;
+
+	if (!init_error_type(&own))
+		return;
+	(void)rpcbuf_reconfigure(file, &own);
+	report_config_errors(&own, NULL, config_errs_to_log);
 }

@@ -31,9 +31,13 @@ int rpcbuf_configure(config_file_t file, struct config_error_type *err_type);
  * rpcbuf_reconfigure - read it again, from a file that was changed.
  *
  * Each reading of a file counts once, however many exports it has.  Returns 0,
- * or -EINVAL when the block is not valid: all that was in force stays, and the
- * log says why.
+ * or -EINVAL when the block is not valid: all that was in force stays, and
+ * @err_type has the reason.
  */
-int rpcbuf_reconfigure(config_file_t file);
+int rpcbuf_reconfigure(config_file_t file, struct config_error_type *err_type);
+
+/* The same for the update of an export, which must not fail with the block:
+ * what is wrong with it goes to the log alone. */
+void rpcbuf_reconfigure_apart(config_file_t file);
 
 #endif

@@ -152,8 +152,7 @@ void sizes_authenticated(struct svc_req *req)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-	if (!is_sealed(req) ||
-	    __atomic_load_n(&hook.sealed, __ATOMIC_ACQUIRE))
+	if (!is_sealed(req) || __atomic_load_n(&hook.sealed, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&lock);
 	if (!hook.sealed) {

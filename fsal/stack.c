@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "config.h"
 #include "stack.h"
 
 struct stack_block {
@@ -35,30 +36,30 @@ static struct config_block block = {
 
 static int no_sub_fsal(struct config_error_type *err_type)
 {
-	LogCrit(COMPONENT_CONFIG,
+	fsal_rpcbuf_complain(
+		err_type,
 		"FSAL RPCBUF stands on another FSAL: its block needs one of "
 		"its own, such as FSAL { Name = VFS; }");
 	err_type->missing = true;
-	err_type->errors++;
 	return -EINVAL;
 }
 
 /* Whatever stands between: one receive path is all that there is. */
 int rpcbuf_stack_on_itself(struct config_error_type *err_type)
 {
-	LogCrit(COMPONENT_CONFIG,
+	fsal_rpcbuf_complain(
+		err_type,
 		"FSAL RPCBUF stands on another FSAL, not on itself: name it "
 		"once for an export, as in FSAL { Name = RPCBUF; FSAL { "
 		"Name = VFS; } }");
 	err_type->invalid = true;
-	err_type->errors++;
 	return -EINVAL;
 }
 
 int rpcbuf_stack_read(void *node, struct config_error_type *err_type,
 		      struct rpcbuf_stack *stack)
 {
-	struct stack_block read = { { NULL, NULL } };
+	struct stack_block read = {{NULL, NULL}};
 	struct fsal_module *fsal;
 
 	if (load_config_from_node(node, &block, &read, true, err_type) != 0)

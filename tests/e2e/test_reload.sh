@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: a server that runs takes a new RPCBUF block, or says of each parameter why it
+# does not and what stays in force; what is refused can be put right without a
+# restart, and RPCBUF is never put on itself or on nothing.
+# Method: files of exports that are added over the message bus, and the server's own
+# file, which SIGHUP makes it read again. What is in force shows in the log and in the
+# budget that the statistics count.
+source "$(dirname "$0")/lib.sh"
+source "$(dirname "$0")/lib-dbus.sh"
+need_plugin "there is no RPCBUF block without the plug-in"
+
+MIB=$((1 << 20))
+SMALL="RPCBUF { Memory = $((64 * MIB)); }"
+OVER_VFS="Name = RPCBUF; FSAL { Name = VFS; }"
+
+# export_file ID FSAL [BLOCK]: an export of $T/ID, in a file of its own
+export_file() {
+	mkdir -p "$T/$1"
+	cat >"$T/$1.conf" <<-END
+		${3:-}
+		EXPORT { Export_Id = $1; Path = $T/$1; Pseudo = $T/$1; Access_Type = RW;
+		SecType = sys; Protocols = 3,4; Transports = TCP; FSAL { $2 } }
+	END
+}
+
+logged() {
+	grep -qF -- "$1" "$LOG"
+}
+
+wait_log() {
+	wait_for "the log to say: $1" logged "$1"
+}
+
+# add ID FSAL [BLOCK]
+add() {
+	export_file "$@"
+	dbus_add_export "$T/$1.conf" "$1"
+}
+
+# refused SENTENCE ID FSAL [BLOCK]
+refused() {
+	local sentence=$1
+	shift
+	: >"$LOG"
+	if add "$@" >"$T/said"; then
+		fail "it is added, not refused: $sentence"
+	fi
+	cat "$T/said" >>"$LOG"
+	logged "$sentence" || fail "the answer and the log do not say: $sentence"
+}
+
+# reload SENTENCE BLOCK: the server's own file with another block
+reload() {
+	sed -i '/^RPCBUF/,/^}/d' "$CONF"
+	printf 'RPCBUF {\n%s\n}\n' "$2" >>"$CONF"
+	: >"$LOG"
+	kill -HUP "$SERVER"
+	wait_log "Reread exports complete"
+	wait_log "$1"
+}
+
+pages_are() {
+	wait_stat pages_total == $(($1 / 4096))
+}
+
+dbus_start
+# What the block of the first export got wrong, the next try puts right.
+dbus_server_start
+ln -sf "$BIN/libfsalslow.so" "$T/plugins/"
+refused "RPCBUF block is not valid" 2 "$OVER_VFS" "RPCBUF { Memory = 17; }"
+refused "RPCBUF block is not valid" 2 "$OVER_VFS" "RPCBUF { Max_Payload = 65537; }"
+refused "RPCBUF stands on another FSAL" 2 "Name = RPCBUF;" "$SMALL"
+refused "not on itself" 2 "Name = RPCBUF; FSAL { $OVER_VFS }" "$SMALL"
+refused "not on itself" 2 "Name = RPCBUF; FSAL { Name = SLOW; FSAL { $OVER_VFS } }" "$SMALL"
+add 2 "$OVER_VFS" "RPCBUF { Memory = $((80 * MIB)); Statistics = \"$STATS\"; }"
+wait_log "Memory is $((80 * MIB)) bytes now, it was $((64 * MIB))"
+wait_log "Statistics = $STATS takes effect when the server is restarted; (none) stays in force"
+# Without a block, the one before holds; with one that is not valid, too.
+: >"$LOG"
+add 3 "$OVER_VFS"
+! logged "Memory" || fail "a file without a block changes Memory"
+refused "all of the one before stays in force" 4 "$OVER_VFS" "RPCBUF { Spin = 9999; }"
+raw null
+kill "$SERVER"
+wait "$SERVER" || fail "the exit status"
+
+# The block of the server's own file holds for exports that come by themselves.
+pick_port
+S_STOCK=1 server_configure
+ln -sf "$PLUGIN" "$T/plugins/"
+printf 'RPCBUF {\nMemory = %s; Statistics = "%s";\n}\n' $((64 * MIB)) "$STATS" >>"$CONF"
+: >"$LOG"
+S_STOCK=1 S_KEEP_PORTS=1 server_start
+dbus_wait
+add 2 "$OVER_VFS"
+wait_log "the RPCBUF block of $CONF is in force"
+wait_log "budget $((64 * MIB)) bytes"
+# A reload shows a file to the plug-in through its exports.
+export_file 5 "$OVER_VFS"
+cat "$T/5.conf" >>"$CONF"
+
+block="Statistics = \"$STATS\";"
+reload "Memory is $((96 * MIB)) bytes now, it was $((64 * MIB))" "Memory = $((96 * MIB)); $block"
+pages_are $((96 * MIB))
+reload "Memory is $((48 * MIB)) bytes now, it was $((96 * MIB))" "Memory = $((48 * MIB)); $block"
+pages_are $((48 * MIB))
+reload "Memory = 1099511627776 does not take effect: while this server runs it is at most" \
+	"Memory = 1099511627776; $block"
+reload "Max_Calls = 7 takes effect when the server is restarted; 128 stays in force" \
+	"Memory = $((48 * MIB)); Max_Calls = 7; Engine = epoll; $block"
+wait_log "Engine = epoll takes effect when the server is restarted; auto stays in force"
+reload "all of the one before stays in force" "Memory = $((64 * MIB)); Max_Calls = banana; $block"
+pages_are $((48 * MIB))
+raw null
+server_stop
