@@ -120,12 +120,28 @@ static fsal_status_t spy_lookup(struct fsal_obj_handle *obj, const char *name,
 	return give(&spy_entry, handle);
 }
 
-static uint32_t spy_maxwrite;
+static uint32_t spy_max;
 
 static uint32_t spy_fs_maxwrite(struct fsal_export *export)
 {
 	record("fs_maxwrite", export);
-	return spy_maxwrite;
+	return spy_max;
+}
+
+static uint32_t spy_fs_maxread(struct fsal_export *export)
+{
+	record("fs_maxread", export);
+	return spy_max;
+}
+
+static fsal_status_t spy_get_fs_dynamic_info(struct fsal_export *export,
+					     struct fsal_obj_handle *obj,
+					     fsal_dynamicfsinfo_t *info)
+{
+	(void)obj;
+	record("get_fs_dynamic_info", export);
+	info->maxread = info->maxwrite = spy_max;
+	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
 
 static fsal_status_t spy_readdir(struct fsal_obj_handle *obj,
@@ -175,6 +191,8 @@ static void set_export_ops(struct export_ops *ops)
 	FSAL_RPCBUF_EXPORT_OPS(SET_EXPORT)
 	ops->lookup_path = spy_lookup_path;
 	ops->fs_maxwrite = spy_fs_maxwrite;
+	ops->fs_maxread = spy_fs_maxread;
+	ops->get_fs_dynamic_info = spy_get_fs_dynamic_info;
 }
 
 static fsal_status_t spy_create_export(struct fsal_module *fsal, void *node,
@@ -280,16 +298,27 @@ static void test_module(void)
 		    &host.module)
 }
 
-static void test_maxwrite(void)
+/* What the sub-FSAL says, what we do, and what we add for a file system. */
+static void test_sizes(void)
 {
-	static const uint32_t cases[][2] = {
-		{ 64 << 20, 1 << 20 }, { 0, 1 << 20 }, { 65536, 65536 }
+	static const uint32_t cases[][3] = {
+		{ 64 << 20, 1 << 20, 1 << 20 },
+		{ 0, 1 << 20, 0 },
+		{ 65536, 65536, 65536 },
 	};
+	fsal_dynamicfsinfo_t info;
 
 	for (size_t i = 0; i < 3; i++) {
-		spy_maxwrite = cases[i][0];
+		spy_max = cases[i][0];
 		expect(host.ours->exp_ops.fs_maxwrite(host.ours) == cases[i][1],
 		       "fs_maxwrite", "is not the smaller of the two limits");
+		expect(host.ours->exp_ops.fs_maxread(host.ours) == cases[i][1],
+		       "fs_maxread", "is not the smaller of the two limits");
+		host.ours->exp_ops.get_fs_dynamic_info(host.ours, our_root(),
+						       &info);
+		expect(info.maxread == cases[i][2] &&
+			       info.maxwrite == cases[i][2],
+		       "get_fs_dynamic_info", "has larger limits than ours");
 	}
 }
 
@@ -394,7 +423,7 @@ static int test_all(struct host *h)
 	test_objects();
 	test_exports();
 	test_module();
-	test_maxwrite();
+	test_sizes();
 	memset(&seen, 0, sizeof(seen));
 	test_new_object();
 	test_readdir();
