@@ -7,6 +7,8 @@
 # Method: files of exports that are added over the message bus, and the server's own
 # file, which SIGHUP makes it read again. What is in force shows in the log and in the
 # budget that the statistics count.
+#
+# One back end: what is read, and what it changes, is the same with both.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-dbus.sh"
 need_plugin "there is no RPCBUF block without the plug-in"
