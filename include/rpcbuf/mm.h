@@ -80,6 +80,9 @@ struct rpcbuf_options {
 				 * rpcbuf_maintain() (rpcbuf/budget.h) */
 	bool no_pressure;	/* the thread does not listen for the system's
 				 * memory pressure */
+	void (*log)(const char *sentence); /* told, with no lock held and by
+				 * whichever thread, of a release that was
+				 * refused; NULL: standard error */
 };
 
 /*
@@ -159,6 +162,16 @@ unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
  * NULL slots are passed over; every slot is NULL afterwards.  A page whose
  * last reference this was goes back to the allocator, and whoever waits for
  * pages is woken.  Never sleeps.
+ *
+ * A page that is free already is refused, as is an address that is no page of
+ * the instance: left alone, counted (rpcbuf_mm_counts()), and told of with a
+ * sentence that names it, ten a second at most.  So in every build, by all
+ * calls that release; debug builds abort.  It is the state of the page that is
+ * looked at: once it was handed out again, a second release by its former owner
+ * is one by its new owner.  And of two releases by two threads at the same
+ * moment both may succeed, where the page goes to a cache of a CPU: to exclude
+ * that would cost more than the rest of the release.  One of them is refused in
+ * debug builds and in instances with hardening (`harden` above).
  */
 void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages);
 
@@ -203,7 +216,8 @@ void rpcbuf_free_page(struct rpcbuf *mm, void *page);
  * A page starts with one reference, which costs nothing to keep; further
  * ones are counted in a dense array beside the pages, up to UINT16_MAX - 1.
  * Each is dropped with rpcbuf_free_page() or rpcbuf_free_bulk_array().
- * Returns 0, or -EOVERFLOW when the count is full; nothing changed then.
+ * Returns 0; -EOVERFLOW when the count is full; -EINVAL, counted and told of as
+ * above, for a page that is free and what is no page.  Nothing changed then.
  */
 int rpcbuf_page_get(struct rpcbuf *mm, void *page);
 
@@ -213,8 +227,8 @@ bool rpcbuf_owns(const struct rpcbuf *mm, const void *address);
 /* Pages that the budget allows, pages that are out now, pages in per-CPU
  * caches, pages that reserves keep aside (rpcbuf/mempool.h), which are neither
  * out nor free.  Sums over CPUs: exact only while nobody allocates.  Refused:
- * releases of what was no page of this instance, or was found free already;
- * debug builds abort instead and name the address. */
+ * releases of, and further references on, what was no page of this instance or
+ * was free already; debug builds abort instead and name the address. */
 struct rpcbuf_mm_counts {
 	uint64_t pages_total;
 	uint64_t pages_out;

@@ -42,9 +42,11 @@ static __attribute__((noinline)) unsigned int
 finish_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr,
 	   unsigned int got)
 {
+	unsigned int cached = got;
+
 	if (got < nr)
 		got += pcp_take_slow(mm, gfp, pages + got, nr - got);
-	page_mark_out(mm, pages, got);
+	page_mark_out(mm, pages, cached, got);
 	bulk_prepare(gfp, pages, got);
 	return got;
 }
@@ -62,6 +64,7 @@ fill_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 		got = rpcbuf_min(nr, pcp->nr_singles);
 		slots_copy_few(pages, pcp->singles + pcp->nr_singles - got,
 			       got);
+		pcp_mark_out(pcp, pages, got);
 		os_store(&pcp->nr_singles, pcp->nr_singles - got);
 		os_cpulock_release(&pcp->lock);
 	}

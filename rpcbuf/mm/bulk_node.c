@@ -26,13 +26,14 @@ static unsigned int take_on(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			    unsigned int node, rpcbuf_nodemask_t mask,
 			    void **pages, unsigned int want)
 {
-	unsigned int got = 0;
+	unsigned int got = 0, cached;
 
 	if (mask >> node & 1)
 		got = take_cached(mm, node, pages, want);
+	cached = got;
 	if (got < want)
 		got += node_take(mm, gfp, node, mask, pages + got, want - got);
-	page_mark_out(mm, pages, got);
+	page_mark_out(mm, pages, cached, got);
 	bulk_prepare(gfp, pages, got);
 	return got;
 }

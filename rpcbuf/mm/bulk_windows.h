@@ -34,16 +34,18 @@ SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			       void **pages, unsigned int want)
 {
 	struct pcp *pcp = pcp_trylock(mm);
-	unsigned int got = 0;
+	unsigned int got = 0, cached;
 
 	if (rpcbuf_likely(pcp != NULL)) {
 		got = want < RUN_PAGES ? pcp_pop_singles(pcp, pages, want)
 				       : pcp_pop(pcp, pages, want);
 		os_cpulock_release(&pcp->lock);
 	}
+	cached = got;
 	if (rpcbuf_unlikely(got < want))
 		got += pcp_take_slow(mm, gfp, pages + got, want - got);
-	page_mark_out(mm, pages, got);
+	if (rpcbuf_unlikely(cached < got) || RPCBUF_DEBUG)
+		page_mark_out(mm, pages, cached, got);
 	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
 		bulk_prepare(gfp, pages, got);
 	return got;

@@ -13,20 +13,6 @@ static uint32_t blocks_of(uint64_t nr)
 	return (uint32_t)((nr + ZONE_BLOCK_PAGES - 1) >> ZONE_BLOCK_ORDER);
 }
 
-/* Block by block, so that no hold of the zone's lock is longer than that. */
-static void put(struct rpcbuf *mm, char *first, uint64_t nr)
-{
-	unsigned int n;
-
-	for (; nr; nr -= n, first += n * RPCBUF_PAGE_SIZE) {
-		uint64_t in_block = ((uintptr_t)first >> RPCBUF_PAGE_SHIFT) %
-				    ZONE_BLOCK_PAGES;
-
-		n = (unsigned int)rpcbuf_min(nr, ZONE_BLOCK_PAGES - in_block);
-		mm_give_run(mm, first, n);
-	}
-}
-
 static void *take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 {
 	uint64_t got = (uint64_t)blocks_of(nr) << ZONE_BLOCK_ORDER;
@@ -39,14 +25,14 @@ static void *take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 		return NULL;
 	first = node_take_blocks(mm, gfp, blocks_of(nr));
 	if (first && got > nr)
-		put(mm, first + nr * RPCBUF_PAGE_SIZE, got - nr);
+		mm_give_run(mm, first + nr * RPCBUF_PAGE_SIZE,
+			    (unsigned int)(got - nr));
 	return first;
 }
 
 void *rpcbuf_alloc_contig(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 {
 	char *first;
-	uint64_t i;
 
 	if (!nr || nr > mm->arena.nr_pages)
 		return NULL;
@@ -54,12 +40,10 @@ void *rpcbuf_alloc_contig(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 	if (!first && !(gfp & RPCBUF_GFP_NOLOCK) &&
 	    node_flush(mm) + pcp_drain_all(mm))
 		first = take(mm, gfp, nr);
-	for (i = 0; RPCBUF_DEBUG && first && i < nr; i++) {
-		void *page = first + i * RPCBUF_PAGE_SIZE;
-
-		page_mark_out(mm, &page, 1);
-	}
-	if (first && gfp & RPCBUF_GFP_ZERO)
+	if (!first)
+		return NULL;
+	page_mark_adjacent_out(mm, first, nr);
+	if (gfp & RPCBUF_GFP_ZERO)
 		memset(first, 0, nr * RPCBUF_PAGE_SIZE);
 	return first;
 }
@@ -71,9 +55,9 @@ void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr)
 	if (!pages || !nr)
 		return;
 	if (index >= mm->arena.nr_pages || nr > mm->arena.nr_pages - index) {
-		page_refuse(mm, pages);
+		page_refuse(mm, pages, PAGE_FOREIGN);
+		page_tell(mm);
 		return;
 	}
-	if (page_drop_adjacent(mm, pages, nr))
-		put(mm, pages, nr);
+	page_release_adjacent(mm, pages, nr);
 }

@@ -21,7 +21,7 @@
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/ticks.h>
 
-_Static_assert(sizeof(struct rpcbuf_options) == 48,
+_Static_assert(sizeof(struct rpcbuf_options) == 56,
 	       "a new option goes to the end, and read_options() knows its "
 	       "default for callers that are older");
 
@@ -60,12 +60,12 @@ static size_t align_up(size_t n, size_t align)
 	return (n + align - 1) & ~(align - 1);
 }
 
-/* Carves the bookkeeping out of one mapping; `extra` in multiples of four
- * counts, as pcp_is_run() reads them. */
+/* Carves the bookkeeping out of one mapping; `refs` in multiples of four counts,
+ * as runs are read. */
 static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 			   unsigned int nr_cpus, unsigned int nr_nodes)
 {
-	size_t nodes, pcps, blocks, extra, links, state, length;
+	size_t nodes, pcps, blocks, refs, links, length;
 	char *map;
 	void *address;
 	int err;
@@ -73,10 +73,9 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 	nodes = align_up(sizeof(struct rpcbuf), 128);
 	pcps = align_up(nodes + nr_nodes * sizeof(struct mm_node), 128);
 	blocks = align_up(pcps + nr_cpus * sizeof(struct pcp), 128);
-	extra = blocks + zone_footprint(nr_pages);
-	links = extra + align_up((size_t)nr_pages * sizeof(uint16_t), 8);
-	state = links + (size_t)nr_pages * sizeof(uint32_t);
-	length = align_up(state + (RPCBUF_DEBUG ? (size_t)nr_pages : 0),
+	refs = blocks + zone_footprint(nr_pages);
+	links = refs + align_up((size_t)nr_pages * sizeof(uint16_t), 8);
+	length = align_up(links + (size_t)nr_pages * sizeof(uint32_t),
 			  RPCBUF_PAGE_SIZE);
 
 	err = os_map(&address, length, RPCBUF_PAGE_SIZE);
@@ -91,9 +90,8 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 	(*mm)->nodes = (struct mm_node *)(void *)(map + nodes);
 	(*mm)->pcps = (struct pcp *)(void *)(map + pcps);
 	(*mm)->blocks = (struct zone_block *)(void *)(map + blocks);
-	(*mm)->extra = (uint16_t *)(void *)(map + extra);
+	(*mm)->refs = (uint16_t *)(void *)(map + refs);
 	(*mm)->links = (uint32_t *)(void *)(map + links);
-	(*mm)->state = (uint8_t *)(map + state);
 	return 0;
 }
 
@@ -184,6 +182,8 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	if (err)
 		return err;
 	new->window_fd = -1;
+	new->log = known.log;
+	new->refusals.limit = (struct ratelimit)RATELIMIT_INIT;
 	if (known.windows)
 		err = arena_map_shared(&new->arena, nr_pages, &new->window_fd);
 	else
@@ -272,7 +272,7 @@ void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
 	counts->pages_cached = cached;
 	counts->pages_reserved = reserved;
 	counts->pages_out = total - rpcbuf_min(home, total);
-	counts->refused = os_load(&mm->refused);
+	counts->refused = os_load(&mm->refusals.nr);
 	for (i = 0; i < mm->nr_nodes; i++) {
 		counts->refused += os_load(&mm->nodes[i].zone.refused);
 		longest = rpcbuf_max(longest,

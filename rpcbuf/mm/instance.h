@@ -4,7 +4,7 @@
  *
  * It lies at the start of one lazily committed mapping that holds all
  * bookkeeping: this struct, the per-CPU caches, the blocks of the zone, the
- * reference counts, and in debug builds the state of each page.
+ * reference counts and the links of lists.
  *
  * Lock order, for the whole folder.  No thread waits for a lock while it
  * holds a CPU's cache, and a cache is only ever tried for, or frozen:
@@ -14,7 +14,7 @@
  *
  * Callers that must not wait only try for any of these.
  *
- * The fields up to `refused` are written when the instance is made, and
+ * The fields up to `refusals` are written when the instance is made, and
  * `waiting` when a queue forms or dissolves: the fast paths share these lines
  * with nobody who writes.
  */
@@ -28,6 +28,7 @@
 #include <rpcbuf/mm/report.h>
 #include <rpcbuf/mm/zone.h>
 #include <rpcbuf/os/lock.h>
+#include <rpcbuf/os/ratelimit.h>
 
 #define MM_CACHE_LINE 64
 
@@ -48,6 +49,21 @@ struct fault_state {
 	uint64_t requests, injected;
 };
 
+/* What callers get wrong about a page: page.h. */
+enum page_misuse {
+	PAGE_FOREIGN,
+	PAGE_FREED_TWICE,
+	PAGE_GOT_FREE,
+	PAGE_MISUSES
+};
+
+struct page_refusals {
+	uint64_t nr;
+	uint32_t untold; /* something below is not told yet */
+	const void *pages[PAGE_MISUSES]; /* the latest, or NULL */
+	struct ratelimit limit;
+};
+
 struct wait_queue {
 	struct os_lock lock;	/* the list, and `woken` of those in it */
 	uint32_t missed;	/* a wake that found `lock` held */
@@ -57,9 +73,8 @@ struct wait_queue {
 
 struct rpcbuf {
 	struct arena arena;
-	uint16_t *extra;	  /* references of each page beyond the first */
+	uint16_t *refs;		  /* references of each page: page.h */
 	uint32_t *links;	  /* of each page: the next on its list, list.c */
-	uint8_t *state;		  /* debug builds: enum page_state of each */
 	struct zone_block *blocks; /* of all zones, in the order of the pages */
 	struct pcp *pcps;	  /* one per CPU */
 	unsigned int nr_pcps;	  /* 0: the budget is too small for caches */
@@ -91,10 +106,11 @@ struct rpcbuf {
 	void (*reclaim_wake)(struct rpcbuf *mm);
 	uint32_t reclaim_asked;
 
+	void (*log)(const char *sentence); /* of the options, or NULL */
 	struct rpcbuf *next; /* of the process: fork.c */
 	uint32_t forked;     /* enum fork_state */
 
-	uint64_t refused __attribute__((aligned(MM_CACHE_LINE)));
+	struct page_refusals refusals __attribute__((aligned(MM_CACHE_LINE)));
 	uint64_t reserved; /* pages in reserves: mempool.c */
 	struct os_lock freezing __attribute__((aligned(MM_CACHE_LINE)));
 	struct os_lock guarding;

@@ -58,10 +58,12 @@ void rpcbuf_page_list_add(struct rpcbuf *mm, struct rpcbuf_page_list *list,
 {
 	uint64_t index = arena_index(&mm->arena, page);
 
-	if (rpcbuf_unlikely(index >= mm->arena.nr_pages))
-		page_refuse(mm, page);
-	else
-		append(mm, list, index);
+	if (rpcbuf_unlikely(index >= mm->arena.nr_pages)) {
+		page_refuse(mm, page, PAGE_FOREIGN);
+		page_tell(mm);
+		return;
+	}
+	append(mm, list, index);
 }
 
 void *rpcbuf_page_list_pop(struct rpcbuf *mm, struct rpcbuf_page_list *list)

@@ -5,6 +5,7 @@
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/maintain.h>
 #include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/os/os.h>
 
@@ -128,6 +129,7 @@ int rpcbuf_maintain(struct rpcbuf *mm)
 	if (!os_lock_try(&mm->maintain.pass))
 		return RECLAIM_PAUSE_MS;
 	node_flush(mm);
+	page_tell(mm);
 	relieve(mm);
 	ms = reclaim(mm, now);
 	ms = rpcbuf_min(ms, decay(mm, now));

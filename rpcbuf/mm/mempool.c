@@ -68,10 +68,13 @@ void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
 	for (; nr; nr -= n) {
 		n = rpcbuf_min(nr, ZONE_BATCH);
 		os_lock(&pool->lock);
-		for (i = 0; i < n; i++)
-			rpcbuf_page_list_add(
-				pool->mm, list,
-				rpcbuf_page_list_pop(pool->mm, &pool->reserve));
+		for (i = 0; i < n; i++) {
+			void *page = rpcbuf_page_list_pop(pool->mm,
+							  &pool->reserve);
+
+			page_mark_out(pool->mm, &page, 0, 1);
+			rpcbuf_page_list_add(pool->mm, list, page);
+		}
 		pool->claimed -= n;
 		count_reserved(pool, -(int64_t)n);
 		os_unlock(&pool->lock);
@@ -81,7 +84,7 @@ void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
 /*
  * Adds pages to the reserve until it is full, and wakes the head of the queue
  * for them; the head of the instance's queue too, since a request vector waits
- * there and may claim from here.  Returns how many it took, from the front; at
+ * there and may claim from here.  The pages are free.  Returns how many it took, from the front; at
  * most ZONE_BATCH.
  */
 static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
@@ -104,6 +107,13 @@ static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 	return i;
 }
 
+/* Gives back pages that are in no reserve any more. */
+static void let_go(struct rpcbuf_mempool *pool, void **pages, unsigned int nr)
+{
+	page_mark_out(pool->mm, pages, 0, nr);
+	rpcbuf_free_bulk_array(pool->mm, nr, pages);
+}
+
 /* Gives back what the reserve has beyond its target. */
 static void trim(struct rpcbuf_mempool *pool)
 {
@@ -118,7 +128,7 @@ static void trim(struct rpcbuf_mempool *pool)
 				rpcbuf_page_list_pop(pool->mm, &pool->reserve);
 		count_reserved(pool, -(int64_t)nr);
 		os_unlock(&pool->lock);
-		rpcbuf_free_bulk_array(pool->mm, nr, surplus);
+		let_go(pool, surplus, nr);
 	} while (nr == ZONE_BATCH);
 }
 
@@ -168,16 +178,7 @@ void mempool_leave(struct rpcbuf_mempool *pool, struct mempool_waiter *self,
 		trim(pool);
 }
 
-/* Drops a reference.  True when it was the last: the page is out again, the
- * caller's. */
-static bool drop_to_last(struct rpcbuf_mempool *pool, void *page)
-{
-	if (!page_drop(pool->mm, page))
-		return false;
-	page_mark_out(pool->mm, &page, 1);
-	return true;
-}
-
+/* Drops a reference on each page; the last of some pages fill the reserve. */
 static void __attribute__((noinline))
 free_hungry(struct rpcbuf_mempool *pool, unsigned int nr, void **pages)
 {
@@ -188,14 +189,15 @@ free_hungry(struct rpcbuf_mempool *pool, unsigned int nr, void **pages)
 		void *page = pages[i];
 
 		pages[i] = NULL;
-		if (page && drop_to_last(pool, page))
+		if (page && page_drop(pool->mm, page))
 			last[kept++] = page;
 	}
+	page_tell(pool->mm);
 	if (!kept)
 		return;
 	taken = offer(pool, last, kept);
 	if (taken < kept)
-		rpcbuf_free_bulk_array(pool->mm, kept - taken, last + taken);
+		let_go(pool, last + taken, kept - taken);
 }
 
 /* Acquire: whoever handed us the page had seen the pool hungry at the latest
@@ -240,7 +242,7 @@ void rpcbuf_mempool_free_bulk_list(struct rpcbuf_mempool *pool,
 unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 {
 	void *batch[ZONE_BATCH];
-	unsigned int want, got, taken, added = 0;
+	unsigned int want, got, taken, added = 0, i;
 
 	while (is_hungry(pool) && !wait_pending(pool->mm)) {
 		os_lock(&pool->lock);
@@ -251,11 +253,13 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 			batch[got] = NULL;
 		got = rpcbuf_alloc_bulk_array(pool->mm, RPCBUF_GFP_NOWAIT, want,
 					      batch);
+		for (i = 0; i < got; i++)
+			page_drop_index(pool->mm, arena_index(&pool->mm->arena,
+							      batch[i]));
 		taken = offer(pool, batch, got);
 		added += taken;
 		if (taken < got)
-			rpcbuf_free_bulk_array(pool->mm, got - taken,
-					       batch + taken);
+			let_go(pool, batch + taken, got - taken);
 		if (got < want)
 			break;
 	}
@@ -307,8 +311,9 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 	os_unlock(&pool->lock);
 	if (busy)
 		return -EBUSY;
-	count_reserved(pool, -(int64_t)pool->reserve.nr);
-	rpcbuf_free_bulk_list(pool->mm, &pool->reserve);
+	os_store(&pool->min_nr, 0);
+	update_target(pool);
+	trim(pool);
 	free(pool);
 	return 0;
 }

@@ -12,17 +12,6 @@
 
 _Static_assert(RPCBUF_ORDER_MAX == ZONE_BLOCK_ORDER, "orders of the zone");
 
-static void mark_out(struct rpcbuf *mm, void *first, unsigned int nr)
-{
-	unsigned int i;
-
-	for (i = 0; RPCBUF_DEBUG && i < nr; i++) {
-		void *page = (char *)first + i * RPCBUF_PAGE_SIZE;
-
-		page_mark_out(mm, &page, 1);
-	}
-}
-
 static void *take_order(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int order,
 			unsigned int node, rpcbuf_nodemask_t mask)
 {
@@ -34,7 +23,7 @@ static void *take_order(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int order,
 		pages = node_take_run(mm, gfp, node, mask, nr);
 	if (!pages)
 		return NULL;
-	mark_out(mm, pages, nr);
+	page_mark_adjacent_out(mm, pages, nr);
 	if (gfp & RPCBUF_GFP_ZERO)
 		memset(pages, 0, nr * RPCBUF_PAGE_SIZE);
 	return pages;
@@ -78,11 +67,11 @@ void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 	nr = 1u << rpcbuf_min(order, RPCBUF_ORDER_MAX + 1);
 	if (order > RPCBUF_ORDER_MAX || index % nr ||
 	    index + nr > mm->arena.nr_pages) {
-		page_refuse(mm, pages);
+		page_refuse(mm, pages, PAGE_FOREIGN);
+		page_tell(mm);
 		return;
 	}
-	if (page_drop_adjacent(mm, pages, nr))
-		mm_give_run(mm, pages, nr);
+	page_release_adjacent(mm, pages, nr);
 }
 
 unsigned int rpcbuf_alloc_bulk_orders(struct rpcbuf *mm, rpcbuf_gfp_t gfp,

@@ -1,20 +1,80 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/poison.h>
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/probes.h>
 
-void page_refuse(struct rpcbuf *mm, const void *page)
+static const char *const sentences[PAGE_MISUSES] = {
+	[PAGE_FOREIGN] = "%p is not a page of this instance, which has %p to %p",
+	[PAGE_FREED_TWICE] = "page %p was released but is free already",
+	[PAGE_GOT_FREE] = "a reference was taken on page %p, which is free",
+};
+
+static void describe(const struct rpcbuf *mm, const void *page,
+		     enum page_misuse misuse, char *text, size_t size)
 {
+	snprintf(text, size, sentences[misuse], page, (void *)mm->arena.base,
+		 arena_page(&mm->arena, mm->arena.nr_pages));
+}
+
+static void panic(const struct rpcbuf *mm, const void *page,
+		  enum page_misuse misuse)
+{
+	char text[200];
+
+	describe(mm, page, misuse, text, sizeof(text));
+	if (misuse == PAGE_FOREIGN)
+		os_panic("%s", text);
+	os_panic("%s (thread %d): %s", text, os_thread_id(),
+		 poison_owner(mm, arena_index(&mm->arena, page)));
+}
+
+void page_refuse(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
+{
+	struct page_refusals *refusals = &mm->refusals;
+
 	probe_page_refuse(mm, page);
 	if (RPCBUF_DEBUG)
-		os_panic(
-			"%p is not a page of this instance, which has %p to %p",
-			page, (void *)mm->arena.base,
-			arena_page(&mm->arena, mm->arena.nr_pages));
-	os_fetch_add(&mm->refused, 1);
+		panic(mm, page, misuse);
+	os_fetch_add(&refusals->nr, 1);
+	os_store(&refusals->pages[misuse], page);
+	os_store_release(&refusals->untold, 1);
+}
+
+static void tell(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
+{
+	unsigned int left_out;
+	char text[300];
+	size_t length;
+
+	if (!page || !ratelimit_ok(&mm->refusals.limit, os_now(), &left_out))
+		return;
+	describe(mm, page, misuse, text, sizeof(text));
+	length = strlen(text);
+	snprintf(text + length, sizeof(text) - length,
+		 ": that was refused; %llu times so far",
+		 (unsigned long long)os_load(&mm->refusals.nr));
+	if (mm->log)
+		mm->log(text);
+	else
+		fprintf(stderr, "rpcbuf: %s\n", text);
+}
+
+void page_tell_untold(struct rpcbuf *mm)
+{
+	unsigned int misuse;
+
+	/* What a child inherited is its parent's to tell. */
+	if (mm->forked || !os_exchange_acquire(&mm->refusals.untold, 0))
+		return;
+	for (misuse = 0; misuse < PAGE_MISUSES; misuse++)
+		tell(mm, os_exchange_acquire(&mm->refusals.pages[misuse], NULL),
+		     (enum page_misuse)misuse);
 }
 
 void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr)
@@ -27,76 +87,102 @@ void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 		uint64_t index = arena_index(&mm->arena, pages[i]);
 
 		rpcbuf_assert(index < mm->arena.nr_pages);
-		rpcbuf_assert(os_load(&mm->extra[index]) == 0);
-		if (__atomic_exchange_n(&mm->state[index], PAGE_OUT,
-					__ATOMIC_ACQ_REL) != PAGE_FREE)
+		if (__atomic_exchange_n(&mm->refs[index], 1,
+					__ATOMIC_ACQ_REL) != 0)
 			os_panic("page %p was handed out twice: %s", pages[i],
 				 poison_owner(mm, index));
 		poison_out(mm, index, callers);
 	}
 }
 
-void page_debug_free(struct rpcbuf *mm, uint64_t index)
-{
-	if (__atomic_exchange_n(&mm->state[index], PAGE_FREE,
-				__ATOMIC_ACQ_REL) != PAGE_OUT)
-		os_panic("page %p is released by thread %d but is free "
-			 "already: %s",
-			 arena_page(&mm->arena, index), os_thread_id(),
-			 poison_owner(mm, index));
-	poison_free(mm, index);
-}
-
 /*
- * Several holders.  Compare-and-swap, because two of them may get here with
- * one extra reference left between them: one takes it, the other is last.
+ * Compare-and-swap, because two holders may get here with two references left
+ * between them: one takes the first, the other is last.
  */
-bool page_drop_shared(struct rpcbuf *mm, uint64_t index)
+bool page_drop_index(struct rpcbuf *mm, uint64_t index)
 {
-	uint16_t *extra = &mm->extra[index];
-	uint16_t count = os_load_acquire(extra);
+	uint16_t *refs = &mm->refs[index];
+	uint16_t count = os_load_acquire(refs);
 
-	while (count) {
-		/* Release: pairs with the acquire of the last holder. */
-		if (os_cas_acq_rel(extra, &count, (uint16_t)(count - 1)))
+	do {
+		if (rpcbuf_unlikely(!count)) {
+			page_refuse(mm, arena_page(&mm->arena, index),
+				    PAGE_FREED_TWICE);
 			return false;
-	}
-	page_mark_free(mm, index);
+		}
+		/* Release: pairs with the acquire of the last holder. */
+	} while (!os_cas_acq_rel(refs, &count, (uint16_t)(count - 1)));
+	if (count != 1)
+		return false;
+	if (RPCBUF_DEBUG)
+		poison_free(mm, index);
 	return true;
 }
 
-bool page_drop_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
+/* Pages from @first up to @end, block by block, so that no hold of the zone's
+ * lock is longer than that. */
+static void give(struct rpcbuf *mm, char *first, const char *end)
 {
-	uint64_t index = arena_index(&mm->arena, first), i;
+	size_t n;
 
-	if (!page_drop(mm, first))
-		return false;
-	for (i = 1; i < nr; i++)
-		page_mark_free(mm, index + i);
-	for (i = 1; guard_on(mm) && i < nr; i++)
-		guard_free(mm, index + i);
+	for (; first < end; first += n) {
+		n = ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE;
+		n -= (uintptr_t)first % n;
+		n = rpcbuf_min(n, (size_t)(end - first));
+		mm_give_run(mm, first, (unsigned int)(n >> RPCBUF_PAGE_SHIFT));
+	}
+}
+
+/* A page that was taken with others: of two who release all, only one gets past
+ * the first. */
+static bool drop_next(struct rpcbuf *mm, void *page)
+{
+	uint16_t *refs = &mm->refs[arena_index(&mm->arena, page)];
+
+	if (RPCBUF_DEBUG || guard_on(mm) || os_load_acquire(refs) != 1)
+		return page_drop(mm, page);
+	os_store(refs, 0);
 	return true;
+}
+
+void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
+{
+	char *begin = first, *page = first;
+	char *end = begin + nr * RPCBUF_PAGE_SIZE;
+
+	if (page_drop(mm, first)) {
+		while ((page += RPCBUF_PAGE_SIZE) < end) {
+			if (drop_next(mm, page))
+				continue;
+			give(mm, begin, page);
+			begin = page + RPCBUF_PAGE_SIZE;
+		}
+		give(mm, begin, end);
+	}
+	page_tell(mm);
 }
 
 int rpcbuf_page_get(struct rpcbuf *mm, void *page)
 {
 	uint64_t index = arena_index(&mm->arena, page);
-	uint16_t *extra, count;
+	uint16_t *refs, count;
 
 	if (index >= mm->arena.nr_pages) {
-		page_refuse(mm, page);
+		page_refuse(mm, page, PAGE_FOREIGN);
+		page_tell(mm);
 		return -EINVAL;
 	}
-	if (RPCBUF_DEBUG && os_load(&mm->state[index]) != PAGE_OUT)
-		os_panic("a reference is taken on page %p, which is free",
-			 page);
-
-	extra = &mm->extra[index];
-	count = os_load(extra);
+	refs = &mm->refs[index];
+	count = os_load(refs);
 	do {
-		if (count == UINT16_MAX - 1)
+		if (rpcbuf_unlikely(!count)) {
+			page_refuse(mm, page, PAGE_GOT_FREE);
+			page_tell(mm);
+			return -EINVAL;
+		}
+		if (count == UINT16_MAX)
 			return -EOVERFLOW;
-	} while (!os_cas_acq_rel(extra, &count, (uint16_t)(count + 1)));
+	} while (!os_cas_acq_rel(refs, &count, (uint16_t)(count + 1)));
 	return 0;
 }
 

@@ -2,14 +2,19 @@
 /*
  * References of pages.
  *
- * A dense array counts the references of a page beyond the first.  It is zero
- * while a page has one owner or is free, so that allocation does not touch it
- * and a release only reads it: 32 pages to a cache line.
+ * A dense array counts the references of each page: none while it is free, one
+ * when it is handed out.  An allocation stores 1, a release looks for 1 and
+ * stores 0: 32 pages to a cache line, and a run of 16 is tested and stored at
+ * once.  A page whose count is 0 is refused when it is released or referenced,
+ * and so is an address that is not a page of the instance.
  *
- * Debug builds also keep a byte per page, which catches a page that is
- * released while it is free, or used twice.  Other builds do not: there a
- * double release is undefined, as it is with malloc.  An address that is not
- * a page of the instance is refused, and counted, in every build.
+ * The caches store with plain instructions, which is sound for whoever has a
+ * page: nobody else may change its count then.  Two threads that wrongly
+ * release the last reference at the same moment may both find it; on the other
+ * ways (page_drop()), and in debug builds on all, compare-and-swap lets one win.
+ *
+ * Pages that are put aside, in a reserve or a page pool, are free here: nobody
+ * but their keeper marks them out again.
  */
 #ifndef RPCBUF_MM_PAGE_H
 #define RPCBUF_MM_PAGE_H
@@ -20,41 +25,62 @@
 #include <rpcbuf/os/assert.h>
 #include <rpcbuf/os/atomic.h>
 
-enum page_state {
-	PAGE_FREE,
-	PAGE_OUT,
-};
+/*
+ * Counts what a caller got wrong and leaves word of it for page_tell(), which
+ * wants no lock held; debug builds say so and abort.  Signal handlers may call
+ * the first.
+ */
+void page_refuse(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
+	__attribute__((cold, noinline));
+void page_tell_untold(struct rpcbuf *mm) __attribute__((cold, noinline));
 
-/* The slow sides of the functions below. */
-bool page_drop_shared(struct rpcbuf *mm, uint64_t index);
-/* page_drop() of @nr adjacent pages that were taken as one: the first has the
- * references of all. */
-bool page_drop_adjacent(struct rpcbuf *mm, void *first, uint64_t nr);
-void page_refuse(struct rpcbuf *mm, const void *page);
+static inline bool page_untold(const struct rpcbuf *mm)
+{
+	return rpcbuf_unlikely(os_load(&mm->refusals.untold) != 0);
+}
 
-/* Debug builds: the pages go to, or come from, a caller.  NULL is skipped. */
+static inline void page_tell(struct rpcbuf *mm)
+{
+	if (page_untold(mm))
+		page_tell_untold(mm);
+}
+
+/* Debug builds: the pages go to a caller.  */
 void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr);
-void page_debug_free(struct rpcbuf *mm, uint64_t index);
 
+/* Drops a reference of a page by its index.  True when it was the last. */
+bool page_drop_index(struct rpcbuf *mm, uint64_t index);
+
+/* Drops a reference on each of @nr adjacent pages, if that of the first, which
+ * has the references of all, is its last; gives those back that are free. */
+void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr);
+
+/* Pages go to a caller.  The first @marked came from a cache, which has stored
+ * their counts in builds without debugging. */
 static inline void page_mark_out(struct rpcbuf *mm, void *const *pages,
-				 unsigned int nr)
-{
-	if (RPCBUF_DEBUG)
-		page_debug_out(mm, pages, nr);
-}
-
-static inline void page_mark_free(struct rpcbuf *mm, uint64_t index)
-{
-	if (RPCBUF_DEBUG)
-		page_debug_free(mm, index);
-}
-
-static inline void page_mark_run_free(struct rpcbuf *mm, void *const *pages)
+				 unsigned int marked, unsigned int nr)
 {
 	unsigned int i;
 
-	for (i = 0; RPCBUF_DEBUG && i < RUN_PAGES; i++)
-		page_debug_free(mm, arena_index(&mm->arena, pages[i]));
+	if (RPCBUF_DEBUG) {
+		page_debug_out(mm, pages, nr);
+		return;
+	}
+	for (i = marked; i < nr; i++)
+		os_store(&mm->refs[arena_index(&mm->arena, pages[i])], 1);
+}
+
+/* The same for @nr adjacent pages. */
+static inline void page_mark_adjacent_out(struct rpcbuf *mm, void *first,
+					  uint64_t nr)
+{
+	char *page = first;
+
+	for (; nr; nr--, page += RPCBUF_PAGE_SIZE) {
+		void *one = page;
+
+		page_mark_out(mm, &one, 0, 1);
+	}
 }
 
 /*
@@ -66,16 +92,11 @@ static inline bool page_drop(struct rpcbuf *mm, void *page)
 	uint64_t index = arena_index(&mm->arena, page);
 
 	if (rpcbuf_unlikely(index >= mm->arena.nr_pages)) {
-		page_refuse(mm, page);
+		page_refuse(mm, page, PAGE_FOREIGN);
 		return false;
 	}
-	/* Acquire: pairs with the release in page_drop_shared(). */
-	if (rpcbuf_unlikely(os_load_acquire(&mm->extra[index]) != 0)) {
-		if (!page_drop_shared(mm, index))
-			return false;
-	} else {
-		page_mark_free(mm, index);
-	}
+	if (!page_drop_index(mm, index))
+		return false;
 	if (guard_on(mm))
 		guard_free(mm, index);
 	return true;

@@ -49,7 +49,10 @@ void pcp_init(struct rpcbuf *mm, bool fake)
 		pcp->high_runs = rpcbuf_min(mm->pcp_runs, PCP_RUNS_MIN);
 		pcp->node = (uint16_t)node_of_cpu(mm, cpu, fake);
 		pcp->slice = mm->nodes[pcp->node].slice;
-		pcp->extra = mm->extra + mm->nodes[pcp->node].first;
+		pcp->refs = mm->refs + mm->nodes[pcp->node].first;
+		pcp->refs_of_0 = (uintptr_t)mm->refs -
+				 (mm->arena.base >> RPCBUF_PAGE_SHIFT) *
+					 sizeof(*mm->refs);
 	}
 }
 
@@ -124,7 +127,9 @@ void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
 	nr_runs = pcp->nr_runs;
 	while (i < nr) {
 		if (adjacent && nr - i >= RUN_PAGES &&
-		    pcp_is_run(&pcp->slice, pcp->extra, pages + i)) {
+		    pcp_may_be_run(&pcp->slice,
+				   arena_index(&pcp->slice, pages[i])) &&
+		    slots_adjacent_run(pages + i)) {
 			pcp->runs[nr_runs++] = pages[i];
 			i += RUN_PAGES;
 		} else {
@@ -153,7 +158,7 @@ unsigned int pcp_take_singles(struct rpcbuf *mm, unsigned int node,
 	if (!pcp)
 		return 0;
 	if (pcp->node == node)
-		got = pcp_pop_singles(pcp, pages, want);
+		got = pcp_pop_unmarked(pcp, pages, want);
 	os_cpulock_release(&pcp->lock);
 	return got;
 }
@@ -184,6 +189,7 @@ void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 	}
 	if (kept)
 		mm_give(mm, batch, kept);
+	page_tell(mm);
 }
 
 unsigned int pcp_cut_stack(void **stack, uint32_t *nr, void **cold,

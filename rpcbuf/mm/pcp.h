@@ -45,7 +45,8 @@ struct pcp {
 	uint32_t high_singles; /* it trims when it has more than these */
 	uint32_t high_runs;
 	struct arena slice; /* of its node; others' pages it does not keep */
-	uint16_t *extra;    /* the counts of these pages */
+	uint16_t *refs;	    /* the counts of these pages: page.h */
+	uintptr_t refs_of_0; /* where that of address 0 would be */
 	uint16_t node;
 	uint16_t scattered;	/* the zone had no runs: serve single pages */
 	uint32_t idle;		/* the last pcp_decay() found it unused */

@@ -24,9 +24,7 @@ static const char *check_page(const struct rpcbuf *mm, const struct pcp *pcp,
 	      "pcp: a cache has a page of another node");
 	CHECK(!seen[index], "pcp: a page is in the caches twice");
 	seen[index] = 1;
-	CHECK(mm->extra[index] == 0, "pcp: a cached page has references");
-	CHECK(!RPCBUF_DEBUG || mm->state[index] == PAGE_FREE,
-	      "pcp: a cached page is out");
+	CHECK(mm->refs[index] == 0, "pcp: a cached page has references");
 
 	node = &mm->nodes[node_of(mm, index)];
 	block = &mm->blocks[index >> ZONE_BLOCK_ORDER];

@@ -76,14 +76,41 @@ SLOTS_INLINE struct pcp *pcp_trylock_put(struct rpcbuf *mm)
 	return pcp;
 }
 
-SLOTS_INLINE unsigned int pcp_pop_singles(struct pcp *pcp, void **pages,
-					  unsigned int want)
+/* The count of a page that this cache had. */
+SLOTS_INLINE uint16_t *pcp_refs(uintptr_t refs_of_0, const void *page)
+{
+	return (uint16_t *)(refs_of_0 + ((uintptr_t)page >> RPCBUF_PAGE_SHIFT) *
+						sizeof(uint16_t));
+}
+
+/* Single pages go to a caller; debug builds do that in page_mark_out(). */
+SLOTS_INLINE void pcp_mark_out(const struct pcp *pcp, void *const *pages,
+			       unsigned int nr)
+{
+	uintptr_t refs_of_0 = pcp->refs_of_0;
+	unsigned int i;
+
+	for (i = 0; !RPCBUF_DEBUG && i < nr; i++)
+		os_store(pcp_refs(refs_of_0, pages[i]), 1);
+}
+
+SLOTS_INLINE unsigned int pcp_pop_unmarked(struct pcp *pcp, void **pages,
+					   unsigned int want)
 {
 	unsigned int nr = rpcbuf_min(want, pcp->nr_singles);
 	unsigned int left = pcp->nr_singles - nr;
 
 	slots_copy(pages, pcp->singles + left, nr);
 	os_store(&pcp->nr_singles, left);
+	return nr;
+}
+
+SLOTS_INLINE unsigned int pcp_pop_singles(struct pcp *pcp, void **pages,
+					  unsigned int want)
+{
+	unsigned int nr = pcp_pop_unmarked(pcp, pages, want);
+
+	pcp_mark_out(pcp, pages, nr);
 	return nr;
 }
 
@@ -94,10 +121,16 @@ SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 {
 	unsigned int nr = rpcbuf_min(want / RUN_PAGES, pcp->nr_runs);
 	unsigned int left = pcp->nr_runs - nr;
+	uintptr_t refs_of_0 = pcp->refs_of_0;
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		slots_expand_run(pages + i * RUN_PAGES, pcp->runs[left + i]);
+	for (i = 0; i < nr; i++) {
+		void *run = pcp->runs[left + i];
+
+		slots_expand_run(pages + i * RUN_PAGES, run);
+		if (!RPCBUF_DEBUG)
+			slots_store_refs(pcp_refs(refs_of_0, run), 1);
+	}
 	os_store(&pcp->nr_runs, left);
 	i *= RUN_PAGES;
 	if (want != i && (want - i < RUN_PAGES || os_load(&pcp->scattered)))
@@ -105,31 +138,44 @@ SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 	return i;
 }
 
-/* True when 16 slots hold the pages of a run, each with a single owner, that
- * this cache may keep. */
-SLOTS_INLINE bool pcp_is_run(const struct arena *slice, const uint16_t *extra,
-			     void *const *pages)
+/* True when a run of this cache could begin with the page. */
+SLOTS_INLINE bool pcp_may_be_run(const struct arena *slice, uint64_t index)
+{
+	return index % RUN_PAGES == 0 && index + RUN_PAGES <= slice->nr_pages;
+}
+
+/* When 16 slots hold the pages of a run that this cache may keep, and each has
+ * a single owner: drops their references, true. */
+SLOTS_INLINE bool pcp_drop_run(struct rpcbuf *mm, const struct arena *slice,
+			       uint16_t *refs, void *const *pages)
 {
 	uint64_t index = arena_index(slice, pages[0]);
-	const uint64_t *counts;
+	slots_quad differ, one = SLOTS_REFS(1);
+	unsigned int i;
 
-	if (index % RUN_PAGES || index + RUN_PAGES > slice->nr_pages ||
-	    !slots_adjacent_run(pages))
+	if (!pcp_may_be_run(slice, index))
 		return false;
-	/* Four counts at a time.  Acquire: as in page_drop(). */
-	counts = (const uint64_t *)(const void *)&extra[index];
-	return !(os_load_acquire(&counts[0]) | os_load_acquire(&counts[1]) |
-		 os_load_acquire(&counts[2]) | os_load_acquire(&counts[3]));
+	/* Acquire: pairs with the release in page_drop_index(). */
+	slots_load_refs(refs + index, &differ);
+	differ ^= one;
+	slots_compare_run(pages, &differ);
+	if (slots_quad_any(differ))
+		return false;
+	if (!RPCBUF_DEBUG)
+		slots_store_refs(refs + index, 0);
+	for (i = 0; RPCBUF_DEBUG && i < RUN_PAGES; i++)
+		page_drop_index(mm, arena_index(&mm->arena, pages[i]));
+	return true;
 }
 
 /*
  * Drops a reference on the page of a slot, clears it, keeps the page if it is
- * free.  True when it was left alone: of another node, or no page.  @slice and
- * @extra: the caller's copies of the cache's, which a store to a slot does not
+ * free.  True when it was left alone, of another node or no page, or there is
+ * a refusal to tell of.  @slice and @refs: the caller's copies of the cache's, which a store to a slot does not
  * make the compiler load again.
  */
 SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
-				  const struct arena *slice, uint16_t *extra,
+				  const struct arena *slice, uint16_t *refs,
 				  void **slot, unsigned int *nr_singles)
 {
 	void *page = *slot;
@@ -138,12 +184,12 @@ SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
 	if (rpcbuf_unlikely(index >= slice->nr_pages))
 		return page != NULL;
 	*slot = NULL;
-	/* Acquire: pairs with the release in page_drop_shared(). */
-	if (rpcbuf_unlikely(os_load_acquire(&extra[index]) != 0)) {
-		if (!page_drop_shared(mm, arena_index(&mm->arena, page)))
-			return false;
+	/* Acquire: pairs with the release in page_drop_index(). */
+	if (RPCBUF_DEBUG || rpcbuf_unlikely(os_load_acquire(&refs[index]) != 1)) {
+		if (!page_drop_index(mm, arena_index(&mm->arena, page)))
+			return page_untold(mm);
 	} else {
-		page_mark_free(mm, arena_index(&mm->arena, page));
+		os_store(&refs[index], 0);
 	}
 	pcp->singles[(*nr_singles)++] = page;
 	return false;
@@ -154,11 +200,11 @@ SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 {
 	unsigned int nr_singles = pcp->nr_singles, i;
 	const struct arena slice = pcp->slice;
-	uint16_t *extra = pcp->extra;
+	uint16_t *refs = pcp->refs;
 	bool left = false;
 
 	for (i = 0; i < nr; i++)
-		left |= pcp_push_single(mm, pcp, &slice, extra, pages + i,
+		left |= pcp_push_single(mm, pcp, &slice, refs, pages + i,
 					&nr_singles);
 	os_store(&pcp->nr_singles, nr_singles);
 	return left;
@@ -170,23 +216,22 @@ SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 {
 	unsigned int nr_singles = pcp->nr_singles, nr_runs = pcp->nr_runs;
 	const struct arena slice = pcp->slice;
-	uint16_t *extra = pcp->extra;
+	uint16_t *refs = pcp->refs;
 	unsigned int i = 0;
 	bool left = false;
 
 	while (nr - i >= RUN_PAGES) {
-		if (pcp_is_run(&slice, extra, pages + i)) {
-			page_mark_run_free(mm, pages + i);
+		if (pcp_drop_run(mm, &slice, refs, pages + i)) {
 			pcp->runs[nr_runs++] = pages[i];
 			slots_clear_run(pages + i);
 			i += RUN_PAGES;
 		} else {
-			left |= pcp_push_single(mm, pcp, &slice, extra,
+			left |= pcp_push_single(mm, pcp, &slice, refs,
 						pages + i++, &nr_singles);
 		}
 	}
 	for (; i < nr; i++)
-		left |= pcp_push_single(mm, pcp, &slice, extra, pages + i,
+		left |= pcp_push_single(mm, pcp, &slice, refs, pages + i,
 					&nr_singles);
 	os_store(&pcp->nr_runs, nr_runs);
 	os_store(&pcp->nr_singles, nr_singles);
@@ -230,7 +275,10 @@ SLOTS_INLINE bool pcp_pop_one(struct rpcbuf *mm, void **page)
 		return false;
 	nr = pcp->nr_singles;
 	if (rpcbuf_likely(nr != 0)) {
-		*page = pcp->singles[nr - 1];
+		void *one = pcp->singles[nr - 1];
+
+		*page = one;
+		os_store(pcp_refs(pcp->refs_of_0, one), 1);
 		os_store(&pcp->nr_singles, nr - 1);
 	}
 	os_cpulock_release(&pcp->lock);
@@ -259,10 +307,11 @@ SLOTS_INLINE bool pcp_push_one(struct rpcbuf *mm, void **page)
 	/* Acquire: as in page_drop(). */
 	if (rpcbuf_unlikely(wait_pending(mm) || nr >= pcp->high_singles ||
 			    index >= pcp->slice.nr_pages ||
-			    os_load_acquire(&pcp->extra[index]) != 0)) {
+			    os_load_acquire(&pcp->refs[index]) != 1)) {
 		os_cpulock_release(&pcp->lock);
 		return false;
 	}
+	os_store(&pcp->refs[index], 0);
 	pcp->singles[nr] = *page;
 	*page = NULL;
 	os_store(&pcp->nr_singles, nr + 1);

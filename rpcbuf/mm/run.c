@@ -23,7 +23,7 @@ static unsigned int fill(struct rpcbuf *mm, unsigned int nr, void **pages)
 		return 0;
 	for (i = 0; i < nr; i++)
 		pages[i] = first + i * RPCBUF_PAGE_SIZE;
-	page_mark_out(mm, pages, nr);
+	page_mark_adjacent_out(mm, first, nr);
 	return nr;
 }
 

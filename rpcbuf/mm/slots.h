@@ -131,19 +131,68 @@ SLOTS_INLINE void slots_expand_run(void **slots, const void *run)
 	}
 }
 
-/* True when 16 slots are adjacent pages, in order. */
-SLOTS_INLINE bool slots_adjacent_run(void *const *slots)
+/*
+ * The reference counts of a run's pages (page.h) as a quad: stored all alike,
+ * and loaded with acquire.  The thread sanitizer wants to see atomic
+ * operations; elsewhere 16 bits of a vector are not torn.
+ */
+#define SLOTS_REFS(count)                                              \
+	{                                                              \
+		(count) * 0x0001000100010001u,                         \
+			(count) * 0x0001000100010001u,                 \
+			(count) * 0x0001000100010001u,                 \
+			(count) * 0x0001000100010001u                  \
+	}
+
+SLOTS_INLINE void slots_store_refs(uint16_t *refs, uint64_t count)
+{
+	slots_quad all = SLOTS_REFS(count);
+#ifdef __SANITIZE_THREAD__
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_QUAD; i++)
+		__atomic_store_n((uint64_t *)(void *)refs + i, all[i],
+				 __ATOMIC_RELAXED);
+#else
+	*(slots_quad *)(void *)refs = all;
+#endif
+}
+
+SLOTS_INLINE void slots_load_refs(const uint16_t *refs, slots_quad *all)
+{
+#ifdef __SANITIZE_THREAD__
+	unsigned int i;
+
+	for (i = 0; i < SLOTS_QUAD; i++)
+		(*all)[i] = __atomic_load_n(
+			(const uint64_t *)(const void *)refs + i,
+			__ATOMIC_ACQUIRE);
+#else
+	*all = *(const slots_quad *)(const void *)refs;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
+/* Adds bits to *@differ when 16 slots are not adjacent pages, in order. */
+SLOTS_INLINE void slots_compare_run(void *const *slots, slots_quad *differ)
 {
 	const slots_quad *quad = (const slots_quad *)(const void *)slots;
 	slots_quad next = slots_first_quad(slots[0]);
-	slots_quad differ = {0, 0, 0, 0};
 	unsigned int i;
 
 #pragma GCC unroll 4
 	for (i = 0; i < RUN_PAGES / SLOTS_QUAD; i++) {
-		differ |= quad[i] ^ next;
+		*differ |= quad[i] ^ next;
 		next += SLOTS_QUAD_STEP;
 	}
+}
+
+/* True when 16 slots are adjacent pages, in order. */
+SLOTS_INLINE bool slots_adjacent_run(void *const *slots)
+{
+	slots_quad differ = {0, 0, 0, 0};
+
+	slots_compare_run(slots, &differ);
 	return !slots_quad_any(differ);
 }
 

@@ -119,6 +119,7 @@ static void *pop(struct rpcbuf_page_pool *pool)
 	void *page = pool->cache[--pool->nr_cached];
 	uint32_t *word = pool_word(pool, page);
 
+	os_store(pool_refs(pool, page), 1);
 	os_store(word, (*word & POOL_ORDER) | 1);
 	return page;
 }
@@ -169,6 +170,7 @@ static void stage(struct staging *staging, void *page, unsigned int order)
 		staging->dropped_orders[staging->nr_dropped++] = (uint8_t)order;
 		return;
 	}
+	os_store(pool_refs(pool, page), 0);
 	os_store(pool_word(pool, page),
 		 (uint32_t)order << POOL_ORDER_SHIFT | POOL_IDLE);
 	staging->pages[staging->nr++] = page;

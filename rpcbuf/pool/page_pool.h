@@ -107,9 +107,21 @@ void *pool_page_of(const struct rpcbuf_page_pool *pool, const void *address);
 bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,
 		      uint32_t word);
 
-/* Unmaps a page that nobody uses and gives it back to the instance.  The last
- * access to the pool, if no other page is in flight. */
+/*
+ * Unmaps a page that nobody uses and gives it back to the instance.  The last
+ * access to the pool, if no other page is in flight.  The second: one that is
+ * in the cache or the ring, or on its way there.
+ */
 void pool_release(struct rpcbuf_page_pool *pool, void *page);
+void pool_release_idle(struct rpcbuf_page_pool *pool, void *page);
+
+/* The count of a page (mm/page.h): 0 while it is idle, so that nobody who has it
+ * no more can release it to the instance. */
+static inline uint16_t *pool_refs(const struct rpcbuf_page_pool *pool,
+				  const void *page)
+{
+	return &pool->mm->refs[arena_index(&pool->mm->arena, page)];
+}
 
 /* Owner: empties the cache if that was asked for, and fills it when it is
  * empty.  False when there is nothing to be had. */

@@ -29,7 +29,7 @@ unsigned int pool_drain_ring(struct rpcbuf_page_pool *pool)
 		nr = ring_pop(&pool->ring, pages, RPCBUF_PAGE_POOL_REFILL);
 		os_unlock(&pool->draining);
 		for (i = 0; i < nr; i++)
-			pool_release(pool, pages[i]);
+			pool_release_idle(pool, pages[i]);
 		drained += nr;
 	} while (nr);
 	return drained;
@@ -41,7 +41,7 @@ unsigned int pool_empty_cache(struct rpcbuf_page_pool *pool)
 
 	os_store(&pool->floor, 0);
 	while (pool->nr_cached)
-		pool_release(pool, pool->cache[--pool->nr_cached]);
+		pool_release_idle(pool, pool->cache[--pool->nr_cached]);
 	return nr;
 }
 

@@ -64,10 +64,8 @@ static bool drop_user(struct rpcbuf_page_pool *pool, void *page)
 bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,
 		      uint32_t word)
 {
-	uint64_t index = arena_index(&pool->mm->arena, page);
-
 	/* Acquire: what holders did before they dropped their reference. */
-	if (os_load_acquire(&pool->mm->extra[index])) {
+	if (os_load_acquire(pool_refs(pool, page)) != 1) {
 		os_fetch_add(&pool->released_ref, 1);
 		return false;
 	}
@@ -103,6 +101,12 @@ void pool_release(struct rpcbuf_page_pool *pool, void *page)
 	count_release(pool, page);
 }
 
+void pool_release_idle(struct rpcbuf_page_pool *pool, void *page)
+{
+	os_store(pool_refs(pool, page), 1);
+	pool_release(pool, page);
+}
+
 static void *__attribute__((noinline))
 put_begin_slow(struct rpcbuf_page_pool *pool, void *address)
 {
@@ -115,14 +119,16 @@ put_begin_slow(struct rpcbuf_page_pool *pool, void *address)
 	if (!drop_user(pool, page))
 		return NULL;
 	if (rpcbuf_likely(pool_may_recycle(pool, page,
-					   os_load(pool_word(pool, page)))))
+					   os_load(pool_word(pool, page))))) {
+		os_store(pool_refs(pool, page), 0);
 		return page;
+	}
 	pool_release(pool, page);
 	return NULL;
 }
 
 /*
- * The page of @address, when it is idle now and may be recycled.  Most are
+ * The page of @address, when it is idle now and will be recycled.  Most are
  * whole pages of one user that nobody else holds: the same tests as those of
  * drop_user() and pool_may_recycle(), on what they look at.
  */
@@ -131,14 +137,17 @@ static inline void *put_begin(struct rpcbuf_page_pool *pool, void *address)
 	void *page = (void *)((uintptr_t)address & RPCBUF_PAGE_MASK);
 	uint64_t index = arena_index(&pool->mm->arena, page);
 	uint32_t *word;
+	uint16_t *refs;
 
 	if (rpcbuf_unlikely(index >= pool->nr_words))
 		return put_begin_slow(pool, address);
 	word = &pool->words[index];
+	refs = &pool->mm->refs[index];
 	if (rpcbuf_unlikely(os_load_acquire(word) != pool->in_use ||
-			    os_load_acquire(&pool->mm->extra[index]) ||
+			    os_load_acquire(refs) != 1 ||
 			    os_load(&pool->destroying)))
 		return put_begin_slow(pool, address);
+	os_store(refs, 0);
 	os_store(word, pool->in_use ^ (POOL_IDLE | 1));
 	return page;
 }
@@ -159,7 +168,7 @@ static void recycle(struct rpcbuf_page_pool *pool, void *const *pages,
 		return;
 	os_fetch_add(&pool->ring_full, nr - done);
 	for (; done < nr; done++)
-		pool_release(pool, pages[done]);
+		pool_release_idle(pool, pages[done]);
 }
 
 void rpcbuf_page_pool_put(struct rpcbuf_page_pool *pool, void *address)
@@ -203,7 +212,7 @@ put_direct_slow(struct rpcbuf_page_pool *pool, void *page)
 		return;
 	}
 	pool_empty_cache(pool);
-	pool_release(pool, page);
+	pool_release_idle(pool, page);
 }
 
 void rpcbuf_page_pool_put_direct(struct rpcbuf_page_pool *pool, void *address)
