@@ -32,6 +32,9 @@ struct rpcbuf_reporter;
  * RPCBUF_REPORT_MAX, whose pages are all free and that nobody can get before
  * the report is over.  A block stays as it is, with its memory, when the
  * callback sets its address to NULL; consumers that come later do not see it.
+ * It counts as released at that moment, so it comes up again when it stays free
+ * for the same time once more (as in the kernel's mm/page_reporting.c), or with
+ * the next rpcbuf_reclaim().
  *
  * Called by the thread of the instance, or by who called rpcbuf_maintain(),
  * rpcbuf_reclaim(); no lock is held.  It may allocate and release pages; it

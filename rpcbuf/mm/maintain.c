@@ -11,7 +11,8 @@
 
 #define MS_NS UINT64_C(1000000)
 
-/* Blocks that were free for so long go back to the system. */
+/* Blocks that were free for so long go back to the system, or are tried again
+ * after a consumer kept them; PAGE_REPORTING_DELAY of mm/page_reporting.c. */
 #define REPORT_AGE_NS (2000 * MS_NS)
 /* Between two batches of a node: 32 blocks take some milliseconds. */
 #define REPORT_PAUSE_MS 50
@@ -85,6 +86,7 @@ static void relieve(struct rpcbuf *mm)
 	shrinkers_run(mm, mm->arena.nr_pages);
 	pcp_drain_all(mm);
 	mm->maintain.urgent = true;
+	mm->maintain.urgent_since = report_moment(mm, 0);
 }
 
 static int decay(struct rpcbuf *mm, uint64_t now)
@@ -101,6 +103,7 @@ static int decay(struct rpcbuf *mm, uint64_t now)
 static int report(struct rpcbuf *mm, uint64_t now)
 {
 	struct mm_maintain *maintain = &mm->maintain;
+	uint64_t before, given = 0;
 	unsigned int node, nr = 0;
 
 	if (!report_pending(mm)) {
@@ -109,8 +112,10 @@ static int report(struct rpcbuf *mm, uint64_t now)
 	}
 	if (now < maintain->report_ns)
 		return REPORT_PAUSE_MS;
+	before = maintain->urgent ? maintain->urgent_since
+				  : report_moment(mm, REPORT_AGE_NS);
 	for (node = 0; node < mm->nr_nodes; node++)
-		nr += report_batch(mm, node, maintain->urgent ? 0 : REPORT_AGE_NS);
+		nr += report_batch(mm, node, before, &given);
 	if (!nr) {
 		maintain->urgent = false;
 		return BUSY_MS;

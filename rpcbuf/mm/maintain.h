@@ -27,7 +27,8 @@ struct mm_maintain {
 	bool running;
 	uint32_t stop;
 	uint32_t pressed;    /* the system is short of memory */
-	bool urgent;	     /* report whatever is free, until none is left */
+	bool urgent;	     /* report what was free at this moment: */
+	uint64_t urgent_since; /* report_moment() */
 	bool muted;	     /* asked in vain, not again before reclaim_ns */
 	uint64_t decay_ns;   /* when caches decay next, */
 	uint64_t report_ns;  /* the next batch is due, */

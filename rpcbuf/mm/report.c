@@ -21,8 +21,7 @@ static unsigned int batch_size(const struct zone *zone)
 	return rpcbuf_min(share, RPCBUF_REPORT_MAX);
 }
 
-/* A moment @age_ns ago, by the clock that the zone stamps its blocks with. */
-static uint64_t ticks_before(const struct rpcbuf *mm, uint64_t age_ns)
+uint64_t report_moment(const struct rpcbuf *mm, uint64_t age_ns)
 {
 	uint64_t ticks = os_ticks() - mm->made_ticks;
 	uint64_t ns = os_now() - mm->made_ns + 1;
@@ -34,16 +33,15 @@ static uint64_t ticks_before(const struct rpcbuf *mm, uint64_t age_ns)
 /* As the kernel does: a batch is begun with low + batch pages free, so that
  * low are left while it is away. */
 static unsigned int isolate(struct rpcbuf *mm, unsigned int node,
-			    uint64_t age_ns, void **blocks)
+			    uint64_t before, void **blocks)
 {
 	struct zone *zone = &mm->nodes[node].zone;
 	unsigned int most = batch_size(zone), nr;
-	uint64_t low = os_load(&zone->low), before;
+	uint64_t low = os_load(&zone->low);
 
 	if (!zone_has_whole(zone) ||
 	    zone_nr_free(zone) < low + (uint64_t)most * ZONE_BLOCK_PAGES)
 		return 0;
-	before = ticks_before(mm, age_ns);
 	for (nr = 0; nr < most; nr++) {
 		os_fetch_add(&mm->report.isolated, ZONE_BLOCK_PAGES);
 		blocks[nr] = zone_isolate(zone, before, low);
@@ -85,29 +83,44 @@ int mm_discard(const struct rpcbuf *mm, void *first, size_t length)
 	return os_discard(first, length, mm->window_fd >= 0);
 }
 
-static void give(struct rpcbuf *mm, unsigned int node, void *const *seen,
-		 unsigned int nr)
+/* Gives back what is left in @seen; NULL afterwards for what was not. */
+static unsigned int give(struct rpcbuf *mm, unsigned int node, void **seen,
+			 unsigned int nr)
 {
 	struct rpcbuf_report_stats *stats = &mm->report.stats;
 	unsigned int i, given = 0;
 
-	for (i = 0; i < nr; i++)
-		if (seen[i])
-			given += mm_discard(mm, seen[i], RPCBUF_REPORT_SIZE) == 0;
+	for (i = 0; i < nr; i++) {
+		if (seen[i] && mm_discard(mm, seen[i], RPCBUF_REPORT_SIZE))
+			seen[i] = NULL;
+		given += seen[i] != NULL;
+	}
 	probe_report(mm, node, nr, given * RPCBUF_REPORT_SIZE);
 	os_fetch_add(&stats->batches, 1);
 	os_fetch_add(&stats->bytes, given * RPCBUF_REPORT_SIZE);
 	stats_add(mm, STAT_reported_bytes, given * RPCBUF_REPORT_SIZE);
 	os_fetch_add(&stats->kept, (nr - given) * RPCBUF_REPORT_SIZE);
+	return given;
 }
 
+static bool is_among(void *const *blocks, unsigned int nr, const void *block)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr && blocks[i] != block; i++)
+		;
+	return i < nr;
+}
+
+/* @given: those that lost their memory. */
 static void put_back(struct rpcbuf *mm, unsigned int node, void *const *blocks,
-		     unsigned int nr)
+		     void *const *given, unsigned int nr)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		zone_put_reported(&mm->nodes[node].zone, blocks[i]);
+		zone_put_isolated(&mm->nodes[node].zone, blocks[i],
+				  is_among(given, nr, blocks[i]));
 		os_fetch_add(&mm->report.isolated, -(uint64_t)ZONE_BLOCK_PAGES);
 	}
 	if (nr && wait_pending(mm))
@@ -115,7 +128,7 @@ static void put_back(struct rpcbuf *mm, unsigned int node, void *const *blocks,
 }
 
 unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
-			  uint64_t age_ns)
+			  uint64_t before, uint64_t *given)
 {
 	void *blocks[RPCBUF_REPORT_MAX], *seen[RPCBUF_REPORT_MAX];
 	bool alone = hook_list_empty(&mm->report.consumers);
@@ -123,14 +136,14 @@ unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
 
 	if (alone)
 		os_lock(&mm->report.giving);
-	nr = isolate(mm, node, age_ns, blocks);
+	nr = isolate(mm, node, before, blocks);
 	for (i = 0; i < nr; i++)
 		seen[i] = blocks[i];
 	if (nr && !alone)
 		consult(mm, seen, nr);
 	if (nr)
-		give(mm, node, seen, nr);
-	put_back(mm, node, blocks, nr);
+		*given += give(mm, node, seen, nr);
+	put_back(mm, node, blocks, seen, nr);
 	if (alone)
 		os_unlock(&mm->report.giving);
 	return nr;

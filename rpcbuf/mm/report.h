@@ -24,12 +24,18 @@ struct mm_report {
 	struct rpcbuf_report_stats stats;
 };
 
+/* A moment @age_ns ago, by the clock that zones stamp their blocks with. */
+uint64_t report_moment(const struct rpcbuf *mm, uint64_t age_ns);
+
 /*
- * Reports one batch of blocks of a node that have been free for @age_ns;
- * returns how many blocks, 0 when there was nothing to do.
+ * Reports one batch of blocks of a node that have been free since @before or
+ * longer; returns how many blocks, 0 when there was nothing to do.  Adds to
+ * *@given those that went back.  A block that a consumer or the system kept is
+ * free from now on: walks with the same @before do not come to it again, later
+ * ones do.
  */
 unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
-			  uint64_t age_ns);
+			  uint64_t before, uint64_t *given);
 
 /* Returns when no page is isolated that was when it was called; at once when a
  * consumer looks at them. */

@@ -47,14 +47,14 @@ int rpcbuf_shrinker_unregister(struct rpcbuf *mm,
 /* Reports free blocks, of all nodes, until @bytes went back. */
 static uint64_t report_free(struct rpcbuf *mm, uint64_t bytes)
 {
-	uint64_t given = 0;
-	unsigned int node, nr;
+	uint64_t given = 0, before = report_moment(mm, 0);
+	unsigned int node;
 
-	for (node = 0; node < mm->nr_nodes; node++) {
-		while (given < bytes && (nr = report_batch(mm, node, 0)))
-			given += nr * RPCBUF_REPORT_SIZE;
-	}
-	return given;
+	for (node = 0; node < mm->nr_nodes; node++)
+		while (given * RPCBUF_REPORT_SIZE < bytes &&
+		       report_batch(mm, node, before, &given))
+			;
+	return given * RPCBUF_REPORT_SIZE;
 }
 
 uint64_t rpcbuf_reclaim(struct rpcbuf *mm, uint64_t bytes)

@@ -156,8 +156,9 @@ static inline bool zone_has_runs(const struct zone *zone)
  */
 void *zone_isolate(struct zone *zone, uint64_t before, uint64_t keep);
 
-/* Puts it back among those that are handed out last. */
-void zone_put_reported(struct zone *zone, void *first);
+/* Puts it back: among those that are handed out last when it was @reported, else
+ * as one that was released just now. */
+void zone_put_isolated(struct zone *zone, void *first, bool reported);
 
 /* True when there is a block for zone_isolate(), of whatever age. */
 static inline bool zone_has_whole(const struct zone *zone)

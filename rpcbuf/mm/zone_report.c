@@ -43,14 +43,15 @@ void *zone_isolate(struct zone *zone, uint64_t before, uint64_t keep)
 	return first;
 }
 
-void zone_put_reported(struct zone *zone, void *first)
+void zone_put_isolated(struct zone *zone, void *first, bool reported)
 {
 	uint64_t index = arena_index(zone->arena, first);
 	uint32_t number = (uint32_t)(index >> ZONE_BLOCK_ORDER);
 
 	zone_lock(zone);
 	set_whole(&zone->blocks[number], true);
-	zone_list_add(zone, number, ZONE_REPORTED);
+	zone_list_add(zone, number,
+		      reported ? ZONE_REPORTED : (int8_t)ZONE_BLOCK_ORDER);
 	os_store(&zone->nr_free, zone->nr_free + ZONE_BLOCK_PAGES);
 	zone_unlock(zone);
 }
