@@ -267,6 +267,11 @@ static void *takeover_main(void *arg)
 	return NULL;
 }
 
+static void log_misuse(const char *sentence)
+{
+	log_line(RPCBUF_LOG_ERROR, sentence);
+}
+
 static int start_thread(void)
 {
 	sigset_t all, old;
@@ -287,6 +292,7 @@ static int create_pages(uint64_t memory)
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	int err;
 
+	options.log = log_misuse;
 	options.memory = memory;
 	options.memory_max = rpcbuf_max(memory, machine);
 	err = rpcbuf_create(&takeover.mm, &options);

@@ -148,6 +148,11 @@ static int watch_forks(void)
 	return 0;
 }
 
+static void log_misuse(const char *sentence)
+{
+	svc_log(&home.options, RPCBUF_LOG_ERROR, "%s", sentence);
+}
+
 static int make_mm(const struct rpcbuf_svc_options *o)
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
@@ -155,6 +160,7 @@ static int make_mm(const struct rpcbuf_svc_options *o)
 	home.own_mm = !o->mm;
 	home.mm = o->mm;
 	options.memory = o->memory;
+	options.log = log_misuse;
 	return o->mm ? 0 : rpcbuf_create(&home.mm, &options);
 }
 
