@@ -199,7 +199,8 @@ struct rpcbuf_engine_options {
  * small for one vector per receiver and two more (fewer receivers are taken
  * first), and ->log was told which and what it must be; -ENOTSUP when @options
  * names a back end that the system does not have, and ->log was told why;
- * -ENOMEM, or the errno of what could not be created.
+ * -EPERM in a child of the process that made @mm; -ENOMEM, or the errno of what
+ * could not be created.
  */
 int rpcbuf_engine_create(struct rpcbuf_engine **engine, struct rpcbuf *mm,
 			 const struct rpcbuf_handlers *handlers,

@@ -45,7 +45,8 @@ struct rpcbuf_mempool;
  * rpcbuf_mempool_create - make a pool and fill its reserve.
  *
  * @min_nr from 1 to RPCBUF_MEMPOOL_MAX.  Returns 0 and stores the pool in
- * *pool; -EINVAL, or -ENOMEM when the allocator cannot give @min_nr pages now.
+ * *pool; -EINVAL, -ENOMEM when the allocator cannot give @min_nr pages now, or
+ * -EPERM in a child of the process that made the instance, as functions below.
  * *pool is untouched on failure.  Never waits.
  *
  * The pages of the reserve count as pages_reserved, not as out (struct
@@ -80,7 +81,8 @@ int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr);
  * @nr slots, at most min_nr.  Returns how many slots, counted from the front,
  * are populated: @nr always when @gfp has RPCBUF_GFP_WAIT; without it maybe
  * fewer, and the pages that did come are the caller's to keep or to release.
- * -EINVAL when @nr is more than min_nr; nothing changed then.  Waits, without
+ * -EINVAL when @nr is more than min_nr, -EPERM in a child; nothing changed then.
+ * Waits, without
  * a bound, only with RPCBUF_GFP_WAIT; signals do not end the wait.  While it
  * waits it keeps what the allocator gave in step 1.
  */
@@ -103,7 +105,7 @@ int rpcbuf_mempool_alloc_bulk_callback(struct rpcbuf_mempool *pool,
 				       rpcbuf_gfp_t gfp, unsigned int nr,
 				       rpcbuf_page_fn fn, void *opaque);
 
-/* One page; NULL only without RPCBUF_GFP_WAIT. */
+/* One page; NULL only without RPCBUF_GFP_WAIT, or in a child. */
 void *rpcbuf_mempool_alloc_page(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp);
 
 /*

@@ -123,9 +123,21 @@ struct rpcbuf_options {
  * the thread cannot be started or has no descriptor for its wakes.  *mm is
  * untouched on failure.
  *
- * The instance belongs to the process that made it.  After fork(2) the child may
- * read the pages that it inherited; it gets none, releases are ignored, and a
- * sentence on standard error says so once.  rpcbuf_destroy() unmaps it there.
+ * The instance belongs to the process that made it.  After fork(3) the child may
+ * read the pages that it inherited, and write to them: its copy, which the
+ * parent does not see.  It gets none, by no call of this library: functions that
+ * return a count or an address return none of it, those that return an error
+ * -EPERM, at once, also where they would wait.  Releases are ignored.  So are
+ * mempools, page pools and request vectors of the instance; their destroy
+ * functions free the child's copy.  A sentence on standard error says so
+ * once.  rpcbuf_destroy() unmaps the instance there.
+ *
+ * With `windows` the memory is shared with the child until it writes to a page:
+ * up to then it reads what the parent has in there now, not what was there at
+ * the fork.  Windows are not inherited.
+ *
+ * All this is done by pthread_atfork(3).  Where that does not run, with _Fork()
+ * and clone(2), the child must not use the instance nor write to its pages.
  */
 int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options);
 
@@ -216,7 +228,7 @@ void rpcbuf_free_page(struct rpcbuf *mm, void *page);
  * A page starts with one reference, which costs nothing to keep; further
  * ones are counted in a dense array beside the pages, up to UINT16_MAX - 1.
  * Each is dropped with rpcbuf_free_page() or rpcbuf_free_bulk_array().
- * Returns 0; -EOVERFLOW when the count is full; -EINVAL, counted and told of as
+ * Returns 0; -EPERM in a child of the process; -EOVERFLOW when the count is full; -EINVAL, counted and told of as
  * above, for a page that is free and what is no page.  Nothing changed then.
  */
 int rpcbuf_page_get(struct rpcbuf *mm, void *page);
@@ -285,7 +297,8 @@ uint32_t rpcbuf_wait_count(const struct rpcbuf_waiter *waiter);
  * rpcbuf_wait_sleep - sleep until the count differs from @count.
  *
  * @timeout_ns: longest sleep in nanoseconds.  Returns 0 when woken (or at
- * once when the count differs already), -ETIMEDOUT, or -EINTR on a signal.
+ * once when the count differs already), -ETIMEDOUT, -EINTR on a signal, or
+ * -EPERM at once for a waiter that is queued in a parent's instance.
  */
 int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter, uint32_t count,
 		      uint64_t timeout_ns);

@@ -72,8 +72,9 @@ int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
  * Tries again at once while there is progress.  Without progress it queues
  * up, first in, first out; the head of the queue keeps its partial fill, the
  * others give theirs back, so that any number of fillers finish on a budget
- * of one vector.  Returns 0 with a full vector, or -EINTR when the service
- * stops; the vector then holds what it had got.
+ * of one vector.  Returns 0 with a full vector; -EINTR when the service stops,
+ * the vector then holds what it had got; -EPERM, as the functions below, in a
+ * child of the process that made the instance.
  */
 int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
 

@@ -37,6 +37,8 @@ struct rpcbuf_window {
 	void *address; /* of the first byte of the first page */
 	size_t length; /* bytes: whole pages */
 	bool mapped;   /* false: the pages lay side by side as they were */
+	uint32_t process; /* private: a child of the one that mapped it has no
+			   * such window */
 };
 
 /* Most pages of a window. */
@@ -53,7 +55,11 @@ struct rpcbuf_window {
  * RPCBUF_WINDOW_MAX, or one of @pages is no page of the instance; -ENOTSUP
  * when they are not adjacent and the instance was made without the option
  * `windows`; -ENOMEM when the process has no addresses or mappings left
- * (vm.max_map_count).  *window is untouched on failure.  Does not sleep.
+ * (vm.max_map_count); -EPERM in a child of the process that made the instance.
+ * *window is untouched on failure.  Does not sleep.
+ *
+ * A child of the process has no window that was mapped before the fork: its
+ * addresses fault there, unless the pages were adjacent.
  */
 int rpcbuf_window_map(struct rpcbuf *mm, struct rpcbuf_window *window,
 		      unsigned int nr, void *const *pages);

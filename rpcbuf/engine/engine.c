@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/os.h"
 
 /* Connections and calls may take so much of the heap, beside the pages. */
@@ -108,6 +109,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 
 	if (!engine_options_valid(handlers, options))
 		return -EINVAL;
+	if (fork_is_child(mm))
+		return -EPERM;
 	vector = vector_pages(&options->limits);
 	rpcbuf_mm_counts(mm, &counts);
 	wanted = loops_for(counts.pages_total, vector, options->receivers);

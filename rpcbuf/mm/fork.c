@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include <rpcbuf/mm/fork.h>
+#include <rpcbuf/os/atomic.h>
+#include <rpcbuf/os/memfd.h>
 #include <rpcbuf/os/os.h>
 
 /* All instances of the process.  The lock is held across a fork, so that the
@@ -9,6 +11,7 @@
 static struct {
 	struct os_lock lock;
 	bool registered;
+	uint32_t generation;
 	struct rpcbuf *first;
 } all;
 
@@ -30,8 +33,19 @@ static void mark_children(void)
 		mm->forked = FORK_CHILD;
 		mm->nr_pcps = 0;
 		mm->nr_pcps_rseq = 0;
+		if (mm->window_fd >= 0)
+			os_make_private((void *)mm->arena.base,
+					(size_t)mm->arena.nr_pages
+						<< RPCBUF_PAGE_SHIFT,
+					mm->window_fd);
 	}
+	os_store(&all.generation, all.generation + 1);
 	all.lock.word = 0;
+}
+
+uint32_t fork_generation(void)
+{
+	return os_load(&all.generation);
 }
 
 int fork_watch(struct rpcbuf *mm)

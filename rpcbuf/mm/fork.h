@@ -6,7 +6,11 @@
  *
  * The mark is set in the child before fork() returns there, by way of a list of
  * all instances; with no caches left, every call comes to a slow path, and
- * these ask for it before they take a lock.
+ * these ask for it before they take a lock.  What has pages of its own to give
+ * (a reserve, a page pool), waits, or maps memory asks at its entry.
+ *
+ * Memory that is shared for the sake of windows becomes the child's own there,
+ * page by page as it writes; windows stay with the parent (MADV_DONTFORK).
  */
 #ifndef RPCBUF_MM_FORK_H
 #define RPCBUF_MM_FORK_H
@@ -18,6 +22,10 @@ int fork_watch(struct rpcbuf *mm);
 void fork_unwatch(struct rpcbuf *mm);
 
 void fork_complain(struct rpcbuf *mm) __attribute__((cold, noinline));
+
+/* How many forks led to this process since the first instance was made: what
+ * has another number is a parent's. */
+uint32_t fork_generation(void);
 
 /* True in a child of the instance's process. */
 static inline bool fork_is_child(struct rpcbuf *mm)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <rpcbuf/mm/fault.h>
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/harden.h>
 #include <rpcbuf/mm/node.h>
@@ -57,6 +58,8 @@ void guard_change(struct rpcbuf *mm, uint32_t set, uint32_t clear)
 {
 	uint32_t before, after;
 
+	if (fork_is_child(mm))
+		return; /* its caches stay shut */
 	os_lock(&mm->guarding);
 	before = mm->guard;
 	after = (before & ~clear) | set;

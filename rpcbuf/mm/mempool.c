@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/mempool.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/page.h>
@@ -204,7 +205,7 @@ free_hungry(struct rpcbuf_mempool *pool, unsigned int nr, void **pages)
  * when it took the page from the reserve. */
 static bool is_hungry(const struct rpcbuf_mempool *pool)
 {
-	return os_load_acquire(&pool->hungry);
+	return os_load_acquire(&pool->hungry) && !fork_is_child(pool->mm);
 }
 
 void rpcbuf_mempool_free_bulk_array(struct rpcbuf_mempool *pool,
@@ -270,6 +271,8 @@ int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr)
 {
 	if (min_nr < 1 || min_nr > RPCBUF_MEMPOOL_MAX)
 		return -EINVAL;
+	if (fork_is_child(pool->mm))
+		return -EPERM;
 	os_lock(&pool->lock);
 	os_store(&pool->min_nr, min_nr);
 	update_target(pool);
@@ -286,6 +289,8 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **out, struct rpcbuf *mm,
 
 	if (min_nr < 1 || min_nr > RPCBUF_MEMPOOL_MAX)
 		return -EINVAL;
+	if (fork_is_child(mm))
+		return -EPERM;
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
 		return -ENOMEM;
@@ -306,6 +311,10 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 
 	if (!pool)
 		return 0;
+	if (fork_is_child(pool->mm)) {
+		free(pool);
+		return 0;
+	}
 	os_lock(&pool->lock);
 	busy = pool->first != NULL;
 	os_unlock(&pool->lock);
@@ -321,12 +330,16 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 void rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
 			  struct rpcbuf_mempool_stats *stats)
 {
-	os_lock(&pool->lock);
+	bool lock = !pool->mm->forked; /* nobody there to let go of it */
+
+	if (lock)
+		os_lock(&pool->lock);
 	*stats = pool->stats;
 	stats->min_nr = pool->min_nr;
 	stats->curr_nr = available(pool);
 	stats->waiting = pool->waiting;
-	os_unlock(&pool->lock);
+	if (lock)
+		os_unlock(&pool->lock);
 	stats->partial = os_load(&pool->partial);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/mempool.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
@@ -127,6 +128,8 @@ int rpcbuf_mempool_alloc_bulk_array(struct rpcbuf_mempool *pool,
 	    rpcbuf_likely(rpcbuf_alloc_bulk_array(pool->mm, nowait(gfp), nr,
 						  pages) == nr))
 		return (int)nr;
+	if (fork_is_child(pool->mm))
+		return -EPERM;
 	return array_slow(pool, gfp, nr, pages);
 }
 
@@ -138,6 +141,8 @@ int rpcbuf_mempool_alloc_bulk_list(struct rpcbuf_mempool *pool,
 
 	if (rpcbuf_unlikely(too_many(pool, nr)))
 		return -EINVAL;
+	if (fork_is_child(pool->mm))
+		return -EPERM;
 	if (may_try(pool, gfp))
 		got = rpcbuf_alloc_bulk_list(pool->mm, nowait(gfp), nr, list);
 	if (got < nr)
@@ -171,6 +176,8 @@ int rpcbuf_mempool_alloc_bulk_callback(struct rpcbuf_mempool *pool,
 
 	if (rpcbuf_unlikely(too_many(pool, nr)))
 		return -EINVAL;
+	if (fork_is_child(pool->mm))
+		return -EPERM;
 	if (may_try(pool, gfp))
 		got = rpcbuf_alloc_bulk_callback(pool->mm, nowait(gfp), nr,
 						 relay_page, &relay);

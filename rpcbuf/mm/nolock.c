@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/pcp_fast.h>
 
 /* Drops a reference on what is left in the slots, past the caches. */
@@ -16,12 +17,13 @@ static void put_rest(struct rpcbuf *mm, void **pages, unsigned int nr)
 {
 	void *batch[PCP_WINDOW];
 	unsigned int i, kept = 0;
+	bool ignore = fork_is_child(mm);
 
 	for (i = 0; i < nr; i++) {
 		void *page = pages[i];
 
 		pages[i] = NULL;
-		if (page && page_drop(mm, page))
+		if (page && !ignore && page_drop(mm, page))
 			batch[kept++] = page;
 	}
 	if (kept)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/poison.h>
@@ -150,6 +151,8 @@ void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
 	char *begin = first, *page = first;
 	char *end = begin + nr * RPCBUF_PAGE_SIZE;
 
+	if (fork_is_child(mm))
+		return;
 	if (page_drop(mm, first)) {
 		while ((page += RPCBUF_PAGE_SIZE) < end) {
 			if (drop_next(mm, page))
@@ -167,6 +170,8 @@ int rpcbuf_page_get(struct rpcbuf *mm, void *page)
 	uint64_t index = arena_index(&mm->arena, page);
 	uint16_t *refs, count;
 
+	if (fork_is_child(mm))
+		return -EPERM;
 	if (index >= mm->arena.nr_pages) {
 		page_refuse(mm, page, PAGE_FOREIGN);
 		page_tell(mm);

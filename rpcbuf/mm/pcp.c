@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp_fast.h>
 #include <rpcbuf/mm/stats.h>
@@ -179,12 +180,13 @@ void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 {
 	void *batch[PCP_WINDOW];
 	unsigned int i, kept = 0;
+	bool ignore = fork_is_child(mm);
 
 	for (i = 0; i < nr; i++) {
 		void *page = pages[i];
 
 		pages[i] = NULL;
-		if (page && page_drop(mm, page))
+		if (page && !ignore && page_drop(mm, page))
 			batch[kept++] = page;
 	}
 	if (kept)

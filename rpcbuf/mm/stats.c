@@ -63,6 +63,8 @@ void rpcbuf_stats_pools(struct rpcbuf *mm,
 {
 	struct stats_pool *pool, *next;
 
+	if (mm->forked)
+		return; /* the lock may be held, and by nobody there */
 	os_lock(&mm->stats->lock);
 	list_for_each_entry_safe(pool, next, &mm->stats->pools,
 				 struct stats_pool, link)

@@ -138,8 +138,12 @@ static bool append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 
 void rpcbuf_wait_join(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
-	if (waiter->mm || fork_is_child(mm))
+	if (waiter->mm)
 		return;
+	if (fork_is_child(mm)) {
+		waiter->mm = mm; /* for rpcbuf_wait_sleep() */
+		return;
+	}
 	probe_wait_begin(mm, waiter);
 	os_lock(&mm->wait.joining);
 	if (append(mm, waiter))
@@ -155,6 +159,11 @@ void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 
 	if (!mm)
 		return;
+	if (fork_is_child(mm)) {
+		waiter->prev = waiter->next = NULL;
+		waiter->mm = NULL;
+		return;
+	}
 	queue = &mm->wait;
 	os_lock(&queue->lock);
 	was_head = queue->first == waiter;
@@ -182,7 +191,7 @@ bool rpcbuf_wait_is_head(const struct rpcbuf_waiter *waiter)
 	struct rpcbuf *mm = waiter->mm;
 	bool head;
 
-	if (!mm)
+	if (!mm || fork_is_child(mm))
 		return false;
 	os_lock(&mm->wait.lock);
 	head = mm->wait.first == waiter;
@@ -206,6 +215,8 @@ __attribute__((used)) int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter,
 							  : OS_FOREVER;
 	int err = 0;
 
+	if (waiter->mm && fork_is_child(waiter->mm))
+		return -EPERM;
 	probe_sleep(waiter->mm, waiter, timeout_ns);
 	/* Pages that were left on a list are not to be slept on. */
 	if (waiter->mm && node_flush(waiter->mm))

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include <rpcbuf/mm/instance.h>
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/os/memfd.h>
 #include <rpcbuf/os/os.h>
@@ -54,10 +54,12 @@ int rpcbuf_window_map(struct rpcbuf *mm, struct rpcbuf_window *window,
 	void *address;
 	int err;
 
+	if (fork_is_child(mm))
+		return -EPERM;
 	if (!nr || nr > RPCBUF_WINDOW_MAX || !are_pages(mm, nr, pages))
 		return -EINVAL;
 	if (stretch(pages, nr) == nr) {
-		*window = (struct rpcbuf_window){pages[0], length, false};
+		*window = (struct rpcbuf_window){pages[0], length, false, 0};
 		return 0;
 	}
 	if (mm->window_fd < 0)
@@ -66,18 +68,22 @@ int rpcbuf_window_map(struct rpcbuf *mm, struct rpcbuf_window *window,
 	if (err)
 		return err;
 	err = map_stretches(mm, address, nr, pages);
+	if (!err)
+		err = os_keep_from_children(address, length);
 	if (err) {
 		os_unmap(address, length);
 		return err;
 	}
 	stats_add(mm, STAT_windows, 1);
-	*window = (struct rpcbuf_window){address, length, true};
+	*window = (struct rpcbuf_window){address, length, true,
+					 fork_generation()};
 	return 0;
 }
 
 void rpcbuf_window_unmap(struct rpcbuf_window *window)
 {
-	if (window->mapped)
+	/* A child has something else there, or nothing. */
+	if (window->mapped && window->process == fork_generation())
 		os_unmap(window->address, window->length);
-	*window = (struct rpcbuf_window){NULL, 0, false};
+	*window = (struct rpcbuf_window){NULL, 0, false, 0};
 }

@@ -18,6 +18,18 @@ int os_map_at(void *address, size_t length, int fd, uint64_t offset)
 	return 0;
 }
 
+void os_make_private(void *address, size_t length, int fd)
+{
+	if (mmap(address, length, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0) == MAP_FAILED)
+		mprotect(address, length, PROT_READ);
+}
+
+int os_keep_from_children(void *address, size_t length)
+{
+	return madvise(address, length, MADV_DONTFORK) ? -errno : 0;
+}
+
 int os_reserve(void **address, size_t length)
 {
 	void *map = mmap(NULL, length, PROT_NONE,

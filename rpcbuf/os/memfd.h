@@ -15,6 +15,14 @@
 int os_map_shared(void **address, size_t length, size_t align, int *fd);
 void os_close(int fd);
 
+/* In a child of the process that mapped it: what is written from now on is the
+ * child's own, what it reads is as it was.  Memory that cannot be mapped so can
+ * only be read.  May be called by a handler of pthread_atfork(3). */
+void os_make_private(void *address, size_t length, int fd);
+
+/* Children do not get this mapping. */
+int os_keep_from_children(void *address, size_t length);
+
 /* Reserves addresses that fault on use. */
 int os_reserve(void **address, size_t length);
 

@@ -78,6 +78,8 @@ int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 	struct rpcbuf_page_pool *pool;
 	int err;
 
+	if (fork_is_child(mm))
+		return -EPERM;
 	err = read_options(&known, options);
 	if (err)
 		return err;
@@ -234,7 +236,9 @@ bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 
 void *rpcbuf_page_pool_alloc(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 {
-	if (rpcbuf_unlikely(!pool_has_cached(pool)) && !pool_refill(pool, gfp))
+	if (fork_is_child(pool->mm) ||
+	    (rpcbuf_unlikely(!pool_has_cached(pool)) &&
+	     !pool_refill(pool, gfp)))
 		return NULL;
 	stat_add(pool->stats.alloc, 1);
 	return pop(pool);
@@ -244,13 +248,14 @@ unsigned int rpcbuf_page_pool_alloc_bulk(struct rpcbuf_page_pool *pool,
 					 rpcbuf_gfp_t gfp, unsigned int nr,
 					 void **pages)
 {
+	bool child = fork_is_child(pool->mm);
 	unsigned int i, handed_out = 0;
 
 	for (i = 0; i < nr; i++) {
 		if (pages[i])
 			continue;
-		if (rpcbuf_unlikely(!pool_has_cached(pool)) &&
-		    !pool_refill(pool, gfp))
+		if (child || (rpcbuf_unlikely(!pool_has_cached(pool)) &&
+			      !pool_refill(pool, gfp)))
 			break;
 		pages[i] = pop(pool);
 		handed_out++;

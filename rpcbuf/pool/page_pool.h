@@ -28,6 +28,7 @@
 #define RPCBUF_POOL_PAGE_POOL_H
 
 #include <rpcbuf/budget.h>
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/os/stat.h>

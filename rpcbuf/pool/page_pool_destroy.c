@@ -47,13 +47,15 @@ unsigned int pool_empty_cache(struct rpcbuf_page_pool *pool)
 
 unsigned int rpcbuf_page_pool_shrink(struct rpcbuf_page_pool *pool)
 {
-	return pool_drain_ring(pool);
+	return fork_is_child(pool->mm) ? 0 : pool_drain_ring(pool);
 }
 
 unsigned int rpcbuf_page_pool_flush(struct rpcbuf_page_pool *pool)
 {
 	unsigned int flushed;
 
+	if (fork_is_child(pool->mm))
+		return 0;
 	pool_end_frag_page(pool);
 	flushed = pool_empty_cache(pool);
 	return flushed + pool_drain_ring(pool);
@@ -104,12 +106,23 @@ static int wait_for_pages(struct rpcbuf_page_pool *pool, uint64_t timeout_ns)
 	}
 }
 
+static void free_pool(struct rpcbuf_page_pool *pool)
+{
+	ring_free(&pool->ring);
+	os_unmap(pool->words, pool->footprint);
+	free(pool);
+}
+
 int rpcbuf_page_pool_destroy(struct rpcbuf_page_pool *pool, uint64_t timeout_ns)
 {
 	int err;
 
 	if (!pool)
 		return 0;
+	if (fork_is_child(pool->mm)) {
+		free_pool(pool);
+		return 0;
+	}
 	if (!pool->destroying) {
 		rpcbuf_shrinker_unregister(pool->mm, &pool->shrinker);
 		os_store(&pool->destroying, true);
@@ -120,9 +133,7 @@ int rpcbuf_page_pool_destroy(struct rpcbuf_page_pool *pool, uint64_t timeout_ns)
 	if (err)
 		return err;
 	stats_del_pool(pool->mm, &pool->in_stats);
-	ring_free(&pool->ring);
-	os_unmap(pool->words, pool->footprint);
-	free(pool);
+	free_pool(pool);
 	return 0;
 }
 

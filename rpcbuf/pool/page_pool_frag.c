@@ -75,7 +75,8 @@ void *rpcbuf_page_pool_alloc_frag(struct rpcbuf_page_pool *pool,
 {
 	char *fragment;
 
-	if (!bytes || bytes > RPCBUF_PAGE_SIZE << pool->options.order)
+	if (!bytes || bytes > RPCBUF_PAGE_SIZE << pool->options.order ||
+	    fork_is_child(pool->mm))
 		return NULL;
 	bytes = (bytes + RPCBUF_PAGE_POOL_FRAG_ALIGN - 1) &
 		~(RPCBUF_PAGE_POOL_FRAG_ALIGN - 1);

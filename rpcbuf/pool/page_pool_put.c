@@ -175,7 +175,7 @@ void rpcbuf_page_pool_put(struct rpcbuf_page_pool *pool, void *address)
 {
 	void *page;
 
-	if (!address)
+	if (!address || fork_is_child(pool->mm))
 		return;
 	page = put_begin(pool, address);
 	if (page)
@@ -186,13 +186,14 @@ void rpcbuf_page_pool_put_bulk(struct rpcbuf_page_pool *pool, unsigned int nr,
 			       void **addresses)
 {
 	void *pages[PUT_BATCH];
+	bool ignore = fork_is_child(pool->mm);
 	unsigned int i, n = 0;
 
 	for (i = 0; i < nr; i++) {
 		void *address = addresses[i];
 
 		addresses[i] = NULL;
-		pages[n] = address ? put_begin(pool, address) : NULL;
+		pages[n] = address && !ignore ? put_begin(pool, address) : NULL;
 		n += pages[n] != NULL;
 		if (n == PUT_BATCH) {
 			recycle(pool, pages, n);
@@ -219,7 +220,7 @@ void rpcbuf_page_pool_put_direct(struct rpcbuf_page_pool *pool, void *address)
 {
 	void *page;
 
-	if (!address)
+	if (!address || fork_is_child(pool->mm))
 		return;
 	page = put_begin(pool, address);
 	if (!page)
@@ -247,6 +248,8 @@ int rpcbuf_page_pool_get(struct rpcbuf_page_pool *pool, void *address)
 	void *page = pool_page_of(pool, address);
 	uint32_t *word, old;
 
+	if (fork_is_child(pool->mm))
+		return -EPERM;
 	if (!page)
 		return -EINVAL;
 	word = pool_word(pool, page);
@@ -264,6 +267,8 @@ int rpcbuf_page_pool_leave(struct rpcbuf_page_pool *pool, void *page)
 {
 	uint32_t *word, old;
 
+	if (fork_is_child(pool->mm))
+		return -EPERM;
 	if (pool_page_of(pool, page) != page)
 		return -EINVAL;
 	word = pool_word(pool, page);

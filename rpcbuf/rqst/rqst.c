@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/os.h"
@@ -185,6 +186,8 @@ int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr)
 {
 	unsigned int got;
 
+	if (fork_is_child(rqst->mm))
+		return -EPERM;
 	if (nr > rqst->maxpages)
 		return -ENOMEM;
 	if (rpcbuf_rqst_populated(rqst) >= nr)
@@ -222,6 +225,8 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 
 int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
 {
+	if (fork_is_child(rqst->mm))
+		return -EPERM;
 	if (!rqst->first)
 		return 0;
 	if (!rqst->shortage_since) {
@@ -240,6 +245,8 @@ int rpcbuf_rqst_make_do(struct rpcbuf_rqst *rqst, unsigned int nr)
 {
 	void **pages = rqst->pages;
 
+	if (fork_is_child(rqst->mm))
+		return -EPERM;
 	if (rqst->refilled + rpcbuf_rqst_populated(rqst) < nr)
 		return -EAGAIN;
 	rqst->first -= rqst->refilled;
@@ -261,9 +268,10 @@ int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst)
 {
 	for (;;) {
 		uint32_t count = rpcbuf_wait_count(&rqst->waiter);
+		int err = rpcbuf_rqst_try_fill(rqst);
 
-		if (rpcbuf_rqst_try_fill(rqst) == 0)
-			return 0;
+		if (err != -EAGAIN)
+			return err;
 		if (stopping(rqst)) {
 			rpcbuf_rqst_give_up(rqst);
 			return -EINTR;

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: an instance survives a fork in the parent, and the child neither hangs nor
- * gets pages.
+ * gets pages, by any call of any layer, nor writes into its parent's.
  * Method: fork while another thread holds every lock that there is, and while
  * threads allocate; the child calls everything, then makes an instance of
- * its own.  Its exit status tells.
+ * its own.  Its exit status tells.  With shared memory, parent and child write to
+ * the same page and compare.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <rpcbuf/fault.h>
+#include <rpcbuf/mempool.h>
+#include <rpcbuf/mm/mempool.h>
+#include <rpcbuf/pool/page_pool.h>
+#include <rpcbuf/rqst.h>
+#include <rpcbuf/stats.h>
+#include <rpcbuf/window.h>
 #include <sys/wait.h>
 
 #include "mm_util.h"
@@ -50,7 +58,7 @@ static int child(void)
 	return rpcbuf_destroy(own) ? 5 : 0;
 }
 
-static void fork_and_check(void)
+static void fork_and_run(int (*run)(void))
 {
 	int status;
 	pid_t pid;
@@ -59,12 +67,17 @@ static void fork_and_check(void)
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		alarm(20);
-		_exit(child());
+		_exit(run());
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_msg(WIFEXITED(status), "the child was ended by signal %d",
 		      WTERMSIG(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+
+static void fork_and_check(void)
+{
+	fork_and_run(child);
 }
 
 static void setup(void)
@@ -137,6 +150,236 @@ START_TEST(amid_traffic)
 }
 END_TEST
 
+/* What has pages of its own to give. */
+static struct rpcbuf_mempool *mempool;
+static struct rpcbuf_page_pool *pool;
+static struct rpcbuf_rqst *full, *empty, *queued;
+static void *pool_page, *fragment;
+static struct rpcbuf_waiter inherited;
+
+static bool accept_page(void *page, void *unused)
+{
+	(void)page;
+	(void)unused;
+	return true;
+}
+
+static int child_of_mempool(void)
+{
+	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
+	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool *other;
+	rpcbuf_gfp_t gfp = RPCBUF_GFP_NOWAIT;
+	void *mine[5] = {NULL};
+
+	do {
+		if (rpcbuf_mempool_alloc_page(mempool, gfp) ||
+		    rpcbuf_mempool_alloc_bulk_array(mempool, gfp, 5, mine) !=
+			    -EPERM ||
+		    rpcbuf_mempool_alloc_bulk_list(mempool, gfp, 5, &list) !=
+			    -EPERM ||
+		    rpcbuf_mempool_alloc_bulk_callback(mempool, gfp, 5,
+						       accept_page,
+						       NULL) != -EPERM)
+			return 10;
+		gfp ^= RPCBUF_GFP_WAIT;
+	} while (gfp);
+	if (mine[0] || list.nr)
+		return 11;
+	rpcbuf_mempool_free_page(mempool, pages[230]);
+	rpcbuf_mempool_free_bulk_array(mempool, 60, pages + 231);
+	rpcbuf_mempool_stats(mempool, &stats);
+	if (rpcbuf_mempool_refill(mempool) ||
+	    rpcbuf_mempool_resize(mempool, 3) != -EPERM ||
+	    rpcbuf_mempool_create(&other, mm, 1) != -EPERM)
+		return 12;
+	return rpcbuf_mempool_destroy(mempool) ? 13 : 0;
+}
+
+static int child_of_page_pool(void)
+{
+	struct rpcbuf_page_pool_options options = RPCBUF_PAGE_POOL_OPTIONS_INIT;
+	struct rpcbuf_page_pool *other;
+	void *mine[5] = {NULL};
+
+	if (rpcbuf_page_pool_alloc(pool, 0) ||
+	    rpcbuf_page_pool_alloc_bulk(pool, 0, 5, mine) ||
+	    rpcbuf_page_pool_alloc_frag(pool, 0, 64))
+		return 20;
+	rpcbuf_page_pool_put(pool, pool_page);
+	rpcbuf_page_pool_put_direct(pool, pool_page);
+	rpcbuf_page_pool_put(pool, fragment);
+	mine[2] = pool_page;
+	rpcbuf_page_pool_put_bulk(pool, 5, mine);
+	if (mine[2])
+		return 21;
+	if (rpcbuf_page_pool_get(pool, pool_page) != -EPERM ||
+	    rpcbuf_page_pool_leave(pool, pool_page) != -EPERM ||
+	    rpcbuf_page_pool_shrink(pool) || rpcbuf_page_pool_flush(pool) ||
+	    rpcbuf_page_pool_create(&other, mm, &options) != -EPERM)
+		return 22;
+	return rpcbuf_page_pool_destroy(pool, UINT64_MAX) ? 23 : 0;
+}
+
+static int child_of_vectors(void)
+{
+	struct rpcbuf_rqst *all[] = {full, empty, queued};
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		if (rpcbuf_rqst_try_fill(all[i]) != -EPERM ||
+		    rpcbuf_rqst_fill(all[i]) != -EPERM ||
+		    rpcbuf_rqst_try_run(all[i], 2) != -EPERM ||
+		    rpcbuf_rqst_make_do(all[i], 0) != -EPERM)
+			return 30;
+		rpcbuf_rqst_give_up(all[i]);
+		rpcbuf_rqst_destroy(all[i]);
+	}
+	return 0;
+}
+
+static int child_of_all(void)
+{
+	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
+	struct rpcbuf_stats stats = RPCBUF_STATS_INIT;
+	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;
+	int err;
+
+	/* Guards that are lifted open the caches: not here. */
+	if (rpcbuf_fault_set(mm, &fault) || rpcbuf_fault_set(mm, NULL) ||
+	    rpcbuf_alloc_page(mm, 0) || rpcbuf_page_get(mm, pages[3]) != -EPERM)
+		return 40;
+	rpcbuf_wait_join(mm, &waiter);
+	if (rpcbuf_wait_is_head(&waiter) ||
+	    rpcbuf_wait_sleep(&waiter, rpcbuf_wait_count(&waiter),
+			      UINT64_MAX) != -EPERM)
+		return 41;
+	rpcbuf_wait_leave(&waiter);
+	if (rpcbuf_wait_is_head(&inherited) ||
+	    rpcbuf_wait_sleep(&inherited, rpcbuf_wait_count(&inherited),
+			      UINT64_MAX) != -EPERM)
+		return 42;
+	rpcbuf_wait_leave(&inherited);
+	rpcbuf_stats_read(mm, &stats);
+	err = child_of_mempool();
+	if (!err)
+		err = child_of_page_pool();
+	if (!err)
+		err = child_of_vectors();
+	return err ? err : child();
+}
+
+static void make_users(void)
+{
+	struct rpcbuf_page_pool_options options = RPCBUF_PAGE_POOL_OPTIONS_INIT;
+	void *other;
+
+	inherited = (struct rpcbuf_waiter)RPCBUF_WAITER_INIT;
+	ck_assert_int_eq(rpcbuf_mempool_create(&mempool, mm, 20), 0);
+	ck_assert_int_eq(rpcbuf_page_pool_create(&pool, mm, &options), 0);
+	pool_page = rpcbuf_page_pool_alloc(pool, 0);
+	other = rpcbuf_page_pool_alloc(pool, 0);
+	rpcbuf_page_pool_put_direct(pool, other);
+	fragment = rpcbuf_page_pool_alloc_frag(pool, 0, 64);
+	other = rpcbuf_page_pool_alloc(pool, 0);
+	rpcbuf_page_pool_put(pool, other);
+	ck_assert_int_eq(rpcbuf_rqst_create(&full, mm, NULL, 8), 0);
+	ck_assert_int_eq(rpcbuf_rqst_create(&empty, mm, NULL, 8), 0);
+	ck_assert_int_eq(rpcbuf_rqst_create(&queued, mm, NULL, 8), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(full), 0);
+	ck_assert_int_eq(rpcbuf_rqst_reserve(queued, mempool), 0);
+	rpcbuf_wait_join(mm, &inherited);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(queued), -EAGAIN);
+}
+
+static void free_users(void)
+{
+	rpcbuf_wait_leave(&inherited);
+	rpcbuf_rqst_destroy(full);
+	rpcbuf_rqst_destroy(empty);
+	rpcbuf_rqst_destroy(queued);
+	rpcbuf_page_pool_put(pool, pool_page);
+	rpcbuf_page_pool_put(pool, fragment);
+	ck_assert_int_eq(rpcbuf_page_pool_destroy(pool, 0), 0);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(mempool), 0);
+}
+
+START_TEST(every_face)
+{
+	make_users();
+	os_lock(&mempool->lock);
+	os_lock(&pool->draining);
+	os_lock(&mm->guarding);
+	os_lock(&mm->wait.lock);
+	os_lock(&mm->stats->lock);
+	fork_and_run(child_of_all);
+	os_unlock(&mm->stats->lock);
+	os_unlock(&mm->wait.lock);
+	os_unlock(&mm->guarding);
+	os_unlock(&pool->draining);
+	os_unlock(&mempool->lock);
+	free_users();
+}
+END_TEST
+
+/* Shared memory: two pages that are not adjacent, a window on them. */
+static struct rpcbuf *shared;
+static char *first, *second;
+static struct rpcbuf_window window;
+
+static int child_of_shared(void)
+{
+	struct rpcbuf_window other;
+	void *scattered[] = {second, first};
+
+	if (strcmp(first, "before") || strcmp(second, "before"))
+		return 50;
+	strcpy(first, "written by the child");
+	if (rpcbuf_window_map(shared, &other, 2, scattered) != -EPERM)
+		return 51;
+	/* What the child has at these addresses by now is its own. */
+	if (mmap(window.address, window.length, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) != window.address)
+		return 52;
+	strcpy(window.address, "the child's");
+	other = window;
+	rpcbuf_window_unmap(&other);
+	if (strcmp(window.address, "the child's") ||
+	    strcmp(first, "written by the child"))
+		return 53;
+	return rpcbuf_destroy(shared) ? 54 : 0;
+}
+
+START_TEST(shared_memory)
+{
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+	void *scattered[2];
+	char *adjacent;
+
+	options.windows = true;
+	options.no_thread = true;
+	ck_assert_int_eq(rpcbuf_create(&shared, &options), 0);
+	adjacent = rpcbuf_alloc_pages(shared, 0, 2);
+	first = adjacent + 2 * RPCBUF_PAGE_SIZE;
+	second = adjacent;
+	strcpy(first, "before");
+	strcpy(second, "before");
+	scattered[0] = first;
+	scattered[1] = second;
+	ck_assert_int_eq(rpcbuf_window_map(shared, &window, 2, scattered), 0);
+	ck_assert(window.mapped);
+	fork_and_run(child_of_shared);
+	ck_assert_str_eq(first, "before");
+	ck_assert_str_eq(window.address, "before");
+	strcpy(window.address, "after");
+	ck_assert_str_eq(first, "after");
+	rpcbuf_window_unmap(&window);
+	rpcbuf_free_pages(shared, adjacent, 2);
+	ck_assert_int_eq(rpcbuf_destroy(shared), 0);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("fork");
@@ -147,6 +390,8 @@ int main(int argc, char **argv)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, with_all_locks_held);
 	tcase_add_test(tcase, amid_traffic);
+	tcase_add_test(tcase, every_face);
+	tcase_add_test(tcase, shared_memory);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
 }

@@ -244,6 +244,7 @@ static void must_abort(void (*misuse)(struct rpcbuf *mm), struct rpcbuf *mm,
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
 		dup2(fds[1], 2);
+		mm->forked = FORK_NONE; /* it plays the owner */
 		misuse(mm);
 		_exit(0);
 	}

@@ -129,7 +129,7 @@ END_TEST
 START_TEST(test_refusals)
 {
 	struct rpcbuf *mm = create(false);
-	struct rpcbuf_window window = {&window, 7, true};
+	struct rpcbuf_window window = {&window, 7, true, 0};
 	void *pages[3] = {NULL}, *odd[2];
 
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 3, pages), 3);
