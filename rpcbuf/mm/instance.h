@@ -59,7 +59,7 @@ enum page_misuse {
 
 struct page_refusals {
 	uint64_t nr;
-	uint32_t untold; /* something below is not told yet */
+	uint32_t untold;		 /* something below is not told yet */
 	const void *pages[PAGE_MISUSES]; /* the latest, or NULL */
 	struct ratelimit limit;
 };
@@ -73,8 +73,8 @@ struct wait_queue {
 
 struct rpcbuf {
 	struct arena arena;
-	uint16_t *refs;		  /* references of each page: page.h */
-	uint32_t *links;	  /* of each page: the next on its list, list.c */
+	uint16_t *refs;	 /* references of each page: page.h */
+	uint32_t *links; /* of each page: the next on its list, list.c */
 	struct zone_block *blocks; /* of all zones, in the order of the pages */
 	struct pcp *pcps;	  /* one per CPU */
 	unsigned int nr_pcps;	  /* 0: the budget is too small for caches */

@@ -70,8 +70,8 @@ void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
 		n = rpcbuf_min(nr, ZONE_BATCH);
 		os_lock(&pool->lock);
 		for (i = 0; i < n; i++) {
-			void *page = rpcbuf_page_list_pop(pool->mm,
-							  &pool->reserve);
+			void *page =
+				rpcbuf_page_list_pop(pool->mm, &pool->reserve);
 
 			page_mark_out(pool->mm, &page, 0, 1);
 			rpcbuf_page_list_add(pool->mm, list, page);

@@ -11,7 +11,8 @@
 #include <rpcbuf/os/probes.h>
 
 static const char *const sentences[PAGE_MISUSES] = {
-	[PAGE_FOREIGN] = "%p is not a page of this instance, which has %p to %p",
+	[PAGE_FOREIGN] =
+		"%p is not a page of this instance, which has %p to %p",
 	[PAGE_FREED_TWICE] = "page %p was released but is free already",
 	[PAGE_GOT_FREE] = "a reference was taken on page %p, which is free",
 };

@@ -185,7 +185,8 @@ SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
 		return page != NULL;
 	*slot = NULL;
 	/* Acquire: pairs with the release in page_drop_index(). */
-	if (RPCBUF_DEBUG || rpcbuf_unlikely(os_load_acquire(&refs[index]) != 1)) {
+	if (RPCBUF_DEBUG ||
+	    rpcbuf_unlikely(os_load_acquire(&refs[index]) != 1)) {
 		if (!page_drop_index(mm, arena_index(&mm->arena, page)))
 			return page_untold(mm);
 	} else {

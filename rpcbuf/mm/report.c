@@ -127,8 +127,8 @@ static void put_back(struct rpcbuf *mm, unsigned int node, void *const *blocks,
 		wait_wake(mm);
 }
 
-unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
-			  uint64_t before, uint64_t *given)
+unsigned int report_batch(struct rpcbuf *mm, unsigned int node, uint64_t before,
+			  uint64_t *given)
 {
 	void *blocks[RPCBUF_REPORT_MAX], *seen[RPCBUF_REPORT_MAX];
 	bool alone = hook_list_empty(&mm->report.consumers);

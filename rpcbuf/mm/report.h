@@ -34,8 +34,8 @@ uint64_t report_moment(const struct rpcbuf *mm, uint64_t age_ns);
  * free from now on: walks with the same @before do not come to it again, later
  * ones do.
  */
-unsigned int report_batch(struct rpcbuf *mm, unsigned int node,
-			  uint64_t before, uint64_t *given);
+unsigned int report_batch(struct rpcbuf *mm, unsigned int node, uint64_t before,
+			  uint64_t *given);
 
 /* Returns when no page is isolated that was when it was called; at once when a
  * consumer looks at them. */

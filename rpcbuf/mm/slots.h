@@ -136,12 +136,11 @@ SLOTS_INLINE void slots_expand_run(void **slots, const void *run)
  * and loaded with acquire.  The thread sanitizer wants to see atomic
  * operations; elsewhere 16 bits of a vector are not torn.
  */
-#define SLOTS_REFS(count)                                              \
-	{                                                              \
-		(count) * 0x0001000100010001u,                         \
-			(count) * 0x0001000100010001u,                 \
-			(count) * 0x0001000100010001u,                 \
-			(count) * 0x0001000100010001u                  \
+#define SLOTS_REFS(count)                                                   \
+	{                                                                   \
+		(count) * 0x0001000100010001u, (count)*0x0001000100010001u, \
+			(count)*0x0001000100010001u,                        \
+			(count)*0x0001000100010001u                         \
 	}
 
 SLOTS_INLINE void slots_store_refs(uint16_t *refs, uint64_t count)

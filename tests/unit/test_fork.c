@@ -178,9 +178,8 @@ static int child_of_mempool(void)
 			    -EPERM ||
 		    rpcbuf_mempool_alloc_bulk_list(mempool, gfp, 5, &list) !=
 			    -EPERM ||
-		    rpcbuf_mempool_alloc_bulk_callback(mempool, gfp, 5,
-						       accept_page,
-						       NULL) != -EPERM)
+		    rpcbuf_mempool_alloc_bulk_callback(
+			    mempool, gfp, 5, accept_page, NULL) != -EPERM)
 			return 10;
 		gfp ^= RPCBUF_GFP_WAIT;
 	} while (gfp);

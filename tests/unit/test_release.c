@@ -151,8 +151,7 @@ static void by_contig(unsigned int nr, void **pages)
 
 static void by_order(unsigned int nr, void **pages)
 {
-	rpcbuf_free_pages(mm, pages[0],
-			  (unsigned int)__builtin_ctz(nr));
+	rpcbuf_free_pages(mm, pages[0], (unsigned int)__builtin_ctz(nr));
 }
 
 static void by_orders(unsigned int nr, void **pages)
