@@ -35,7 +35,8 @@ extern "C" {
  * pages.  Shrinking takes away what is free at once, and the rest as it is
  * released: until then nobody gets new pages but holders of RPCBUF_GFP_RESERVE
  * and what caches still have.  Pages that were taken away lose their memory.
- * Returns 0, or -EINVAL with nothing changed.  Never waits for pages.
+ * Returns 0; -EINVAL, or -EBUSY when reserves were promised more than @memory
+ * (rpcbuf/mempool.h), with nothing changed.  Never waits for pages.
  */
 int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory);
 

@@ -7,21 +7,30 @@
  *
  *	1. the allocator's bulk call, without waiting;
  *	2. the reserve, for all that is missing or for nothing of it;
- *	3. the allocator again, now in its queue of waiters (rpcbuf/mm.h);
- *	4. whichever of 2 and 3 has enough first, first come, first served.
+ *	3. the two of them again, now in the queue of those who wait for pages of
+ *	   the instance (rpcbuf/mm.h): pages that are released to the instance go
+ *	   to the head of that queue, the reserve to the first in it of those
+ *	   who wait in this pool.
  *
- * Whoever waits holds no page of the reserve: two callers that each had half
- * of it would wait for each other for ever.  Releases fill the reserve first.
- * So a caller that may sleep always gets what it asked for, as long as others
- * release what they took from the pool: to the pool, or to the instance, in
- * whose queue the waiter is as well.  What comes back past the pool does not
- * fill the reserve.  Users of that kind, such as request vectors, whose pages
- * travel with calls (rpcbuf_rqst_reserve()), have rpcbuf_mempool_refill().
+ * Who waits holds nothing, neither of the reserve nor of step 1, unless it is
+ * the head of the instance's queue: two callers that each had half of what there
+ * is would wait for each other for ever.  Releases to a pool fill its reserve
+ * first, up to min_nr.
+ *
+ * The promise: a caller that may sleep always gets what it asked for, as long as
+ * others release what they took, to the pool or to the instance.  What all pools
+ * of an instance promise, the sum of their min_nr, is never more than its budget.
+ * (Less what the instance keeps back from bulk requests, RPCBUF_GFP_RESERVE; a
+ * red zone, RPCBUF_HARDEN_REDZONE, counts as a page.)  What the caller itself
+ * holds while it waits is not released: who holds pages of the pool and asks for
+ * more may wait for itself.  Releases to the instance do not fill the reserve;
+ * users whose pages travel with calls, such as request vectors
+ * (rpcbuf_rqst_reserve()), have rpcbuf_mempool_refill().
  * (After the kernel's mm/mempool.c, mempool_alloc_bulk.)
  *
  * While callers wait for pages of the instance, steps 1 and 3 keep their
  * order: who may sleep does not pass them by in step 1.  Nor does anybody take
- * from the reserve while others are queued for it.
+ * from the reserve while others wait for it.
  *
  * Threads: every function may be called by any thread at any time, unless it
  * says otherwise; none by a signal handler.  Units: pages of RPCBUF_PAGE_SIZE.
@@ -45,8 +54,9 @@ struct rpcbuf_mempool;
  * rpcbuf_mempool_create - make a pool and fill its reserve.
  *
  * @min_nr from 1 to RPCBUF_MEMPOOL_MAX.  Returns 0 and stores the pool in
- * *pool; -EINVAL, -ENOMEM when the allocator cannot give @min_nr pages now, or
- * -EPERM in a child of the process that made the instance, as functions below.
+ * *pool; -EINVAL; -ENOMEM when the budget has not @min_nr pages beside what
+ * other pools were promised, or the allocator cannot give as many now; -EPERM in a
+ * child of the process that made the instance, as the functions below.
  * *pool is untouched on failure.  Never waits.
  *
  * The pages of the reserve count as pages_reserved, not as out (struct
@@ -58,7 +68,8 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **pool, struct rpcbuf *mm,
 /*
  * rpcbuf_mempool_destroy - give the reserve back and free the pool.
  *
- * Returns 0, or -EBUSY while somebody waits in it; the pool is then unharmed.
+ * Returns 0, or -EBUSY while somebody waits in it, request or vector; the pool is
+ * then unharmed.
  * No thread may be inside another call on @pool, nor call it again.  Pages
  * that were taken from the pool stay their holders', who release them
  * to the instance.  NULL is allowed.  Never waits.
@@ -70,8 +81,9 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool);
  *
  * Shrinking gives back what the reserve has too much.  Growing takes what the
  * allocator has to spare; the rest comes with the next releases.  Requests
- * under way are served in full, also those for more than the new @min_nr.
- * Returns 0, or -EINVAL (see create) with nothing changed.  Never waits.
+ * that wait are served in full, also those for more than the new @min_nr: that
+ * part of the budget stays promised until nobody waits in the pool.  Returns 0,
+ * or -EINVAL or -ENOMEM (see create) with nothing changed.  Never waits.
  */
 int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr);
 
@@ -82,9 +94,8 @@ int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr);
  * are populated: @nr always when @gfp has RPCBUF_GFP_WAIT; without it maybe
  * fewer, and the pages that did come are the caller's to keep or to release.
  * -EINVAL when @nr is more than min_nr, -EPERM in a child; nothing changed then.
- * Waits, without
- * a bound, only with RPCBUF_GFP_WAIT; signals do not end the wait.  While it
- * waits it keeps what the allocator gave in step 1.
+ * Waits, without a bound, only with RPCBUF_GFP_WAIT; signals do not end the wait.
+ * Slots that were not NULL are left alone and count as populated.
  */
 int rpcbuf_mempool_alloc_bulk_array(struct rpcbuf_mempool *pool,
 				    rpcbuf_gfp_t gfp, unsigned int nr,
@@ -96,10 +107,10 @@ int rpcbuf_mempool_alloc_bulk_list(struct rpcbuf_mempool *pool,
 				   struct rpcbuf_page_list *list);
 
 /*
- * The same for a callback: @fn gets each page with @opaque; no lock is held.
- * Returns how many pages it accepted: @nr unless it refused one, or came up
- * short without RPCBUF_GFP_WAIT.  A refused page, and what was set aside for
- * the rest of the request, goes back to the pool.
+ * The same for a callback: @fn gets each page with @opaque, with RPCBUF_GFP_WAIT
+ * when all are there; no lock is held.  Returns how many pages it accepted: @nr
+ * unless it refused one, or there were fewer without RPCBUF_GFP_WAIT.  A refused
+ * page, and the rest of the request, goes back.
  */
 int rpcbuf_mempool_alloc_bulk_callback(struct rpcbuf_mempool *pool,
 				       rpcbuf_gfp_t gfp, unsigned int nr,
@@ -136,11 +147,11 @@ struct rpcbuf_mempool_stats {
 	uint64_t reserve_pages; /* pages that it gave */
 	uint64_t partial;	/* requests that could not wait and came up
 				 * short */
-	uint64_t waits;		/* requests that queued up */
+	uint64_t waits;		/* requests and vectors that queued up */
 	uint64_t wait_ns;	/* for how long, CLOCK_MONOTONIC */
 	uint64_t min_nr;	/* now */
 	uint64_t curr_nr;	/* pages in the reserve now */
-	uint64_t waiting;	/* requests that are queued now */
+	uint64_t waiting;	/* those that are queued now */
 };
 void rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
 			  struct rpcbuf_mempool_stats *stats);

@@ -57,11 +57,13 @@ void rpcbuf_rqst_destroy(struct rpcbuf_rqst *rqst);
 /*
  * rpcbuf_rqst_reserve - let a vector fall back on a reserve (rpcbuf/mempool.h).
  *
- * Vectors share it: it serves whichever of them is at the head of the queue of
- * those that wait, so that one call at a time goes on however many pages the
- * others keep.  It is topped up by fills that find no shortage, and at once by
- * pages that are released to it.  Its min_nr must be maxpages or more (-EINVAL
- * otherwise), and it must outlive the vector.  NULL: none, as at first.
+ * Vectors share it, with each other and with requests of the pool: of those that
+ * wait it serves the first in the queue, so that one call at a time goes on
+ * however many pages the others keep.  It is topped up by fills that find no
+ * shortage, and at once by pages that are released to it, and by those that the
+ * vectors themselves give back.  Its min_nr must be
+ * maxpages or more (-EINVAL otherwise), and it must outlive the vector.  NULL:
+ * none, as at first.  A vector that is queued loses its place.
  */
 int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 			struct rpcbuf_mempool *reserve);
@@ -72,9 +74,11 @@ int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
  * Tries again at once while there is progress.  Without progress it queues
  * up, first in, first out; the head of the queue keeps its partial fill, the
  * others give theirs back, so that any number of fillers finish on a budget
- * of one vector.  Returns 0 with a full vector; -EINTR when the service stops,
- * the vector then holds what it had got; -EPERM, as the functions below, in a
- * child of the process that made the instance.
+ * of one vector, beside what was promised to reserves (rpcbuf/mempool.h): a
+ * vector without a reserve that is larger than what is left may wait for ever.
+ * Returns 0 with a full vector; -EINTR when the service stops, the vector then
+ * holds what it had got; -EPERM, as the functions below, in a child of the
+ * process that made the instance.
  */
 int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
 
@@ -129,7 +133,8 @@ unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst);
  */
 void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages);
 
-/* Gives all pages back to the allocator: an idle thread holds none. */
+/* Gives all pages back, to the reserve if that is short, else to the allocator:
+ * an idle thread holds none. */
 void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst);
 
 void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,

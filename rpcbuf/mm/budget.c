@@ -146,6 +146,32 @@ void budget_init(struct rpcbuf *mm, uint64_t pages)
 	set_watermarks(mm, true);
 }
 
+/* What callers can have of a budget of @pages: a red zone takes another page. */
+static uint64_t usable(const struct rpcbuf *mm, uint64_t pages)
+{
+	pages -= mm->nr_nodes * node_kept_back(pages / mm->nr_nodes);
+	return os_load(&mm->guard) & RPCBUF_HARDEN_REDZONE ? pages / 2 : pages;
+}
+
+int budget_promise(struct rpcbuf *mm, uint64_t nr)
+{
+	struct mm_budget *budget = &mm->budget;
+	int err = 0;
+
+	os_lock(&budget->lock);
+	if (os_load(&budget->promised) + nr > usable(mm, budget->pages))
+		err = -ENOMEM;
+	else
+		os_fetch_add(&budget->promised, nr);
+	os_unlock(&budget->lock);
+	return err;
+}
+
+void budget_unpromise(struct rpcbuf *mm, uint64_t nr)
+{
+	os_fetch_add(&mm->budget.promised, -nr);
+}
+
 bool budget_settle(struct rpcbuf *mm)
 {
 	bool enough = true;
@@ -174,6 +200,10 @@ int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory)
 	if (memory < RPCBUF_MEMORY_MIN || pages > mm->arena.nr_pages)
 		return -EINVAL;
 	os_lock(&mm->budget.lock);
+	if (os_load(&mm->budget.promised) > usable(mm, pages)) {
+		os_unlock(&mm->budget.lock);
+		return -EBUSY;
+	}
 	os_store(&mm->budget.pages, pages);
 	grow_locked(mm);
 	enough = settle_locked(mm);

@@ -23,6 +23,7 @@ struct mm_budget {
 	struct os_lock lock;
 	uint64_t pages;	   /* the budget */
 	uint64_t withheld; /* fresh blocks and the balloon */
+	uint64_t promised; /* to reserves; raised with the lock only */
 	struct rpcbuf_page_list balloon;
 };
 
@@ -31,5 +32,13 @@ void budget_init(struct rpcbuf *mm, uint64_t pages);
 
 /* Withholds what has become free; true when that suffices. */
 bool budget_settle(struct rpcbuf *mm);
+
+/*
+ * Sets @nr pages of the budget aside for a reserve, not pages themselves: the
+ * sum of what is promised is never more than the budget lets callers have, so
+ * each promise can be kept whatever the others keep.  0 or -ENOMEM.
+ */
+int budget_promise(struct rpcbuf *mm, uint64_t nr);
+void budget_unpromise(struct rpcbuf *mm, uint64_t nr);
 
 #endif /* RPCBUF_MM_BUDGET_H */

@@ -21,7 +21,14 @@ void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr)
 static __attribute__((noinline)) unsigned int
 fill_plain(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 {
-	return fill_windows(mm, gfp, nr, pages);
+	return fill_windows(mm, gfp, nr, pages, false);
+}
+
+static __attribute__((noinline)) unsigned int
+fill_empty_plain(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr,
+		 void **pages)
+{
+	return fill_windows(mm, gfp, nr, pages, true);
 }
 
 static __attribute__((noinline)) void put_plain(struct rpcbuf *mm,
@@ -51,14 +58,12 @@ finish_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr,
 	return got;
 }
 
-static __attribute__((noinline)) unsigned int
-fill_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
+SLOTS_INLINE unsigned int take_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				   unsigned int nr, void **pages)
 {
 	unsigned int got = 0;
 	struct pcp *pcp;
 
-	if (rpcbuf_unlikely(!slots_few_null(pages, nr)))
-		return fill_holes(mm, gfp, pages, nr);
 	pcp = pcp_trylock(mm);
 	if (rpcbuf_likely(pcp != NULL)) {
 		got = rpcbuf_min(nr, pcp->nr_singles);
@@ -72,6 +77,21 @@ fill_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 	    rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
 		return finish_few(mm, gfp, pages, nr, got);
 	return got;
+}
+
+static __attribute__((noinline)) unsigned int
+fill_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
+{
+	if (rpcbuf_unlikely(!slots_few_null(pages, nr)))
+		return fill_holes(mm, gfp, pages, nr);
+	return take_few(mm, gfp, nr, pages);
+}
+
+static __attribute__((noinline)) unsigned int
+fill_empty_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr,
+	       void **pages)
+{
+	return slots_few_null(pages, nr) ? take_few(mm, gfp, nr, pages) : 0;
 }
 
 static __attribute__((noinline)) void put_few(struct rpcbuf *mm,
@@ -96,6 +116,24 @@ SLOTS_INLINE unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
 	return mm->wide ? bulk_fill_wide(mm, gfp, nr, pages)
 			: fill_plain(mm, gfp, nr, pages);
+}
+
+unsigned int bulk_fill_empty(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			     unsigned int nr, void **pages)
+{
+	uint64_t began = bulk_fill_begin();
+	unsigned int filled;
+
+	if (nr == 1 && bulk_fill_one(mm, gfp, pages))
+		filled = 1;
+	else if (nr < RUN_PAGES)
+		filled = fill_empty_few(mm, gfp, nr, pages);
+	else if (mm->wide)
+		filled = bulk_fill_empty_wide(mm, gfp, nr, pages);
+	else
+		filled = fill_empty_plain(mm, gfp, nr, pages);
+	bulk_fill_end(mm, nr, filled, began);
+	return filled;
 }
 
 SLOTS_INLINE void put(struct rpcbuf *mm, unsigned int nr, void **pages)

@@ -14,12 +14,22 @@
 unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 		       unsigned int want);
 
+/*
+ * As rpcbuf_alloc_bulk_array(), @nr up to RPCBUF_BULK_MAX, but not beyond slots
+ * that are not NULL: returns how many from the front it filled, and none
+ * behind these is touched.
+ */
+unsigned int bulk_fill_empty(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			     unsigned int nr, void **pages);
+
 /* The same and the calls for arrays of 16 slots and more, on machines that have
  * AVX2 (mm->wide). */
 unsigned int bulk_take_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 			    unsigned int want);
 unsigned int bulk_fill_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			    unsigned int nr, void **pages);
+unsigned int bulk_fill_empty_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				  unsigned int nr, void **pages);
 void bulk_put_wide(struct rpcbuf *mm, unsigned int nr, void **pages);
 
 /* The second pass over pages that were taken, after all locks are dropped. */

@@ -6,7 +6,13 @@
 unsigned int bulk_fill_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			    unsigned int nr, void **pages)
 {
-	return fill_windows(mm, gfp, nr, pages);
+	return fill_windows(mm, gfp, nr, pages, false);
+}
+
+unsigned int bulk_fill_empty_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				  unsigned int nr, void **pages)
+{
+	return fill_windows(mm, gfp, nr, pages, true);
 }
 
 void bulk_put_wide(struct rpcbuf *mm, unsigned int nr, void **pages)

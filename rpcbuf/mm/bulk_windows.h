@@ -64,10 +64,11 @@ fill_holes(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr)
 }
 
 SLOTS_INLINE unsigned int fill_window(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				      void **pages, unsigned int nr)
+				      void **pages, unsigned int nr,
+				      bool only_empty)
 {
 	if (rpcbuf_unlikely(!slots_all_null(pages, nr)))
-		return fill_holes(mm, gfp, pages, nr);
+		return only_empty ? 0 : fill_holes(mm, gfp, pages, nr);
 	return take(mm, gfp, pages, nr);
 }
 
@@ -82,8 +83,10 @@ SLOTS_INLINE void prefetch_window(void **pages)
 		__builtin_prefetch(pages + i, 1);
 }
 
+/* @only_empty: only up to a window with pages in it. */
 SLOTS_INLINE unsigned int fill_windows(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				       unsigned int nr, void **pages)
+				       unsigned int nr, void **pages,
+				       bool only_empty)
 {
 	unsigned int done, n, got;
 
@@ -93,7 +96,7 @@ SLOTS_INLINE unsigned int fill_windows(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			return nr;
 		if (nr - done > PCP_WINDOW)
 			prefetch_window(pages + done + PCP_WINDOW);
-		got = fill_window(mm, gfp, pages + done, n);
+		got = fill_window(mm, gfp, pages + done, n, only_empty);
 		if (rpcbuf_unlikely(got < n))
 			return done + got;
 	}

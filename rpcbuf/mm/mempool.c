@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The reserve of a mempool: filling it, claiming from it, its queue.  The calls
- * that take pages are in mempool_alloc.c.
+ * The reserve of a mempool: filling it, claiming from it, waiting for it.  The
+ * calls that take pages are in mempool_alloc.c.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include <rpcbuf/mm/budget.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/mempool.h>
 #include <rpcbuf/mm/stats.h>
@@ -20,7 +21,7 @@ static unsigned int available(const struct rpcbuf_mempool *pool)
 
 static void update_hunger(struct rpcbuf_mempool *pool)
 {
-	os_store(&pool->hungry, available(pool) < pool->target);
+	os_store(&pool->hungry, available(pool) < pool->min_nr);
 }
 
 /* For whoever asks how many pages are out: those of the reserve are not.  With
@@ -30,25 +31,16 @@ static void count_reserved(struct rpcbuf_mempool *pool, int64_t nr)
 	os_fetch_add(&pool->mm->reserved, (uint64_t)nr);
 }
 
-/* After min_nr or the queue changed. */
-static void update_target(struct rpcbuf_mempool *pool)
-{
-	const struct mempool_waiter *waiter;
-
-	pool->target = pool->min_nr;
-	for (waiter = pool->first; waiter; waiter = waiter->next)
-		pool->target = rpcbuf_max(pool->target, waiter->nr);
-	update_hunger(pool);
-}
-
-bool mempool_claim(struct rpcbuf_mempool *pool, unsigned int nr,
-		   const struct mempool_waiter *self)
+static bool claim(struct rpcbuf_mempool *pool, unsigned int nr,
+		  const struct rpcbuf_waiter *self)
 {
 	bool granted;
 
+	/* Who is first stays first until it leaves. */
+	if (self && !wait_is_first_of_pool(self))
+		return false;
 	os_lock(&pool->lock);
-	granted = (!pool->first || pool->first == self) &&
-		  available(pool) >= nr;
+	granted = (self || !pool->waiting) && available(pool) >= nr;
 	if (granted) {
 		pool->claimed += nr;
 		pool->stats.reserve_calls++;
@@ -60,11 +52,13 @@ bool mempool_claim(struct rpcbuf_mempool *pool, unsigned int nr,
 	return granted;
 }
 
-void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
-		  struct rpcbuf_page_list *list)
+bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
+		  unsigned int nr, struct rpcbuf_page_list *list)
 {
 	unsigned int n, i;
 
+	if (!claim(pool, nr, self))
+		return false;
 	stats_add(pool->mm, STAT_mempool_pages, nr);
 	for (; nr; nr -= n) {
 		n = rpcbuf_min(nr, ZONE_BATCH);
@@ -80,31 +74,31 @@ void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
 		count_reserved(pool, -(int64_t)n);
 		os_unlock(&pool->lock);
 	}
+	return true;
 }
 
 /*
- * Adds pages to the reserve until it is full, and wakes the head of the queue
- * for them; the head of the instance's queue too, since a request vector waits
- * there and may claim from here.  The pages are free.  Returns how many it took, from the front; at
- * most ZONE_BATCH.
+ * Adds pages to the reserve until it is full, and wakes the waiter that is first
+ * in line for them.  The pages are free.  Returns how many it took, from the
+ * front; at most ZONE_BATCH.
  */
 static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 			  unsigned int nr)
 {
 	unsigned int i;
+	bool waited_for;
 
 	os_lock(&pool->lock);
-	for (i = 0; i < nr && available(pool) < pool->target; i++)
+	for (i = 0; i < nr && available(pool) < pool->min_nr; i++)
 		rpcbuf_page_list_add(pool->mm, &pool->reserve, pages[i]);
 	update_hunger(pool);
-	if (i && pool->first)
-		wait_wake_one(pool->mm, &pool->first->waiter);
 	if (i)
 		count_reserved(pool, i);
+	waited_for = i && pool->waiting;
 	os_unlock(&pool->lock);
-	/* Who joined that queue and then claimed in vain was here before. */
-	if (i && wait_pending(pool->mm))
-		wait_wake(pool->mm);
+	/* Who is counted as waiting after this finds the pages. */
+	if (waited_for)
+		wait_wake_pool(pool->mm, pool);
 	return i;
 }
 
@@ -115,7 +109,7 @@ static void let_go(struct rpcbuf_mempool *pool, void **pages, unsigned int nr)
 	rpcbuf_free_bulk_array(pool->mm, nr, pages);
 }
 
-/* Gives back what the reserve has beyond its target. */
+/* Gives back what the reserve has beyond min_nr. */
 static void trim(struct rpcbuf_mempool *pool)
 {
 	void *surplus[ZONE_BATCH];
@@ -123,7 +117,7 @@ static void trim(struct rpcbuf_mempool *pool)
 
 	do {
 		os_lock(&pool->lock);
-		for (nr = 0; nr < ZONE_BATCH && available(pool) > pool->target;
+		for (nr = 0; nr < ZONE_BATCH && available(pool) > pool->min_nr;
 		     nr++)
 			surplus[nr] =
 				rpcbuf_page_list_pop(pool->mm, &pool->reserve);
@@ -133,50 +127,43 @@ static void trim(struct rpcbuf_mempool *pool)
 	} while (nr == ZONE_BATCH);
 }
 
-void mempool_join(struct rpcbuf_mempool *pool, struct mempool_waiter *self)
+/* With the lock held: what was promised to those who have left. */
+static void take_back_promise(struct rpcbuf_mempool *pool)
 {
-	os_lock(&pool->lock);
-	self->next = NULL;
-	if (pool->first)
-		pool->last->next = self;
-	else
-		pool->first = self;
-	pool->last = self;
-	pool->waiting++;
-	pool->stats.waits++;
-	update_target(pool);
-	os_unlock(&pool->lock);
+	if (pool->waiting || pool->promised == pool->min_nr)
+		return;
+	budget_unpromise(pool->mm, pool->promised - pool->min_nr);
+	pool->promised = pool->min_nr;
 }
 
-bool mempool_is_first(struct rpcbuf_mempool *pool,
-		      const struct mempool_waiter *self)
+bool mempool_join(struct rpcbuf_mempool *pool, struct rpcbuf_waiter *self,
+		  unsigned int nr)
 {
-	bool first;
+	bool promised;
 
 	os_lock(&pool->lock);
-	first = pool->first == self;
+	promised = nr <= pool->promised;
+	if (promised) {
+		pool->waiting++;
+		pool->stats.waits++;
+	}
 	os_unlock(&pool->lock);
-	return first;
+	if (promised)
+		wait_join_pool(pool->mm, self, pool);
+	return promised;
 }
 
-/* Only the head is ever served, so only the head leaves. */
-void mempool_leave(struct rpcbuf_mempool *pool, struct mempool_waiter *self,
+void mempool_leave(struct rpcbuf_mempool *pool, struct rpcbuf_waiter *self,
 		   uint64_t waited_ns)
 {
-	bool surplus;
-
+	rpcbuf_wait_leave(self);
+	if (fork_is_child(pool->mm))
+		return;
 	os_lock(&pool->lock);
-	rpcbuf_assert(pool->first == self);
-	pool->first = self->next;
 	pool->waiting--;
 	pool->stats.wait_ns += waited_ns;
-	update_target(pool);
-	if (pool->first)
-		wait_wake_one(pool->mm, &pool->first->waiter);
-	surplus = available(pool) > pool->target;
+	take_back_promise(pool);
 	os_unlock(&pool->lock);
-	if (surplus)
-		trim(pool);
 }
 
 /* Drops a reference on each page; the last of some pages fill the reserve. */
@@ -208,17 +195,32 @@ static bool is_hungry(const struct rpcbuf_mempool *pool)
 	return os_load_acquire(&pool->hungry) && !fork_is_child(pool->mm);
 }
 
+SLOTS_INLINE unsigned int put_back(struct rpcbuf_mempool *pool, unsigned int nr,
+				   void **pages)
+{
+	unsigned int n, done;
+
+	for (done = 0; done < nr && rpcbuf_unlikely(is_hungry(pool));
+	     done += n) {
+		n = rpcbuf_min(nr - done, ZONE_BATCH);
+		free_hungry(pool, n, pages + done);
+	}
+	return done;
+}
+
+void mempool_put_back(struct rpcbuf_mempool *pool, unsigned int nr,
+		      void **pages)
+{
+	put_back(pool, nr, pages);
+}
+
 void rpcbuf_mempool_free_bulk_array(struct rpcbuf_mempool *pool,
 				    unsigned int nr, void **pages)
 {
-	unsigned int n;
+	unsigned int done = put_back(pool, nr, pages);
 
-	for (; nr && rpcbuf_unlikely(is_hungry(pool)); nr -= n, pages += n) {
-		n = rpcbuf_min(nr, ZONE_BATCH);
-		free_hungry(pool, n, pages);
-	}
-	if (nr)
-		rpcbuf_free_bulk_array(pool->mm, nr, pages);
+	if (done < nr)
+		rpcbuf_free_bulk_array(pool->mm, nr - done, pages + done);
 }
 
 void rpcbuf_mempool_free_page(struct rpcbuf_mempool *pool, void *page)
@@ -247,7 +249,7 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 
 	while (is_hungry(pool) && !wait_pending(pool->mm)) {
 		os_lock(&pool->lock);
-		want = pool->target - rpcbuf_min(available(pool), pool->target);
+		want = pool->min_nr - rpcbuf_min(available(pool), pool->min_nr);
 		os_unlock(&pool->lock);
 		want = rpcbuf_min(want, ZONE_BATCH);
 		for (got = 0; got < want; got++)
@@ -267,16 +269,40 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 	return added;
 }
 
+/* Sets min_nr if the budget has as much, else -ENOMEM.  What is more is promised
+ * first, and without the lock; others may resize meanwhile. */
+static int promise(struct rpcbuf_mempool *pool, unsigned int min_nr)
+{
+	unsigned int more;
+	int err = 0;
+
+	os_lock(&pool->lock);
+	while (!err && min_nr > pool->promised) {
+		more = min_nr - pool->promised;
+		os_unlock(&pool->lock);
+		err = budget_promise(pool->mm, more);
+		os_lock(&pool->lock);
+		pool->promised += err ? 0 : more;
+	}
+	if (!err)
+		os_store(&pool->min_nr, min_nr);
+	take_back_promise(pool);
+	update_hunger(pool);
+	os_unlock(&pool->lock);
+	return err;
+}
+
 int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr)
 {
+	int err;
+
 	if (min_nr < 1 || min_nr > RPCBUF_MEMPOOL_MAX)
 		return -EINVAL;
 	if (fork_is_child(pool->mm))
 		return -EPERM;
-	os_lock(&pool->lock);
-	os_store(&pool->min_nr, min_nr);
-	update_target(pool);
-	os_unlock(&pool->lock);
+	err = promise(pool, min_nr);
+	if (err)
+		return err;
 	trim(pool);
 	rpcbuf_mempool_refill(pool);
 	return 0;
@@ -286,6 +312,7 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **out, struct rpcbuf *mm,
 			  unsigned int min_nr)
 {
 	struct rpcbuf_mempool *pool;
+	int err;
 
 	if (min_nr < 1 || min_nr > RPCBUF_MEMPOOL_MAX)
 		return -EINVAL;
@@ -296,10 +323,12 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **out, struct rpcbuf *mm,
 		return -ENOMEM;
 	pool->mm = mm;
 	pool->reserve = (struct rpcbuf_page_list)RPCBUF_PAGE_LIST_INIT;
-	rpcbuf_mempool_resize(pool, min_nr);
-	if (is_hungry(pool)) {
+	err = rpcbuf_mempool_resize(pool, min_nr);
+	if (!err && is_hungry(pool))
+		err = -ENOMEM;
+	if (err) {
 		rpcbuf_mempool_destroy(pool);
-		return -ENOMEM;
+		return err;
 	}
 	*out = pool;
 	return 0;
@@ -316,13 +345,13 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 		return 0;
 	}
 	os_lock(&pool->lock);
-	busy = pool->first != NULL;
+	busy = pool->waiting != 0;
 	os_unlock(&pool->lock);
 	if (busy)
 		return -EBUSY;
 	os_store(&pool->min_nr, 0);
-	update_target(pool);
 	trim(pool);
+	budget_unpromise(pool->mm, pool->promised);
 	free(pool);
 	return 0;
 }
@@ -345,25 +374,18 @@ void rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
 
 const char *mempool_is_valid(struct rpcbuf_mempool *pool)
 {
-	const struct mempool_waiter *waiter;
-	unsigned int waiting = 0, target = pool->min_nr;
 	const char *wrong = NULL;
 
 	os_lock(&pool->lock);
-	for (waiter = pool->first; waiter; waiter = waiter->next) {
-		waiting++;
-		target = rpcbuf_max(target, waiter->nr);
-		if (!waiter->next && waiter != pool->last)
-			wrong = "the queue does not end with its last";
-	}
 	if (pool->claimed > pool->reserve.nr)
 		wrong = "more pages are claimed than there are";
-	else if (available(pool) > target)
-		wrong = "the reserve has more than its target";
-	else if (pool->hungry != (available(pool) < target))
+	else if (available(pool) > pool->min_nr)
+		wrong = "the reserve has more than min_nr";
+	else if (pool->hungry != (available(pool) < pool->min_nr))
 		wrong = "hungry is not what it should be";
-	if (waiting != pool->waiting || target != pool->target)
-		wrong = "the queue and its counts differ";
+	else if (pool->promised < pool->min_nr ||
+		 (!pool->waiting && pool->promised > pool->min_nr))
+		wrong = "what is promised is not what is due";
 	os_unlock(&pool->lock);
 	return wrong;
 }

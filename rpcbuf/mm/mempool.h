@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A mempool: the reserve, and the queue of those who wait for it.
+ * A mempool: a reserve, and what it promises.
  *
  * The reserve is a page list.  Taking from it is in two steps: a request claims
  * all that it needs, or nothing, then moves the pages out, a batch per hold of
  * the lock.  Claimed pages are still on the list, but nobody else's.
  *
- * The queue is first in, first out.  Its head alone is in the instance's queue
- * as well, with the same entry, so it is woken by releases to either; the
- * others sleep on their own entries until they are the head.
+ * There is no queue here: who waits is in the instance's queue (wait.h), marked
+ * with the pool.  The head of that queue keeps what the allocator gives and may
+ * sleep on it; all others hold nothing.  Of those with the same pool the first
+ * may claim from the reserve, so that a pool goes on however long the head has
+ * to wait.
  *
- * `target` is min_nr, or what the most demanding waiter needs if that is more:
- * a pool may be shrunk while large requests wait.  `hungry` tells releases
- * that the reserve is short of it.  Whoever took from the reserve finds it
- * hungry when it releases, unless others have filled it: what is there and
- * what is out is never less than min_nr together.
+ * Why the head is served.  When all that was taken is back, the pages of the
+ * budget are with the head, free, or in reserves.  A reserve has min_nr pages
+ * at most, and the sum of what pools promise is within the budget: so free
+ * pages, those of the head, and its pool's reserve are as many as it
+ * asked for or more.  The free ones it takes, the rest it claims.
+ *
+ * `promised` is min_nr, but never less than what a request that waits asked
+ * for: a pool may be shrunk meanwhile.  `hungry` tells releases that the reserve
+ * is short of min_nr.  Whoever took from the reserve finds it hungry when it
+ * releases, unless others have filled it.
  *
  * Concurrency: the lock covers everything, for ZONE_BATCH pages at most.  No
  * other lock is taken under it, and no page is allocated or released.
@@ -25,44 +32,40 @@
 #include <rpcbuf/mempool.h>
 #include <rpcbuf/mm/instance.h>
 
-struct mempool_waiter {
-	struct rpcbuf_waiter waiter;
-	struct mempool_waiter *next;
-	unsigned int nr; /* what it needs; constant while it is queued */
-};
-
 struct rpcbuf_mempool {
 	struct rpcbuf *mm;
 	uint32_t hungry; /* read without the lock */
 	unsigned int min_nr;
 	struct os_lock lock;
-	unsigned int target;
+	unsigned int promised;
 	unsigned int claimed; /* pages on `reserve` that are promised */
 	unsigned int waiting;
 	struct rpcbuf_page_list reserve;
-	struct mempool_waiter *first, *last;
 	struct rpcbuf_mempool_stats stats; /* what is counted under the lock */
 	uint64_t partial;
 };
 
 /*
- * Sets @nr pages of the reserve aside for the caller; false: it has not as
- * many, or others than @self are first in line.  Then mempool_take() moves them
- * to @list.
+ * Appends @nr pages of the reserve to @list.  False, and nothing is changed, when
+ * it has not as many, or when others than @self, NULL or a waiter that joined,
+ * are first.
  */
-bool mempool_claim(struct rpcbuf_mempool *pool, unsigned int nr,
-		   const struct mempool_waiter *self);
-void mempool_take(struct rpcbuf_mempool *pool, unsigned int nr,
-		  struct rpcbuf_page_list *list);
+bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
+		  unsigned int nr, struct rpcbuf_page_list *list);
 
-void mempool_join(struct rpcbuf_mempool *pool, struct mempool_waiter *self);
-bool mempool_is_first(struct rpcbuf_mempool *pool,
-		      const struct mempool_waiter *self);
-/* Lets the next be first, and gives up what only @self made the pool keep. */
-void mempool_leave(struct rpcbuf_mempool *pool, struct mempool_waiter *self,
+/* Joins the queue for @nr pages; false: the pool was shrunk below that. */
+bool mempool_join(struct rpcbuf_mempool *pool, struct rpcbuf_waiter *self,
+		  unsigned int nr);
+/* After mempool_join(): leaves the queue, and the next is woken. */
+void mempool_leave(struct rpcbuf_mempool *pool, struct rpcbuf_waiter *self,
 		   uint64_t waited_ns);
 
-/* Walks everything; for tests.  NULL, or what is wrong. */
+/* Releases pages, from the front of an array, until the reserve is full; what is
+ * left in the slots is the caller's. */
+void mempool_put_back(struct rpcbuf_mempool *pool, unsigned int nr,
+		      void **pages);
+
+/* Looks at everything; for tests.  NULL, or what is wrong. */
 const char *mempool_is_valid(struct rpcbuf_mempool *pool);
 
 #endif /* RPCBUF_MM_MEMPOOL_H */

@@ -20,13 +20,17 @@
 #define LOW_SHARE	128u
 #define LOW_MAX		8192u
 
+uint64_t node_kept_back(uint64_t nr_pages)
+{
+	return nr_pages <= RESERVE_FROM ? 0
+					: rpcbuf_min(nr_pages / RESERVE_SHARE,
+						     (uint64_t)RESERVE_MAX);
+}
+
 void node_watermarks(struct zone *zone, uint64_t nr_pages, uint64_t extra)
 {
 	uint64_t step = rpcbuf_min(nr_pages / LOW_SHARE, (uint64_t)LOW_MAX);
-	uint64_t min = nr_pages <= RESERVE_FROM
-			       ? 0
-			       : rpcbuf_min(nr_pages / RESERVE_SHARE,
-					    (uint64_t)RESERVE_MAX);
+	uint64_t min = node_kept_back(nr_pages);
 
 	os_store(&zone->min, extra + min);
 	os_store(&zone->low, extra + min + step);

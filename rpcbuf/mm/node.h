@@ -36,6 +36,10 @@ struct mm_node {
 	struct depot loose __attribute__((aligned(2 * MM_CACHE_LINE)));
 };
 
+/* What a zone with a budget of @nr_pages gives up only to the holders of the
+ * reserve. */
+uint64_t node_kept_back(uint64_t nr_pages);
+
 /*
  * Sets what a zone with a budget of @nr_pages gives up only to the holders of
  * the reserve, and the rest; each @extra pages higher.  By one thread at a

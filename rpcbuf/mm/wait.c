@@ -36,9 +36,11 @@
  * for what it keeps (pcp.c), so pages in the hands of a filler come to light
  * as well.  Who gives up puts back what it had, by one of the two.
  *
- * A waiter that is not the head sleeps until it is: leaving the queue wakes
- * the next, so the order of the queue holds, and every wake reaches someone
- * who is either going to try or going to leave.
+ * A waiter that is not the head sleeps until it is, or until the reserve of its
+ * pool has enough for it: it is then the first in the queue with that pool.
+ * Leaving the queue wakes the next head, and the next with the same pool, so
+ * the order of the queue holds, and every wake reaches someone who is either
+ * going to try or going to leave.
  *
  * Locks: `joining` makes a second waiter's rpcbuf_wait_join() return only when
  * the first's W2 is done; `lock` covers the list and is held over the system
@@ -54,7 +56,8 @@
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/probes.h>
 
-void wait_wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
+/* Under the queue's lock. */
+static void wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
 	probe_wake(mm, waiter);
 	__atomic_fetch_add(&waiter->woken, 1, __ATOMIC_SEQ_CST);
@@ -77,7 +80,7 @@ static void unlock(struct rpcbuf *mm)
 		if (os_load(&queue->missed)) {
 			os_store(&queue->missed, 0);
 			if (queue->first)
-				wait_wake_one(mm, queue->first);
+				wake_one(mm, queue->first);
 		}
 		os_unlock(&queue->lock);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -96,7 +99,31 @@ void wait_wake(struct rpcbuf *mm)
 {
 	os_lock(&mm->wait.lock);
 	if (mm->wait.first) {
-		wait_wake_one(mm, mm->wait.first);
+		wake_one(mm, mm->wait.first);
+		stats_add(mm, STAT_wakes, 1);
+	}
+	unlock(mm);
+}
+
+/* Under the queue's lock. */
+static struct rpcbuf_waiter *first_of_pool(const struct rpcbuf *mm,
+					   const void *pool)
+{
+	struct rpcbuf_waiter *waiter = mm->wait.first;
+
+	while (waiter && waiter->pool != pool)
+		waiter = waiter->next;
+	return waiter;
+}
+
+void wait_wake_pool(struct rpcbuf *mm, const void *pool)
+{
+	struct rpcbuf_waiter *waiter;
+
+	os_lock(&mm->wait.lock);
+	waiter = first_of_pool(mm, pool);
+	if (waiter) {
+		wake_one(mm, waiter);
 		stats_add(mm, STAT_wakes, 1);
 	}
 	unlock(mm);
@@ -110,7 +137,7 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 		return;
 	os_lock(&mm->wait.lock);
 	for (waiter = mm->wait.first; waiter; waiter = waiter->next)
-		wait_wake_one(mm, waiter);
+		wake_one(mm, waiter);
 	unlock(mm);
 }
 
@@ -151,17 +178,39 @@ void rpcbuf_wait_join(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 	os_unlock(&mm->wait.joining);
 }
 
+void wait_join_pool(struct rpcbuf *mm, struct rpcbuf_waiter *waiter,
+		    const void *pool)
+{
+	waiter->pool = pool;
+	rpcbuf_wait_join(mm, waiter);
+}
+
+/* The next head tries for pages, the next with the same pool for its reserve. */
+static void wake_next(struct rpcbuf *mm, bool was_head, const void *pool)
+{
+	struct rpcbuf_waiter *next = pool ? first_of_pool(mm, pool) : NULL;
+
+	if (was_head)
+		wake_one(mm, mm->wait.first);
+	if (next && !(was_head && next == mm->wait.first))
+		wake_one(mm, next);
+}
+
 void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 {
 	struct rpcbuf *mm = waiter->mm;
+	const void *pool = waiter->pool;
 	struct wait_queue *queue;
 	bool was_head;
 
-	if (!mm)
+	if (!mm) {
+		waiter->pool = NULL;
 		return;
+	}
 	if (fork_is_child(mm)) {
 		waiter->prev = waiter->next = NULL;
 		waiter->mm = NULL;
+		waiter->pool = NULL;
 		return;
 	}
 	queue = &mm->wait;
@@ -177,12 +226,13 @@ void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 		queue->first = waiter->next;
 	waiter->prev = waiter->next = NULL;
 	waiter->mm = NULL;
+	waiter->pool = NULL;
 	probe_wait_end(mm, waiter);
 
 	if (!queue->first)
 		os_store(&mm->waiting, 0);
-	else if (was_head)
-		wait_wake_one(mm, queue->first);
+	else
+		wake_next(mm, was_head, pool);
 	unlock(mm);
 }
 
@@ -197,6 +247,19 @@ bool rpcbuf_wait_is_head(const struct rpcbuf_waiter *waiter)
 	head = mm->wait.first == waiter;
 	unlock(mm);
 	return head;
+}
+
+bool wait_is_first_of_pool(const struct rpcbuf_waiter *waiter)
+{
+	struct rpcbuf *mm = waiter->mm;
+	bool first;
+
+	if (!mm)
+		return false;
+	os_lock(&mm->wait.lock);
+	first = first_of_pool(mm, waiter->pool) == waiter;
+	unlock(mm);
+	return first;
 }
 
 uint32_t rpcbuf_wait_count(const struct rpcbuf_waiter *waiter)

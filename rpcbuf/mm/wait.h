@@ -22,8 +22,16 @@ void wait_wake(struct rpcbuf *mm);
  * there is one. */
 void wait_wake_nolock(struct rpcbuf *mm);
 
-/* Wakes @waiter, which the caller keeps from going away, wherever it is
- * queued: what it waits for may be there. */
-void wait_wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter);
+/*
+ * Who waits for pages of an instance and can do with the reserve of a pool
+ * instead joins by this.  Of those with the same pool, the one that joined
+ * first may have the reserve, whatever its place in the queue.
+ */
+void wait_join_pool(struct rpcbuf *mm, struct rpcbuf_waiter *waiter,
+		    const void *pool);
+bool wait_is_first_of_pool(const struct rpcbuf_waiter *waiter);
+
+/* Wakes that one, after pages were put in the reserve. */
+void wait_wake_pool(struct rpcbuf *mm, const void *pool);
 
 #endif /* RPCBUF_MM_WAIT_H */

@@ -6,7 +6,8 @@
  * The wait, after the kernel's svc_alloc_arg(): fill what is there; retry at
  * once while that makes progress; on none, queue up.  Only the head of the
  * queue keeps a partial fill: if two vectors each held half of the last pages
- * nobody would finish.  And it alone takes from the reserve, if there is one.
+ * nobody would finish.  The first of those that share a reserve takes from that
+ * all that it needs, or nothing.
  */
 #include <errno.h>
 #include <rpcbuf/mempool.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "rpcbuf/mm/fork.h"
+#include "rpcbuf/mm/mempool.h"
 #include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/os.h"
@@ -31,6 +33,7 @@ struct rpcbuf_rqst {
 	struct rpcbuf_waiter waiter;
 	struct rpcbuf_rqst_stats stats;
 	uint64_t shortage_since; /* ns, 0 while there is none */
+	bool shares;		 /* waits for the reserve as well */
 	unsigned int maxpages;
 	/* Slots [0, refilled) and [first, maxpages) have pages, those between
 	 * are NULL.  A vector that is used has refilled == 0. */
@@ -93,12 +96,31 @@ void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
 	rqst->first += nr;
 }
 
+/* A reserve that was shrunk below a vector is of no use to it. */
+static void join(struct rpcbuf_rqst *rqst)
+{
+	rqst->shortage_since = os_now();
+	stat_add(rqst->stats.sleeps, 1);
+	rqst->shares =
+		rqst->reserve &&
+		mempool_join(rqst->reserve, &rqst->waiter, rqst->maxpages);
+	if (!rqst->shares)
+		rpcbuf_wait_join(rqst->mm, &rqst->waiter);
+}
+
 void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
 {
+	uint64_t waited_ns;
+
 	if (!rqst->shortage_since)
 		return;
-	rpcbuf_wait_leave(&rqst->waiter);
-	stat_add(rqst->stats.sleep_ns, os_now() - rqst->shortage_since);
+	waited_ns = os_now() - rqst->shortage_since;
+	if (rqst->shares)
+		mempool_leave(rqst->reserve, &rqst->waiter, waited_ns);
+	else
+		rpcbuf_wait_leave(&rqst->waiter);
+	stat_add(rqst->stats.sleep_ns, waited_ns);
+	rqst->shares = false;
 	rqst->shortage_since = 0;
 }
 
@@ -112,12 +134,17 @@ int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 		if (stats.min_nr < rqst->maxpages)
 			return -EINVAL;
 	}
+	rpcbuf_rqst_give_up(rqst);
 	rqst->reserve = reserve;
 	return 0;
 }
 
 static void give_back(struct rpcbuf_rqst *rqst)
 {
+	/* What came from the reserve is missing there: others may wait for it
+	 * who hold the pages that this thread's next call needs. */
+	if (rqst->reserve)
+		mempool_put_back(rqst->reserve, rqst->maxpages, rqst->pages);
 	/* Past the caches: who waits gets them, and runs are whole again. */
 	rpcbuf_free_run(rqst->mm, rqst->maxpages, rqst->pages);
 	rqst->refilled = 0;
@@ -172,14 +199,15 @@ static bool fill_while_progress(struct rpcbuf_rqst *rqst)
 /* All that is missing, or none of it. */
 static bool fill_from_reserve(struct rpcbuf_rqst *rqst)
 {
-	int got;
+	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
+	unsigned int nr = rqst->first - rqst->refilled;
 
-	if (!rqst->reserve)
+	if (!rqst->shares ||
+	    !mempool_take(rqst->reserve, &rqst->waiter, nr, &list))
 		return false;
-	got = rpcbuf_mempool_alloc_bulk_array(rqst->reserve, RPCBUF_GFP_NOWAIT,
-					      rqst->first - rqst->refilled,
-					      rqst->pages + rqst->refilled);
-	return got > 0 && account(rqst, (unsigned int)got);
+	rpcbuf_page_list_to_array(rqst->mm, &list, nr,
+				  rqst->pages + rqst->refilled);
+	return account(rqst, nr);
 }
 
 int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr)
@@ -208,16 +236,15 @@ int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr)
 /* Out of the fast path: somebody waits for pages, or we must. */
 static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 {
-	if (!rqst->shortage_since) {
-		rqst->shortage_since = os_now();
-		stat_add(rqst->stats.sleeps, 1);
-		rpcbuf_wait_join(rqst->mm, &rqst->waiter);
-	}
-	if (!rpcbuf_wait_is_head(&rqst->waiter)) {
+	bool full = false;
+
+	if (!rqst->shortage_since)
+		join(rqst);
+	if (rpcbuf_wait_is_head(&rqst->waiter))
+		full = fill_while_progress(rqst);
+	else
 		give_back(rqst);
-		return -EAGAIN;
-	}
-	if (!fill_while_progress(rqst) && !fill_from_reserve(rqst))
+	if (!full && !fill_from_reserve(rqst))
 		return -EAGAIN;
 	rpcbuf_rqst_give_up(rqst);
 	return 0;

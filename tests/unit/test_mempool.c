@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <rpcbuf/budget.h>
 #include <rpcbuf/mempool.h>
 #include <rpcbuf/mm/mempool.h>
 
@@ -348,8 +349,6 @@ END_TEST
 /* The walker finds what it is there to find. */
 START_TEST(walker)
 {
-	struct mempool_waiter waiter = {.nr = 1};
-
 	pool_is_valid();
 	pool->hungry = 1;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
@@ -360,17 +359,15 @@ START_TEST(walker)
 	pool->min_nr--;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
 	pool->min_nr++;
-	pool->target++;
+	pool->promised++;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	pool->target--;
-	pool->first = &waiter;
+	/* Who waits may have been promised more. */
 	pool->waiting = 1;
-	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	pool->last = &waiter;
 	pool_is_valid();
-	pool->waiting = 0;
+	pool->promised -= 2;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	pool->first = NULL;
+	pool->promised++;
+	pool->waiting = 0;
 }
 END_TEST
 
@@ -519,7 +516,7 @@ static void *shrink_then_release(void *unused)
 	ck_assert_int_eq(rpcbuf_mempool_destroy(pool), -EBUSY);
 	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 3), 0);
 	/* Who cannot wait does not pass those who do. */
-	rpcbuf_mempool_free_bulk_array(pool, 5, pages);
+	rpcbuf_mempool_free_bulk_array(pool, 3, pages);
 	require(!rpcbuf_mempool_alloc_page(pool, 0));
 	rpcbuf_mempool_free_bulk_array(pool, NR_PAGES, pages);
 	return unused;
@@ -600,6 +597,155 @@ START_TEST(behind_the_queue_of_the_instance)
 }
 END_TEST
 
+static void *wait_for_callback(void *arg)
+{
+	require(rpcbuf_mempool_alloc_bulk_callback(pool, WAIT, 80, collect,
+						   arg) == 80);
+	return NULL;
+}
+
+static void wait_until_waiting(unsigned int nr)
+{
+	while (stats().waiting < nr)
+		sched_yield();
+}
+
+/* What a callback was given cannot be taken back. */
+START_TEST(callback_when_all_is_there)
+{
+	struct collected collected = {.nr = MIN_NR, .most = NR_PAGES};
+	pthread_t thread;
+
+	use_up(30);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR, pages),
+		MIN_NR);
+	ck_assert_uint_eq(stats().curr_nr, 30);
+	rpcbuf_mempool_free_bulk_array(pool, 20, pages);
+	pthread_create(&thread, NULL, wait_for_callback, &collected);
+	wait_until_waiting(1);
+	ck_assert_uint_eq(collected.nr, MIN_NR);
+	rpcbuf_mempool_free_bulk_array(pool, 30, pages + 20);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(collected.nr, MIN_NR + 80);
+	rpcbuf_mempool_free_bulk_array(pool, NR_PAGES, pages);
+}
+END_TEST
+
+/* The linker calls this where a request joins the queue: a stranger who was
+ * quicker makes it the second there, with what its first step gave. */
+static struct rpcbuf_waiter stranger = RPCBUF_WAITER_INIT;
+static bool stranger_comes;
+void __real_wait_join_pool(struct rpcbuf *, struct rpcbuf_waiter *,
+			   const void *);
+void __wrap_wait_join_pool(struct rpcbuf *, struct rpcbuf_waiter *,
+			   const void *);
+
+void __wrap_wait_join_pool(struct rpcbuf *of, struct rpcbuf_waiter *waiter,
+			   const void *its_pool)
+{
+	if (stranger_comes)
+		rpcbuf_wait_join(of, &stranger);
+	__real_wait_join_pool(of, waiter, its_pool);
+}
+
+static void *array_of[MIN_NR];
+static struct rpcbuf_page_list list_of = RPCBUF_PAGE_LIST_INIT;
+
+static void *wait_by_face(void *face)
+{
+	if (face)
+		require(rpcbuf_mempool_alloc_bulk_list(pool, WAIT, 58,
+						       &list_of) == 58);
+	else
+		require(rpcbuf_mempool_alloc_bulk_array(pool, WAIT, 60,
+							array_of) == 60);
+	return NULL;
+}
+
+/* Behind a stranger a request holds nothing while it waits but what its caller
+ * had before, and is served by what comes back to the pool. */
+START_TEST(sleeps_without_pages)
+{
+	struct rpcbuf_mm_counts counts;
+	void *kept[2] = {NULL};
+	pthread_t thread;
+
+	stranger = (struct rpcbuf_waiter)RPCBUF_WAITER_INIT;
+	stranger_comes = true;
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 2, kept), 2);
+	array_of[0] = kept[0];
+	array_of[7] = kept[1];
+	for (unsigned int i = 0; _i && i < 2; i++)
+		rpcbuf_page_list_add(mm, &list_of, kept[i]);
+	use_up(0);
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR, pages),
+		MIN_NR);
+	rpcbuf_free_bulk_array(mm, 30, hog);
+	pthread_create(&thread, NULL, wait_by_face, _i ? pages : NULL);
+	wait_until_waiting(1);
+	do {
+		sched_yield();
+		rpcbuf_mm_counts(mm, &counts);
+	} while (counts.pages_out > NR_PAGES - 30);
+	ck_assert(rpcbuf_wait_is_head(&stranger));
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 30, hog), 30);
+	rpcbuf_mempool_free_bulk_array(pool, 58, pages);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(stats().curr_nr, 0);
+	ck_assert(rpcbuf_wait_is_head(&stranger));
+	stranger_comes = false;
+	rpcbuf_wait_leave(&stranger);
+	if (_i) {
+		ck_assert_uint_eq(list_of.nr, 60);
+		ck_assert_ptr_eq(rpcbuf_page_list_pop(mm, &list_of), kept[0]);
+		rpcbuf_free_page(mm, kept[0]);
+		rpcbuf_free_bulk_list(mm, &list_of);
+	} else {
+		ck_assert_ptr_eq(array_of[0], kept[0]);
+		ck_assert_ptr_eq(array_of[7], kept[1]);
+		rpcbuf_free_bulk_array(mm, MIN_NR, array_of);
+	}
+}
+END_TEST
+
+/* What pools promise together is within the budget, whatever they have now. */
+START_TEST(promises)
+{
+	struct rpcbuf_mempool *other;
+
+	ck_assert_int_eq(
+		rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR, pages),
+		MIN_NR);
+	use_up(0);
+	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR,
+							 pages + MIN_NR),
+			 MIN_NR);
+	rpcbuf_free_bulk_array(mm, NR_PAGES, hog);
+	ck_assert_uint_eq(stats().curr_nr, 0);
+	/* 312 pages are free, of which the pool is to have 100. */
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, NR_PAGES + 1), -ENOMEM);
+	ck_assert_uint_eq(stats().min_nr, MIN_NR);
+	ck_assert_int_eq(
+		rpcbuf_mempool_create(&other, mm, NR_PAGES - MIN_NR + 1),
+		-ENOMEM);
+	ck_assert_int_eq(rpcbuf_mempool_create(&other, mm, 200), 0);
+	ck_assert_int_eq(rpcbuf_mempool_resize(other, NR_PAGES - MIN_NR), 0);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, MIN_NR + 1), -ENOMEM);
+	ck_assert_int_eq(
+		rpcbuf_set_budget(mm, (NR_PAGES - 1) * RPCBUF_PAGE_SIZE),
+		-EBUSY);
+	ck_assert_int_eq(rpcbuf_mempool_resize(other, 10), 0);
+	ck_assert_int_eq(
+		rpcbuf_set_budget(mm, (MIN_NR + 10) * RPCBUF_PAGE_SIZE), 0);
+	ck_assert_int_eq(rpcbuf_set_budget(mm, NR_PAGES * RPCBUF_PAGE_SIZE), 0);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(other), 0);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, NR_PAGES), 0);
+	ck_assert_int_eq(rpcbuf_mempool_resize(pool, MIN_NR), 0);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("mempool");
@@ -626,6 +772,9 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, shrunk_under_waiters);
 	tcase_add_test(tcase, allocator_in_line);
 	tcase_add_test(tcase, behind_the_queue_of_the_instance);
+	tcase_add_test(tcase, callback_when_all_is_there);
+	tcase_add_loop_test(tcase, sleeps_without_pages, 0, 2);
+	tcase_add_test(tcase, promises);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
 }

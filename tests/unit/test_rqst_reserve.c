@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: of the vectors that wait, the one at the head of the queue is filled
- * from the reserve, for all that is missing or for none of it; the reserve is
- * topped up when pages are plenty; any number of fillers finish.
+ * Goal: of the vectors that wait, the first that shares a reserve is filled from
+ * it, for all that is missing or for none of it; the reserve is topped up when
+ * pages are plenty and by what vectors give back; any number of fillers finish.
  * Method: one thread uses up the instance and tries to fill; then 64 threads
  * fill on a budget of one vector and a page, all but a page of it in the reserve.
  */
@@ -118,17 +118,49 @@ START_TEST(head_takes_what_is_missing)
 }
 END_TEST
 
-START_TEST(only_the_head)
+/* The reserve is theirs, whoever waits for pages of the instance before them. */
+START_TEST(first_of_those_that_share)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
+	struct rpcbuf_mempool_stats stats;
+	void *pages[MAXPAGES];
 
 	use_up(0);
 	rpcbuf_wait_join(mm, &waiter);
-	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
-	ck_assert_uint_eq(reserved(), MAXPAGES);
-	rpcbuf_wait_leave(&waiter);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
 	ck_assert_uint_eq(reserved(), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(second), -EAGAIN);
+	/* It waits for the reserve: requests of the pool are behind it. */
+	rpcbuf_mempool_stats(reserve, &stats);
+	ck_assert_uint_eq(stats.waiting, 1);
+	rpcbuf_rqst_take(first, MAXPAGES, pages);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
+	rpcbuf_mempool_free_bulk_array(reserve, MAXPAGES, pages);
+	ck_assert_ptr_null(rpcbuf_mempool_alloc_page(reserve, 0));
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(second), 0);
+	/* What it gives back is in the reserve again, the stranger gets none. */
+	rpcbuf_rqst_release(second);
+	ck_assert_uint_eq(reserved(), MAXPAGES);
+	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
+	/* Without the reserve it has no place in the queue any more. */
+	ck_assert_int_eq(rpcbuf_rqst_reserve(first, NULL), 0);
+	rpcbuf_mempool_stats(reserve, &stats);
+	ck_assert_uint_eq(stats.waiting, 0);
+	rpcbuf_wait_leave(&waiter);
+	ck_assert(!rpcbuf_wait_pending(mm));
+}
+END_TEST
+
+/* A reserve that was shrunk below the vector is of no use to it. */
+START_TEST(shrunk_below)
+{
+	ck_assert_int_eq(rpcbuf_mempool_resize(reserve, MAXPAGES / 2), 0);
+	use_up(0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
+	ck_assert_uint_eq(reserved(), MAXPAGES / 2);
+	rpcbuf_free_bulk_array(mm, MAXPAGES, hog);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
 }
 END_TEST
 
@@ -187,7 +219,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, too_small);
 	tcase_add_test(tcase, plenty_leaves_it_alone);
 	tcase_add_test(tcase, head_takes_what_is_missing);
-	tcase_add_test(tcase, only_the_head);
+	tcase_add_test(tcase, first_of_those_that_share);
+	tcase_add_test(tcase, shrunk_below);
 	tcase_add_test(tcase, sixty_four_fillers);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
