@@ -12,6 +12,7 @@
 #include <rpcbuf/budget.h>
 #include <rpcbuf/publish.h>
 #include <rpcbuf/stats.h>
+#include <rpcbuf/why.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -205,7 +206,7 @@ static void take_over(void)
 			 takeover.config->engine == RPCBUF_BACKEND_URING
 				 ? " with Engine = io_uring"
 				 : "",
-			 strerror(-err));
+			 rpcbuf_why());
 	publish();
 	payload_hook(takeover.mm);
 	/* What is announced, before what is received by it. */
@@ -324,12 +325,20 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 	if (takeover.running)
 		return 0;
 	err = create_pages(config->memory);
-	if (err)
+	if (err) {
+		LogCrit(COMPONENT_INIT,
+			"RPCBUF: there is no instance with Memory = %" PRIu64
+			": %s",
+			config->memory, rpcbuf_why());
 		return err;
+	}
 	takeover.config = config;
 	stats_file_open(config->statistics);
 	err = start_thread();
 	if (err) {
+		LogCrit(COMPONENT_INIT,
+			"RPCBUF: there is no thread for the take-over: %s",
+			strerror(-err));
 		rpcbuf_destroy(takeover.mm);
 		takeover.mm = NULL;
 		return err;

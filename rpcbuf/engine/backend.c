@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/why.h"
 
 /* What the system says when it has no io_uring for us; NULL for an error that
  * epoll is likely to meet as well. */
@@ -45,8 +46,7 @@ int backend_choose(struct rpcbuf_engine *engine)
 			   why, strerror(-err));
 		return 0;
 	}
-	engine_log(engine, RPCBUF_LOG_ERROR,
-		   "io_uring is not available: %s%s%s%s", why ? why : "",
-		   why ? " (" : "", strerror(-err), why ? ")" : "");
+	os_why(err, "io_uring is not available%s%s", why ? ": " : "",
+	       why ? why : "");
 	return why ? -ENOTSUP : err;
 }

@@ -11,6 +11,7 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/why.h"
 
 /* Connections and calls may take so much of the heap, beside the pages. */
 #define HEAP_SHARE 8
@@ -86,7 +87,7 @@ static int create_loops(struct rpcbuf_engine *engine, unsigned int wanted,
 
 	engine->loops = aligned_alloc(64, (wanted + 1) * sizeof(struct loop));
 	if (!engine->loops)
-		return -ENOMEM;
+		return os_why(-ENOMEM, "no memory for %u receivers", wanted);
 	for (unsigned int i = 0; i <= wanted; i++)
 		engine->loops[i] = LOOP_CLOSED;
 	engine->nr_loops = wanted;
@@ -119,7 +120,9 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 					     3 * vector);
 	engine = calloc(1, sizeof(*engine));
 	if (!engine)
-		return -ENOMEM;
+		return engine_refused(handlers,
+				      os_why(-ENOMEM, "no %zu bytes for it",
+					     sizeof(*engine)));
 	engine->mm = mm;
 	engine->handlers = *handlers;
 	engine->log_limit = (struct ratelimit)RATELIMIT_INIT;
@@ -148,10 +151,16 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 		err = create_loops(engine, wanted, vector);
 	if (!err)
 		err = workers_start(engine);
-	if (!err)
+	if (!err) {
 		err = shrinker_start(engine);
+		if (err)
+			os_why(err, "it cannot be asked to spare pages");
+	}
 	if (err) {
-		rpcbuf_engine_stop(engine, 1000);
+		engine_refused(handlers, err);
+		/* There are no calls: only threads, which end. */
+		while (rpcbuf_engine_stop(engine, 1000))
+			;
 		rpcbuf_engine_destroy(engine);
 		return err;
 	}

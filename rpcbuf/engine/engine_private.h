@@ -384,6 +384,8 @@ struct rpcbuf_engine {
 /* options.c: after a sentence to ->log if not. */
 bool engine_options_valid(const struct rpcbuf_handlers *handlers,
 			  const struct rpcbuf_engine_options *options);
+/* Tells the handler what rpcbuf_why() says; returns @err. */
+int engine_refused(const struct rpcbuf_handlers *handlers, int err);
 /* -EINVAL, after a sentence. */
 int engine_budget_refused(const struct rpcbuf_handlers *handlers,
 			  uint64_t pages, unsigned int least);

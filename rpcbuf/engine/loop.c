@@ -14,6 +14,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/why.h"
 
 /* Steps between two looks at the other connections. */
 #define STEPS_PER_POLL 32
@@ -344,7 +345,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	loop->now_ns = os_now();
 	loop->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->kick_fd < 0)
-		return -errno;
+		return os_why(-errno, "no descriptor to wake a receiver");
 	err = rpcbuf_rqst_create(&loop->rqst, engine->mm, NULL, maxpages);
 	if (err)
 		return err;
@@ -356,7 +357,10 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 				 rpcbuf_min(maxpages, RUN_PAGES));
 	if (err)
 		return err;
-	return loop->backend->open(loop);
+	err = loop->backend->open(loop);
+	if (err)
+		os_why(err, "no %s for a receiver", loop->backend->name);
+	return err;
 }
 
 void loop_close(struct loop *loop)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/why.h"
 
 #define THREADS_MAX	4096u
 #define BATCH_CALLS_MAX 1024u
@@ -32,6 +33,13 @@ static void say(const struct rpcbuf_handlers *handlers, const char *line)
 		handlers->log(RPCBUF_LOG_ERROR, line);
 }
 
+static void say_invalid(const struct rpcbuf_handlers *handlers,
+			const char *line)
+{
+	os_why(-EINVAL, "%s", line);
+	say(handlers, line);
+}
+
 static bool in_range(const struct rpcbuf_handlers *handlers,
 		     const struct range *r)
 {
@@ -43,7 +51,7 @@ static bool in_range(const struct rpcbuf_handlers *handlers,
 		 "engine option %s is %llu, must be from %llu to %llu", r->name,
 		 (unsigned long long)r->value, (unsigned long long)r->least,
 		 (unsigned long long)r->most);
-	say(handlers, line);
+	say_invalid(handlers, line);
 	return false;
 }
 
@@ -56,8 +64,18 @@ int engine_budget_refused(const struct rpcbuf_handlers *handlers,
 		 "the budget is %llu pages, must be %u at least: for a call of "
 		 "limits.max_length per receiver, and two more",
 		 (unsigned long long)pages, least);
-	say(handlers, line);
+	say_invalid(handlers, line);
 	return -EINVAL;
+}
+
+int engine_refused(const struct rpcbuf_handlers *handlers, int err)
+{
+	char line[320];
+
+	snprintf(line, sizeof(line), "the engine cannot start: %s",
+		 rpcbuf_why());
+	say(handlers, line);
+	return err;
 }
 
 bool engine_options_valid(const struct rpcbuf_handlers *handlers,

@@ -19,6 +19,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/why.h"
 
 /* Looks without a call before the watcher sleeps. */
 #define WATCHER_IDLE_LOOKS 400
@@ -134,7 +135,7 @@ static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(thread, NULL, main, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
+	return err ? os_why(-err, "no further thread") : 0;
 }
 
 /* A new worker, with a loop to own or a call to run.  threads_lock is held. */
@@ -146,7 +147,8 @@ static int worker_start(struct rpcbuf_engine *engine, struct loop *loop,
 	int err;
 
 	if (!worker)
-		return -ENOMEM;
+		return os_why(-ENOMEM, "no %zu bytes for a thread's state",
+			      sizeof(*worker));
 	list_init(&worker->link);
 	cond_init(&worker->wake);
 	worker->engine = engine;

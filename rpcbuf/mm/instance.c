@@ -20,6 +20,7 @@
 #include <rpcbuf/os/numa.h>
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/ticks.h>
+#include <rpcbuf/os/why.h>
 
 _Static_assert(sizeof(struct rpcbuf_options) == 56,
 	       "a new option goes to the end, and read_options() knows its "
@@ -79,8 +80,13 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 			  RPCBUF_PAGE_SIZE);
 
 	err = os_map(&address, length, RPCBUF_PAGE_SIZE);
-	if (err)
+	if (err) {
+		os_why(err,
+		       "no %zu bytes of address space for the bookkeeping of "
+		       "%llu pages",
+		       length, (unsigned long long)nr_pages);
 		return err;
+	}
 	os_advise_huge(address, length, false);
 	map = address;
 	*mm = address;
@@ -157,12 +163,26 @@ static int create_more(struct rpcbuf *mm, const struct rpcbuf_options *options)
 {
 	int err = stats_create(mm);
 
-	if (!err)
-		err = poison_create(mm);
-	if (!err)
-		err = guard_create(mm, options);
-	if (!err)
-		err = fork_watch(mm);
+	if (err)
+		return os_why(err,
+			      "no address space for the statistics of %u "
+			      "CPUs",
+			      mm->nr_cpus);
+	err = poison_create(mm);
+	if (err)
+		return os_why(err,
+			      "no address space for the owners of %llu "
+			      "pages",
+			      (unsigned long long)mm->arena.nr_pages);
+	err = guard_create(mm, options);
+	if (err)
+		return os_why(err,
+			      "RPCBUF_HARDEN or RPCBUF_FAULT cannot be "
+			      "had for %llu pages",
+			      (unsigned long long)mm->arena.nr_pages);
+	err = fork_watch(mm);
+	if (err)
+		os_why(err, "no memory to be told of forks");
 	return err;
 }
 
@@ -176,7 +196,7 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 
 	err = read_options(&known, options);
 	if (err)
-		return err;
+		return os_why(err, "an option of the instance is out of range");
 	nr_pages = known.memory_max >> RPCBUF_PAGE_SHIFT;
 	err = map_bookkeeping(&new, nr_pages, nr_cpus, choose_nodes(&known));
 	if (err)
@@ -190,7 +210,10 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 		err = arena_map(&new->arena, nr_pages, !known.no_hugepages);
 	if (err) {
 		os_unmap(new, new->footprint);
-		return err;
+		return os_why(err, "no %llu bytes of %s for the pages",
+			      (unsigned long long)nr_pages << RPCBUF_PAGE_SHIFT,
+			      known.windows ? "shared memory"
+					    : "address space");
 	}
 	init_nodes(new, !known.nodes && new->nr_nodes > 1);
 	new->made_ticks = os_ticks();

@@ -8,6 +8,7 @@
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/why.h>
 
 #define MS_NS UINT64_C(1000000)
 
@@ -188,13 +189,14 @@ int maintain_start(struct rpcbuf *mm, bool pressure)
 
 	err = os_pressure_open(&maintain->pressure, pressure);
 	if (err)
-		return err;
+		return os_why(err, "no descriptor to wake the thread of the "
+				   "instance");
 	mm->reclaim_wake = maintain_kick;
 	err = start_thread(mm);
 	if (err) {
 		mm->reclaim_wake = NULL;
 		os_pressure_close(&maintain->pressure);
-		return err;
+		return os_why(err, "no thread for the upkeep of the instance");
 	}
 	maintain->running = true;
 	return 0;

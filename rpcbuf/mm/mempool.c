@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <rpcbuf/fault.h>
 #include <rpcbuf/mm/budget.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/mempool.h>
@@ -13,6 +14,10 @@
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/probes.h>
+#include <rpcbuf/os/why.h>
+
+/* Tries in a row that bring no page. */
+#define FILL_TRIES 256u
 
 static unsigned int available(const struct rpcbuf_mempool *pool)
 {
@@ -242,7 +247,7 @@ void rpcbuf_mempool_free_bulk_list(struct rpcbuf_mempool *pool,
 	rpcbuf_free_bulk_list(pool->mm, list);
 }
 
-unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
+static unsigned int refill(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp)
 {
 	void *batch[ZONE_BATCH];
 	unsigned int want, got, taken, added = 0, i;
@@ -254,8 +259,7 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 		want = rpcbuf_min(want, ZONE_BATCH);
 		for (got = 0; got < want; got++)
 			batch[got] = NULL;
-		got = rpcbuf_alloc_bulk_array(pool->mm, RPCBUF_GFP_NOWAIT, want,
-					      batch);
+		got = rpcbuf_alloc_bulk_array(pool->mm, gfp, want, batch);
 		for (i = 0; i < got; i++)
 			page_drop_index(pool->mm, arena_index(&pool->mm->arena,
 							      batch[i]));
@@ -267,6 +271,32 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 			break;
 	}
 	return added;
+}
+
+unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
+{
+	return refill(pool, RPCBUF_GFP_NOWAIT);
+}
+
+/*
+ * Faults are for those who live on a reserve, and not to keep it from being
+ * made: what failed for that alone is tried again, as long as that brings pages
+ * now and then.  What is not there is not.
+ */
+static void fill(struct rpcbuf_mempool *pool)
+{
+	uint64_t faults = rpcbuf_fault_injected(pool->mm), now;
+	unsigned int tries = 0;
+
+	rpcbuf_mempool_refill(pool);
+	while (is_hungry(pool) && tries++ < FILL_TRIES) {
+		now = rpcbuf_fault_injected(pool->mm);
+		if (now == faults)
+			break;
+		faults = now;
+		if (refill(pool, RPCBUF_GFP_RESERVE))
+			tries = 0;
+	}
 }
 
 /* Sets min_nr if the budget has as much, else -ENOMEM.  What is more is promised
@@ -281,6 +311,11 @@ static int promise(struct rpcbuf_mempool *pool, unsigned int min_nr)
 		more = min_nr - pool->promised;
 		os_unlock(&pool->lock);
 		err = budget_promise(pool->mm, more);
+		if (err)
+			os_why(err,
+			       "the budget has no %u pages more for a "
+			       "reserve beside those that are promised",
+			       more);
 		os_lock(&pool->lock);
 		pool->promised += err ? 0 : more;
 	}
@@ -297,14 +332,17 @@ int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr)
 	int err;
 
 	if (min_nr < 1 || min_nr > RPCBUF_MEMPOOL_MAX)
-		return -EINVAL;
+		return os_why(-EINVAL,
+			      "min_nr of a reserve is %u, must be from 1 to %u",
+			      min_nr, RPCBUF_MEMPOOL_MAX);
 	if (fork_is_child(pool->mm))
-		return -EPERM;
+		return os_why(-EPERM, "the instance belongs to "
+				       "the process that made it");
 	err = promise(pool, min_nr);
 	if (err)
 		return err;
 	trim(pool);
-	rpcbuf_mempool_refill(pool);
+	fill(pool);
 	return 0;
 }
 
@@ -315,17 +353,21 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **out, struct rpcbuf *mm,
 	int err;
 
 	if (min_nr < 1 || min_nr > RPCBUF_MEMPOOL_MAX)
-		return -EINVAL;
+		return os_why(-EINVAL,
+			      "min_nr of a reserve is %u, must be from 1 to %u",
+			      min_nr, RPCBUF_MEMPOOL_MAX);
 	if (fork_is_child(mm))
-		return -EPERM;
+		return os_why(-EPERM, "the instance belongs to "
+				       "the process that made it");
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
-		return -ENOMEM;
+		return os_why(-ENOMEM, "no %zu bytes for a reserve",
+			      sizeof(*pool));
 	pool->mm = mm;
 	pool->reserve = (struct rpcbuf_page_list)RPCBUF_PAGE_LIST_INIT;
 	err = rpcbuf_mempool_resize(pool, min_nr);
 	if (!err && is_hungry(pool))
-		err = -ENOMEM;
+		err = os_why(-ENOMEM, "no %u pages now for a reserve", min_nr);
 	if (err) {
 		rpcbuf_mempool_destroy(pool);
 		return err;

@@ -23,6 +23,7 @@
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/publish.h"
 #include "rpcbuf/os/segment.h"
+#include "rpcbuf/os/why.h"
 
 #define PERIOD_NS      UINT64_C(1000000000)
 #define EVENTS_DEFAULT 32768u
@@ -330,10 +331,12 @@ int rpcbuf_publisher_create(struct rpcbuf_publisher **out,
 	int err;
 
 	if (!options_are_valid(o))
-		return -EINVAL;
+		return os_why(-EINVAL,
+			      "an option of the publisher is out of range");
 	publisher = calloc(1, sizeof(*publisher));
 	if (!publisher)
-		return -ENOMEM;
+		return os_why(-ENOMEM, "no %zu bytes for a publisher",
+			      sizeof(*publisher));
 	publisher->fd = -1;
 	publisher->pid = getpid();
 	publisher->nr_events = o->events ? o->events : EVENTS_DEFAULT;
@@ -345,8 +348,13 @@ int rpcbuf_publisher_create(struct rpcbuf_publisher **out,
 	if (!err) {
 		publisher->ring = segment_at(publisher->map, EVENTS_AT);
 		err = start_thread(publisher);
-		if (err)
+		if (err) {
+			os_why(err, "no thread for a publisher");
 			unlink(publisher->path);
+		}
+	} else {
+		os_why(err, "no segment of %zu bytes in %s", publisher->size,
+		       folder);
 	}
 	if (err) {
 		free_publisher(publisher);

@@ -9,6 +9,7 @@
 
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/probes.h>
+#include <rpcbuf/os/why.h>
 #include <rpcbuf/pool/page_pool.h>
 
 _Static_assert(sizeof(struct rpcbuf_page_pool_options) == 64,
@@ -82,20 +83,28 @@ int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 		return -EPERM;
 	err = read_options(&known, options);
 	if (err)
-		return err;
+		return os_why(err,
+			      "an option of the page pool is out of range");
 	pool = aligned_alloc(RING_LINE, sizeof(*pool));
 	if (!pool)
-		return -ENOMEM;
+		return os_why(-ENOMEM, "no %zu bytes for a page pool",
+			      sizeof(*pool));
 	memset(pool, 0, sizeof(*pool));
 	pool->mm = mm;
 	pool->options = known;
 	pool->in_use = (uint32_t)known.order << POOL_ORDER_SHIFT | 1;
 	err = map_words(pool);
-	if (err)
+	if (err) {
+		os_why(err, "no %zu bytes of address space for a page pool",
+		       pool->footprint);
 		goto free_pool;
+	}
 	err = ring_init(&pool->ring, known.ring_size);
-	if (err)
+	if (err) {
+		os_why(err, "no memory for a page pool's ring of %u slots",
+		       known.ring_size);
 		goto unmap_words;
+	}
 	pool->shrinker.shrink = shrink;
 	err = rpcbuf_shrinker_register(mm, &pool->shrinker);
 	if (err)

@@ -21,6 +21,7 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/stat.h"
+#include "rpcbuf/os/why.h"
 
 /* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
  * wakes the queue, so this only bounds what a lost signal could cost. */
@@ -48,10 +49,14 @@ int rpcbuf_rqst_create(struct rpcbuf_rqst **out, struct rpcbuf *mm,
 	struct rpcbuf_rqst *rqst;
 
 	if (maxpages < 1 || maxpages > RPCBUF_RQST_MAXPAGES_MAX)
-		return -EINVAL;
+		return os_why(
+			-EINVAL,
+			"maxpages of a vector is %u, must be from 1 to %u",
+			maxpages, RPCBUF_RQST_MAXPAGES_MAX);
 	rqst = calloc(1, sizeof(*rqst) + (maxpages + 1) * sizeof(void *));
 	if (!rqst)
-		return -ENOMEM;
+		return os_why(-ENOMEM, "no memory for a vector of %u slots",
+			      maxpages);
 	rqst->mm = mm;
 	rqst->service = service;
 	rqst->waiter = (struct rpcbuf_waiter)RPCBUF_WAITER_INIT;

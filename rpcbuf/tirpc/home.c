@@ -17,6 +17,7 @@
 
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/ratelimit.h"
+#include "rpcbuf/os/why.h"
 #include "rpcbuf/tirpc/reply.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
@@ -185,14 +186,11 @@ static unsigned int pages_of(const struct rpcbuf_svc_options *o)
 /* Pages for the longest call must be there now, not with the first call. */
 static int try_pages(unsigned int nr)
 {
-	struct rpcbuf_rqst *rqst;
-	int err = rpcbuf_rqst_create(&rqst, home.mm, NULL, nr);
+	struct rpcbuf_mempool *pages;
+	int err = rpcbuf_mempool_create(&pages, home.mm, nr);
 
-	if (err)
-		return err;
-	if (rpcbuf_rqst_try_fill(rqst))
-		err = -ENOMEM;
-	rpcbuf_rqst_destroy(rqst);
+	if (!err)
+		rpcbuf_mempool_destroy(pages);
 	return err;
 }
 
@@ -201,8 +199,11 @@ static int make(const struct rpcbuf_svc_options *o)
 	unsigned int maxpages = pages_of(o);
 	int err = make_mm(o);
 
-	if (!err)
+	if (!err) {
 		err = watch_forks();
+		if (err)
+			os_why(err, "no memory to be told of forks");
+	}
 	if (!err)
 		err = rpcbuf_mempool_create(&home.reserve, home.mm,
 					    REPLY_PAGES);
@@ -220,7 +221,7 @@ static int make(const struct rpcbuf_svc_options *o)
 	svc_log(o, RPCBUF_LOG_ERROR,
 		"no room for a call of %u bytes and a reply, %u pages, within "
 		"the budget: %s",
-		o->limits.max_length, maxpages + REPLY_PAGES, strerror(-err));
+		o->limits.max_length, maxpages + REPLY_PAGES, rpcbuf_why());
 	unmake();
 	return err;
 }
