@@ -229,11 +229,13 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * @conn_data is given to the handlers.  @outgoing: a connection that this
  * process opened, whose replies arrive here: it has no idle timeout, none of
  * its records is too short to be a call, and they are received by a thread of
- * their own, beside max_threads, whatever calls the others sit in.  @conn is
- * stored before anything is received.  Returns 0; -ESHUTDOWN when the engine stops, -EBADF, -ENOTSOCK
- * or -ESOCKTNOSUPPORT when @fd is no stream socket, -EUSERS when there are
- * max_connections already (logged; the owner had better close @fd), -ENOMEM:
- * the engine does not use @fd then.  A socket that the system cannot watch, for
+ * their own, beside max_threads, whatever calls the others sit in.  *@conn is
+ * stored atomically, before any handler is called for it: another thread that
+ * sees it there may drop and put it while this still runs, and ->closed() may
+ * have been called when it returns.  Returns 0; -ESHUTDOWN when the engine stops,
+ * -EBADF, -ENOTSOCK or -ESOCKTNOSUPPORT when @fd is no stream socket, -EUSERS when
+ * there are max_connections already (logged; the owner had better close @fd),
+ * -ENOMEM: the engine does not use @fd then, and *@conn is untouched.  A socket that the system cannot watch, for
  * want of memory, ends with RPCBUF_CLOSE_ERROR.  The caller holds a reference
  * on *conn: rpcbuf_conn_put() it.
  *

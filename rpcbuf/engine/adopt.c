@@ -43,24 +43,33 @@ static bool is_full(struct rpcbuf_engine *engine, int fd)
 	return true;
 }
 
-/* Gives @conn to the owner of its loop. */
-static int post_new(struct rpcbuf_conn *conn)
+/*
+ * Gives @conn to the owner of its loop, and *@out to the caller.  Both locks are
+ * held, so that whoever finds @conn finds it whole: the owner, who may close it
+ * at once, a successor of it, and a thread that drops what it sees in *@out.
+ */
+static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 {
 	struct loop *loop = conn->loop;
+	struct rpcbuf_engine *engine = loop->engine;
 	bool stopping;
 
+	pthread_mutex_lock(&engine->clients_lock);
 	pthread_mutex_lock(&loop->lock);
 	/* Under the lock: the owner looks there for the last ones. */
-	stopping = engine_stopping(loop->engine);
+	stopping = engine_stopping(engine);
 	if (!stopping) {
+		successor_join(conn);
 		list_add_tail(&conn->conn_link, &loop->conns);
 		fair_join(conn);
-		os_fetch_add(&loop->engine->connections_total, 1);
+		os_fetch_add(&engine->connections_total, 1);
 		conn_get(conn);
 		conn->posted = true;
 		list_add_tail(&conn->post_link, &loop->posted);
+		__atomic_store_n(out, conn, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&loop->lock);
+	pthread_mutex_unlock(&engine->clients_lock);
 	if (stopping)
 		return -ESHUTDOWN;
 	loop_kick(loop);
@@ -91,7 +100,6 @@ static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
 		return NULL;
 	}
 	conn->port = client_port(fd);
-	successor_join(conn);
 	return conn;
 }
 
@@ -116,11 +124,9 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 	err = -ENOMEM;
 	if (conn) {
 		conn->local = local;
-		*out = conn;
-		err = post_new(conn);
+		err = post_new(conn, out);
 		if (!err)
 			return 0;
-		successor_leave(conn);
 		client_put(engine, conn->part->client);
 		rpcbuf_conn_put(conn);
 		rpcbuf_conn_put(conn);

@@ -51,19 +51,15 @@ static bool is_dead(const struct rpcbuf_conn *conn)
 		info.tcpi_state == TCP_CLOSE);
 }
 
-/* Any thread, before the owner sees @conn. */
+/* Under clients_lock, and under the loop's lock, in one step with the owner's
+ * getting to know @conn. */
 void successor_join(struct rpcbuf_conn *conn)
 {
-	struct rpcbuf_engine *engine = conn->loop->engine;
-
-	if (!may_succeed(conn))
-		return;
-	pthread_mutex_lock(&engine->clients_lock);
-	list_add_tail(&conn->port_link, bucket_of(conn));
-	pthread_mutex_unlock(&engine->clients_lock);
+	if (may_succeed(conn))
+		list_add_tail(&conn->port_link, bucket_of(conn));
 }
 
-/* The owner, or who could not give it one: @conn is closed. */
+/* The owner: @conn is closed. */
 void successor_leave(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;

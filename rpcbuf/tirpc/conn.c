@@ -207,10 +207,8 @@ static int svc_conn_start(struct conn *conn)
 		return err;
 	err = rpcbuf_engine_adopt(home.engine, conn->xprt.xp_fd, conn, false,
 				  &conn->engine_conn);
-	if (err) {
-		conn->engine_conn = NULL;
+	if (err)
 		dispatch_unregister(conn);
-	}
 	return err;
 }
 

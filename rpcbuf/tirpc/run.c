@@ -150,7 +150,6 @@ static void adopt_all(void)
 		svc_log(&conn->options, RPCBUF_LOG_WARNING,
 			"closing a connection that rpcbuf_svc_run() cannot "
 			"take over");
-		conn->engine_conn = NULL;
 		list_del(&conn->link);
 		list_add(&conn->link, &failed);
 	}
