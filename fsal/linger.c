@@ -28,6 +28,7 @@ struct lingering {
 static struct {
 	pthread_mutex_t lock;
 	struct lingering *first, **end;
+	bool over; /* nothing is accepted any more */
 } lingering = { .lock = PTHREAD_MUTEX_INITIALIZER,
 		.end = &lingering.first };
 
@@ -40,14 +41,18 @@ void linger_unlink(SVCXPRT *xprt)
 	node = malloc(sizeof(*node));
 	if (!node)
 		return;
-	SVC_REF(xprt, SVC_REF_FLAG_NONE);
 	node->xprt = xprt;
 	node->next = NULL;
 	pthread_mutex_lock(&lingering.lock);
-	node->until_ns = os_now() + LINGER_NS;
-	*lingering.end = node;
-	lingering.end = &node->next;
+	if (!lingering.over) {
+		SVC_REF(xprt, SVC_REF_FLAG_NONE);
+		node->until_ns = os_now() + LINGER_NS;
+		*lingering.end = node;
+		lingering.end = &node->next;
+		node = NULL;
+	}
 	pthread_mutex_unlock(&lingering.lock);
+	free(node);
 }
 
 static struct lingering *take_until(uint64_t now)
@@ -84,5 +89,8 @@ void linger_tick(void)
 
 void linger_end(void)
 {
+	pthread_mutex_lock(&lingering.lock);
+	lingering.over = true;
+	pthread_mutex_unlock(&lingering.lock);
 	release_until(UINT64_MAX);
 }

@@ -13,6 +13,7 @@ void linger_unlink(SVCXPRT *xprt);
 /* At least once a second; more often while descriptors are short. */
 void linger_tick(void);
 
+/* Gives all back, and keeps none from now on. */
 void linger_end(void);
 
 #endif /* FSAL_RPCBUF_LINGER_H */

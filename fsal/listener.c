@@ -26,6 +26,7 @@
 static struct {
 	pthread_mutex_t lock; /* all of it, but for `accepting` */
 	enum xprt_stat (*stock)(SVCXPRT *xprt);
+	bool (*claim)(SVCXPRT *xprt);
 	void (*accepted)(SVCXPRT *xprt);
 	SVCXPRT *waiting[LISTENERS_MAX];
 	unsigned int nr_waiting;
@@ -33,6 +34,7 @@ static struct {
 	unsigned int nr_reserve;
 	unsigned int accepting; /* threads; atomic */
 	unsigned int stuck;	/* ticks in a row */
+	bool over;	/* nothing is accepted any more */
 	bool said;	/* that listeners wait, since they do */
 	time_t say_at;	/* ... not before that */
 } listeners = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -74,10 +76,12 @@ static bool descriptors_left(void)
 }
 
 void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt),
+		   bool (*claim)(SVCXPRT *xprt),
 		   void (*accepted)(SVCXPRT *xprt))
 {
 	pthread_mutex_lock(&listeners.lock);
 	listeners.stock = stock;
+	listeners.claim = claim;
 	listeners.accepted = accepted;
 	fill_reserve();
 	pthread_mutex_unlock(&listeners.lock);
@@ -94,7 +98,7 @@ static enum xprt_stat rendezvous(SVCXPRT *xprt)
 		&xprt->xp_parent->xp_u1, __ATOMIC_ACQUIRE);
 	enum xprt_stat stat = stock(xprt);
 
-	if (accepting.now && !accepting.got) {
+	if (accepting.now && !accepting.got && listeners.claim(xprt)) {
 		SVC_REF(xprt, SVC_REF_FLAG_NONE);
 		accepting.got = xprt;
 	}
@@ -157,6 +161,10 @@ enum xprt_stat listener_recv(SVCXPRT *xprt)
 	bool waits, say;
 
 	pthread_mutex_lock(&listeners.lock);
+	if (listeners.over) {
+		pthread_mutex_unlock(&listeners.lock);
+		return SVC_STAT(xprt);
+	}
 	waits = !descriptors_left() && listeners.nr_waiting < LISTENERS_MAX;
 	if (waits) {
 		SVC_REF(xprt, SVC_REF_FLAG_NONE);
@@ -224,6 +232,7 @@ bool listener_tick(void)
 void listener_end(void)
 {
 	pthread_mutex_lock(&listeners.lock);
+	listeners.over = true;
 	while (listeners.nr_waiting)
 		SVC_RELEASE(listeners.waiting[--listeners.nr_waiting],
 			    SVC_RELEASE_FLAG_NONE);

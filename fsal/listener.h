@@ -12,11 +12,13 @@
 #include "abi.h"
 
 /*
- * Before the first listener_recv().  @stock: ntirpc's function.  @accepted is
- * called for each connection when the server has it in full, by the thread that
- * accepted it.
+ * Before the first listener_recv().  @stock: ntirpc's function.  @claim is called
+ * for each connection before ntirpc waits for its bytes; where that returned true,
+ * @accepted when the server has it in full, or has destroyed it; both by the
+ * thread that accepted it, with a reference held.
  */
 void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt),
+		   bool (*claim)(SVCXPRT *xprt),
 		   void (*accepted)(SVCXPRT *xprt));
 
 /* In the place of a listener's xp_recv. */

@@ -7,6 +7,9 @@
  * decodes counted bytes, and the stream stands right behind their count.
  * Freeing an address in the arena then is nothing: the pages belong to the
  * call, which outlives the arguments.
+ *
+ * Nothing is put back when the server stops: a call may run on for longer than
+ * that waits, and its arguments are freed when it ends.
  */
 #include <string.h>
 
@@ -76,15 +79,5 @@ void payload_hook(struct rpcbuf *mm)
 	__atomic_store_n(&__ntirpc_pkg_params.malloc_, payload_malloc,
 			 __ATOMIC_RELEASE);
 	__atomic_store_n(&__ntirpc_pkg_params.calloc_, payload_calloc,
-			 __ATOMIC_RELEASE);
-}
-
-void payload_unhook(void)
-{
-	__atomic_store_n(&__ntirpc_pkg_params.calloc_, hook.stock_calloc,
-			 __ATOMIC_RELEASE);
-	__atomic_store_n(&__ntirpc_pkg_params.malloc_, hook.stock_malloc,
-			 __ATOMIC_RELEASE);
-	__atomic_store_n(&__ntirpc_pkg_params.free_size_, hook.stock_free,
 			 __ATOMIC_RELEASE);
 }

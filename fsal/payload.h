@@ -11,10 +11,9 @@
 
 #include "xdr_pages.h"
 
-/* From here on, ntirpc's malloc, calloc and free parameters go through us.  @mm:
- * where payloads can lie. */
+/* From here on, ntirpc's malloc, calloc and free parameters go through us, for
+ * good.  @mm: where payloads can lie; it must never be destroyed. */
 void payload_hook(struct rpcbuf *mm);
-void payload_unhook(void);
 
 /* This thread decodes @pages from now on; NULL: none. */
 void payload_decoding(struct xdr_pages *pages);

@@ -40,6 +40,7 @@ static struct {
 	pthread_mutex_t lock;
 	size_t offset; /* of the queue in the record; 0: not known */
 	struct buried *buried;
+	bool over; /* nobody looks at them any more */
 } sendq = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct poolq_head *queue_of(SVCXPRT *xprt)
@@ -125,17 +126,24 @@ void sendq_bury(SVCXPRT *xprt)
 {
 	struct buried *node = NULL;
 
+	bool buried = false;
+
 	if (sendq_waits(xprt) || reply_astray(xprt))
 		node = calloc(1, sizeof(*node));
-	if (!node) {
-		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
-		return;
+	if (node) {
+		node->xprt = xprt;
+		pthread_mutex_lock(&sendq.lock);
+		buried = !sendq.over;
+		if (buried) {
+			node->next = sendq.buried;
+			sendq.buried = node;
+		}
+		pthread_mutex_unlock(&sendq.lock);
 	}
-	node->xprt = xprt;
-	pthread_mutex_lock(&sendq.lock);
-	node->next = sendq.buried;
-	sendq.buried = node;
-	pthread_mutex_unlock(&sendq.lock);
+	if (buried)
+		return;
+	free(node);
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }
 
 /* Returns whether it is settled, and @node gone. */
@@ -186,6 +194,9 @@ void sendq_end(void)
 {
 	struct buried *node, *next;
 
+	pthread_mutex_lock(&sendq.lock);
+	sendq.over = true;
+	pthread_mutex_unlock(&sendq.lock);
 	for (node = take_all(); node; node = next) {
 		next = node->next;
 		SVC_RELEASE(node->xprt, SVC_RELEASE_FLAG_NONE);

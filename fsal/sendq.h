@@ -35,7 +35,7 @@ void sendq_bury(SVCXPRT *xprt);
 /* Once a second. */
 void sendq_tick(void);
 
-/* The server ends. */
+/* The server ends: no more is waited for, now or later. */
 void sendq_end(void);
 
 #endif

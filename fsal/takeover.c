@@ -347,31 +347,36 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 	return 0;
 }
 
-/* Answers what was received, lets go of every connection, ends the threads. */
+/*
+ * Answers what was received, lets go of every connection, ends the threads.  What
+ * is hooked stays so, and the instance is left to the end of the process: free()
+ * asks it for as long as anything is freed.
+ */
 static void stop_engine(void)
 {
+	struct rpcbuf_mm_counts counts;
 	int err = rpcbuf_engine_stop(takeover.engine, STOP_MS);
 
-	/* Whatever happens to the instance: its code may be unmapped soon. */
 	rpcbuf_maintain_stop(takeover.mm);
-	xprt_unhook();
 	linger_end();
 	sendq_end();
 	sizes_unhook();
-	payload_unhook();
+	listener_end();
 	stats_file_close(takeover.engine, takeover.mm);
 	if (takeover.publisher)
 		rpcbuf_publisher_end(takeover.publisher);
 	if (err) {
-		/* Their code stays mapped, and what they hold with them. */
+		/* They may use all of it. */
 		LogMajor(COMPONENT_INIT,
 			 "RPCBUF: calls are still running after %d ms",
 			 STOP_MS);
 		return;
 	}
+	xprt_end();
 	rpcbuf_engine_destroy(takeover.engine);
 	rpcbuf_publisher_destroy(takeover.publisher);
-	if (rpcbuf_destroy(takeover.mm))
+	rpcbuf_mm_counts(takeover.mm, &counts);
+	if (counts.pages_out)
 		LogMajor(COMPONENT_INIT, "RPCBUF: pages are missing");
 }
 

@@ -30,8 +30,9 @@ int fsal_rpcbuf_takeover_memory(uint64_t memory, uint64_t *most);
  * fsal_rpcbuf_takeover_stop - receive no more, drain, join every thread.
  *
  * Called when the server shuts down, and before the module is unloaded; may be
- * called without a start, and again.  When it returns, no thread is in the
- * module and the transports have their own functions back.
+ * called without a start, and again.  When it returns, no thread of the module
+ * runs, unless a call does that has not returned in time, which is logged.
+ * What was exchanged in the server stays so: the module must not be unmapped.
  */
 void fsal_rpcbuf_takeover_stop(void);
 

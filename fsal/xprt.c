@@ -5,17 +5,39 @@
  * ntirpc nor Ganesha uses.  Whoever takes xp_u1 out, atomically, drops that
  * connection: the server when it destroys the transport, or we.
  *
- * ntirpc arms its epoll once per event and our xp_recv does not arm it again,
- * so after adoption the receive side is ours alone.  Sending stays ntirpc's.
+ * Where a record begins in a stream can be known in one way: by having read all
+ * of it.  Bytes that look like a call may be what a client writes to a file.  So
+ * a connection is the engine's from its first byte, or it is shut down, and its
+ * peer or its owner tries again, as after a restart:
+ *
+ *  - One that is accepted from now on is claimed before ntirpc's epoll knows of it
+ *    (rendezvous() in listener.c), so xprt_recv() leaves it alone, and adopted when
+ *    ntirpc is done with making it.
+ *  - Any other comes to xprt_recv() with its first event from now on: what was
+ *    accepted before the tables were ours, whether at the start of the server, or
+ *    because DBus or a reload brings our first export, and what the server opened
+ *    itself, as callbacks, NLM, NSM and rpcbind do.  ntirpc reads from a
+ *    connection only in an xp_recv function, arms its epoll once for each call of
+ *    one, and only when it has read what it wants.  So when ours is called, the one
+ *    before it is done with the socket, none runs beside it, and what was read can
+ *    be counted: nothing, and the connection is adopted, or it is shut down.
+ *  - Until then such a connection is ntirpc's as before: a record that it is in
+ *    the midst of it finishes in the function that runs, or never.
+ *  - What is no TCP, as the connection to rpcbind's socket, stays ntirpc's: it
+ *    reads that from the first byte to the last.
+ *
+ * Our xp_recv does not arm ntirpc's epoll again, so after adoption the receive
+ * side is ours alone.  Sending stays ntirpc's.  Our functions stay in the tables
+ * for good, as the module stays mapped: ntirpc's xp_recv must never see a stream
+ * that the engine has read from, and calls may still run when the engine has
+ * stopped.  `gate` is held for reading by who uses the engine.
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,118 +48,23 @@
 #include "request.h"
 #include "sendq.h"
 #include "sizes.h"
+#include "untouched.h"
 #include "xdr_pages.h"
 #include "xprt.h"
 
 static struct {
-	struct rpcbuf_engine *engine;
+	pthread_rwlock_t gate;
+	struct rpcbuf_engine *engine; /* under `gate`; NULL: it is gone */
 	void (*listeners_gone)(void);
 	struct xp_ops *connected, *listening; /* the server's tables */
 	struct xp_ops stock_connected, stock_listening;
-} hook;
-
-/* TCP states as tcp_info has them; <netinet/tcp.h> cannot be included beside
- * <linux/tcp.h>. */
-#define TCP_CLOSE_WAIT 8
-
-/* Bytes that are peeked at: enough for the head of a call in fragments of a
- * byte with empty ones between. */
-#define PEEK_BYTES 512u
-
-/* How often to look whether anything was consumed while bytes keep coming. */
-#define UNTOUCHED_LOOKS 3
+} hook = { .gate = PTHREAD_RWLOCK_INITIALIZER };
 
 /* In xp_u1: somebody is about to adopt it. */
 #define CLAIMED ((struct rpcbuf_conn *)1)
 
 /* Mark and head of an accepted reply with AUTH_NONE (RFC 5531, section 9). */
 #define REPLY_HEAD 28u
-
-/* The first words of a message; what follows in a call is the RPC version. */
-struct head {
-	uint32_t xid, direction, version;
-};
-
-/*
- * Collects the head of the message that @wire may begin with, across the
- * fragments it is cut into.  Stores the length of the record as far as it is
- * known; false when @wire ends before the head does.
- */
-static bool read_head(const uint8_t *wire, size_t len, struct head *head,
-		      uint32_t *length)
-{
-	uint8_t *to = (uint8_t *)head, *end = to + sizeof(*head);
-	uint32_t mark = 0;
-
-	*length = 0;
-	while (to < end) {
-		uint32_t left;
-
-		if (len < sizeof(mark) || mark & RPCBUF_MARK_LAST)
-			return false;
-		memcpy(&mark, wire, sizeof(mark));
-		mark = ntohl(mark);
-		wire += sizeof(mark);
-		len -= sizeof(mark);
-		left = mark & ~RPCBUF_MARK_LAST;
-		*length += left;
-		for (; left && len && to < end; left--, len--)
-			*to++ = *wire++;
-		if (left && to < end)
-			return false;
-	}
-	if (!(mark & RPCBUF_MARK_LAST))
-		*length = UINT32_MAX;
-	return true;
-}
-
-/* Is this the start of a call or of a reply? */
-static bool plausible(const uint8_t *wire, size_t len)
-{
-	struct head head;
-	uint32_t length;
-
-	if (!read_head(wire, len, &head, &length))
-		return false;
-	if (ntohl(head.direction) == CALL)
-		return length >= RPCBUF_CALL_MIN && ntohl(head.version) == 2;
-	return ntohl(head.direction) == REPLY && length >= RPCBUF_REPLY_MIN;
-}
-
-/* Nobody has read from @fd yet; false as well where that cannot be known. */
-static bool untouched(int fd)
-{
-	struct tcp_info info;
-	uint64_t consumed;
-	socklen_t len = sizeof(info);
-	int unread = 0;
-
-	/* What comes between the two counts is taken for consumed: in this
-	 * order alone is that never less than what was. */
-	if (ioctl(fd, SIOCINQ, &unread) < 0 ||
-	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return false;
-	consumed = info.tcpi_bytes_received - (uint64_t)unread;
-	/* The kernel counts the end of the stream as a byte. */
-	return consumed == 0 ||
-	       (consumed == 1 && info.tcpi_state == TCP_CLOSE_WAIT);
-}
-
-/*
- * A connection that ntirpc has begun to read can only be taken at the edge of
- * a record: nothing consumed yet, or the unread bytes look like one.
- */
-static bool adoptable(int fd)
-{
-	uint8_t peeked[PEEK_BYTES];
-	ssize_t n;
-
-	for (int i = 0; i < UNTOUCHED_LOOKS; i++)
-		if (untouched(fd))
-			return true;
-	n = recv(fd, peeked, sizeof(peeked), MSG_PEEK | MSG_DONTWAIT);
-	return n > 0 && plausible(peeked, (size_t)n);
-}
 
 static struct rpcbuf_conn **conn_of(SVCXPRT *xprt)
 {
@@ -161,12 +88,16 @@ static struct rpcbuf_conn *take_conn(SVCXPRT *xprt)
 
 static void drop_conn(SVCXPRT *xprt)
 {
-	struct rpcbuf_conn *conn = take_conn(xprt);
+	struct rpcbuf_conn *conn = NULL;
 
-	if (!conn)
-		return;
-	rpcbuf_conn_drop(conn);
-	rpcbuf_conn_put(conn);
+	pthread_rwlock_rdlock(&hook.gate);
+	if (hook.engine)
+		conn = take_conn(xprt);
+	if (conn) {
+		rpcbuf_conn_drop(conn);
+		rpcbuf_conn_put(conn);
+	}
+	pthread_rwlock_unlock(&hook.gate);
 }
 
 /* True for one thread, which adopts it then. */
@@ -178,33 +109,48 @@ static bool claim(SVCXPRT *xprt)
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-/* After claim(). */
-static int adopt(SVCXPRT *xprt)
+static int adopt_socket(SVCXPRT *xprt)
 {
-	int err;
+	int err = -ESHUTDOWN;
+
+	pthread_rwlock_rdlock(&hook.gate);
+	if (hook.engine)
+		err = rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt,
+					  !xprt->xp_parent, conn_of(xprt));
+	pthread_rwlock_unlock(&hook.gate);
+	return err;
+}
+
+/* Nothing more is read from it.  The caller holds a reference. */
+static void shut_down(SVCXPRT *xprt)
+{
+	/* Calls of it that still run would keep the socket open. */
+	shutdown(xprt->xp_fd, SHUT_RDWR);
+	SVC_REF(xprt, SVC_REF_FLAG_NONE);
+	SVC_DESTROY(xprt);
+	sendq_bury(xprt);
+}
+
+/* After claim().  The caller holds a reference: the engine may be done with the
+ * connection before this returns. */
+static void adopt(SVCXPRT *xprt)
+{
+	uint16_t flags;
 
 	SVC_REF(xprt, SVC_REF_FLAG_NONE);
-	err = rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt,
-				  !xprt->xp_parent, conn_of(xprt));
-	if (err) {
+	if (adopt_socket(xprt)) {
 		__atomic_store_n(conn_of(xprt), NULL, __ATOMIC_RELEASE);
+		shut_down(xprt);
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
-		return err;
+		return;
 	}
 	/* ntirpc's reaper goes by a time stamp that its own receive path
 	 * keeps; the engine has a time-out of its own. */
-	atomic_set_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_UREG);
+	flags = atomic_set_uint16_t_bits(&xprt->xp_flags,
+					 SVC_XPRT_FLAG_UREG);
 	/* Destroyed meanwhile: xprt_unlink() may have come too early. */
-	if (xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED)
+	if (flags & SVC_XPRT_FLAG_DESTROYED)
 		drop_conn(xprt);
-	return 0;
-}
-
-/* Just accepted, by this thread.  Another may have seen bytes already. */
-static void xprt_accepted(SVCXPRT *xprt)
-{
-	if (untouched(xprt->xp_fd) && claim(xprt) && adopt(xprt))
-		SVC_DESTROY(xprt);
 }
 
 /* Is, or will be in a moment, or was until it was destroyed. */
@@ -214,23 +160,30 @@ static bool is_adopted(SVCXPRT *xprt)
 	       xprt->xp_flags & SVC_XPRT_FLAG_UREG;
 }
 
-/* In the place of xp_recv: the first event of a connection, and the second one
- * where ntirpc's own function took the first. */
+static bool is_tcp(int fd)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	       protocol == IPPROTO_TCP;
+}
+
+/* In the place of xp_recv: the first event of a connection since that is, or any
+ * event of one that is not taken over. */
 static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 {
-	int err;
-
-	if (is_adopted(xprt))
+	if (is_adopted(xprt) || xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED)
 		return SVC_STAT(xprt);
-	if (!adoptable(xprt->xp_fd))
+	if (!is_tcp(xprt->xp_fd))
 		return hook.stock_connected.xp_recv(xprt);
-	if (!claim(xprt))
-		return SVC_STAT(xprt);
-	err = adopt(xprt);
-	if (err && err != -EUSERS)
-		return hook.stock_connected.xp_recv(xprt);
-	if (err)
-		SVC_DESTROY(xprt);
+	if (!untouched(xprt->xp_fd)) {
+		LogInfo(COMPONENT_DISPATCH,
+			"RPCBUF: shutting down a connection that was read from before the take-over: its peer connects again");
+		shut_down(xprt);
+	} else if (claim(xprt)) {
+		adopt(xprt);
+	}
 	return SVC_STAT(xprt);
 }
 
@@ -460,11 +413,13 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 			 strerror(-err));
 		return err;
 	}
+	pthread_rwlock_wrlock(&hook.gate);
 	hook.engine = engine;
+	pthread_rwlock_unlock(&hook.gate);
 	hook.listeners_gone = listeners_gone;
 	hook.stock_connected = *hook.connected;
 	hook.stock_listening = *hook.listening;
-	listener_init(hook.stock_listening.xp_recv, xprt_accepted);
+	listener_init(hook.stock_listening.xp_recv, claim, adopt);
 	set(&hook.listening->xp_unlink, listener_unlink);
 	set(&hook.listening->xp_recv, listener_recv);
 	set(&hook.connected->xp_checksum, request_checksum);
@@ -476,14 +431,9 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 	return 0;
 }
 
-void xprt_unhook(void)
+void xprt_end(void)
 {
-	set(&hook.connected->xp_recv, hook.stock_connected.xp_recv);
-	set(&hook.connected->xp_destroy, hook.stock_connected.xp_destroy);
-	set(&hook.connected->xp_unlink, hook.stock_connected.xp_unlink);
-	set(&hook.connected->xp_reply, hook.stock_connected.xp_reply);
-	set(&hook.connected->xp_checksum, hook.stock_connected.xp_checksum);
-	set(&hook.listening->xp_recv, hook.stock_listening.xp_recv);
-	set(&hook.listening->xp_unlink, hook.stock_listening.xp_unlink);
-	listener_end();
+	pthread_rwlock_wrlock(&hook.gate);
+	hook.engine = NULL;
+	pthread_rwlock_unlock(&hook.gate);
 }

@@ -12,8 +12,11 @@
 #include <rpcbuf/engine.h>
 
 /*
- * xprt_hook - from the next readable event on, every TCP connection is
- * adopted by @engine.
+ * xprt_hook - from now on no byte of a TCP connection is read by ntirpc, but for
+ * a record that it is reading just now.
+ *
+ * A connection of which nothing was read is adopted by @engine, when it is
+ * accepted or with its first event; any other is shut down at its next one.
  *
  * @listeners_gone is called by the thread that shuts the server down, as soon
  * as it takes the first listener away.  Returns 0, or -errno with nothing
@@ -22,8 +25,9 @@
 int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 	      char *why, size_t len);
 
-/* Puts ntirpc's functions back.  The engine has been stopped. */
-void xprt_unhook(void);
+/* The engine has stopped and will be gone: what still comes is shut down.  Our
+ * functions stay in the tables. */
+void xprt_end(void);
 
 /* The engine's handlers for a connection whose conn_data is its SVCXPRT. */
 bool xprt_unsent(void *conn_data);
