@@ -23,6 +23,7 @@ static int __attribute__((cold)) usage(void)
 		"  refused     CB_NULL is refused\n"
 		"  absent      nobody listens where the server calls\n"
 		"  moved       the callback address changes\n"
+		"  across      says \"held\", and answers at the end of its input\n"
 		"odd, the default, or plain: how answers are cut\n",
 		MANY);
 	return 2;
@@ -160,6 +161,24 @@ static void run_held(void)
 	printf("%d calls answered beside CONFIRM\n", 2 * HELD_ROUNDS);
 }
 
+static void run_across(void)
+{
+	struct party party;
+	uint32_t xid;
+
+	party_open(&party);
+	send_confirm(&party);
+	xid = called(&party);
+	printf("held\n");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	answer(&party.cb, xid, &plain);
+	confirmed(&party);
+	party_close(&party);
+	printf("answered in the end\n");
+}
+
 static void run_many(void)
 {
 	static struct party party[MANY];
@@ -265,6 +284,7 @@ int main(int argc, char **argv)
 		{"answered", run_answered}, {"held", run_held},
 		{"many", run_many},	    {"refused", run_refused},
 		{"absent", run_absent},	    {"moved", run_moved},
+		{"across", run_across},
 	};
 
 	return run_command(commands, COUNT(commands), argc, argv) ? 0 : usage();

@@ -8,7 +8,8 @@
 # calls as there may be threads, and with more, the number of threads stays in
 # its bound, every call is answered once, and the threads end when idle. At last
 # the server is told to end while every thread is in a call that does not return:
-# it talks to rpcbind then, and must get the answers.
+# it talks to rpcbind then, and must get the answers; and while a WRITE runs that
+# goes on only when the server has stopped and takes its exports away.
 source "$(dirname "$0")/lib.sh"
 
 MAX_THREADS=24
@@ -41,6 +42,7 @@ hold_many() {
 mkfifo "$T/go"
 server_start
 make_file "$T/export/slow" 100000
+make_file "$T/plain" 65536
 before=$(stat_get threads)
 slow_reads beside || fail "slow_reads beside"
 hold_many many 16
@@ -57,15 +59,31 @@ is_gone() {
 	! kill -0 "$SERVER" 2>/dev/null
 }
 
+# The server is told to end while calls run that do not return in time.
+end_with_calls() {
+	local status=0
+	kill -TERM "$SERVER"
+	wait_for "the end of the server" is_gone
+	wait "$SERVER" || status=$?
+	SERVER=
+	grep -q 'calls are still running' "$LOG" || fail "no call was running at the end"
+	assert_eq "$status" 0 "the exit status of the server, $1"
+	kill -9 "$client" 2>/dev/null || true
+	wait "$client" 2>/dev/null || true
+}
+
 slow_reads flood 200 <"$T/go" >"$T/said" 2>&1 &
 client=$!
 exec 3>"$T/go"
 wait_stat in_flight '>=' $((MAX_THREADS - 4))
-kill -TERM "$SERVER"
-wait_for "the end of the server" is_gone
-# Calls that return while it ends may find their FSAL gone: not the plug-in's.
-wait "$SERVER" || true
-SERVER=
-kill -9 "$client" 2>/dev/null || true
-wait "$client" 2>/dev/null || true
-grep -q 'calls are still running' "$LOG" || fail "no call was running at the end"
+end_with_calls "whose reads never return"
+exec 3>&-
+
+# Its pages are still the arguments of a call when the server has stopped.
+rm -f "$T"/export/slow
+server_start
+touch "$RPCBUF_SLOW_HOLD" "$T/export/slow"
+raw write slow $((1 << 40)) 65536 <"$T/plain" >/dev/null 2>&1 &
+client=$!
+wait_stat in_flight '>=' 1
+end_with_calls "whose write returns late"

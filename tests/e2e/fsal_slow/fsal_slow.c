@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * FSAL SLOW, for tests: the FSAL named in its block, whose read2 blocks the
- * thread that calls it when the offset is SLOW_OFFSET or more.
+ * FSAL SLOW, for tests: the FSAL named in its block, whose read2 and write2 block
+ * the thread that calls them when the offset is SLOW_OFFSET or more.
  *
  *	FSAL { Name = SLOW; FSAL { Name = VFS; } }
  *
  * Such a read sleeps for SLOW_MS, and on until the file is gone that
  * RPCBUF_SLOW_HOLD names; then it is passed on and finds the end of the file.
+ * Such a write goes on as well when the server takes the export away at its end,
+ * which waits until the threads of all such writes have ended.
  *
  * It leaves no layer of its own: the export is the one of the FSAL below,
- * whose table of operations on objects has its read2 exchanged once the first
+ * whose table of operations on objects has these exchanged once the first
  * object shows where the table is. One FSAL below at a time.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "stack.h"
@@ -20,11 +23,19 @@
 #define SLOW_OFFSET (1ull << 40)
 #define SLOW_MS	    200
 #define STEP_MS	    10
+/* The longest wait for the end of a write: it only ends a hung test. */
+#define PATIENCE_MS 60000
 
 static struct fsal_module slow;
 static const char *hold;
 static __typeof__(((struct fsal_obj_ops *)NULL)->read2) stock_read2;
+static __typeof__(((struct fsal_obj_ops *)NULL)->write2) stock_write2;
 static __typeof__(((struct export_ops *)NULL)->lookup_path) stock_lookup_path;
+static __typeof__(((struct export_ops *)NULL)->prepare_unexport)
+	stock_prepare_unexport;
+static pthread_key_t writes; /* the thread is in a slow one, or was */
+static int writers;	     /* such threads; atomic */
+static bool leaving;	     /* atomic */
 
 static bool is_held(void)
 {
@@ -43,6 +54,37 @@ static void slow_read2(struct fsal_obj_handle *obj, bool bypass,
 	stock_read2(obj, bypass, done, arg, caller_arg);
 }
 
+static void writer_ended(void *arg)
+{
+	(void)arg;
+	__atomic_sub_fetch(&writers, 1, __ATOMIC_SEQ_CST);
+}
+
+static void slow_write2(struct fsal_obj_handle *obj, bool bypass,
+			fsal_async_cb done, struct fsal_io_arg *arg,
+			void *caller_arg)
+{
+	if (arg->offset >= SLOW_OFFSET) {
+		if (!pthread_getspecific(writes) &&
+		    pthread_setspecific(writes, &writers) == 0)
+			__atomic_add_fetch(&writers, 1, __ATOMIC_SEQ_CST);
+		while (is_held() && !__atomic_load_n(&leaving, __ATOMIC_SEQ_CST))
+			usleep(STEP_MS * 1000);
+	}
+	stock_write2(obj, bypass, done, arg, caller_arg);
+}
+
+static void slow_prepare_unexport(struct fsal_export *export)
+{
+	__atomic_store_n(&leaving, true, __ATOMIC_SEQ_CST);
+	for (int ms = 0; ms < PATIENCE_MS; ms += STEP_MS) {
+		if (!__atomic_load_n(&writers, __ATOMIC_SEQ_CST))
+			break;
+		usleep(STEP_MS * 1000);
+	}
+	stock_prepare_unexport(export);
+}
+
 /* Every export asks for its root first, before any client is served. */
 static fsal_status_t slow_lookup_path(struct fsal_export *export,
 				      const char *path,
@@ -55,6 +97,8 @@ static fsal_status_t slow_lookup_path(struct fsal_export *export,
 	if (!FSAL_IS_ERROR(status) && (*handle)->obj_ops->read2 != slow_read2) {
 		stock_read2 = (*handle)->obj_ops->read2;
 		(*handle)->obj_ops->read2 = slow_read2;
+		stock_write2 = (*handle)->obj_ops->write2;
+		(*handle)->obj_ops->write2 = slow_write2;
 	}
 	return status;
 }
@@ -78,6 +122,8 @@ static fsal_status_t slow_create_export(struct fsal_module *fsal, void *node,
 	}
 	stock_lookup_path = op_ctx->fsal_export->exp_ops.lookup_path;
 	op_ctx->fsal_export->exp_ops.lookup_path = slow_lookup_path;
+	stock_prepare_unexport = op_ctx->fsal_export->exp_ops.prepare_unexport;
+	op_ctx->fsal_export->exp_ops.prepare_unexport = slow_prepare_unexport;
 	fsal_put(fsal);
 	return status;
 }
@@ -95,6 +141,8 @@ static fsal_status_t slow_init_config(struct fsal_module *fsal,
 static MODULE_INIT void load(void)
 {
 	hold = getenv("RPCBUF_SLOW_HOLD");
+	if (pthread_key_create(&writes, writer_ended) != 0)
+		return;
 	if (register_fsal(&slow, "SLOW", FSAL_MAJOR_VERSION, FSAL_MINOR_VERSION,
 			  FSAL_ID_NO_PNFS) != 0)
 		return;
