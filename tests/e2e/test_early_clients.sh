@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: clients that connect while the server is still starting are served, on the
-# same connection before and after the plug-in takes the receive path over.
+# Goal: clients that connect while the server is still starting are served: on the
+# connection that they have, or, where the server had begun to read from it before
+# the plug-in took the receive path over, on the one that they make when it is shut
+# down. That happens at most once.
 # Method: clients that try to connect every 100 microseconds are started before
 # the server and send at once: single calls, calls that arrive in pieces over the
 # seconds of the take-over, and, after it, calls cut in a way that stock Ganesha
@@ -16,8 +18,15 @@ if with_plugin; then
 	late+=(--fragment every:1+empty --fragment at:45)
 fi
 
+# What a client does whose connection is shut down (status 3): all of it again.
+served() {
+	local status=0
+	raw --retry 20 "$@" 2>>"$T/early.err" || status=$?
+	((status != 3)) || raw --retry 20 "$@" 2>>"$T/early.err"
+}
+
 early() {
-	raw --retry 20 "$@" 2>>"$T/early.err" &
+	served "$@" &
 	pids+=($!)
 }
 
