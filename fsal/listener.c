@@ -11,10 +11,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
+#include "rpcbuf/os/clock.h"
 
 #define LISTENERS_MAX 32
 #define RESERVE	      4
@@ -36,7 +36,7 @@ static struct {
 	unsigned int stuck;	/* ticks in a row */
 	bool over;	/* nothing is accepted any more */
 	bool said;	/* that listeners wait, since they do */
-	time_t say_at;	/* ... not before that */
+	uint64_t say_ns; /* ... not before that */
 } listeners = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* What this thread accepts. */
@@ -140,13 +140,13 @@ static enum xprt_stat accept_one(SVCXPRT *xprt)
  * second is enough.  With the lock held. */
 static bool is_to_be_said(void)
 {
-	time_t now = time(NULL);
+	uint64_t now = os_now();
 
 	listeners.said &= listeners.nr_waiting > 0;
-	if (!listeners.nr_waiting || listeners.said || now < listeners.say_at)
+	if (!listeners.nr_waiting || listeners.said || now < listeners.say_ns)
 		return false;
 	listeners.said = true;
-	listeners.say_at = now + 1;
+	listeners.say_ns = now + OS_SECOND_NS;
 	return true;
 }
 

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -25,6 +24,7 @@
 #include "listener.h"
 #include "nfs_init.h"
 #include "payload.h"
+#include "rpcbuf/os/clock.h"
 #include "request.h"
 #include "rpcbuf/os/bits.h"
 #include "sendq.h"
@@ -36,6 +36,12 @@
 
 /* The server has five seconds from SIGTERM in all. */
 #define STOP_MS 4200
+#define MS_NS	UINT64_C(1000000)
+/* Seconds from now: nfs_init_wait_timeout() returns at once, whatever becomes of
+ * the clock. */
+#define LONG_AGO      (-(1 << 30))
+/* Between two looks whether the server has started. */
+#define START_LOOK_MS 10
 /* Pages beside the payload: headers, and a record that begins anywhere. */
 #define HEADER_PAGES 2u
 
@@ -178,16 +184,18 @@ static void publish(void)
 			strerror(-err));
 }
 
-/* Waits until the server is up; false when it stops before. */
+/* Waits until the server is up; false when it stops before.  Ganesha's function
+ * is only asked: it would wait by the wall clock. */
 static bool wait_for_server(void)
 {
 	bool stopping;
 
-	do {
-		pthread_mutex_lock(&takeover.lock);
-		stopping = takeover.stopping;
-		pthread_mutex_unlock(&takeover.lock);
-	} while (!stopping && nfs_init_wait_timeout(1) != 0);
+	pthread_mutex_lock(&takeover.lock);
+	while (!takeover.stopping && nfs_init_wait_timeout(LONG_AGO) != 0)
+		os_cond_wait_until(&takeover.change, &takeover.lock,
+				   os_now() + START_LOOK_MS * MS_NS);
+	stopping = takeover.stopping;
+	pthread_mutex_unlock(&takeover.lock);
 	return !stopping;
 }
 
@@ -228,27 +236,23 @@ static void take_over(void)
 }
 
 /* What is done from time to time; returns when to do it again. */
-static struct timespec upkeep(void)
+static uint64_t upkeep(void)
 {
-	static time_t last;
-	struct timespec now;
+	static uint64_t due;
+	uint64_t now = os_now();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (now.tv_sec != last) {
-		last = now.tv_sec;
+	if (now >= due) {
+		due = now + OS_SECOND_NS;
 		stats_file_write(takeover.engine, takeover.mm);
 		sendq_tick();
 	}
 	linger_tick();
-	now.tv_nsec += (listener_tick() ? LISTENER_MS : 1000) * 1000000L;
-	now.tv_sec += now.tv_nsec / 1000000000L;
-	now.tv_nsec %= 1000000000L;
-	return now;
+	return now + (listener_tick() ? LISTENER_MS : 1000) * MS_NS;
 }
 
 static void *takeover_main(void *arg)
 {
-	struct timespec until;
+	uint64_t until;
 
 	(void)arg;
 	SetNameFunction("rpcbuf");
@@ -261,8 +265,8 @@ static void *takeover_main(void *arg)
 		until = upkeep();
 		pthread_mutex_lock(&takeover.lock);
 		if (!takeover.stopping)
-			pthread_cond_timedwait(&takeover.change, &takeover.lock,
-					       &until);
+			os_cond_wait_until(&takeover.change, &takeover.lock,
+					   until);
 	}
 	pthread_mutex_unlock(&takeover.lock);
 	return NULL;

@@ -74,7 +74,7 @@ struct rpcbuf_segment_header {
 	struct rpcbuf_segment_section sections[RPCBUF_SECTION_MAX];
 	/* Below: written with each publication. */
 	uint64_t sequence;     /* odd while one is under way */
-	uint64_t realtime_ns;  /* when: CLOCK_REALTIME */
+	uint64_t realtime_ns;  /* when, since 1970 */
 	uint64_t monotonic_ns; /* ... and CLOCK_MONOTONIC */
 	uint32_t nr_metrics;
 	uint32_t nr_values;

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
@@ -29,22 +28,6 @@
 #define REPLIES_PAGES 16
 /* An idle worker ends after so long, unless it is one of the first. */
 #define WORKER_IDLE_S 10
-
-static struct timespec deadline(uint64_t ns)
-{
-	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
-				  .tv_nsec = (long)(ns % 1000000000) };
-}
-
-static int cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	return pthread_condattr_destroy(&attr);
-}
 
 static void name_thread(struct rpcbuf_engine *engine, const char *name)
 {
@@ -62,14 +45,13 @@ static void leave_thread(struct rpcbuf_engine *engine)
 /* Waits for a loop; false: this worker is not needed any more. */
 static bool wait_for_loop(struct rpcbuf_engine *engine, struct worker *worker)
 {
-	struct timespec until = deadline(os_now() +
-					 WORKER_IDLE_S * UINT64_C(1000000000));
+	uint64_t until = os_now() + WORKER_IDLE_S * OS_SECOND_NS;
 	int err = 0;
 
 	list_add(&worker->link, &engine->idle);
 	while (!worker->loop && !worker->call && !engine->workers_stop && !err)
-		err = pthread_cond_timedwait(&worker->wake,
-					     &engine->threads_lock, &until);
+		err = os_cond_wait_until(&worker->wake, &engine->threads_lock,
+					 until);
 	list_del(&worker->link);
 	if (worker->loop || worker->call)
 		return true;
@@ -150,7 +132,7 @@ static int worker_start(struct rpcbuf_engine *engine, struct loop *loop,
 		return os_why(-ENOMEM, "no %zu bytes for a thread's state",
 			      sizeof(*worker));
 	list_init(&worker->link);
-	cond_init(&worker->wake);
+	pthread_cond_init(&worker->wake, NULL);
 	worker->engine = engine;
 	worker->loop = loop;
 	worker->call = call;
@@ -291,12 +273,12 @@ void watcher_rouse(struct rpcbuf_engine *engine)
 /* Sleeps for @interval, or until the watcher is to end. */
 static void watcher_pause(struct rpcbuf_engine *engine, uint64_t interval)
 {
-	struct timespec until = deadline(os_now() + interval);
+	uint64_t until = os_now() + interval;
 	int err = 0;
 
 	while (!engine->watcher_stop && !err)
-		err = pthread_cond_timedwait(&engine->watcher_wake,
-					     &engine->threads_lock, &until);
+		err = os_cond_wait_until(&engine->watcher_wake,
+					 &engine->threads_lock, until);
 }
 
 static void *watcher_main(void *arg)
@@ -323,8 +305,8 @@ int workers_start(struct rpcbuf_engine *engine)
 {
 	int err = 0;
 
-	cond_init(&engine->threads_gone);
-	cond_init(&engine->watcher_wake);
+	pthread_cond_init(&engine->threads_gone, NULL);
+	pthread_cond_init(&engine->watcher_wake, NULL);
 	pthread_mutex_lock(&engine->threads_lock);
 	for (unsigned int i = 0; i < engine->nr_loops && !err; i++) {
 		err = worker_start(engine, &engine->loops[i], NULL);
@@ -369,15 +351,14 @@ bool workers_start_replies(struct rpcbuf_engine *engine)
 }
 
 /* Waits until @done, under threads_lock; false at @until_ns. */
-#define wait_until(engine, done, until_ns)                                     \
-	({                                                                     \
-		struct timespec at_ = deadline(until_ns);                      \
-		int err_ = 0;                                                  \
-		while (!(done) && !err_)                                       \
-			err_ = pthread_cond_timedwait(&(engine)->threads_gone, \
-						      &(engine)->threads_lock, \
-						      &at_);                   \
-		(done);                                                        \
+#define wait_until(engine, done, until_ns)                                 \
+	({                                                                 \
+		int err_ = 0;                                              \
+		while (!(done) && !err_)                                   \
+			err_ = os_cond_wait_until(&(engine)->threads_gone, \
+						  &(engine)->threads_lock, \
+						  until_ns);               \
+		(done);                                                    \
 	})
 
 /*

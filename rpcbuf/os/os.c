@@ -15,13 +15,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rpcbuf/os/assert.h>
 #include <rpcbuf/os/os.h>
-
-#define NS_PER_S 1000000000ull
 
 void os_panic(const char *format, ...)
 {
@@ -75,8 +72,8 @@ int os_discard(void *address, size_t length, bool shared)
 int os_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
 {
 	struct timespec until = {
-		.tv_sec = (time_t)(deadline / NS_PER_S),
-		.tv_nsec = (long)(deadline % NS_PER_S),
+		.tv_sec = (time_t)(deadline / OS_SECOND_NS),
+		.tv_nsec = (long)(deadline % OS_SECOND_NS),
 	};
 
 	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
@@ -89,14 +86,6 @@ int os_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
 void os_futex_wake(uint32_t *word, int sleepers)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, sleepers, NULL, NULL, 0);
-}
-
-uint64_t os_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 void os_eventfd_signal(int fd)

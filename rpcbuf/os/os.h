@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rpcbuf/os/clock.h"
+
 #define OS_HUGE_SIZE ((size_t)2 << 20)
 
 /*
@@ -43,9 +45,6 @@ int os_discard(void *address, size_t length, bool shared);
 #define OS_FOREVER UINT64_MAX
 int os_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline);
 void os_futex_wake(uint32_t *word, int sleepers);
-
-/* Nanoseconds of the monotonic clock. */
-uint64_t os_now(void);
 
 /* Adds one to an eventfd.  A full counter is no error: it is readable. */
 void os_eventfd_signal(int fd);

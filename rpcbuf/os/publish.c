@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "rpcbuf/os/atomic.h"
@@ -192,15 +191,6 @@ static void free_publisher(struct rpcbuf_publisher *publisher)
 	free(publisher);
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) +
-	       (uint64_t)now.tv_nsec;
-}
-
 /* Readers that copy meanwhile see an odd or another sequence. */
 static void begin(struct rpcbuf_segment_header *header)
 {
@@ -256,7 +246,7 @@ static void publish(struct rpcbuf_publisher *publisher)
 	os_store(&header->nr_values, publisher->nr_values);
 	os_store(&header->nr_clients, publisher->nr_clients);
 	os_store(&header->lost_clients, publisher->lost_clients);
-	os_store(&header->realtime_ns, clock_ns(CLOCK_REALTIME));
+	os_store(&header->realtime_ns, os_wall_clock());
 	os_store(&header->monotonic_ns, os_now());
 	end(header);
 }

@@ -10,27 +10,44 @@
  * So the address of a connection must not be that of another one before its
  * context is gone: recent ones are destroyed with the connection; the memory of
  * others is kept until the list was weeded.
+ *
+ * libtirpc weeds by the wall clock, so that is looked at here, before and after
+ * each of its calls: where the clock was set meanwhile, the earlier time says
+ * what has gone, and the latest time ever seen what may have gone.
  */
 #include <stdlib.h>
-#include <time.h>
+
+#include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/clock.h"
 
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #include <rpc/auth_gss.h>
 
-#define WEEDED_S 300
+#define WEEDED_NS (300 * OS_SECOND_NS)
 /* Of uncertainty, on each side. */
-#define MARGIN_S 2
+#define MARGIN_NS (2 * OS_SECOND_NS)
 
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
 	pthread_mutex_t lock;
 	struct list_head conns; /* by conn->link */
+	uint64_t latest_ns;	/* that a look at the clock gave */
 } kept = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.conns = {&kept.conns, &kept.conns},
 };
+
+static uint64_t look_at_clock(void)
+{
+	uint64_t now = os_wall_clock();
+
+	pthread_mutex_lock(&kept.lock);
+	kept.latest_ns = rpcbuf_max(kept.latest_ns, now);
+	pthread_mutex_unlock(&kept.lock);
+	return now;
+}
 
 /* The second word of the credential is the procedure. */
 static uint32_t procedure(const struct opaque_auth *cred)
@@ -50,7 +67,7 @@ void gss_begin(struct conn *conn, const struct rpc_msg *msg)
 	if (cred->oa_flavor != RPCSEC_GSS)
 		return;
 	conn->gss_used = true;
-	conn->gss_time = time(NULL);
+	conn->gss_ns = look_at_clock();
 	if (procedure(cred) == RPCSEC_GSS_DATA)
 		return;
 	pthread_mutex_lock(&control);
@@ -58,14 +75,14 @@ void gss_begin(struct conn *conn, const struct rpc_msg *msg)
 }
 
 /* Frees what was kept for longer than libtirpc's list kept it. */
-static void free_kept(time_t called)
+static void free_kept(uint64_t called_ns)
 {
 	struct conn *conn, *tmp;
 
 	pthread_mutex_lock(&kept.lock);
 	list_for_each_entry_safe(conn, tmp, &kept.conns, struct conn, link)
 	{
-		if (conn->gss_time + WEEDED_S + MARGIN_S >= called)
+		if (conn->gss_ns + WEEDED_NS + MARGIN_NS >= called_ns)
 			continue;
 		list_del(&conn->link);
 		free(conn);
@@ -79,7 +96,7 @@ void gss_end(struct conn *conn)
 		pthread_mutex_unlock(&control);
 	conn->gss_alone = false;
 	if (conn->gss_used)
-		free_kept(conn->gss_time);
+		free_kept(rpcbuf_min(conn->gss_ns, look_at_clock()));
 }
 
 /* Integrity, privacy or just a context: libtirpc's flavour for no wrapping has
@@ -91,12 +108,17 @@ bool gss_applies(struct conn *conn)
 
 void gss_conn_free(struct conn *conn)
 {
+	bool recent;
+
 	if (!conn->gss_used) {
 		free(conn);
 		return;
 	}
-	if (gss_applies(conn) &&
-	    time(NULL) < conn->gss_time + WEEDED_S - MARGIN_S) {
+	look_at_clock();
+	pthread_mutex_lock(&kept.lock);
+	recent = kept.latest_ns < conn->gss_ns + WEEDED_NS - MARGIN_NS;
+	pthread_mutex_unlock(&kept.lock);
+	if (recent && gss_applies(conn)) {
 		SVCAUTH_DESTROY(&conn->ext.xp_auth);
 		free(conn);
 		return;

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/ratelimit.h"
 #include "rpcbuf/os/why.h"
 #include "rpcbuf/tirpc/reply.h"
@@ -49,14 +49,6 @@ static void write_line(const struct rpcbuf_svc_options *options,
 		fprintf(stderr, "rpcbuf: %s\n", line);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 void svc_log(const struct rpcbuf_svc_options *options,
 	     enum rpcbuf_log_level level, const char *format, ...)
 {
@@ -65,7 +57,7 @@ void svc_log(const struct rpcbuf_svc_options *options,
 	char line[256];
 	va_list args;
 
-	if (!ratelimit_ok(&limit, now_ns(), &left_out))
+	if (!ratelimit_ok(&limit, os_now(), &left_out))
 		return;
 	if (left_out) {
 		snprintf(line, sizeof(line), "%u lines like the last left out",

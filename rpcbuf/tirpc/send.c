@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/clock.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 /* Pushes out those before it, and needs no company. */
@@ -20,17 +20,9 @@
 /* Most that replies wait under svc_run(), but for the last call. */
 #define TOGETHER_NS 50000
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static uint64_t now_ms(void)
 {
-	return now_ns() / 1000000;
+	return os_now() / 1000000;
 }
 
 /* Waits until the peer has read something; false: it does not, or so little
@@ -120,7 +112,7 @@ static bool more_follow(struct conn *conn, uint32_t length)
 		return conn->more;
 	if (!conn->slots || !rpcbuf_stream_ready(&conn->stream))
 		return false;
-	now = now_ns();
+	now = os_now();
 	if (!conn->together_ns)
 		conn->together_ns = now + TOGETHER_NS;
 	return now < conn->together_ns;

@@ -83,7 +83,7 @@ struct conn {
 	bool dead;	/* atomic: nothing more is received or sent */
 	bool gss_alone; /* holds the lock of gss.c */
 	bool gss_used;
-	time_t gss_time; /* of the last call with RPCSEC_GSS */
+	uint64_t gss_ns; /* of the last call with RPCSEC_GSS, by the wall clock */
 
 	/* Under svc_run(). */
 	bool hung_up; /* the end of the stream was seen */

@@ -10,8 +10,8 @@
  * for which watch_forget() waits before the connection is freed.
  */
 #include <signal.h>
-#include <time.h>
 
+#include "rpcbuf/os/clock.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define LOOK_NS	   1000000
@@ -51,16 +51,10 @@ static void sleep_until_woken(uint32_t *seen)
 
 static void pause_for_a_look(void)
 {
-	struct timespec until;
+	uint64_t until = os_now() + LOOK_NS;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_NS;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	while (!watch.stops &&
-	       !pthread_cond_timedwait(&watch.wake, &watch.lock, &until))
+	       !os_cond_wait_until(&watch.wake, &watch.lock, until))
 		;
 }
 
@@ -86,13 +80,9 @@ static void *watch_main(void *arg)
 /* A thread that no signal is delivered to. */
 static bool start(void)
 {
-	pthread_condattr_t attr;
 	sigset_t all, old;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&watch.wake, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&watch.wake, NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	watch.runs = !pthread_create(&watch.thread, NULL, watch_main, NULL);

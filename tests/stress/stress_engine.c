@@ -16,7 +16,7 @@
 #define MAX_CALLS 60u
 #define ROUNDS 3
 
-static time_t until;
+static uint64_t until_ns;
 static bool finishing;
 static unsigned int sessions, orderly;
 static uint64_t answered;
@@ -145,7 +145,7 @@ static void *client_main(void *arg)
 {
 	struct client *c = arg;
 
-	while (time(NULL) < until)
+	while (os_now() < until_ns)
 		session(c);
 	return NULL;
 }
@@ -180,7 +180,7 @@ static void run(unsigned int seconds, uint64_t pages, unsigned int receivers,
 
 	o.receivers = receivers;
 	server_start(pages * RPCBUF_PAGE_SIZE, &o);
-	until = time(NULL) + seconds;
+	until_ns = os_now() + seconds * OS_SECOND_NS;
 	answered = sessions = orderly = 0;
 	__atomic_store_n(&finishing, false, __ATOMIC_RELEASE);
 	must(!pthread_create(&thread, NULL, disturb, &seed));

@@ -91,12 +91,9 @@ static bool receive(void **pages)
 
 	pthread_mutex_lock(&table.lock);
 	while (!table.nr && __atomic_load_n(&nr_fillers, __ATOMIC_SEQ_CST)) {
-		struct timespec until;
-
 		/* The last filler says nothing when it ends. */
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec++;
-		pthread_cond_timedwait(&table.changed, &table.lock, &until);
+		os_cond_wait_until(&table.changed, &table.lock,
+				   os_now() + OS_SECOND_NS);
 	}
 	got = table.nr > 0;
 	if (got)

@@ -101,7 +101,7 @@ static inline int stress_main(char **argv, uint64_t seconds,
 	uint64_t seed;
 
 	seed = seed_given ? strtoull(seed_given, NULL, 0)
-			  : (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid();
+			  : os_wall_clock() ^ (uint64_t)getpid();
 	if (seconds_given)
 		seconds = strtoull(seconds_given, NULL, 0);
 	printf("RPCBUF_SEED=%llu, %llu s, per-CPU locks: %s\n",

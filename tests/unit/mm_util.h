@@ -46,7 +46,7 @@ static inline uint64_t test_seed(void)
 {
 	const char *given = getenv("RPCBUF_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 0)
-			      : (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid();
+			      : os_wall_clock() ^ (uint64_t)getpid();
 
 	printf("RPCBUF_SEED=%llu\n", (unsigned long long)seed);
 	fflush(stdout);

@@ -8,8 +8,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "rpcbuf/os/clock.h"
 
 #define GUARD_S 60
 
@@ -26,9 +27,9 @@
 /* Waits until @condition. */
 #define eventually(condition)                                               \
 	do {                                                                \
-		time_t until_ = time(NULL) + GUARD_S;                       \
+		uint64_t until_ = os_now() + GUARD_S * OS_SECOND_NS;        \
 		while (!(condition)) {                                      \
-			must(time(NULL) < until_);                          \
+			must(os_now() < until_);                            \
 			usleep(200);                                        \
 		}                                                           \
 	} while (0)

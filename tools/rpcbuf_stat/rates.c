@@ -10,6 +10,7 @@
 
 #include "print.h"
 #include "rates.h"
+#include "rpcbuf/os/clock.h"
 #include "tools/common/figures.h"
 #include "tools/common/format.h"
 
@@ -150,7 +151,7 @@ static int read_next(const struct server *server,
 		     struct rpcbuf_snapshot *snapshot, struct fault *fault)
 {
 	const struct timespec pause = {.tv_nsec = 20000000};
-	time_t start = time(NULL);
+	uint64_t start = os_now();
 	bool said = false;
 
 	for (;;) {
@@ -160,7 +161,7 @@ static int read_next(const struct server *server,
 			return fault->status;
 		if (snapshot->monotonic_ns > last->monotonic_ns)
 			return FAULT_NONE;
-		if (!said && time(NULL) - start > SILENCE_S) {
+		if (!said && os_now() - start > SILENCE_S * OS_SECOND_NS) {
 			fprintf(stderr,
 				"rpcbuf-stat: process %d has published nothing for %d s; waiting\n",
 				(int)server->pid, SILENCE_S);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "rpcbuf/os/clock.h"
 #include "show.h"
 #include "tools/common/figures.h"
 #include "tools/common/format.h"
@@ -53,14 +54,11 @@ static const char *in_other_unit(const char *name, uint64_t count, char *text,
 /* How long ago, or for one that has long ended when. */
 static const char *when(uint64_t realtime_ns, char *text, size_t len)
 {
-	struct timespec now;
 	time_t then = (time_t)(realtime_ns / 1000000000);
 	struct tm tm;
 	double age;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	age = (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
-	      (double)realtime_ns / 1e9;
+	age = ((double)os_wall_clock() - (double)realtime_ns) / 1e9;
 	if (age < 1)
 		snprintf(text, len, "now");
 	else if (age < 60)

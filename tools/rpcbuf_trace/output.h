@@ -12,7 +12,7 @@ struct output {
 	 * fault_set().  May be NULL. */
 	int (*begin)(const struct server *server, const char *path,
 		     struct fault *fault);
-	/* @time_ns: when it had come whole, on CLOCK_REALTIME. */
+	/* @time_ns: when it had come whole, since 1970. */
 	void (*event)(const struct rpcbuf_event *event, uint64_t time_ns);
 	/* So many were lost before the next one.  May be NULL, where end() is
 	 * enough. */

@@ -12,6 +12,7 @@
 
 #include "filter.h"
 #include "output.h"
+#include "rpcbuf/os/clock.h"
 
 #define COUNT_MAX   1000000000
 #define SECONDS_MAX 31536000
@@ -19,7 +20,6 @@
 #define REFRESH_MS  2000
 /* A third of the time in which a busy program fills its ring. */
 #define PAUSE_NS    10000000
-#define SECOND_NS   UINT64_C(1000000000)
 /* Within this a loop that is at work has seen that it is asked. */
 #define SETTLE_NS   5000000
 
@@ -155,14 +155,6 @@ static void on_signal(int signal)
 	stop = 1;
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 static void sleep_ns(uint64_t ns)
 {
 	const struct timespec pause = {.tv_nsec = (long)ns};
@@ -179,7 +171,7 @@ static struct {
 static bool is_over(void)
 {
 	return stop ||
-	       (args.seconds && clock_ns(CLOCK_MONOTONIC) >= trace.end_ns);
+	       (args.seconds && os_now() >= trace.end_ns);
 }
 
 static bool is_enough(void)
@@ -230,12 +222,12 @@ static int flush(struct fault *fault)
 /* Once a second, what has to be. */
 static int renew(const struct server *server, struct fault *fault)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = os_now();
 
 	if (now < trace.renew_ns)
 		return FAULT_NONE;
-	trace.renew_ns = now + SECOND_NS / 2;
-	trace.to_realtime_ns = clock_ns(CLOCK_REALTIME) - now;
+	trace.renew_ns = now + OS_SECOND_NS / 2;
+	trace.to_realtime_ns = os_wall_clock() - now;
 	return server_watch(server, RPCBUF_WATCH_EVENTS, fault);
 }
 
@@ -259,7 +251,7 @@ static int attach(struct server *server, struct fault *fault)
 			"process %d runs, but does not answer: it has stopped, or hangs",
 			(int)server->pid);
 	sleep_ns(SETTLE_NS);
-	trace.end_ns = clock_ns(CLOCK_MONOTONIC) + args.seconds * SECOND_NS;
+	trace.end_ns = os_now() + args.seconds * OS_SECOND_NS;
 	fprintf(stderr, "rpcbuf-trace: tracing process %d (%s)\n",
 		(int)server->pid, server->header->program);
 	return FAULT_NONE;
