@@ -206,6 +206,9 @@ struct awake {
  * loop can be taken.  Counts up with every change. */
 #define LOOP_BUSY 1u
 
+/* The owner looks at its connections so often at least, while it has any. */
+#define LOOK_MS 1000
+
 struct loop {
 	struct rpcbuf_engine *engine;
 	const struct backend *backend;
@@ -233,6 +236,7 @@ struct loop {
 	uint32_t held_told;	  /* ... that engine->held_pages knows of */
 	void **spare_slots;
 	uint64_t now_ns;
+	uint64_t missed_ns; /* that it did not run before now_ns */
 	uint64_t next_scan_ns;
 	uint64_t received_ns;	  /* when bytes last came */
 	unsigned int steps;	  /* since the last look at the back end */
@@ -449,6 +453,7 @@ void long_next(struct loop *loop);
 /* limits.c */
 void conn_check_times(struct rpcbuf_conn *conn);
 void loop_check_limits(struct loop *loop);
+void loop_excuse(struct loop *loop, uint64_t since_last_ns);
 void loop_release_vectors(struct loop *loop);
 void loop_shrink(struct loop *loop);
 void limits_spare(struct rpcbuf_engine *engine);

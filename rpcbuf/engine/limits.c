@@ -11,6 +11,7 @@
 #include "rpcbuf/os/os.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define MS_NS	  UINT64_C(1000000)
 /* A loop that received nothing for so long keeps no pages. */
 #define IDLE_PAGES_NS (2 * SECOND_NS)
 /* loop->shrink: what is wanted of it. */
@@ -120,6 +121,32 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	    seconds_since(conn->progress_ns, now) >= options->idle_timeout &&
 	    !kept_waiting(conn))
 		end_idle(conn);
+}
+
+static void excuse(uint64_t *since, const struct loop *loop)
+{
+	if (*since)
+		*since = rpcbuf_min(*since + loop->missed_ns, loop->now_ns);
+}
+
+static void conn_excuse(struct rpcbuf_conn *conn)
+{
+	excuse(&conn->progress_ns, conn->loop);
+	excuse(&conn->record_ns, conn->loop);
+	excuse(&conn->beyond_ns, conn->loop);
+	excuse(&conn->slow_ns, conn->loop);
+	excuse(&conn->ending_ns, conn->loop);
+	excuse(&conn->pass.idle_ns, conn->loop);
+}
+
+/* Nobody could get on while the loop did not run: because the process was
+ * stopped, for one. */
+void loop_excuse(struct loop *loop, uint64_t since_last_ns)
+{
+	if (since_last_ns <= 2 * LOOK_MS * MS_NS)
+		return;
+	loop->missed_ns = since_last_ns - LOOK_MS * MS_NS;
+	loop_each(loop, conn_excuse);
 }
 
 void loop_release_vectors(struct loop *loop)

@@ -211,7 +211,7 @@ static int block_ms(const struct loop *loop)
 		return RETRY_MS;
 	return os_load(&loop->nr_conns) || rpcbuf_rqst_populated(loop->rqst) ||
 			       rpcbuf_rqst_populated(loop->run)
-		       ? 1000
+		       ? LOOK_MS
 		       : -1;
 }
 
@@ -219,6 +219,7 @@ static int block_ms(const struct loop *loop)
 static void collect(struct loop *loop)
 {
 	bool idle = list_empty(&loop->ready), blocks;
+	uint64_t looked_ns = loop->now_ns;
 	int n = loop->backend->wait(loop, 0);
 
 	loop->steps = 0;
@@ -235,6 +236,7 @@ static void collect(struct loop *loop)
 	if (trace_is_due(&loop->trace, loop->now_ns))
 		trace_look(loop);
 	take_posted(loop);
+	loop_excuse(loop, loop->now_ns - looked_ns);
 	retry(loop);
 	loop_shrink(loop);
 	loop_check_limits(loop);
