@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <rpcbuf/publish.h>
@@ -140,12 +141,16 @@ static int map_file(struct rpcbuf_publisher *publisher, const char *temporary)
 	return 0;
 }
 
-/* The name is another's only if that process is this one: numbers are taken
- * again, and what a crashed program left is replaced. */
+/* No other process that runs has this number in this namespace: the name is
+ * taken if this one made the file, and what a crashed one left is replaced.  The
+ * lock alone does not tell: children that the crashed one forked keep it. */
 static bool name_is_taken(const char *path)
 {
+	struct rpcbuf_segment_header header;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	bool taken = fd >= 0 && segment_is_locked(fd);
+	bool taken = fd >= 0 && segment_is_locked(fd) &&
+		     pread(fd, &header, sizeof(header), 0) == sizeof(header) &&
+		     header.start_ticks == segment_start_ticks(getpid());
 
 	if (fd >= 0)
 		close(fd);
@@ -160,13 +165,13 @@ static int make_file(struct rpcbuf_publisher *publisher, const char *folder,
 	int err;
 
 	if (snprintf(publisher->path, sizeof(publisher->path),
-		     "%s/" RPCBUF_SEGMENT_PREFIX "%d%s%s", folder,
-		     (int)getpid(), name ? "-" : "",
+		     "%s/" RPCBUF_SEGMENT_PREFIX "%d.%" PRIu64 "%s%s", folder,
+		     (int)getpid(), segment_pid_space(), name ? "-" : "",
 		     name ? name : "") >= (int)sizeof(publisher->path) - 1)
 		return -ENAMETOOLONG;
 	snprintf(temporary, sizeof(temporary),
-		 "%s/." RPCBUF_SEGMENT_PREFIX "%d-%s", folder, (int)getpid(),
-		 name ? name : "");
+		 "%s/." RPCBUF_SEGMENT_PREFIX "%d.%" PRIu64 "-%s", folder,
+		 (int)getpid(), segment_pid_space(), name ? name : "");
 	if (name_is_taken(publisher->path))
 		return -EEXIST;
 	unlink(temporary);

@@ -57,7 +57,7 @@ bool segment_is_locked(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* Digits, then the end or a name. */
+/* A number and its namespace, then the end or a name. */
 static bool is_segment_name(const char *name)
 {
 	if (strncmp(name, RPCBUF_SEGMENT_PREFIX, PREFIX_LEN))
@@ -65,6 +65,10 @@ static bool is_segment_name(const char *name)
 	name += PREFIX_LEN;
 	if (!isdigit((unsigned char)*name))
 		return false;
+	name += strspn(name, "0123456789");
+	if (*name != '.')
+		return false;
+	name++;
 	name += strspn(name, "0123456789");
 	return !*name || *name == '-';
 }

@@ -279,6 +279,11 @@ server_rss_kib() {
 	awk '/^VmRSS:/ { print $2 }' "/proc/$SERVER/status"
 }
 
+# segment_of PID [NAME]: the name of its file.
+segment_of() {
+	echo "rpcbuf-$1.$(stat -L -c %i /proc/self/ns/pid)${2:+-$2}"
+}
+
 server_alive() {
 	kill -0 "$SERVER" 2>/dev/null || fail "the server has died"
 }

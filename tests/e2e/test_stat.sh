@@ -40,7 +40,7 @@ shows_requests() { "$STAT" --file "$1" --raw 2>/dev/null | grep -q '^requests ';
 start_publisher() {
 	"$BIN/publisher" "$T/even" "$1" &
 	publisher=$!
-	wait_for "the publisher" shows_requests "$T/even/rpcbuf-$publisher-$1"
+	wait_for "the publisher" shows_requests "$T/even/$(segment_of "$publisher" "$1")"
 }
 
 # What the statistics file and the segment both have is the same, and is shown.
@@ -153,7 +153,7 @@ listener=$!
 wait_for "the listener" grep -q "serving http://$HOST:$port/metrics" "$T/listen"
 assert_eq "$(get "http://$HOST:$port/metrics")" \
 	"503 no program that runs has a segment in $T/http" "without a program"
-ln "$T/even/rpcbuf-$even-even" "$T/http/"
+ln "$T/even/$(segment_of "$even" even)" "$T/http/"
 get "http://$HOST:$port/metrics" >"$T/metrics"
 check_prometheus "$T/metrics"
 assert_eq "$(get "http://$HOST:$port/")" "404 the figures are at /metrics" "elsewhere"
@@ -185,11 +185,11 @@ status=0
 wait "$watcher" || status=$?
 assert_eq "$status" 10 "status of watching a program that stops"
 assert_eq "$(tail -n 1 "$T/until")" \
-	"rpcbuf-stat: process $even (publisher), which made $T/even/rpcbuf-$even-even, has ended" "its last words"
+	"rpcbuf-stat: process $even (publisher), which made $T/even/$(segment_of "$even" even), has ended" "its last words"
 start_publisher dead
 kill -9 "$publisher"
 wait "$publisher" 2>/dev/null || true
-segment=$T/even/rpcbuf-$publisher-dead
+segment=$T/even/$(segment_of "$publisher" dead)
 expect 10 "process $publisher (publisher), which made $segment, has ended" --folder "$T/even" --pid "$publisher"
 grep -q '^  requests ' "$T/said" || fail "the last counters are not shown: $(<"$T/said")"
 expect_fault 10 "has ended" --file "$segment" 1
@@ -238,7 +238,7 @@ if [[ -w /dev/full ]]; then
 	"$STAT" --pid "$SERVER" >/dev/full 2>"$T/said" || status=$?
 	assert_eq "$status" 1 "status on a full disk"
 fi
-live=/dev/shm/rpcbuf-$SERVER
+live=/dev/shm/$(segment_of "$SERVER")
 [[ $(stat -c '%a %U' "$live") == "600 $(id -un)" ]] || fail "$live: $(stat -c '%a %U' "$live")"
 status=0
 setpriv --reuid=65534 --regid=65534 --clear-groups \
@@ -253,7 +253,7 @@ wait "$SERVER" 2>/dev/null || true
 expect 10 "has ended" --pid "$SERVER"
 server_start
 [[ ! -e $live ]] || fail "$live is still there"
-live=/dev/shm/rpcbuf-$SERVER
+live=/dev/shm/$(segment_of "$SERVER")
 [[ -e $live ]] || fail "$live is not there"
 server_stop
 [[ ! -e $live ]] || fail "the server leaves $live"

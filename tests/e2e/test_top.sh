@@ -38,7 +38,7 @@ table() {
 start_publisher() {
 	"$BIN/publisher" "$T/many" many "$CLIENTS" &
 	publisher=$!
-	wait_for "the publisher" test -s "$T/many/rpcbuf-$publisher-many"
+	wait_for "the publisher" test -s "$T/many/$(segment_of "$publisher" many)"
 	wait_for "its clients" shows_clients
 }
 

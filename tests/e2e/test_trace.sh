@@ -190,7 +190,7 @@ expect 4 "there is no process 2147483647" --pid 2147483647
 expect 5 "process $$ (bash) has no segment" --pid $$
 expect 7 "$T/nowhere cannot be read: No such file" --file "$T/nowhere"
 expect 8 "$CONF is not a segment of rpcbuf" --file "$CONF"
-segment=/dev/shm/rpcbuf-$SERVER
+segment=/dev/shm/$(segment_of "$SERVER")
 head -c 5000 "$segment" >"$T/bad"
 expect 9 "$T/bad is cut short" --file "$T/bad"
 cp "$segment" "$T/bad"

@@ -488,7 +488,7 @@ START_TEST(test_crashed)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	ck_assert(!rpcbuf_segment_alive(segment));
 	ck_assert_int_eq(rpcbuf_segment_read(segment, &snapshot), 0);
-	snprintf(other, sizeof(other), "%s/rpcbuf-12-mine", folder);
+	snprintf(other, sizeof(other), "%s/rpcbuf-12.34-mine", folder);
 	file = fopen(other, "w");
 	fputs("not a segment\n", file);
 	fclose(file);

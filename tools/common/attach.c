@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,11 +8,10 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "finding.h"
 #include "process.h"
 
-#define FOUND_MAX  64
 #define REFRESH_MS 2000
-#define PREFIX_LEN (sizeof(RPCBUF_SEGMENT_PREFIX) - 1)
 
 /* A segment that is cut while it is mapped. */
 static char attached_path[PATH_MAX];
@@ -67,6 +65,9 @@ static int attach_file(struct server *server, struct fault *fault)
 		return explain(server->path, err, fault);
 	server->header = rpcbuf_segment_header(server->segment);
 	if (!server->pid)
+		server->pid = process_seen_here(server->header->pid,
+						server->header->pid_space);
+	if (!server->pid)
 		server->pid = server->header->pid;
 	snprintf(attached_path, sizeof(attached_path), "%s", server->path);
 	signal(SIGBUS, on_bus_error);
@@ -89,84 +90,6 @@ int server_check(const struct server *server, struct fault *fault)
 		(int)server->pid, server->header->program, server->path);
 }
 
-/* The process id in the name of a segment, or 0. */
-static pid_t pid_of_name(const char *name)
-{
-	char *end;
-	long pid;
-
-	if (strncmp(name, RPCBUF_SEGMENT_PREFIX, PREFIX_LEN) ||
-	    name[PREFIX_LEN] < '1' || name[PREFIX_LEN] > '9')
-		return 0;
-	errno = 0;
-	pid = strtol(name + PREFIX_LEN, &end, 10);
-	return errno || (*end && *end != '-') || pid > INT_MAX ? 0 : (pid_t)pid;
-}
-
-/* What a look through a folder found. */
-struct finding {
-	char paths[FOUND_MAX][PATH_MAX];
-	pid_t pids[FOUND_MAX];
-	char programs[FOUND_MAX][72];
-	unsigned int nr;
-	unsigned int ended;  /* left by programs that are gone */
-	unsigned int closed; /* of other users */
-};
-
-static bool matches(const struct rpcbuf_segment_header *header,
-		    const char *name)
-{
-	return !name || !strcmp(name, header->name) ||
-	       !strcmp(name, header->program);
-}
-
-static void look_at(struct finding *finding, const char *path, pid_t pid,
-		    const char *name)
-{
-	const struct rpcbuf_segment_header *header;
-	struct rpcbuf_segment *segment;
-	int err = rpcbuf_segment_attach(&segment, path);
-
-	if (err) {
-		finding->closed += err == -EACCES;
-		return;
-	}
-	header = rpcbuf_segment_header(segment);
-	if (!rpcbuf_segment_alive(segment)) {
-		finding->ended++;
-	} else if (matches(header, name) && finding->nr < FOUND_MAX) {
-		unsigned int i = finding->nr++;
-
-		snprintf(finding->paths[i], PATH_MAX, "%s", path);
-		snprintf(finding->programs[i], sizeof(finding->programs[i]),
-			 "%s%s%s", header->program, header->name[0] ? " " : "",
-			 header->name);
-		finding->pids[i] = pid;
-	}
-	rpcbuf_segment_detach(segment);
-}
-
-/* 0, or an errno when @folder cannot be read. */
-static int look_through(const char *folder, const char *name,
-			struct finding *finding)
-{
-	DIR *dir = opendir(folder);
-	const struct dirent *entry;
-	char path[PATH_MAX];
-
-	if (!dir)
-		return errno;
-	while ((entry = readdir(dir))) {
-		pid_t pid = pid_of_name(entry->d_name);
-
-		if (pid && snprintf(path, sizeof(path), "%s/%s", folder,
-				    entry->d_name) < (int)sizeof(path))
-			look_at(finding, path, pid, name);
-	}
-	closedir(dir);
-	return 0;
-}
-
 static int none_found(const char *folder, const char *name,
 		      const struct finding *finding, struct fault *fault)
 {
@@ -185,64 +108,112 @@ static int none_found(const char *folder, const char *name,
 			: "");
 }
 
+/* By the file, where the process cannot be seen from here, or has several. */
 static int several_found(const char *folder, const struct finding *finding,
-			 struct fault *fault)
+			 bool of_one, struct fault *fault)
 {
 	size_t at;
 
 	fault_set(fault, FAULT_SEVERAL,
-		  "%u programs have a segment in %s; name one:", finding->nr,
-		  folder);
+		  of_one ? "the process has %u segments in %s; name one:"
+			 : "%u programs have a segment in %s; name one:",
+		  finding->nr, folder);
 	for (unsigned int i = 0; i < finding->nr; i++) {
+		const struct found *found = &finding->found[i];
+
 		at = strlen(fault->text);
-		snprintf(fault->text + at, sizeof(fault->text) - at,
-			 "\n  --pid %-7d  %s", (int)finding->pids[i],
-			 finding->programs[i]);
+		if (found->pid && !of_one)
+			snprintf(fault->text + at, sizeof(fault->text) - at,
+				 "\n  --pid %-7d  %s", (int)found->pid,
+				 found->program);
+		else
+			snprintf(fault->text + at, sizeof(fault->text) - at,
+				 "\n  --file %s  %s", found->path,
+				 found->program);
 	}
 	return fault->status;
+}
+
+static int attach_found(const struct finding *finding, struct server *server,
+			struct fault *fault)
+{
+	snprintf(server->path, sizeof(server->path), "%s",
+		 finding->found[0].path);
+	return attach_file(server, fault);
 }
 
 static int attach_only(const char *folder, const char *name,
 		       struct server *server, struct fault *fault)
 {
+	const struct wanted wanted = {.name = name};
 	static struct finding finding;
 	int err;
 
 	memset(&finding, 0, sizeof(finding));
-	err = look_through(folder, name, &finding);
+	err = finding_look(&finding, folder, &wanted);
 	if (err && err != ENOENT)
 		return fault_set_file(fault, folder, err);
 	if (finding.nr == 0)
 		return none_found(folder, name, &finding, fault);
 	if (finding.nr > 1)
-		return several_found(folder, &finding, fault);
-	snprintf(server->path, sizeof(server->path), "%s", finding.paths[0]);
-	return attach_file(server, fault);
-}
-
-/* The first segment of process @inner in @folder, as server->path. */
-static bool find_of_pid(const char *folder, pid_t inner, struct server *server)
-{
-	DIR *dir = opendir(folder);
-	const struct dirent *entry;
-	bool found = false;
-
-	while (dir && !found && (entry = readdir(dir)))
-		found = pid_of_name(entry->d_name) == inner &&
-			snprintf(server->path, sizeof(server->path), "%s/%s",
-				 folder,
-				 entry->d_name) < (int)sizeof(server->path);
-	if (dir)
-		closedir(dir);
-	return found;
+		return several_found(folder, &finding, false, fault);
+	return attach_found(&finding, server, fault);
 }
 
 /* In a container it has a folder, and perhaps a number, of its own. */
+static void look_for_process(const char *folder, pid_t pid,
+			     struct finding *finding)
+{
+	struct wanted wanted = {
+		.pid = process_inner_pid(pid),
+		.pid_space = process_pid_space(pid),
+		.start_ticks = process_start_ticks(pid),
+	};
+	char inner[PATH_MAX];
+
+	finding_look(finding, folder, &wanted);
+	if (!finding->nr && !finding->closed &&
+	    snprintf(inner, sizeof(inner), "/proc/%d/root%s", (int)pid,
+		     folder) < (int)sizeof(inner))
+		finding_look(finding, inner, &wanted);
+}
+
+/* What a process that had the number @pid here has left. */
+static void look_for_ended(const char *folder, pid_t pid,
+			   struct finding *finding)
+{
+	const struct wanted wanted = {
+		.pid = pid,
+		.pid_space = process_pid_space(getpid()),
+		.ended = true,
+	};
+
+	finding_look(finding, folder, &wanted);
+}
+
+static int no_segment(const char *folder, pid_t pid, bool runs,
+		      const struct finding *finding, struct fault *fault)
+{
+	char name[64];
+
+	if (finding->closed)
+		return explain(finding->closed_path, -EACCES, fault);
+	if (!runs)
+		return fault_set(fault, FAULT_NO_PROCESS,
+				 "there is no process %d", (int)pid);
+	process_name(pid, name, sizeof(name));
+	return fault_set(
+		fault, FAULT_NOT_OURS,
+		"process %d (%s) has no segment in %s: it does not publish, or has a folder of its own there that only root can look into",
+		(int)pid, name, folder);
+}
+
 static int attach_pid(const char *folder, const char *text,
 		      struct server *server, struct fault *fault)
 {
-	char inner[PATH_MAX], name[64];
+	static struct finding finding;
 	char *end;
+	bool runs;
 	long pid;
 
 	errno = 0;
@@ -251,20 +222,17 @@ static int attach_pid(const char *folder, const char *text,
 		return fault_set(fault, FAULT_NO_PROCESS,
 				 "%s is not the id of any process", text);
 	server->pid = (pid_t)pid;
-	if (find_of_pid(folder, server->pid, server))
-		return attach_file(server, fault);
-	if (!process_runs(server->pid))
-		return fault_set(fault, FAULT_NO_PROCESS,
-				 "there is no process %ld", pid);
-	if (snprintf(inner, sizeof(inner), "/proc/%ld/root%s", pid, folder) <
-		    (int)sizeof(inner) &&
-	    find_of_pid(inner, process_inner_pid(server->pid), server))
-		return attach_file(server, fault);
-	process_name(server->pid, name, sizeof(name));
-	return fault_set(
-		fault, FAULT_NOT_OURS,
-		"process %ld (%s) has no segment in %s: it does not publish, or has a folder of its own there that only root can look into",
-		pid, name, folder);
+	memset(&finding, 0, sizeof(finding));
+	runs = process_runs(server->pid);
+	if (runs)
+		look_for_process(folder, server->pid, &finding);
+	else
+		look_for_ended(folder, server->pid, &finding);
+	if (finding.nr == 0)
+		return no_segment(folder, server->pid, runs, &finding, fault);
+	if (finding.nr > 1)
+		return several_found(folder, &finding, true, fault);
+	return attach_found(&finding, server, fault);
 }
 
 int server_attach(const struct target *target, struct server *server,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -94,4 +96,52 @@ pid_t process_inner_pid(pid_t pid)
 		inner = value;
 	}
 	return (pid_t)inner;
+}
+
+uint64_t process_pid_space(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+uint64_t process_start_ticks(pid_t pid)
+{
+	char text[1024];
+	const char *fields;
+	unsigned long long ticks;
+
+	if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
+		return 0;
+	fields = strrchr(text, ')');
+	if (!fields ||
+	    sscanf(fields + 1,
+		   " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+		   " %*s %*s %*s %*s %*s %llu",
+		   &ticks) != 1)
+		return 0;
+	return ticks;
+}
+
+pid_t process_seen_here(pid_t inner, uint64_t pid_space)
+{
+	const struct dirent *entry;
+	pid_t found = 0;
+	DIR *dir;
+
+	if (pid_space == process_pid_space(getpid()))
+		return inner;
+	dir = opendir("/proc");
+	while (dir && !found && (entry = readdir(dir))) {
+		pid_t pid = (pid_t)atoi(entry->d_name);
+
+		if (pid > 0 && process_pid_space(pid) == pid_space &&
+		    process_inner_pid(pid) == inner)
+			found = pid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Does @pid run? */
@@ -20,5 +21,16 @@ void process_command(pid_t pid, char *command, size_t len);
 
 /* The id that @pid has in the innermost PID namespace: what it calls itself. */
 pid_t process_inner_pid(pid_t pid);
+
+/* The inode of the PID namespace of @pid, or 0: it cannot be known from here.
+ * With the inner id it tells processes apart, wherever they run. */
+uint64_t process_pid_space(pid_t pid);
+
+/* When @pid began, in ticks since the boot; 0: it cannot be known. */
+uint64_t process_start_ticks(pid_t pid);
+
+/* The id that the process @inner of the namespace @pid_space has here, or 0: it
+ * is not seen from here. */
+pid_t process_seen_here(pid_t inner, uint64_t pid_space);
 
 #endif
