@@ -37,9 +37,8 @@ static bool is_process(const struct rpcbuf_segment_header *header,
 	if (!wanted->pid)
 		return true;
 	return header->pid == wanted->pid &&
-	       (wanted->pid_space
-			? header->pid_space == wanted->pid_space
-			: header->start_ticks == wanted->start_ticks);
+	       (wanted->pid_space ? header->pid_space == wanted->pid_space
+				  : header->start_ticks == wanted->start_ticks);
 }
 
 static void add(struct finding *finding, const char *path,

@@ -22,7 +22,7 @@ struct wanted {
 	pid_t pid;	    /* as the process sees itself, or 0 */
 	uint64_t pid_space; /* of that: inode of the namespace; 0: not known */
 	uint64_t start_ticks; /* ... and when it began; 0: not known */
-	bool ended;	    /* programs that are gone, instead */
+	bool ended;	      /* programs that are gone, instead */
 };
 
 struct found {
@@ -34,8 +34,8 @@ struct found {
 struct finding {
 	struct found found[FOUND_MAX];
 	unsigned int nr;
-	unsigned int ended;	 /* left by programs that are gone */
-	unsigned int closed;	 /* of other users, */
+	unsigned int ended;	    /* left by programs that are gone */
+	unsigned int closed;	    /* of other users, */
 	char closed_path[PATH_MAX]; /* ... one of them */
 };
 
