@@ -15,6 +15,7 @@
 
 #include "abi.h"
 #include "config.h"
+#include "rpcbuf/os/limits.h"
 
 #define KIB	     1024ull
 #define MIB	     (1024 * KIB)
@@ -193,21 +194,15 @@ static struct config_block block = {
 
 static uint64_t default_memory(void)
 {
-	long pages = sysconf(_SC_PHYS_PAGES);
-	long size = sysconf(_SC_PAGESIZE);
-	uint64_t memory = 0;
+	uint64_t memory = os_memory_usable("") / 8;
 
-	if (pages > 0 && size > 0)
-		memory = (uint64_t)pages * (uint64_t)size / 8;
 	return memory > 64 * MIB ? memory : 64 * MIB;
 }
 
 static uint32_t default_threads(void)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int cpus = os_cpus_usable("");
 
-	if (cpus < 1)
-		return 1;
 	return cpus < THREADS_MAX ? cpus : THREADS_MAX;
 }
 

@@ -126,7 +126,8 @@ struct rpcbuf_engine_options {
 	size_t size; /* sizeof(struct rpcbuf_engine_options) */
 	struct rpcbuf_record_limits limits;
 	enum rpcbuf_backend backend;
-	unsigned int receivers;	  /* loops that receive; 0: one per CPU, at
+	unsigned int receivers;	  /* loops that receive; 0: one per CPU that
+				   * the process may use at a time, at
 				   * most 64 */
 	unsigned int max_threads; /* threads that run calls, at most 4096 */
 	uint32_t read_ahead;	  /* bytes that one receive takes at most when

@@ -10,6 +10,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/mm/fork.h"
+#include "rpcbuf/os/limits.h"
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/why.h"
 
@@ -36,7 +37,8 @@ static unsigned int loops_for(uint64_t pages, unsigned int vector,
 			      unsigned int wanted)
 {
 	if (!wanted)
-		wanted = rpcbuf_min(os_cpu_count(), ENGINE_RECEIVERS_MAX);
+		wanted = rpcbuf_min(os_cpus_usable(""),
+				    ENGINE_RECEIVERS_MAX);
 	while (wanted && (wanted + 2) * (uint64_t)vector > pages)
 		wanted--;
 	return wanted;

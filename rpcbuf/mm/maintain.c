@@ -187,7 +187,7 @@ int maintain_start(struct rpcbuf *mm, bool pressure)
 	struct mm_maintain *maintain = &mm->maintain;
 	int err;
 
-	err = os_pressure_open(&maintain->pressure, pressure);
+	err = os_pressure_open(&maintain->pressure, pressure, "");
 	if (err)
 		return os_why(err, "no descriptor to wake the thread of the "
 				   "instance");

@@ -142,7 +142,7 @@ static bool find(struct os_cgroup *found, const char *root,
 void os_cgroup_find(struct os_cgroup *group, const char *root,
 		    const char *controller)
 {
-	if (!find(group, root, controller))
+	if (!controller || !find(group, root, controller))
 		find(group, root, NULL);
 }
 
@@ -238,6 +238,20 @@ static uint64_t machine_memory(void)
 				     : NO_LIMIT;
 }
 
+uint64_t os_cgroup_memory(const struct os_cgroup *of)
+{
+	struct os_cgroup group = *of;
+	uint64_t least = NO_LIMIT, limit;
+
+	if (!group.path[0])
+		return least;
+	do {
+		limit = memory_limit(&group);
+		least = rpcbuf_min(least, limit);
+	} while (climb(&group));
+	return least;
+}
+
 uint64_t os_memory_usable(const char *root)
 {
 	uint64_t least = machine_memory(), limit;
@@ -248,13 +262,8 @@ uint64_t os_memory_usable(const char *root)
 	limit = resource_limit(RLIMIT_DATA);
 	least = rpcbuf_min(least, limit);
 	os_cgroup_find(&group, root, "memory");
-	if (!group.path[0])
-		return least;
-	do {
-		limit = memory_limit(&group);
-		least = rpcbuf_min(least, limit);
-	} while (climb(&group));
-	return least;
+	limit = os_cgroup_memory(&group);
+	return rpcbuf_min(least, limit);
 }
 
 bool os_memory_is_short(const struct os_cgroup *of)

@@ -24,13 +24,16 @@ struct os_cgroup {
 };
 
 /* Finds "memory" or "cpu" of this process: version 1 where that has the
- * controller, else version 2. */
+ * controller, else version 2.  NULL: version 2. */
 void os_cgroup_find(struct os_cgroup *group, const char *root,
 		    const char *controller);
 
 /* Bytes: the least of the machine's memory, the limits of the groups, and
  * RLIMIT_AS and RLIMIT_DATA. */
 uint64_t os_memory_usable(const char *root);
+
+/* Bytes: the least limit of @group and those above; UINT64_MAX: there is none. */
+uint64_t os_cgroup_memory(const struct os_cgroup *group);
 
 /* CPUs at a time: those that the thread may run on, or what the groups' quotas
  * amount to, rounded up, where that is less.  At least 1. */

@@ -49,7 +49,8 @@ void os_futex_wake(uint32_t *word, int sleepers);
 /* Adds one to an eventfd.  A full counter is no error: it is readable. */
 void os_eventfd_signal(int fd);
 
-/* CPU numbers are below this; it does not change while the program runs. */
+/* CPU numbers are below this; it does not change while the program runs.  How many
+ * may be used at a time is another question: os_cpus_usable(). */
 unsigned int os_cpu_count(void);
 
 /* True on x86 with 256-bit integer vectors. */

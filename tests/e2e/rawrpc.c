@@ -59,7 +59,8 @@ static void __attribute__((noreturn)) usage(int status)
 		"  --fragment HOW   whole, every:N, at:N, random:SEED, empties:N,\n"
 		"                   claim:N; with +empty, +tail. If given more than\n"
 		"                   once, calls take them in turn\n"
-		"  --pad N          zeroes behind each call, up to N bytes in all\n"
+		"  --pad N          zeroes behind each call, or the bytes, up to N\n"
+		"                   bytes in all\n"
 		"  --segment N, --pause US   at most N bytes per send, US apart\n"
 		"  --half-close     shut the sending side, then expect end of file\n"
 		"  --expect-close   0 if the server closes without an answer\n"
@@ -324,14 +325,20 @@ static void announce_and_wait(const struct rpc_buf *wire, size_t sent)
 		;
 }
 
+static void add_padding(const struct session *s, struct rpc_buf *to)
+{
+	size_t pad = s->opt->pad > to->len ? s->opt->pad - to->len : 0;
+
+	memset(rpc_buf_add(to, pad), 0, pad);
+}
+
 /* One call, cut in a way that changes with the turn. */
 static void cut_call(const struct session *s, struct rpc_buf *wire, unsigned i,
 		     unsigned turn)
 {
 	struct rpc_buf *call = &s->calls[i];
-	size_t pad = s->opt->pad > call->len ? s->opt->pad - call->len : 0;
 
-	memset(rpc_buf_add(call, pad), 0, pad);
+	add_padding(s, call);
 	rpc_cut_record(s->opt->cut[(i + turn) % s->opt->cuts], wire, call);
 }
 
@@ -454,13 +461,15 @@ int main(int argc, char **argv)
 		putchar('\n');
 		return 0;
 	}
-	if (!strcmp(argv[0], "bytes") && argc == 2)
+	if (!strcmp(argv[0], "bytes") && argc == 2) {
 		build_bytes(&wire, argv[1]);
-	else if ((!strcmp(argv[0], "read") || !strcmp(argv[0], "write")) &&
-		 argc == 4)
+		add_padding(&s, &wire);
+	} else if ((!strcmp(argv[0], "read") || !strcmp(argv[0], "write")) &&
+		   argc == 4) {
 		build_io(&s, argv);
-	else
+	} else {
 		build(&s, argc, argv);
+	}
 	status = run(&s, wire);
 	if (s.worst && opt.replay == 1)
 		fprintf(stderr, "status %u\n", s.worst);

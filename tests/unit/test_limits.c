@@ -19,6 +19,8 @@
 
 #include "rpcbuf/os/limits.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/pressure.h"
+#include "until_util.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -117,6 +119,31 @@ START_TEST(version_2_shortage)
 	put("sys/fs/cgroup/outer/memory.stat",
 	    "anon 52000000\nfile 52000000\ninactive_file 500000\nactive_file 200000\n");
 	ck_assert(is_short());
+}
+END_TEST
+
+/* A thread's sleep ends with the word that its group is short, of whichever. */
+START_TEST(wait_for_shortage)
+{
+	struct os_pressure pressure;
+
+	unified();
+	put("sys/fs/cgroup/outer/memory.max", "104857600\n");
+	put("sys/fs/cgroup/outer/memory.current", "1048576\n");
+	ck_assert_int_eq(os_pressure_open(&pressure, true, root), 0);
+	/* The machine may be short itself. */
+	if (pressure.trigger_fd >= 0)
+		close(pressure.trigger_fd);
+	pressure.trigger_fd = -1;
+	ck_assert(!os_pressure_wait(&pressure, 0));
+	put("sys/fs/cgroup/outer/memory.current", "104000000\n");
+	eventually(os_pressure_wait(&pressure, 1));
+	/* Looks are not for free. */
+	ck_assert(!os_pressure_wait(&pressure, 0));
+	put("sys/fs/cgroup/outer/memory.current", "1048576\n");
+	usleep(250000); /* the pause between two looks */
+	ck_assert(!os_pressure_wait(&pressure, 0));
+	os_pressure_close(&pressure);
 }
 END_TEST
 
@@ -270,6 +297,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, make_root, remove_root);
 	tcase_add_test(tcase, version_2);
 	tcase_add_test(tcase, version_2_shortage);
+	tcase_add_test(tcase, wait_for_shortage);
 	tcase_add_loop_test(tcase, version_1, 0, 2);
 	tcase_add_test(tcase, outside);
 	tcase_add_loop_test(tcase, bad_files, 0,
