@@ -17,8 +17,9 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/ratelimit.h"
-#include "rpcbuf/os/why.h"
 #include "rpcbuf/tirpc/reply.h"
+#include <rpcbuf/why.h>
+
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define SEND_TIMEOUT_MAX 3600u
@@ -189,13 +190,13 @@ static int try_pages(unsigned int nr)
 static int make(const struct rpcbuf_svc_options *o)
 {
 	unsigned int maxpages = pages_of(o);
-	int err = make_mm(o);
+	int err = watch_forks();
 
-	if (!err) {
-		err = watch_forks();
-		if (err)
-			os_why(err, "no memory to be told of forks");
+	if (err) {
+		svc_log(o, RPCBUF_LOG_ERROR, "no memory to be told of forks");
+		return err;
 	}
+	err = make_mm(o);
 	if (!err)
 		err = rpcbuf_mempool_create(&home.reserve, home.mm,
 					    REPLY_PAGES);
