@@ -146,7 +146,7 @@ void pcp_note_scattered(struct rpcbuf *mm, bool scattered)
 {
 	unsigned int cpu = os_cpu();
 
-	if (cpu < mm->nr_pcps && os_load(&mm->pcps[cpu].scattered) != scattered)
+	if (cpu < pcp_nr(mm) && os_load(&mm->pcps[cpu].scattered) != scattered)
 		os_store(&mm->pcps[cpu].scattered, scattered);
 }
 

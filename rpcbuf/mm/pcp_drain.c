@@ -200,10 +200,10 @@ uint64_t pcp_decay(struct rpcbuf *mm)
 
 uint64_t pcp_nr_cached(struct rpcbuf *mm)
 {
+	unsigned int i, nr_pcps = os_load(&mm->nr_pcps);
 	uint64_t cached = 0, runs = 0;
-	unsigned int i;
 
-	for (i = 0; i < mm->nr_pcps; i++) {
+	for (i = 0; i < nr_pcps; i++) {
 		cached += os_load(&mm->pcps[i].nr_singles);
 		runs += os_load(&mm->pcps[i].nr_runs);
 	}
