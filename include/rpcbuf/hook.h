@@ -10,9 +10,15 @@
 
 #include <stdint.h>
 
+struct rpcbuf_hook_link {
+	struct rpcbuf_hook *os_private;
+};
+
 struct rpcbuf_hook {
-	struct rpcbuf_hook *next; /* private */
-	uint32_t state;		  /* private */
+	struct rpcbuf_hook_link next; /* private */
+	struct {
+		uint32_t os_private;
+	} state; /* private */
 };
 
 #endif /* RPCBUF_HOOK_H */

@@ -265,11 +265,14 @@ void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts);
  * thread.  Initialise with RPCBUF_WAITER_INIT; one thread uses a waiter.
  */
 struct rpcbuf_waiter {
-	struct rpcbuf_waiter *prev, *next; /* private: under the queue's lock */
+	struct {
+		struct rpcbuf_waiter *os_private;
+	} prev, next;			   /* private: under the queue's lock */
 	struct rpcbuf *mm;		   /* private: whose queue, or NULL */
 	const void *pool; /* private: whose reserve would do as well, or NULL */
-	uint32_t woken;			   /* private: futex word */
-	uint32_t sleeping;		   /* private: a futex wake is needed */
+	struct {
+		uint32_t os_private;
+	} woken, sleeping; /* private: futex word; a futex wake is needed */
 	int eventfd;			   /* written with 1 on each wake, or -1 */
 };
 

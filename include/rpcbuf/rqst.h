@@ -31,7 +31,9 @@ struct rpcbuf_rqst;
  * waits.  Embed it; zero-initialised is running.
  */
 struct rpcbuf_service {
-	int stopping; /* private: use rpcbuf_service_stop() */
+	struct {
+		bool os_private;
+	} stopping; /* private: use rpcbuf_service_stop() */
 };
 
 struct rpcbuf_rqst_stats {

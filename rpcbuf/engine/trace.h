@@ -16,6 +16,7 @@
 #include <rpcbuf/publish.h>
 #include <rpcbuf/rqst.h>
 
+#include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/stat.h"
 
 /* 0: as if there were no readers in the world, to measure what they cost. */

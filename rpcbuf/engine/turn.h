@@ -17,7 +17,7 @@
 #include <pthread.h>
 
 #include "rpcbuf/engine/rota.h"
-#include "rpcbuf/os/atomic.h"
+#include "rpcbuf/os/plain.h"
 
 struct turns {
 	pthread_mutex_t lock;

@@ -8,6 +8,7 @@
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/stat.h>
 
 /* What the budget wants withheld. */
 static uint64_t target(const struct rpcbuf *mm)
@@ -33,6 +34,7 @@ static struct zone *pick(struct rpcbuf *mm, bool give)
 /* Adds up to ZONE_BLOCK_PAGES free pages of a zone to the balloon. */
 static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 {
+	struct rpcbuf_page_list *balloon = os_guarded(&mm->budget.balloon);
 	void *pages[ZONE_BATCH];
 	unsigned int i, nr;
 	char *first = NULL;
@@ -41,7 +43,7 @@ static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 		first = zone_take_run_above(zone, ZONE_BLOCK_PAGES, 0);
 	if (first) {
 		for (i = 0; i < ZONE_BLOCK_PAGES; i++)
-			rpcbuf_page_list_add(mm, &mm->budget.balloon,
+			rpcbuf_page_list_add(mm, balloon,
 					     first + i * RPCBUF_PAGE_SIZE);
 		mm_discard(mm, first, ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE);
 		return ZONE_BLOCK_PAGES;
@@ -51,7 +53,7 @@ static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 		       false);
 	for (i = 0; i < nr; i++) {
 		mm_discard(mm, pages[i], RPCBUF_PAGE_SIZE);
-		rpcbuf_page_list_add(mm, &mm->budget.balloon, pages[i]);
+		rpcbuf_page_list_add(mm, balloon, pages[i]);
 	}
 	return nr;
 }
@@ -94,26 +96,26 @@ static bool settle_locked(struct rpcbuf *mm)
 	struct mm_budget *budget = &mm->budget;
 	uint64_t want, got;
 
-	while (budget->withheld < target(mm)) {
-		want = target(mm) - budget->withheld;
+	while (os_own(&budget->withheld) < target(mm)) {
+		want = target(mm) - os_own(&budget->withheld);
 		got = withhold_some(mm, want);
 		if (!got)
 			return false;
-		os_store(&budget->withheld, budget->withheld + got);
+		stat_add(budget->withheld, got);
 	}
 	return true;
 }
 
 static void deflate(struct rpcbuf *mm, uint64_t nr)
 {
-	struct mm_budget *budget = &mm->budget;
+	struct rpcbuf_page_list *balloon = os_guarded(&mm->budget.balloon);
 	void *pages[ZONE_BATCH];
 	unsigned int n;
 
-	for (; nr && budget->balloon.nr; nr -= n) {
-		for (n = 0; n < ZONE_BATCH && n < nr && budget->balloon.nr; n++)
-			pages[n] = rpcbuf_page_list_pop(mm, &budget->balloon);
-		os_store(&budget->withheld, budget->withheld - n);
+	for (; nr && balloon->nr; nr -= n) {
+		for (n = 0; n < ZONE_BATCH && n < nr && balloon->nr; n++)
+			pages[n] = rpcbuf_page_list_pop(mm, balloon);
+		stat_add(mm->budget.withheld, -(uint64_t)n);
 		mm_give(mm, pages, n);
 	}
 }
@@ -125,25 +127,27 @@ static void grow_locked(struct rpcbuf *mm)
 	struct mm_budget *budget = &mm->budget;
 	uint64_t want, got;
 
-	deflate(mm, budget->withheld - target(mm));
-	while (budget->withheld > target(mm)) {
+	deflate(mm, os_own(&budget->withheld) - target(mm));
+	while (os_own(&budget->withheld) > target(mm)) {
 		unsigned int node;
 
-		want = turn(mm, budget->withheld - target(mm));
+		want = turn(mm, os_own(&budget->withheld) - target(mm));
 		got = zone_unwithhold(pick(mm, true), want);
 		for (node = 0; !got && node < mm->nr_nodes; node++)
 			got = zone_unwithhold(&mm->nodes[node].zone, want);
 		if (!got)
 			break;
-		os_store(&budget->withheld, budget->withheld - got);
+		stat_add(budget->withheld, -got);
 	}
 }
 
 void budget_init(struct rpcbuf *mm, uint64_t pages)
 {
-	mm->budget.pages = pages;
+	os_guard(&mm->budget.balloon);
+	os_store(&mm->budget.pages, pages);
 	settle_locked(mm);
 	set_watermarks(mm, true);
+	os_unguard(&mm->budget.balloon);
 }
 
 /* What callers can have of a budget of @pages: a red zone takes another page. */
@@ -158,12 +162,13 @@ int budget_promise(struct rpcbuf *mm, uint64_t nr)
 	struct mm_budget *budget = &mm->budget;
 	int err = 0;
 
-	os_lock(&budget->lock);
-	if (os_load(&budget->promised) + nr > usable(mm, budget->pages))
+	os_guard(&budget->balloon);
+	if (os_load(&budget->promised) + nr >
+	    usable(mm, os_own(&budget->pages)))
 		err = -ENOMEM;
 	else
 		os_fetch_add(&budget->promised, nr);
-	os_unlock(&budget->lock);
+	os_unguard(&budget->balloon);
 	return err;
 }
 
@@ -180,11 +185,11 @@ bool budget_settle(struct rpcbuf *mm)
 		return true;
 	node_flush(mm);
 	pcp_drain_all(mm);
-	os_lock(&mm->budget.lock);
+	os_guard(&mm->budget.balloon);
 	enough = settle_locked(mm);
 	if (enough)
 		set_watermarks(mm, true);
-	os_unlock(&mm->budget.lock);
+	os_unguard(&mm->budget.balloon);
 	if (enough && wait_pending(mm))
 		wait_wake(mm);
 	return enough;
@@ -199,16 +204,16 @@ int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory)
 		return -EPERM;
 	if (memory < RPCBUF_MEMORY_MIN || pages > mm->arena.nr_pages)
 		return -EINVAL;
-	os_lock(&mm->budget.lock);
+	os_guard(&mm->budget.balloon);
 	if (os_load(&mm->budget.promised) > usable(mm, pages)) {
-		os_unlock(&mm->budget.lock);
+		os_unguard(&mm->budget.balloon);
 		return -EBUSY;
 	}
 	os_store(&mm->budget.pages, pages);
 	grow_locked(mm);
 	enough = settle_locked(mm);
 	set_watermarks(mm, enough);
-	os_unlock(&mm->budget.lock);
+	os_unguard(&mm->budget.balloon);
 	pcp_limits(mm, pages);
 	if (!enough) {
 		budget_settle(mm);

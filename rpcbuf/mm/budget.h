@@ -9,22 +9,23 @@
  * the watermarks of all zones are out of reach, so that what is released stays
  * for the balloon.
  *
- * Concurrency: `lock` covers the fields and the watermarks; taken before the
- * locks of zones, not held over a wake.  The numbers may be read by anybody.
+ * Concurrency: one lock, of the balloon and of whoever writes the numbers or
+ * the watermarks; taken before the locks of zones, not held over a wake.
  */
 #ifndef RPCBUF_MM_BUDGET_H
 #define RPCBUF_MM_BUDGET_H
 
 #include <rpcbuf/budget.h>
 #include <rpcbuf/bulk.h>
+#include <rpcbuf/os/atomic.h>
 #include <rpcbuf/os/lock.h>
 
 struct mm_budget {
-	struct os_lock lock;
-	uint64_t pages;	   /* the budget */
-	uint64_t withheld; /* fresh blocks and the balloon */
-	uint64_t promised; /* to reserves; raised with the lock only */
-	struct rpcbuf_page_list balloon;
+	OS_GUARDED(struct rpcbuf_page_list) balloon;
+	/* Read by anybody. */
+	struct os_u64 pages;	/* the budget */
+	struct os_u64 withheld; /* fresh blocks and the balloon */
+	struct os_u64 promised; /* to reserves; raised with the lock only */
 };
 
 /* At creation: withholds what the arena has beyond @pages. */

@@ -66,11 +66,12 @@ SLOTS_INLINE unsigned int take_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 
 	pcp = pcp_trylock(mm);
 	if (rpcbuf_likely(pcp != NULL)) {
-		got = rpcbuf_min(nr, pcp->nr_singles);
-		slots_copy_few(pages, pcp->singles + pcp->nr_singles - got,
-			       got);
+		got = rpcbuf_min(nr, os_own(&pcp->nr_singles));
+		slots_copy_few(
+			pages,
+			pcp_singles(pcp) + os_own(&pcp->nr_singles) - got, got);
 		pcp_mark_out(pcp, pages, got);
-		os_store(&pcp->nr_singles, pcp->nr_singles - got);
+		os_store(&pcp->nr_singles, os_own(&pcp->nr_singles) - got);
 		os_cpulock_release(&pcp->lock);
 	}
 	if (rpcbuf_unlikely(got < nr) || RPCBUF_DEBUG ||

@@ -42,11 +42,13 @@ void depot_thaw(struct depot *depot)
 unsigned int depot_take_frozen(struct depot *depot, void **entries,
 			       unsigned int want)
 {
-	unsigned int n = rpcbuf_min(want, depot->nr), left = depot->nr - n;
+	struct depot_stack *stack = depot_stack(depot);
+	unsigned int nr = os_own(&depot->nr), n = rpcbuf_min(want, nr);
+	unsigned int left = nr - n;
 
-	memcpy(entries, depot->entries + left, n * sizeof(*entries));
+	memcpy(entries, stack->entries + left, n * sizeof(*entries));
 	os_store(&depot->nr, left);
-	depot->least = rpcbuf_min(depot->least, left);
+	stack->least = rpcbuf_min(stack->least, left);
 	return n;
 }
 
@@ -78,31 +80,33 @@ unsigned int depot_try_take(struct depot *depot, void **entries,
 unsigned int depot_put(struct rpcbuf *mm, struct depot *depot,
 		       void *const *entries, unsigned int nr)
 {
-	unsigned int n;
+	unsigned int n, had;
 
 	rpcbuf_assert(nr <= DEPOT_BATCH);
 	if (!nr || depot_nr(depot) == depot->most || !trylock(depot))
 		return 0;
-	n = wait_pending(mm) ? 0 : rpcbuf_min(nr, depot->most - depot->nr);
-	memcpy(depot->entries + depot->nr, entries, n * sizeof(*entries));
-	os_store(&depot->nr, depot->nr + n);
+	had = os_own(&depot->nr);
+	n = wait_pending(mm) ? 0 : rpcbuf_min(nr, depot->most - had);
+	memcpy(depot_stack(depot)->entries + had, entries,
+	       n * sizeof(*entries));
+	os_store(&depot->nr, had + n);
 	os_cpulock_release(&depot->lock);
 	return n;
 }
 
 unsigned int depot_decay(struct depot *depot, void **entries)
 {
-	unsigned int n;
+	struct depot_stack *stack;
+	unsigned int n, left;
 
 	depot_freeze(depot);
-	n = rpcbuf_min(depot->least, DEPOT_BATCH);
-	memcpy(entries, depot->entries, n * sizeof(*entries));
-	memmove(depot->entries, depot->entries + n,
-		(depot->nr - n) * sizeof(*entries));
-	os_store(&depot->nr, depot->nr - n);
-	depot->least -= n;
-	if (n < DEPOT_BATCH)
-		depot->least = depot->nr;
+	stack = depot_stack(depot);
+	n = rpcbuf_min(stack->least, DEPOT_BATCH);
+	left = os_own(&depot->nr) - n;
+	memcpy(entries, stack->entries, n * sizeof(*entries));
+	memmove(stack->entries, stack->entries + n, left * sizeof(*entries));
+	os_store(&depot->nr, left);
+	stack->least = n < DEPOT_BATCH ? left : stack->least - n;
 	depot_thaw(depot);
 	return n;
 }

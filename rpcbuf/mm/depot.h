@@ -26,13 +26,18 @@
 #define DEPOT_RUNS    128u
 #define DEPOT_BATCH   64u
 
+/* What the lock guards; `nr` is written under it as well. */
+struct depot_stack {
+	uint32_t least; /* there were since the last depot_decay() */
+	void *entries[DEPOT_ENTRIES] __attribute__((aligned(MM_CACHE_LINE)));
+};
+
 struct depot {
 	struct os_cpulock lock; /* of no CPU: always the atomic protocol */
-	uint32_t nr;
-	uint32_t most;	/* that this budget allows */
-	uint32_t least; /* there were since the last depot_decay() */
-	uint32_t each;	/* pages of an entry: RUN_PAGES or 1 */
-	void *entries[DEPOT_ENTRIES] __attribute__((aligned(MM_CACHE_LINE)));
+	struct os_u32 nr;
+	uint32_t most; /* that this budget allows */
+	uint32_t each; /* pages of an entry: RUN_PAGES or 1 */
+	OS_HELD(struct depot_stack) stack;
 };
 
 /* @nr_pages: of the node; @each: of an entry. */
@@ -62,9 +67,15 @@ unsigned int depot_take_frozen(struct depot *depot, void **entries,
  * the coldest first; returns how many. */
 unsigned int depot_decay(struct depot *depot, void **entries);
 
+/* For the holder of the lock, or who froze it. */
+static inline struct depot_stack *depot_stack(struct depot *depot)
+{
+	return os_held(&depot->lock, &depot->stack);
+}
+
 static inline unsigned int depot_nr(const struct depot *depot)
 {
-	return __atomic_load_n(&depot->nr, __ATOMIC_RELAXED);
+	return os_load(&depot->nr);
 }
 
 #endif /* RPCBUF_MM_DEPOT_H */

@@ -8,71 +8,71 @@
 
 /* All instances of the process.  The lock is held across a fork, so that the
  * child finds the list whole. */
-static struct {
-	struct os_lock lock;
+struct instances {
 	bool registered;
-	uint32_t generation;
 	struct rpcbuf *first;
-} all;
+};
+
+static OS_GUARDED(struct instances) all;
+static struct os_u32 generation;
 
 static void before_fork(void)
 {
-	os_lock(&all.lock);
+	os_guard(&all);
 }
 
 static void after_fork(void)
 {
-	os_unlock(&all.lock);
+	os_unguard(&all);
 }
 
 static void mark_children(void)
 {
 	struct rpcbuf *mm;
 
-	for (mm = all.first; mm; mm = mm->next) {
-		mm->forked = FORK_CHILD;
-		mm->nr_pcps = 0;
-		mm->nr_pcps_rseq = 0;
+	for (mm = os_guarded(&all)->first; mm; mm = mm->next) {
+		os_store(&mm->forked, FORK_CHILD);
+		os_store(&mm->nr_pcps, 0);
+		os_store(&mm->nr_pcps_rseq, 0);
 		if (mm->window_fd >= 0)
 			os_make_private((void *)mm->arena.base,
 					(size_t)mm->arena.nr_pages
 						<< RPCBUF_PAGE_SHIFT,
 					mm->window_fd);
 	}
-	os_store(&all.generation, all.generation + 1);
-	all.lock.word = 0;
+	os_fetch_add(&generation, 1);
+	os_unguard(&all);
 }
 
 uint32_t fork_generation(void)
 {
-	return os_load(&all.generation);
+	return os_load(&generation);
 }
 
 int fork_watch(struct rpcbuf *mm)
 {
+	struct instances *instances = os_guard(&all);
 	int err = 0;
 
-	os_lock(&all.lock);
-	if (!all.registered)
+	if (!instances->registered)
 		err = os_at_fork(before_fork, after_fork, mark_children);
 	if (!err) {
-		all.registered = true;
-		mm->next = all.first;
-		all.first = mm;
+		instances->registered = true;
+		mm->next = instances->first;
+		instances->first = mm;
 	}
-	os_unlock(&all.lock);
+	os_unguard(&all);
 	return err;
 }
 
 void fork_unwatch(struct rpcbuf *mm)
 {
-	struct rpcbuf **link;
+	struct rpcbuf **link = &os_guard(&all)->first;
 
-	os_lock(&all.lock);
-	for (link = &all.first; *link != mm; link = &(*link)->next)
+	for (; *link != mm; link = &(*link)->next)
 		;
 	*link = mm->next;
-	os_unlock(&all.lock);
+	os_unguard(&all);
 }
 
 void fork_complain(struct rpcbuf *mm)

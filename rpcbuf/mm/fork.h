@@ -30,7 +30,7 @@ uint32_t fork_generation(void);
 /* True in a child of the instance's process. */
 static inline bool fork_is_child(struct rpcbuf *mm)
 {
-	if (rpcbuf_likely(!mm->forked))
+	if (rpcbuf_likely(!os_load(&mm->forked)))
 		return false;
 	fork_complain(mm);
 	return true;

@@ -13,7 +13,7 @@
  */
 static void shut_caches(struct rpcbuf *mm)
 {
-	unsigned int cpu, nr = mm->nr_pcps;
+	unsigned int cpu, nr = os_own(&mm->nr_pcps);
 
 	os_lock(&mm->freezing);
 	for (cpu = 0; cpu < nr; cpu++)
@@ -26,10 +26,11 @@ static void shut_caches(struct rpcbuf *mm)
 		uint32_t i, n;
 
 		os_cpulock_wait(&pcp->lock, mm->rseq);
-		pcp_give_runs(mm, pcp->runs, pcp->nr_runs);
-		for (i = 0; i < pcp->nr_singles; i += n) {
-			n = rpcbuf_min(pcp->nr_singles - i, PCP_WINDOW);
-			mm_give(mm, pcp->singles + i, n);
+		pcp_give_runs(mm, pcp_runs(pcp), os_own(&pcp->nr_runs));
+		for (i = 0; i < os_own(&pcp->nr_singles); i += n) {
+			n = rpcbuf_min(os_own(&pcp->nr_singles) - i,
+				       PCP_WINDOW);
+			mm_give(mm, pcp_singles(pcp) + i, n);
 		}
 		os_store(&pcp->nr_runs, 0);
 		os_store(&pcp->nr_singles, 0);
@@ -44,7 +45,7 @@ static void open_caches(struct rpcbuf *mm)
 {
 	unsigned int cpu;
 
-	if (!mm->pcp_singles)
+	if (!os_load(&mm->pcp_singles))
 		return;
 	os_lock(&mm->freezing);
 	for (cpu = 0; cpu < mm->nr_cpus; cpu++)
@@ -61,7 +62,7 @@ void guard_change(struct rpcbuf *mm, uint32_t set, uint32_t clear)
 	if (fork_is_child(mm))
 		return; /* its caches stay shut */
 	os_lock(&mm->guarding);
-	before = mm->guard;
+	before = os_own(&mm->guard);
 	after = (before & ~clear) | set;
 	os_store(&mm->guard, after);
 	if (after && !before)

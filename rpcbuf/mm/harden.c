@@ -64,7 +64,7 @@ int harden_create(struct rpcbuf *mm, unsigned int flags, uint32_t *bits)
 	err = read_words(getenv("RPCBUF_HARDEN"), bits);
 	if (err)
 		return err;
-	mm->shuffle = os_now() ^ (uintptr_t)mm->arena.base << 20;
+	os_store(&mm->shuffle, os_now() ^ (uintptr_t)mm->arena.base << 20);
 	if (!(*bits & RPCBUF_HARDEN_REDZONE))
 		return 0;
 	err = os_map(&red,

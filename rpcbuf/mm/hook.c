@@ -6,17 +6,23 @@
 
 enum { HOOK_OFF, HOOK_ON, HOOK_BUSY };
 
+bool hook_list_empty(const struct hook_list *list)
+{
+	return os_load_acquire(&list->first) == NULL;
+}
+
 int hook_add(struct hook_list *list, struct rpcbuf_hook *hook)
 {
-	struct rpcbuf_hook **link;
+	struct rpcbuf_hook_link *link;
 	int err = -EBUSY;
 
 	os_lock(&list->lock);
-	if (hook->state == HOOK_OFF) {
-		for (link = &list->first; *link; link = &(*link)->next)
+	if (os_load(&hook->state) == HOOK_OFF) {
+		for (link = &list->first; os_own(link);
+		     link = &os_own(link)->next)
 			;
-		hook->next = NULL;
-		hook->state = HOOK_ON;
+		os_store(&hook->next, NULL);
+		os_store(&hook->state, HOOK_ON);
 		/* Release: partner of hook_list_empty(). */
 		os_store_release(link, hook);
 		err = 0;
@@ -25,31 +31,31 @@ int hook_add(struct hook_list *list, struct rpcbuf_hook *hook)
 	return err;
 }
 
-static struct rpcbuf_hook **find(struct hook_list *list,
-				 const struct rpcbuf_hook *hook)
+static struct rpcbuf_hook_link *find(struct hook_list *list,
+				     const struct rpcbuf_hook *hook)
 {
-	struct rpcbuf_hook **link = &list->first;
+	struct rpcbuf_hook_link *link = &list->first;
 
-	while (*link && *link != hook)
-		link = &(*link)->next;
-	return *link ? link : NULL;
+	while (os_own(link) && os_own(link) != hook)
+		link = &os_own(link)->next;
+	return os_own(link) ? link : NULL;
 }
 
 int hook_del(struct hook_list *list, struct rpcbuf_hook *hook)
 {
-	struct rpcbuf_hook **link;
+	struct rpcbuf_hook_link *link;
 
 	os_lock(&list->lock);
-	while ((link = find(list, hook)) && hook->state == HOOK_BUSY) {
+	while ((link = find(list, hook)) && os_own(&hook->state) == HOOK_BUSY) {
 		os_unlock(&list->lock);
 		/* Partner: the wake in release().  Woken for no reason: looks
 		 * again. */
-		os_futex_wait(&hook->state, HOOK_BUSY, OS_FOREVER);
+		os_futex_wait(os_word(&hook->state), HOOK_BUSY, OS_FOREVER);
 		os_lock(&list->lock);
 	}
 	if (link) {
-		os_store_release(link, hook->next);
-		hook->state = HOOK_OFF;
+		os_store_release(link, os_own(&hook->next));
+		os_store(&hook->state, HOOK_OFF);
 	}
 	os_unlock(&list->lock);
 	return link ? 0 : -ENOENT;
@@ -60,7 +66,7 @@ int hook_del(struct hook_list *list, struct rpcbuf_hook *hook)
 static void release(struct rpcbuf_hook *hook)
 {
 	os_store(&hook->state, HOOK_ON);
-	os_futex_wake(&hook->state, INT32_MAX);
+	os_futex_wake(os_word(&hook->state), INT32_MAX);
 }
 
 struct rpcbuf_hook *hook_next(struct hook_list *list, struct rpcbuf_hook *hook)
@@ -68,11 +74,11 @@ struct rpcbuf_hook *hook_next(struct hook_list *list, struct rpcbuf_hook *hook)
 	struct rpcbuf_hook *next;
 
 	os_lock(&list->lock);
-	next = hook ? hook->next : list->first;
+	next = os_own(hook ? &hook->next : &list->first);
 	if (hook)
 		release(hook);
-	while (next && next->state == HOOK_BUSY)
-		next = next->next;
+	while (next && os_own(&next->state) == HOOK_BUSY)
+		next = os_own(&next->next);
 	if (next)
 		os_store(&next->state, HOOK_BUSY);
 	os_unlock(&list->lock);

@@ -13,15 +13,12 @@
 #include <rpcbuf/os/lock.h>
 
 struct hook_list {
-	struct os_lock lock;
-	struct rpcbuf_hook *first;
+	struct os_lock lock; /* writes of all links and states */
+	struct rpcbuf_hook_link first;
 };
 
 /* Without the lock: a moment ago. */
-static inline bool hook_list_empty(const struct hook_list *list)
-{
-	return os_load_acquire(&list->first) == NULL;
-}
+bool hook_list_empty(const struct hook_list *list);
 
 /* 0, or -EBUSY when @hook is on a list. */
 int hook_add(struct hook_list *list, struct rpcbuf_hook *hook);

@@ -95,9 +95,9 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 	(*mm)->nr_nodes = nr_nodes;
 	(*mm)->nodes = (struct mm_node *)(void *)(map + nodes);
 	(*mm)->pcps = (struct pcp *)(void *)(map + pcps);
-	(*mm)->blocks = (struct zone_block *)(void *)(map + blocks);
-	(*mm)->refs = (uint16_t *)(void *)(map + refs);
-	(*mm)->links = (uint32_t *)(void *)(map + links);
+	(*mm)->blocks = map + blocks;
+	(*mm)->refs = (struct os_u16 *)(void *)(map + refs);
+	(*mm)->links = (struct os_u32 *)(void *)(map + links);
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static void init_nodes(struct rpcbuf *mm, bool real)
 					       ? mm->arena.nr_pages - first
 					       : mm->slice_pages;
 		zone_init(&node->zone, &node->slice,
-			  mm->blocks + (first >> ZONE_BLOCK_ORDER),
+			  (char *)mm->blocks + zone_footprint(first),
 			  mm->links + first);
 		depot_init(&node->runs, node->slice.nr_pages, RUN_PAGES);
 		depot_init(&node->loose, node->slice.nr_pages, 1);
@@ -241,20 +241,20 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 /* Pages that are where they belong.  Locks: nothing is on its way. */
 static uint64_t at_home(struct rpcbuf *mm, uint64_t *cached)
 {
-	bool lock = !mm->forked; /* nobody there to let go of them */
+	bool lock = !os_load(&mm->forked); /* nobody there to let go of them */
 	uint64_t sum;
 
 	if (lock) {
 		os_lock(&mm->report.giving);
-		os_lock(&mm->budget.lock);
+		os_guard(&mm->budget.balloon);
 		os_lock(&mm->freezing);
 	}
 	*cached = pcp_nr_cached(mm);
-	sum = *cached + node_nr_free(mm) + mm->budget.withheld +
+	sum = *cached + node_nr_free(mm) + os_load(&mm->budget.withheld) +
 	      os_load(&mm->report.isolated);
 	if (lock) {
 		os_unlock(&mm->freezing);
-		os_unlock(&mm->budget.lock);
+		os_unguard(&mm->budget.balloon);
 		os_unlock(&mm->report.giving);
 	}
 	return sum;
@@ -265,12 +265,12 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 	uint64_t cached;
 	bool busy;
 
-	if (!mm->forked) {
-		os_lock(&mm->maintain.pass);
+	if (!os_load(&mm->forked)) {
+		os_guard(&mm->maintain.pass);
 		node_flush(mm);
 		busy = wait_pending(mm) ||
 		       at_home(mm, &cached) != mm->arena.nr_pages;
-		os_unlock(&mm->maintain.pass);
+		os_unguard(&mm->maintain.pass);
 		if (busy)
 			return -EBUSY;
 	}

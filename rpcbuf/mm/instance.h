@@ -9,8 +9,8 @@
  * Lock order, for the whole folder.  No thread waits for a lock while it
  * holds a CPU's cache, and a cache is only ever tried for, or frozen:
  *
- *	maintain.pass > report.giving > budget.lock > freezing
- *	guarding | wait.joining > freezing > a frozen cache > zone.lock | wait.lock
+ *	maintain.pass > report.giving > budget.balloon > freezing
+ *	guarding | wait.joining > freezing > a frozen cache > zone | wait.list
  *
  * Callers that must not wait only try for any of these.
  *
@@ -45,8 +45,8 @@ struct page_owner;
 
 /* What rpcbuf_fault_set() was given, and what came of it: fault.c. */
 struct fault_state {
-	uint64_t nth, every, share, seed, times, pages, reserve;
-	uint64_t requests, injected;
+	struct os_u64 nth, every, share, seed, times, pages, reserve;
+	struct os_u64 requests, injected;
 };
 
 /* What callers get wrong about a page: page.h. */
@@ -58,43 +58,48 @@ enum page_misuse {
 };
 
 struct page_refusals {
-	uint64_t nr;
-	uint32_t untold;		 /* something below is not told yet */
-	const void *pages[PAGE_MISUSES]; /* the latest, or NULL */
+	struct os_u64 nr;
+	struct os_u32 untold; /* something below is not told yet */
+	OS_PTR(const void) pages[PAGE_MISUSES]; /* the latest, or NULL */
 	struct ratelimit limit;
 };
 
-struct wait_queue {
-	struct os_lock lock;	/* the list, and `woken` of those in it */
-	uint32_t missed;	/* a wake that found `lock` held */
-	struct os_lock joining; /* raising `waiting`, until caches are empty */
+struct wait_list {
 	struct rpcbuf_waiter *first, *last;
 };
 
+struct wait_queue {
+	OS_GUARDED(struct wait_list) list; /* with the links of those in it */
+	struct os_u32 missed;		   /* a wake that found it locked */
+	struct os_lock joining; /* raising `waiting`, until caches are empty */
+};
+
+typedef void mm_reclaim_wake(struct rpcbuf *mm);
+
 struct rpcbuf {
 	struct arena arena;
-	uint16_t *refs;	 /* references of each page: page.h */
-	uint32_t *links; /* of each page: the next on its list, list.c */
-	struct zone_block *blocks; /* of all zones, in the order of the pages */
+	struct os_u16 *refs;  /* references of each page: page.h */
+	struct os_u32 *links; /* of each page: the next on its list, list.c */
+	void *blocks;	      /* of all zones, in the order of the pages */
 	struct pcp *pcps;	  /* one per CPU */
-	unsigned int nr_pcps;	  /* 0: the budget is too small for caches */
-	unsigned int nr_pcps_rseq; /* the same; 0: not that protocol */
+	struct os_u32 nr_pcps;	  /* 0: the budget is too small for caches */
+	struct os_u32 nr_pcps_rseq; /* the same; 0: not that protocol */
 	unsigned int nr_cpus;
 	unsigned int nr_nodes;
 	struct mm_node *nodes;
 	uint64_t slice_pages; /* of each node; the last may have more */
 	uint64_t made_ticks;  /* os_ticks() and os_now() at creation */
 	uint64_t made_ns;
-	unsigned int pcp_singles; /* a cache keeps no more than this, */
-	unsigned int pcp_runs;	  /* and this many runs */
-	unsigned int batch;	  /* pages moved from zone to cache at a time */
+	struct os_u32 pcp_singles; /* a cache keeps no more than this, */
+	struct os_u32 pcp_runs;	   /* and this many runs */
+	struct os_u32 batch;	  /* pages moved from zone to cache at a time */
 	bool rseq;		  /* protocol of the per-CPU locks */
 	bool wide;		  /* the CPU has AVX2 */
-	uint32_t waiting;	  /* releases bypass the caches: wait.c */
-	uint32_t guard;		  /* misses take a longer way: guard.h */
+	struct os_u32 waiting;	  /* releases bypass the caches: wait.c */
+	struct os_u32 guard;	  /* misses take a longer way: guard.h */
 	struct stats *stats;	  /* stats.h */
 	struct page_owner *owners; /* debug builds: poison.h */
-	uint8_t *red;		  /* NULL, or what is a red zone: harden.h */
+	struct os_u8 *red;	   /* NULL, or what is a red zone: harden.h */
 	int window_fd;		  /* of the arena's memory, or -1: window.c */
 	size_t footprint;	  /* of the mapping that this struct begins */
 
@@ -103,19 +108,20 @@ struct rpcbuf {
 	 * its low watermark; not again until `reclaim_asked` is 0.  NULL:
 	 * nobody reclaims.
 	 */
-	void (*reclaim_wake)(struct rpcbuf *mm);
-	uint32_t reclaim_asked;
+	OS_PTR(mm_reclaim_wake) reclaim_wake;
+	struct os_u32 reclaim_asked;
 
 	void (*log)(const char *sentence); /* of the options, or NULL */
 	struct rpcbuf *next; /* of the process: fork.c */
-	uint32_t forked;     /* enum fork_state */
+	struct os_u32 forked; /* enum fork_state */
 
 	struct page_refusals refusals __attribute__((aligned(MM_CACHE_LINE)));
-	uint64_t reserved; /* pages in reserves: mempool.c */
+	struct os_u64 reserved; /* pages in reserves: mempool.c */
+	/* Closing and opening caches, and writes of `nr_pcps`. */
 	struct os_lock freezing __attribute__((aligned(MM_CACHE_LINE)));
-	struct os_lock guarding;
+	struct os_lock guarding; /* writes of `guard` */
 	struct fault_state fault __attribute__((aligned(MM_CACHE_LINE)));
-	uint64_t shuffle;
+	struct os_u64 shuffle;
 	struct wait_queue wait __attribute__((aligned(MM_CACHE_LINE)));
 	struct mm_budget budget __attribute__((aligned(MM_CACHE_LINE)));
 	struct mm_report report;

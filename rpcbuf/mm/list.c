@@ -17,7 +17,7 @@ static void append(struct rpcbuf *mm, struct rpcbuf_page_list *list,
 	uint32_t link = (uint32_t)index + 1;
 
 	if (list->first)
-		mm->links[list->last - 1] = link;
+		os_store(&mm->links[list->last - 1], link);
 	else
 		list->first = link;
 	list->last = link;
@@ -72,7 +72,7 @@ void *rpcbuf_page_list_pop(struct rpcbuf *mm, struct rpcbuf_page_list *list)
 
 	if (!link)
 		return NULL;
-	list->first = link == list->last ? 0 : mm->links[link - 1];
+	list->first = link == list->last ? 0 : os_load(&mm->links[link - 1]);
 	list->nr--;
 	return arena_page(&mm->arena, link - 1);
 }
@@ -83,7 +83,7 @@ void rpcbuf_page_list_splice(struct rpcbuf *mm, struct rpcbuf_page_list *from,
 	if (!from->first)
 		return;
 	if (to->first)
-		mm->links[to->last - 1] = from->first;
+		os_store(&mm->links[to->last - 1], from->first);
 	else
 		to->first = from->first;
 	to->last = from->last;

@@ -43,20 +43,22 @@ static uint64_t shortage(struct rpcbuf *mm)
 /* A shortage that could not be ended is not looked at again at once. */
 static bool is_muted(struct rpcbuf *mm, uint64_t now)
 {
-	struct mm_maintain *maintain = &mm->maintain;
+	struct mm_pass *pass = os_guarded(&mm->maintain.pass);
 
-	if (maintain->muted && now >= maintain->reclaim_ns) {
-		maintain->muted = false;
+	if (pass->muted && now >= pass->reclaim_ns) {
+		pass->muted = false;
 		os_store(&mm->reclaim_asked, 0);
 	}
-	return maintain->muted;
+	return pass->muted;
 }
 
 static void mute(struct rpcbuf *mm, uint64_t now)
 {
+	struct mm_pass *pass = os_guarded(&mm->maintain.pass);
+
 	os_store(&mm->reclaim_asked, 1);
-	mm->maintain.muted = true;
-	mm->maintain.reclaim_ns = now + RECLAIM_PAUSE_MS * MS_NS;
+	pass->muted = true;
+	pass->reclaim_ns = now + RECLAIM_PAUSE_MS * MS_NS;
 }
 
 /* Returns the milliseconds to the next look. */
@@ -82,46 +84,48 @@ static int reclaim(struct rpcbuf *mm, uint64_t now)
 /* Memory is short in the system: all that is idle goes back. */
 static void relieve(struct rpcbuf *mm)
 {
-	if (!os_exchange_acquire(&mm->maintain.pressed, 0))
+	struct mm_pass *pass = os_guarded(&mm->maintain.pass);
+
+	if (!os_exchange_acquire(&mm->maintain.pressed, false))
 		return;
 	shrinkers_run(mm, mm->arena.nr_pages);
 	pcp_drain_all(mm);
-	mm->maintain.urgent = true;
-	mm->maintain.urgent_since = report_moment(mm, 0);
+	pass->urgent = true;
+	pass->urgent_since = report_moment(mm, 0);
 }
 
 static int decay(struct rpcbuf *mm, uint64_t now)
 {
-	struct mm_maintain *maintain = &mm->maintain;
+	struct mm_pass *pass = os_guarded(&mm->maintain.pass);
 
-	if (now >= maintain->decay_ns) {
+	if (now >= pass->decay_ns) {
 		pcp_decay(mm);
-		maintain->decay_ns = now + DECAY_MS * MS_NS;
+		pass->decay_ns = now + DECAY_MS * MS_NS;
 	}
 	return pcp_nr_cached(mm) ? BUSY_MS : IDLE_MS;
 }
 
 static int report(struct rpcbuf *mm, uint64_t now)
 {
-	struct mm_maintain *maintain = &mm->maintain;
+	struct mm_pass *pass = os_guarded(&mm->maintain.pass);
 	uint64_t before, given = 0;
 	unsigned int node, nr = 0;
 
 	if (!report_pending(mm)) {
-		maintain->urgent = false;
+		pass->urgent = false;
 		return IDLE_MS;
 	}
-	if (now < maintain->report_ns)
+	if (now < pass->report_ns)
 		return REPORT_PAUSE_MS;
-	before = maintain->urgent ? maintain->urgent_since
-				  : report_moment(mm, REPORT_AGE_NS);
+	before = pass->urgent ? pass->urgent_since
+			      : report_moment(mm, REPORT_AGE_NS);
 	for (node = 0; node < mm->nr_nodes; node++)
 		nr += report_batch(mm, node, before, &given);
 	if (!nr) {
-		maintain->urgent = false;
+		pass->urgent = false;
 		return BUSY_MS;
 	}
-	maintain->report_ns = os_now() + REPORT_PAUSE_MS * MS_NS;
+	pass->report_ns = os_now() + REPORT_PAUSE_MS * MS_NS;
 	return REPORT_PAUSE_MS;
 }
 
@@ -132,7 +136,7 @@ int rpcbuf_maintain(struct rpcbuf *mm)
 
 	if (fork_is_child(mm))
 		return -EPERM;
-	if (!os_lock_try(&mm->maintain.pass))
+	if (!os_guard_try(&mm->maintain.pass))
 		return RECLAIM_PAUSE_MS;
 	node_flush(mm);
 	page_tell(mm);
@@ -140,13 +144,13 @@ int rpcbuf_maintain(struct rpcbuf *mm)
 	ms = reclaim(mm, now);
 	ms = rpcbuf_min(ms, decay(mm, now));
 	ms = rpcbuf_min(ms, report(mm, now));
-	os_unlock(&mm->maintain.pass);
+	os_unguard(&mm->maintain.pass);
 	return ms;
 }
 
 void maintain_pressure(struct rpcbuf *mm)
 {
-	os_store(&mm->maintain.pressed, 1);
+	os_store(&mm->maintain.pressed, true);
 }
 
 static void *maintain_main(void *arg)
@@ -172,13 +176,16 @@ void maintain_kick(struct rpcbuf *mm)
 
 static int start_thread(struct rpcbuf *mm)
 {
+	struct mm_thread *thread = os_guard(&mm->maintain.thread);
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&mm->maintain.thread, NULL, maintain_main, mm);
+	err = pthread_create(&thread->id, NULL, maintain_main, mm);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	thread->running = err == 0;
+	os_unguard(&mm->maintain.thread);
 	return -err;
 }
 
@@ -191,39 +198,38 @@ int maintain_start(struct rpcbuf *mm, bool pressure)
 	if (err)
 		return os_why(err, "no descriptor to wake the thread of the "
 				   "instance");
-	mm->reclaim_wake = maintain_kick;
+	os_store_release(&mm->reclaim_wake, maintain_kick);
 	err = start_thread(mm);
 	if (err) {
-		mm->reclaim_wake = NULL;
+		os_store(&mm->reclaim_wake, NULL);
 		os_pressure_close(&maintain->pressure);
 		return os_why(err, "no thread for the upkeep of the instance");
 	}
-	maintain->running = true;
-	return 0;
+	return err;
 }
 
 void maintain_stop(struct rpcbuf *mm)
 {
 	struct mm_maintain *maintain = &mm->maintain;
-	bool running;
+	struct mm_thread *thread, was;
 
-	if (mm->forked)
+	if (os_load(&mm->forked))
 		return; /* it did not come along */
-	os_lock(&maintain->starting);
-	running = maintain->running;
-	maintain->running = false;
-	os_unlock(&maintain->starting);
-	if (!running)
+	thread = os_guard(&maintain->thread);
+	was = *thread;
+	thread->running = false;
+	os_unguard(&maintain->thread);
+	if (!was.running)
 		return;
-	os_store_release(&maintain->stop, 1);
+	os_store_release(&maintain->stop, true);
 	os_pressure_kick(&maintain->pressure);
-	pthread_join(maintain->thread, NULL);
+	pthread_join(was.id, NULL);
 }
 
 void maintain_close(struct rpcbuf *mm)
 {
 	maintain_stop(mm);
-	if (mm->reclaim_wake)
+	if (os_load(&mm->reclaim_wake))
 		os_pressure_close(&mm->maintain.pressure);
 }
 

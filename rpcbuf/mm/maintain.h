@@ -21,19 +21,26 @@
 #include <rpcbuf/mm/hook.h>
 #include <rpcbuf/os/pressure.h>
 
-struct mm_maintain {
-	struct os_lock pass;
-	struct os_lock starting; /* `running`, `thread` */
-	bool running;
-	uint32_t stop;
-	uint32_t pressed;    /* the system is short of memory */
-	bool urgent;	     /* report what was free at this moment: */
+/* What the one that runs a pass has. */
+struct mm_pass {
+	bool urgent;	       /* report what was free at this moment: */
 	uint64_t urgent_since; /* report_moment() */
-	bool muted;	     /* asked in vain, not again before reclaim_ns */
-	uint64_t decay_ns;   /* when caches decay next, */
-	uint64_t report_ns;  /* the next batch is due, */
+	bool muted;	       /* asked in vain, not again before reclaim_ns */
+	uint64_t decay_ns;     /* when caches decay next, */
+	uint64_t report_ns;    /* the next batch is due, */
 	uint64_t reclaim_ns;
-	pthread_t thread;
+};
+
+struct mm_thread {
+	bool running;
+	pthread_t id;
+};
+
+struct mm_maintain {
+	OS_GUARDED(struct mm_pass) pass;
+	OS_GUARDED(struct mm_thread) thread;
+	struct os_bool stop;
+	struct os_bool pressed; /* the system is short of memory */
 	struct os_pressure pressure;
 	struct hook_list shrinkers;
 };

@@ -19,14 +19,16 @@
 /* Tries in a row that bring no page. */
 #define FILL_TRIES 256u
 
-static unsigned int available(const struct rpcbuf_mempool *pool)
+static unsigned int available(const struct mempool_reserve *reserve)
 {
-	return pool->reserve.nr - pool->claimed;
+	return reserve->pages.nr - reserve->claimed;
 }
 
 static void update_hunger(struct rpcbuf_mempool *pool)
 {
-	os_store(&pool->hungry, available(pool) < pool->min_nr);
+	const struct mempool_reserve *reserve = os_guarded(&pool->reserve);
+
+	os_store(&pool->hungry, available(reserve) < os_own(&pool->min_nr));
 }
 
 /* For whoever asks how many pages are out: those of the reserve are not.  With
@@ -39,27 +41,29 @@ static void count_reserved(struct rpcbuf_mempool *pool, int64_t nr)
 static bool claim(struct rpcbuf_mempool *pool, unsigned int nr,
 		  const struct rpcbuf_waiter *self)
 {
+	struct mempool_reserve *reserve;
 	bool granted;
 
 	/* Who is first stays first until it leaves. */
 	if (self && !wait_is_first_of_pool(self))
 		return false;
-	os_lock(&pool->lock);
-	granted = (self || !pool->waiting) && available(pool) >= nr;
+	reserve = os_guard(&pool->reserve);
+	granted = (self || !reserve->waiting) && available(reserve) >= nr;
 	if (granted) {
-		pool->claimed += nr;
-		pool->stats.reserve_calls++;
-		pool->stats.reserve_pages += nr;
+		reserve->claimed += nr;
+		reserve->stats.reserve_calls++;
+		reserve->stats.reserve_pages += nr;
 		update_hunger(pool);
-		probe_reserve_use(pool->mm, pool, nr, available(pool));
+		probe_reserve_use(pool->mm, pool, nr, available(reserve));
 	}
-	os_unlock(&pool->lock);
+	os_unguard(&pool->reserve);
 	return granted;
 }
 
 bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 		  unsigned int nr, struct rpcbuf_page_list *list)
 {
+	struct mempool_reserve *reserve;
 	unsigned int n, i;
 
 	if (!claim(pool, nr, self))
@@ -67,17 +71,17 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 	stats_add(pool->mm, STAT_mempool_pages, nr);
 	for (; nr; nr -= n) {
 		n = rpcbuf_min(nr, ZONE_BATCH);
-		os_lock(&pool->lock);
+		reserve = os_guard(&pool->reserve);
 		for (i = 0; i < n; i++) {
 			void *page =
-				rpcbuf_page_list_pop(pool->mm, &pool->reserve);
+				rpcbuf_page_list_pop(pool->mm, &reserve->pages);
 
 			page_mark_out(pool->mm, &page, 0, 1);
 			rpcbuf_page_list_add(pool->mm, list, page);
 		}
-		pool->claimed -= n;
+		reserve->claimed -= n;
 		count_reserved(pool, -(int64_t)n);
-		os_unlock(&pool->lock);
+		os_unguard(&pool->reserve);
 	}
 	return true;
 }
@@ -90,17 +94,18 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 			  unsigned int nr)
 {
+	struct mempool_reserve *reserve;
 	unsigned int i;
 	bool waited_for;
 
-	os_lock(&pool->lock);
-	for (i = 0; i < nr && available(pool) < pool->min_nr; i++)
-		rpcbuf_page_list_add(pool->mm, &pool->reserve, pages[i]);
+	reserve = os_guard(&pool->reserve);
+	for (i = 0; i < nr && available(reserve) < os_own(&pool->min_nr); i++)
+		rpcbuf_page_list_add(pool->mm, &reserve->pages, pages[i]);
 	update_hunger(pool);
 	if (i)
 		count_reserved(pool, i);
-	waited_for = i && pool->waiting;
-	os_unlock(&pool->lock);
+	waited_for = i && reserve->waiting;
+	os_unguard(&pool->reserve);
 	/* Who is counted as waiting after this finds the pages. */
 	if (waited_for)
 		wait_wake_pool(pool->mm, pool);
@@ -117,17 +122,19 @@ static void let_go(struct rpcbuf_mempool *pool, void **pages, unsigned int nr)
 /* Gives back what the reserve has beyond min_nr. */
 static void trim(struct rpcbuf_mempool *pool)
 {
+	struct mempool_reserve *reserve;
 	void *surplus[ZONE_BATCH];
 	unsigned int nr;
 
 	do {
-		os_lock(&pool->lock);
-		for (nr = 0; nr < ZONE_BATCH && available(pool) > pool->min_nr;
+		reserve = os_guard(&pool->reserve);
+		for (nr = 0; nr < ZONE_BATCH &&
+			     available(reserve) > os_own(&pool->min_nr);
 		     nr++)
 			surplus[nr] =
-				rpcbuf_page_list_pop(pool->mm, &pool->reserve);
+				rpcbuf_page_list_pop(pool->mm, &reserve->pages);
 		count_reserved(pool, -(int64_t)nr);
-		os_unlock(&pool->lock);
+		os_unguard(&pool->reserve);
 		let_go(pool, surplus, nr);
 	} while (nr == ZONE_BATCH);
 }
@@ -135,24 +142,28 @@ static void trim(struct rpcbuf_mempool *pool)
 /* With the lock held: what was promised to those who have left. */
 static void take_back_promise(struct rpcbuf_mempool *pool)
 {
-	if (pool->waiting || pool->promised == pool->min_nr)
+	struct mempool_reserve *reserve = os_guarded(&pool->reserve);
+	unsigned int min_nr = os_own(&pool->min_nr);
+
+	if (reserve->waiting || reserve->promised == min_nr)
 		return;
-	budget_unpromise(pool->mm, pool->promised - pool->min_nr);
-	pool->promised = pool->min_nr;
+	budget_unpromise(pool->mm, reserve->promised - min_nr);
+	reserve->promised = min_nr;
 }
 
 bool mempool_join(struct rpcbuf_mempool *pool, struct rpcbuf_waiter *self,
 		  unsigned int nr)
 {
+	struct mempool_reserve *reserve;
 	bool promised;
 
-	os_lock(&pool->lock);
-	promised = nr <= pool->promised;
+	reserve = os_guard(&pool->reserve);
+	promised = nr <= reserve->promised;
 	if (promised) {
-		pool->waiting++;
-		pool->stats.waits++;
+		reserve->waiting++;
+		reserve->stats.waits++;
 	}
-	os_unlock(&pool->lock);
+	os_unguard(&pool->reserve);
 	if (promised)
 		wait_join_pool(pool->mm, self, pool);
 	return promised;
@@ -161,14 +172,15 @@ bool mempool_join(struct rpcbuf_mempool *pool, struct rpcbuf_waiter *self,
 void mempool_leave(struct rpcbuf_mempool *pool, struct rpcbuf_waiter *self,
 		   uint64_t waited_ns)
 {
+	struct mempool_reserve *reserve;
 	rpcbuf_wait_leave(self);
 	if (fork_is_child(pool->mm))
 		return;
-	os_lock(&pool->lock);
-	pool->waiting--;
-	pool->stats.wait_ns += waited_ns;
+	reserve = os_guard(&pool->reserve);
+	reserve->waiting--;
+	reserve->stats.wait_ns += waited_ns;
 	take_back_promise(pool);
-	os_unlock(&pool->lock);
+	os_unguard(&pool->reserve);
 }
 
 /* Drops a reference on each page; the last of some pages fill the reserve. */
@@ -253,9 +265,10 @@ static unsigned int refill(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp)
 	unsigned int want, got, taken, added = 0, i;
 
 	while (is_hungry(pool) && !wait_pending(pool->mm)) {
-		os_lock(&pool->lock);
-		want = pool->min_nr - rpcbuf_min(available(pool), pool->min_nr);
-		os_unlock(&pool->lock);
+		want = available(os_guard(&pool->reserve));
+		want = os_own(&pool->min_nr) -
+		       rpcbuf_min(want, os_own(&pool->min_nr));
+		os_unguard(&pool->reserve);
 		want = rpcbuf_min(want, ZONE_BATCH);
 		for (got = 0; got < want; got++)
 			batch[got] = NULL;
@@ -303,27 +316,28 @@ static void fill(struct rpcbuf_mempool *pool)
  * first, and without the lock; others may resize meanwhile. */
 static int promise(struct rpcbuf_mempool *pool, unsigned int min_nr)
 {
+	struct mempool_reserve *reserve;
 	unsigned int more;
 	int err = 0;
 
-	os_lock(&pool->lock);
-	while (!err && min_nr > pool->promised) {
-		more = min_nr - pool->promised;
-		os_unlock(&pool->lock);
+	reserve = os_guard(&pool->reserve);
+	while (!err && min_nr > reserve->promised) {
+		more = min_nr - reserve->promised;
+		os_unguard(&pool->reserve);
 		err = budget_promise(pool->mm, more);
 		if (err)
 			os_why(err,
 			       "the budget has no %u pages more for a "
 			       "reserve beside those that are promised",
 			       more);
-		os_lock(&pool->lock);
-		pool->promised += err ? 0 : more;
+		reserve = os_guard(&pool->reserve);
+		reserve->promised += err ? 0 : more;
 	}
 	if (!err)
 		os_store(&pool->min_nr, min_nr);
 	take_back_promise(pool);
 	update_hunger(pool);
-	os_unlock(&pool->lock);
+	os_unguard(&pool->reserve);
 	return err;
 }
 
@@ -364,7 +378,8 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **out, struct rpcbuf *mm,
 		return os_why(-ENOMEM, "no %zu bytes for a reserve",
 			      sizeof(*pool));
 	pool->mm = mm;
-	pool->reserve = (struct rpcbuf_page_list)RPCBUF_PAGE_LIST_INIT;
+	os_unshared(&pool->reserve)->pages =
+		(struct rpcbuf_page_list)RPCBUF_PAGE_LIST_INIT;
 	err = rpcbuf_mempool_resize(pool, min_nr);
 	if (!err && is_hungry(pool))
 		err = os_why(-ENOMEM, "no %u pages now for a reserve", min_nr);
@@ -386,14 +401,13 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 		free(pool);
 		return 0;
 	}
-	os_lock(&pool->lock);
-	busy = pool->waiting != 0;
-	os_unlock(&pool->lock);
+	busy = os_guard(&pool->reserve)->waiting != 0;
+	os_unguard(&pool->reserve);
 	if (busy)
 		return -EBUSY;
 	os_store(&pool->min_nr, 0);
 	trim(pool);
-	budget_unpromise(pool->mm, pool->promised);
+	budget_unpromise(pool->mm, os_unshared(&pool->reserve)->promised);
 	free(pool);
 	return 0;
 }
@@ -401,33 +415,36 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 void rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
 			  struct rpcbuf_mempool_stats *stats)
 {
-	bool lock = !pool->mm->forked; /* nobody there to let go of it */
+	/* In a child there is nobody to let go of the lock. */
+	bool lock = !os_load(&pool->mm->forked);
+	const struct mempool_reserve *reserve =
+		lock ? os_guard(&pool->reserve) : os_unlocked(&pool->reserve);
 
+	*stats = reserve->stats;
+	stats->min_nr = os_own(&pool->min_nr);
+	stats->curr_nr = available(reserve);
+	stats->waiting = reserve->waiting;
 	if (lock)
-		os_lock(&pool->lock);
-	*stats = pool->stats;
-	stats->min_nr = pool->min_nr;
-	stats->curr_nr = available(pool);
-	stats->waiting = pool->waiting;
-	if (lock)
-		os_unlock(&pool->lock);
+		os_unguard(&pool->reserve);
 	stats->partial = os_load(&pool->partial);
 }
 
 const char *mempool_is_valid(struct rpcbuf_mempool *pool)
 {
+	const struct mempool_reserve *reserve = os_guard(&pool->reserve);
 	const char *wrong = NULL;
 
-	os_lock(&pool->lock);
-	if (pool->claimed > pool->reserve.nr)
+	if (reserve->claimed > reserve->pages.nr)
 		wrong = "more pages are claimed than there are";
-	else if (available(pool) > pool->min_nr)
+	else if (available(reserve) > os_own(&pool->min_nr))
 		wrong = "the reserve has more than min_nr";
-	else if (pool->hungry != (available(pool) < pool->min_nr))
+	else if (os_own(&pool->hungry) !=
+		 (available(reserve) < os_own(&pool->min_nr)))
 		wrong = "hungry is not what it should be";
-	else if (pool->promised < pool->min_nr ||
-		 (!pool->waiting && pool->promised > pool->min_nr))
+	else if (reserve->promised < os_own(&pool->min_nr) ||
+		 (!reserve->waiting &&
+		  reserve->promised > os_own(&pool->min_nr)))
 		wrong = "what is promised is not what is due";
-	os_unlock(&pool->lock);
+	os_unguard(&pool->reserve);
 	return wrong;
 }

@@ -23,7 +23,7 @@
  * is short of min_nr.  Whoever took from the reserve finds it hungry when it
  * releases, unless others have filled it.
  *
- * Concurrency: the lock covers everything, for ZONE_BATCH pages at most.  No
+ * Concurrency: one lock covers the reserve, for ZONE_BATCH pages at most.  No
  * other lock is taken under it, and no page is allocated or released.
  */
 #ifndef RPCBUF_MM_MEMPOOL_H
@@ -32,17 +32,21 @@
 #include <rpcbuf/mempool.h>
 #include <rpcbuf/mm/instance.h>
 
+/* What the lock guards. */
+struct mempool_reserve {
+	struct rpcbuf_page_list pages;
+	unsigned int promised;
+	unsigned int claimed; /* of `pages`, those that are promised */
+	unsigned int waiting;
+	struct rpcbuf_mempool_stats stats;
+};
+
 struct rpcbuf_mempool {
 	struct rpcbuf *mm;
-	uint32_t hungry; /* read without the lock */
-	unsigned int min_nr;
-	struct os_lock lock;
-	unsigned int promised;
-	unsigned int claimed; /* pages on `reserve` that are promised */
-	unsigned int waiting;
-	struct rpcbuf_page_list reserve;
-	struct rpcbuf_mempool_stats stats; /* what is counted under the lock */
-	uint64_t partial;
+	struct os_bool hungry; /* read without the lock */
+	struct os_u32 min_nr;  /* the same */
+	OS_GUARDED(struct mempool_reserve) reserve;
+	struct os_u64 partial;
 };
 
 /*

@@ -62,7 +62,7 @@ static unsigned int fallback(const struct rpcbuf *mm, unsigned int node,
 /* Once until the reclaimer clears the flag. */
 static void ask_for_reclaim(struct rpcbuf *mm)
 {
-	void (*wake)(struct rpcbuf *) = os_load_acquire(&mm->reclaim_wake);
+	mm_reclaim_wake *wake = os_load_acquire(&mm->reclaim_wake);
 
 	if (wake && !os_load(&mm->reclaim_asked) &&
 	    !os_exchange_acquire(&mm->reclaim_asked, 1)) {
@@ -365,7 +365,7 @@ uint64_t node_flush(struct rpcbuf *mm)
 	uint64_t flushed = 0;
 	unsigned int node;
 
-	if (mm->forked)
+	if (os_load(&mm->forked))
 		return 0;
 	for (node = 0; node < mm->nr_nodes; node++)
 		flushed += zone_flush(zone_of(mm, node));
@@ -443,7 +443,7 @@ void mm_give_nolock(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 			zone_defer(zone, pages[i]);
 	}
 	/* Partner: the flush of who is going to sleep, wait.c. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	os_fence();
 	if (wait_pending(mm))
 		wait_wake_nolock(mm);
 }

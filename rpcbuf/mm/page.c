@@ -72,7 +72,8 @@ void page_tell_untold(struct rpcbuf *mm)
 	unsigned int misuse;
 
 	/* What a child inherited is its parent's to tell. */
-	if (mm->forked || !os_exchange_acquire(&mm->refusals.untold, 0))
+	if (os_load(&mm->forked) ||
+	    !os_exchange_acquire(&mm->refusals.untold, 0))
 		return;
 	for (misuse = 0; misuse < PAGE_MISUSES; misuse++)
 		tell(mm, os_exchange_acquire(&mm->refusals.pages[misuse], NULL),
@@ -89,8 +90,7 @@ void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 		uint64_t index = arena_index(&mm->arena, pages[i]);
 
 		rpcbuf_assert(index < mm->arena.nr_pages);
-		if (__atomic_exchange_n(&mm->refs[index], 1,
-					__ATOMIC_ACQ_REL) != 0)
+		if (os_exchange_acq_rel(&mm->refs[index], 1) != 0)
 			os_panic("page %p was handed out twice: %s", pages[i],
 				 poison_owner(mm, index));
 		poison_out(mm, index, callers);
@@ -103,7 +103,7 @@ void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr)
  */
 bool page_drop_index(struct rpcbuf *mm, uint64_t index)
 {
-	uint16_t *refs = &mm->refs[index];
+	struct os_u16 *refs = &mm->refs[index];
 	uint16_t count = os_load_acquire(refs);
 
 	do {
@@ -139,7 +139,7 @@ static void give(struct rpcbuf *mm, char *first, const char *end)
  * the first. */
 static bool drop_next(struct rpcbuf *mm, void *page)
 {
-	uint16_t *refs = &mm->refs[arena_index(&mm->arena, page)];
+	struct os_u16 *refs = &mm->refs[arena_index(&mm->arena, page)];
 
 	if (RPCBUF_DEBUG || guard_on(mm) || os_load_acquire(refs) != 1)
 		return page_drop(mm, page);
@@ -169,7 +169,8 @@ void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
 int rpcbuf_page_get(struct rpcbuf *mm, void *page)
 {
 	uint64_t index = arena_index(&mm->arena, page);
-	uint16_t *refs, count;
+	struct os_u16 *refs;
+	uint16_t count;
 
 	if (fork_is_child(mm))
 		return -EPERM;

@@ -9,6 +9,7 @@
 #include <rpcbuf/mm/pcp_fast.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/os/numa.h>
+#include <rpcbuf/os/stat.h>
 
 static unsigned int node_of_cpu(const struct rpcbuf *mm, unsigned int cpu,
 				bool fake)
@@ -36,18 +37,21 @@ void pcp_limits(struct rpcbuf *mm, uint64_t nr_pages)
 
 void pcp_init(struct rpcbuf *mm, bool fake)
 {
-	unsigned int cpu;
-
 	/* None when even the largest budget is too small for them. */
-	mm->nr_pcps = mm->arena.nr_pages / 4 / mm->nr_cpus ? mm->nr_cpus : 0;
-	mm->nr_pcps_rseq = mm->rseq ? mm->nr_pcps : 0;
-	pcp_limits(mm, mm->budget.pages);
+	unsigned int nr = mm->arena.nr_pages / 4 / mm->nr_cpus ? mm->nr_cpus
+							       : 0;
+	unsigned int singles, runs, cpu;
+
+	os_store(&mm->nr_pcps, nr);
+	os_store(&mm->nr_pcps_rseq, mm->rseq ? nr : 0);
+	pcp_limits(mm, os_load(&mm->budget.pages));
+	singles = rpcbuf_min(os_load(&mm->pcp_singles), PCP_SINGLES_MIN);
+	runs = rpcbuf_min(os_load(&mm->pcp_runs), PCP_RUNS_MIN);
 	for (cpu = 0; cpu < mm->nr_cpus; cpu++) {
 		struct pcp *pcp = &mm->pcps[cpu];
 
-		pcp->high_singles = rpcbuf_min(mm->pcp_singles,
-					       PCP_SINGLES_MIN);
-		pcp->high_runs = rpcbuf_min(mm->pcp_runs, PCP_RUNS_MIN);
+		os_store(&pcp->high_singles, singles);
+		os_store(&pcp->high_runs, runs);
 		pcp->node = (uint16_t)node_of_cpu(mm, cpu, fake);
 		pcp->slice = mm->nodes[pcp->node].slice;
 		pcp->refs = mm->refs + mm->nodes[pcp->node].first;
@@ -57,16 +61,16 @@ void pcp_init(struct rpcbuf *mm, bool fake)
 	}
 }
 
-static void widen(uint32_t *high, uint32_t most)
+static void widen(struct os_u32 *high, uint32_t most)
 {
-	uint32_t wider = rpcbuf_max(*high * 2, 1u);
+	uint32_t wider = rpcbuf_max(os_own(high) * 2, 1u);
 
 	os_store(high, rpcbuf_min(wider, most));
 }
 
 static void grow(const struct rpcbuf *mm, struct pcp *pcp)
 {
-	os_store(&pcp->misses, pcp->misses + 1);
+	stat_add(pcp->misses, 1);
 	widen(&pcp->high_singles, os_load(&mm->pcp_singles));
 	widen(&pcp->high_runs, os_load(&mm->pcp_runs));
 }
@@ -101,13 +105,15 @@ void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
 		    unsigned int nr)
 {
 	struct pcp *pcp = trylock_stock(mm, node);
-	unsigned int n = 0;
+	unsigned int n = 0, had, high;
 
 	if (pcp) {
-		if (pcp->nr_runs < pcp->high_runs)
-			n = rpcbuf_min(nr, pcp->high_runs - pcp->nr_runs);
-		memcpy(pcp->runs + pcp->nr_runs, runs, n * sizeof(*runs));
-		os_store(&pcp->nr_runs, pcp->nr_runs + n);
+		had = os_own(&pcp->nr_runs);
+		high = os_own(&pcp->high_runs);
+		if (had < high)
+			n = rpcbuf_min(nr, high - had);
+		memcpy(pcp_runs(pcp) + had, runs, n * sizeof(*runs));
+		os_store(&pcp->nr_runs, had + n);
 		os_cpulock_release(&pcp->lock);
 	}
 	n += depot_put(mm, &mm->nodes[node].runs, runs + n, nr - n);
@@ -124,17 +130,17 @@ void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
 		mm_give(mm, pages, nr);
 		return;
 	}
-	nr_singles = pcp->nr_singles;
-	nr_runs = pcp->nr_runs;
+	nr_singles = os_own(&pcp->nr_singles);
+	nr_runs = os_own(&pcp->nr_runs);
 	while (i < nr) {
 		if (adjacent && nr - i >= RUN_PAGES &&
 		    pcp_may_be_run(&pcp->slice,
 				   arena_index(&pcp->slice, pages[i])) &&
 		    slots_adjacent_run(pages + i)) {
-			pcp->runs[nr_runs++] = pages[i];
+			pcp_runs(pcp)[nr_runs++] = pages[i];
 			i += RUN_PAGES;
 		} else {
-			pcp->singles[nr_singles++] = pages[i++];
+			pcp_singles(pcp)[nr_singles++] = pages[i++];
 		}
 	}
 	os_store(&pcp->nr_singles, nr_singles);
@@ -194,14 +200,14 @@ void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 	page_tell(mm);
 }
 
-unsigned int pcp_cut_stack(void **stack, uint32_t *nr, void **cold,
+unsigned int pcp_cut_stack(void **stack, struct os_u32 *nr, void **cold,
 			   unsigned int most)
 {
-	unsigned int n = rpcbuf_min(*nr, most);
+	unsigned int had = os_own(nr), n = rpcbuf_min(had, most);
 
 	memcpy(cold, stack, n * sizeof(*stack));
-	os_store(nr, *nr - n);
-	memmove(stack, stack + n, *nr * sizeof(*stack));
+	os_store(nr, had - n);
+	memmove(stack, stack + n, (had - n) * sizeof(*stack));
 	return n;
 }
 
@@ -210,7 +216,8 @@ static unsigned int cut_runs(struct pcp *pcp, void **cold)
 	void *runs[PCP_WINDOW / RUN_PAGES];
 	unsigned int n, i;
 
-	n = pcp_cut_stack(pcp->runs, &pcp->nr_runs, runs, PCP_WINDOW / RUN_PAGES);
+	n = pcp_cut_stack(pcp_runs(pcp), &pcp->nr_runs, runs,
+			  PCP_WINDOW / RUN_PAGES);
 	for (i = 0; i < n; i++)
 		slots_expand_run(cold + i * RUN_PAGES, runs[i]);
 	return n * RUN_PAGES;
@@ -218,8 +225,9 @@ static unsigned int cut_runs(struct pcp *pcp, void **cold)
 
 unsigned int pcp_cut(struct pcp *pcp, void **cold)
 {
-	if (pcp->nr_singles > pcp->high_singles)
-		return pcp_cut_stack(pcp->singles, &pcp->nr_singles, cold, PCP_WINDOW);
+	if (os_own(&pcp->nr_singles) > os_own(&pcp->high_singles))
+		return pcp_cut_stack(pcp_singles(pcp), &pcp->nr_singles, cold,
+				     PCP_WINDOW);
 	return cut_runs(pcp, cold);
 }
 
@@ -227,13 +235,14 @@ unsigned int pcp_cut(struct pcp *pcp, void **cold)
  * to, as many runs were released. */
 static void trim_runs_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
-	unsigned int half = rpcbuf_min(pcp->high_runs / 2, DEPOT_BATCH / 2);
+	unsigned int half =
+		rpcbuf_min(os_own(&pcp->high_runs) / 2, DEPOT_BATCH / 2);
 	unsigned int most = rpcbuf_max(half, PCP_WINDOW / RUN_PAGES);
 	struct depot *depot = &mm->nodes[pcp->node].runs;
 	void *cold[PCP_RUNS_ROOM];
 	unsigned int n, kept;
 
-	n = pcp_cut_stack(pcp->runs, &pcp->nr_runs, cold, most);
+	n = pcp_cut_stack(pcp_runs(pcp), &pcp->nr_runs, cold, most);
 	os_cpulock_release(&pcp->lock);
 	kept = depot_put(mm, depot, cold, n);
 	pcp_give_runs(mm, cold + kept, n - kept);
@@ -245,14 +254,14 @@ void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 	unsigned int n, kept;
 
 	grow(mm, pcp);
-	if (pcp->nr_singles > pcp->high_singles) {
-		n = pcp_cut_stack(pcp->singles, &pcp->nr_singles, cold,
+	if (os_own(&pcp->nr_singles) > os_own(&pcp->high_singles)) {
+		n = pcp_cut_stack(pcp_singles(pcp), &pcp->nr_singles, cold,
 				  PCP_WINDOW);
 		os_cpulock_release(&pcp->lock);
 		kept = depot_put(mm, &mm->nodes[pcp->node].loose, cold, n);
 		if (n > kept)
 			mm_give(mm, cold + kept, n - kept);
-	} else if (pcp->nr_runs > pcp->high_runs) {
+	} else if (os_own(&pcp->nr_runs) > os_own(&pcp->high_runs)) {
 		trim_runs_unlock(mm, pcp);
 	} else {
 		os_cpulock_release(&pcp->lock);

@@ -38,23 +38,40 @@
 #define PCP_RUNS_MIN	 8u
 #define PCP_RUNS_ROOM	 (PCP_RUNS_MAX + 2 * PCP_WINDOW / RUN_PAGES)
 
+typedef void *pcp_run_stack[PCP_RUNS_ROOM];
+typedef void *pcp_single_stack[PCP_SINGLES_ROOM];
+
 struct pcp {
 	struct os_cpulock lock;
-	uint32_t nr_singles;
-	uint32_t nr_runs;
-	uint32_t high_singles; /* it trims when it has more than these */
-	uint32_t high_runs;
+	/* Written by the holder of the lock. */
+	struct os_u32 nr_singles;
+	struct os_u32 nr_runs;
+	struct os_u32 high_singles; /* it trims when it has more than these */
+	struct os_u32 high_runs;
+	/* Constant. */
 	struct arena slice; /* of its node; others' pages it does not keep */
-	uint16_t *refs;	    /* the counts of these pages: page.h */
+	struct os_u16 *refs; /* the counts of these pages: page.h */
 	uintptr_t refs_of_0; /* where that of address 0 would be */
 	uint16_t node;
-	uint16_t scattered;	/* the zone had no runs: serve single pages */
-	uint32_t idle;		/* the last pcp_decay() found it unused */
-	uint32_t misses;	/* and overflows, that made limits grow; wraps */
-	uint32_t misses_before; /* at the last pcp_decay() */
-	void *runs[PCP_RUNS_ROOM];
-	void *singles[PCP_SINGLES_ROOM];
+	struct os_u16 scattered; /* the zone had no runs: serve single pages */
+	struct os_u32 misses; /* and overflows, that made limits grow; wraps */
+	/* Of pcp_decay(), under `freezing`. */
+	struct os_u32 idle;	     /* the last one found it unused */
+	struct os_u32 misses_before; /* at the last one */
+	OS_HELD(pcp_run_stack) runs;
+	OS_HELD(pcp_single_stack) singles;
 } __attribute__((aligned(128)));
+
+/* The stacks, for the holder of the lock or who froze it. */
+static inline void **pcp_runs(struct pcp *pcp)
+{
+	return *os_held(&pcp->lock, &pcp->runs);
+}
+
+static inline void **pcp_singles(struct pcp *pcp)
+{
+	return *os_held(&pcp->lock, &pcp->singles);
+}
 
 /* @fake: CPUs are dealt out to the nodes, whatever the machine has. */
 void pcp_init(struct rpcbuf *mm, bool fake);
@@ -88,7 +105,7 @@ void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
 
 /* Shared by the files of the caches: the coldest entries off a stack, and runs
  * to the zone. */
-unsigned int pcp_cut_stack(void **stack, uint32_t *nr, void **cold,
+unsigned int pcp_cut_stack(void **stack, struct os_u32 *nr, void **cold,
 			   unsigned int most);
 void pcp_give_runs(struct rpcbuf *mm, void *const *runs, unsigned int nr);
 

@@ -15,8 +15,15 @@
 #include <rpcbuf/mm/pcp_fast.h>
 #include <rpcbuf/mm/stats.h>
 
-/* Empties a copy of a cache into the zone. */
-static uint64_t pour(struct rpcbuf *mm, const struct pcp *copy)
+/* What was taken out of a cache. */
+struct taken {
+	unsigned int nr_singles, nr_runs;
+	void *runs[PCP_RUNS_ROOM];
+	void *singles[PCP_SINGLES_ROOM];
+};
+
+/* Puts it in the zone. */
+static uint64_t pour(struct rpcbuf *mm, const struct taken *copy)
 {
 	uint32_t i, n;
 
@@ -30,16 +37,19 @@ static uint64_t pour(struct rpcbuf *mm, const struct pcp *copy)
 
 /* Takes what is over the given numbers, the coldest, out of a frozen cache. */
 static void empty(struct pcp *pcp, uint32_t singles, uint32_t runs,
-		  struct pcp *copy)
+		  struct taken *copy)
 {
+	unsigned int nr_runs = os_own(&pcp->nr_runs);
+	unsigned int nr_singles = os_own(&pcp->nr_singles);
+
 	copy->nr_runs = copy->nr_singles = 0;
-	if (pcp->nr_runs > runs)
-		copy->nr_runs = pcp_cut_stack(pcp->runs, &pcp->nr_runs,
-					      copy->runs, pcp->nr_runs - runs);
-	if (pcp->nr_singles > singles)
-		copy->nr_singles = pcp_cut_stack(pcp->singles, &pcp->nr_singles,
-						 copy->singles,
-						 pcp->nr_singles - singles);
+	if (nr_runs > runs)
+		copy->nr_runs = pcp_cut_stack(pcp_runs(pcp), &pcp->nr_runs,
+					      copy->runs, nr_runs - runs);
+	if (nr_singles > singles)
+		copy->nr_singles =
+			pcp_cut_stack(pcp_singles(pcp), &pcp->nr_singles,
+				      copy->singles, nr_singles - singles);
 }
 
 static uint64_t give_entries(struct rpcbuf *mm, const struct depot *depot,
@@ -82,15 +92,15 @@ uint64_t pcp_drain_all(struct rpcbuf *mm)
 {
 	uint64_t drained = 0;
 	unsigned int cpu;
-	struct pcp copy;
+	struct taken copy;
 
-	if (mm->forked)
+	if (os_load(&mm->forked))
 		return 0;
 	os_lock(&mm->freezing);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+	for (cpu = 0; cpu < os_own(&mm->nr_pcps); cpu++)
 		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
 	os_cpulock_settle(mm->rseq);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++) {
+	for (cpu = 0; cpu < os_own(&mm->nr_pcps); cpu++) {
 		struct pcp *pcp = &mm->pcps[cpu];
 
 		os_cpulock_wait(&pcp->lock, mm->rseq);
@@ -109,13 +119,17 @@ uint64_t pcp_drain_all(struct rpcbuf *mm)
 
 static void shrink(struct pcp *pcp)
 {
-	if (pcp->misses == pcp->misses_before) {
-		if (pcp->high_singles > PCP_SINGLES_MIN)
-			os_store(&pcp->high_singles, pcp->high_singles / 2);
-		if (pcp->high_runs > PCP_RUNS_MIN)
-			os_store(&pcp->high_runs, pcp->high_runs / 2);
+	uint32_t misses = os_own(&pcp->misses);
+	uint32_t singles = os_own(&pcp->high_singles);
+	uint32_t runs = os_own(&pcp->high_runs);
+
+	if (misses == os_own(&pcp->misses_before)) {
+		if (singles > PCP_SINGLES_MIN)
+			os_store(&pcp->high_singles, singles / 2);
+		if (runs > PCP_RUNS_MIN)
+			os_store(&pcp->high_runs, runs / 2);
 	}
-	pcp->misses_before = pcp->misses;
+	os_store(&pcp->misses_before, misses);
 }
 
 /* True when there is something to do about a cache: decided without its lock,
@@ -126,14 +140,16 @@ static bool has_decayed(struct pcp *pcp)
 		    os_load(&pcp->high_singles) > PCP_SINGLES_MIN;
 	uint32_t singles = os_load(&pcp->nr_singles);
 	uint32_t runs = os_load(&pcp->nr_runs);
-	bool quiet = os_load(&pcp->misses) == pcp->misses_before;
+	uint32_t misses = os_load(&pcp->misses);
+	bool quiet = misses == os_own(&pcp->misses_before);
+	bool idle = os_cpulock_unused(&pcp->lock);
 
 	os_store(&pcp->scattered, 0); /* the zone is to be asked again */
-	pcp->idle = os_cpulock_unused(&pcp->lock);
-	if (pcp->idle)
+	os_store(&pcp->idle, idle);
+	if (idle)
 		return singles || runs || wide;
 	if (!quiet) {
-		pcp->misses_before = os_load(&pcp->misses);
+		os_store(&pcp->misses_before, misses);
 		return false;
 	}
 	return wide;
@@ -165,14 +181,14 @@ static uint64_t decay_depots(struct rpcbuf *mm)
 
 uint64_t pcp_decay(struct rpcbuf *mm)
 {
-	unsigned int cpu, closed = 0;
+	unsigned int cpu, closed = 0, idle;
 	uint64_t drained = 0;
-	struct pcp copy;
+	struct taken copy;
 
-	if (mm->forked)
+	if (os_load(&mm->forked))
 		return 0;
 	os_lock(&mm->freezing);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++) {
+	for (cpu = 0; cpu < os_own(&mm->nr_pcps); cpu++) {
 		if (!has_decayed(&mm->pcps[cpu]))
 			continue;
 		os_cpulock_close(&mm->pcps[cpu].lock, mm->rseq);
@@ -180,15 +196,16 @@ uint64_t pcp_decay(struct rpcbuf *mm)
 	}
 	if (closed)
 		os_cpulock_settle(mm->rseq);
-	for (cpu = 0; closed && cpu < mm->nr_pcps; cpu++) {
+	for (cpu = 0; closed && cpu < os_own(&mm->nr_pcps); cpu++) {
 		struct pcp *pcp = &mm->pcps[cpu];
 
 		if (!os_load(&pcp->lock.closed))
 			continue;
 		os_cpulock_wait(&pcp->lock, mm->rseq);
 		shrink(pcp);
-		empty(pcp, pcp->idle ? 0 : pcp->high_singles,
-		      pcp->idle ? 0 : pcp->high_runs, &copy);
+		idle = os_own(&pcp->idle);
+		empty(pcp, idle ? 0 : os_own(&pcp->high_singles),
+		      idle ? 0 : os_own(&pcp->high_runs), &copy);
 		os_cpulock_open(&pcp->lock, mm->rseq);
 		drained += pour(mm, &copy);
 	}

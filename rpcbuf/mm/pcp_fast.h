@@ -21,7 +21,7 @@ SLOTS_INLINE unsigned int pcp_nr(const struct rpcbuf *mm)
 #ifdef OS_HIDES_ASM
 	return os_load(&mm->nr_pcps);
 #else
-	return mm->nr_pcps;
+	return os_own(&mm->nr_pcps);
 #endif
 }
 
@@ -36,7 +36,7 @@ SLOTS_INLINE struct pcp *pcp_trylock(struct rpcbuf *mm)
 		struct pcp *pcp;
 
 		cpu = os_cpu_rseq(area);
-		if (rpcbuf_unlikely(cpu >= mm->nr_pcps))
+		if (rpcbuf_unlikely(cpu >= os_own(&mm->nr_pcps)))
 			return NULL;
 		pcp = &mm->pcps[cpu];
 		if (rpcbuf_unlikely(
@@ -67,8 +67,9 @@ SLOTS_INLINE struct pcp *pcp_trylock_put(struct rpcbuf *mm)
 	if (rpcbuf_unlikely(!pcp))
 		return NULL;
 	if (rpcbuf_unlikely(wait_pending(mm) ||
-			    pcp->nr_singles > PCP_SINGLES_ROOM - PCP_WINDOW ||
-			    pcp->nr_runs >
+			    os_own(&pcp->nr_singles) >
+				    PCP_SINGLES_ROOM - PCP_WINDOW ||
+			    os_own(&pcp->nr_runs) >
 				    PCP_RUNS_ROOM - PCP_WINDOW / RUN_PAGES)) {
 		os_cpulock_release(&pcp->lock);
 		return NULL;
@@ -77,10 +78,11 @@ SLOTS_INLINE struct pcp *pcp_trylock_put(struct rpcbuf *mm)
 }
 
 /* The count of a page that this cache had. */
-SLOTS_INLINE uint16_t *pcp_refs(uintptr_t refs_of_0, const void *page)
+SLOTS_INLINE struct os_u16 *pcp_refs(uintptr_t refs_of_0, const void *page)
 {
-	return (uint16_t *)(refs_of_0 + ((uintptr_t)page >> RPCBUF_PAGE_SHIFT) *
-						sizeof(uint16_t));
+	return (struct os_u16 *)(refs_of_0 +
+				 ((uintptr_t)page >> RPCBUF_PAGE_SHIFT) *
+					 sizeof(uint16_t));
 }
 
 /* Single pages go to a caller; debug builds do that in page_mark_out(). */
@@ -97,10 +99,10 @@ SLOTS_INLINE void pcp_mark_out(const struct pcp *pcp, void *const *pages,
 SLOTS_INLINE unsigned int pcp_pop_unmarked(struct pcp *pcp, void **pages,
 					   unsigned int want)
 {
-	unsigned int nr = rpcbuf_min(want, pcp->nr_singles);
-	unsigned int left = pcp->nr_singles - nr;
+	unsigned int nr = rpcbuf_min(want, os_own(&pcp->nr_singles));
+	unsigned int left = os_own(&pcp->nr_singles) - nr;
 
-	slots_copy(pages, pcp->singles + left, nr);
+	slots_copy(pages, pcp_singles(pcp) + left, nr);
 	os_store(&pcp->nr_singles, left);
 	return nr;
 }
@@ -119,13 +121,13 @@ SLOTS_INLINE unsigned int pcp_pop_singles(struct pcp *pcp, void **pages,
 SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 				  unsigned int want)
 {
-	unsigned int nr = rpcbuf_min(want / RUN_PAGES, pcp->nr_runs);
-	unsigned int left = pcp->nr_runs - nr;
+	unsigned int nr = rpcbuf_min(want / RUN_PAGES, os_own(&pcp->nr_runs));
+	unsigned int left = os_own(&pcp->nr_runs) - nr;
 	uintptr_t refs_of_0 = pcp->refs_of_0;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		void *run = pcp->runs[left + i];
+		void *run = pcp_runs(pcp)[left + i];
 
 		slots_expand_run(pages + i * RUN_PAGES, run);
 		if (!RPCBUF_DEBUG)
@@ -147,7 +149,7 @@ SLOTS_INLINE bool pcp_may_be_run(const struct arena *slice, uint64_t index)
 /* When 16 slots hold the pages of a run that this cache may keep, and each has
  * a single owner: drops their references, true. */
 SLOTS_INLINE bool pcp_drop_run(struct rpcbuf *mm, const struct arena *slice,
-			       uint16_t *refs, void *const *pages)
+			       struct os_u16 *refs, void *const *pages)
 {
 	uint64_t index = arena_index(slice, pages[0]);
 	slots_quad differ, one = SLOTS_REFS(1);
@@ -175,8 +177,9 @@ SLOTS_INLINE bool pcp_drop_run(struct rpcbuf *mm, const struct arena *slice,
  * make the compiler load again.
  */
 SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
-				  const struct arena *slice, uint16_t *refs,
-				  void **slot, unsigned int *nr_singles)
+				  const struct arena *slice,
+				  struct os_u16 *refs, void **slot,
+				  unsigned int *nr_singles)
 {
 	void *page = *slot;
 	uint64_t index = arena_index(slice, page);
@@ -192,16 +195,16 @@ SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
 	} else {
 		os_store(&refs[index], 0);
 	}
-	pcp->singles[(*nr_singles)++] = page;
+	pcp_singles(pcp)[(*nr_singles)++] = page;
 	return false;
 }
 
 SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 				   void **pages, unsigned int nr)
 {
-	unsigned int nr_singles = pcp->nr_singles, i;
+	unsigned int nr_singles = os_own(&pcp->nr_singles), i;
 	const struct arena slice = pcp->slice;
-	uint16_t *refs = pcp->refs;
+	struct os_u16 *refs = pcp->refs;
 	bool left = false;
 
 	for (i = 0; i < nr; i++)
@@ -215,15 +218,16 @@ SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 			   unsigned int nr)
 {
-	unsigned int nr_singles = pcp->nr_singles, nr_runs = pcp->nr_runs;
+	unsigned int nr_singles = os_own(&pcp->nr_singles),
+		     nr_runs = os_own(&pcp->nr_runs);
 	const struct arena slice = pcp->slice;
-	uint16_t *refs = pcp->refs;
+	struct os_u16 *refs = pcp->refs;
 	unsigned int i = 0;
 	bool left = false;
 
 	while (nr - i >= RUN_PAGES) {
 		if (pcp_drop_run(mm, &slice, refs, pages + i)) {
-			pcp->runs[nr_runs++] = pages[i];
+			pcp_runs(pcp)[nr_runs++] = pages[i];
 			slots_clear_run(pages + i);
 			i += RUN_PAGES;
 		} else {
@@ -242,8 +246,9 @@ SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 /* True when a release made it keep more than it should. */
 SLOTS_INLINE bool pcp_is_over(const struct pcp *pcp)
 {
-	return rpcbuf_unlikely(pcp->nr_singles > pcp->high_singles ||
-			       pcp->nr_runs > pcp->high_runs);
+	return rpcbuf_unlikely(os_own(&pcp->nr_singles) >
+				       os_own(&pcp->high_singles) ||
+			       os_own(&pcp->nr_runs) > os_own(&pcp->high_runs));
 }
 
 /* After a push: lets go of the cache, and sees to what it could not keep. */
@@ -271,12 +276,12 @@ SLOTS_INLINE bool pcp_pop_one(struct rpcbuf *mm, void **page)
 	struct pcp *pcp = &mm->pcps[cpu];
 	uint32_t nr;
 
-	if (rpcbuf_unlikely(cpu >= mm->nr_pcps_rseq) ||
+	if (rpcbuf_unlikely(cpu >= os_own(&mm->nr_pcps_rseq)) ||
 	    rpcbuf_unlikely(!os_cpulock_try_rseq(area, cpu, &pcp->lock)))
 		return false;
-	nr = pcp->nr_singles;
+	nr = os_own(&pcp->nr_singles);
 	if (rpcbuf_likely(nr != 0)) {
-		void *one = pcp->singles[nr - 1];
+		void *one = pcp_singles(pcp)[nr - 1];
 
 		*page = one;
 		os_store(pcp_refs(pcp->refs_of_0, one), 1);
@@ -300,20 +305,21 @@ SLOTS_INLINE bool pcp_push_one(struct rpcbuf *mm, void **page)
 	uint64_t index;
 	uint32_t nr;
 
-	if (rpcbuf_unlikely(cpu >= mm->nr_pcps_rseq) ||
+	if (rpcbuf_unlikely(cpu >= os_own(&mm->nr_pcps_rseq)) ||
 	    rpcbuf_unlikely(!os_cpulock_try_rseq(area, cpu, &pcp->lock)))
 		return false;
-	nr = pcp->nr_singles;
+	nr = os_own(&pcp->nr_singles);
 	index = arena_index(&pcp->slice, *page);
 	/* Acquire: as in page_drop(). */
-	if (rpcbuf_unlikely(wait_pending(mm) || nr >= pcp->high_singles ||
+	if (rpcbuf_unlikely(wait_pending(mm) ||
+			    nr >= os_own(&pcp->high_singles) ||
 			    index >= pcp->slice.nr_pages ||
 			    os_load_acquire(&pcp->refs[index]) != 1)) {
 		os_cpulock_release(&pcp->lock);
 		return false;
 	}
 	os_store(&pcp->refs[index], 0);
-	pcp->singles[nr] = *page;
+	pcp_singles(pcp)[nr] = *page;
 	*page = NULL;
 	os_store(&pcp->nr_singles, nr + 1);
 	os_cpulock_release(&pcp->lock);

@@ -87,7 +87,7 @@ int mm_discard(const struct rpcbuf *mm, void *first, size_t length)
 static unsigned int give(struct rpcbuf *mm, unsigned int node, void **seen,
 			 unsigned int nr)
 {
-	struct rpcbuf_report_stats *stats = &mm->report.stats;
+	struct mm_report *stats = &mm->report;
 	unsigned int i, given = 0;
 
 	for (i = 0; i < nr; i++) {
@@ -192,7 +192,7 @@ int rpcbuf_report_unregister(struct rpcbuf *mm,
 
 void rpcbuf_report_stats(struct rpcbuf *mm, struct rpcbuf_report_stats *stats)
 {
-	stats->batches = os_load(&mm->report.stats.batches);
-	stats->bytes = os_load(&mm->report.stats.bytes);
-	stats->kept = os_load(&mm->report.stats.kept);
+	stats->batches = os_load(&mm->report.batches);
+	stats->bytes = os_load(&mm->report.bytes);
+	stats->kept = os_load(&mm->report.kept);
 }

@@ -18,10 +18,10 @@
 #include <rpcbuf/report.h>
 
 struct mm_report {
-	struct os_lock giving;
-	uint64_t isolated; /* pages between zone and system */
+	struct os_lock giving;	/* of no field: a batch is under way */
+	struct os_u64 isolated; /* pages between zone and system */
 	struct hook_list consumers;
-	struct rpcbuf_report_stats stats;
+	struct os_u64 batches, bytes, kept; /* struct rpcbuf_report_stats */
 };
 
 /* A moment @age_ns ago, by the clock that zones stamp their blocks with. */

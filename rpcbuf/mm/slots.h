@@ -143,32 +143,30 @@ SLOTS_INLINE void slots_expand_run(void **slots, const void *run)
 			(count)*0x0001000100010001u                         \
 	}
 
-SLOTS_INLINE void slots_store_refs(uint16_t *refs, uint64_t count)
+SLOTS_INLINE void slots_store_refs(struct os_u16 *refs, uint64_t count)
 {
 	slots_quad all = SLOTS_REFS(count);
 #ifdef __SANITIZE_THREAD__
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_QUAD; i++)
-		__atomic_store_n((uint64_t *)(void *)refs + i, all[i],
-				 __ATOMIC_RELAXED);
+		os_store((struct os_u64 *)(void *)refs + i, all[i]);
 #else
 	*(slots_quad *)(void *)refs = all;
 #endif
 }
 
-SLOTS_INLINE void slots_load_refs(const uint16_t *refs, slots_quad *all)
+SLOTS_INLINE void slots_load_refs(const struct os_u16 *refs, slots_quad *all)
 {
 #ifdef __SANITIZE_THREAD__
 	unsigned int i;
 
 	for (i = 0; i < SLOTS_QUAD; i++)
-		(*all)[i] = __atomic_load_n(
-			(const uint64_t *)(const void *)refs + i,
-			__ATOMIC_ACQUIRE);
+		(*all)[i] = os_load_acquire(
+			(const struct os_u64 *)(const void *)refs + i);
 #else
 	*all = *(const slots_quad *)(const void *)refs;
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	os_fence_acquire();
 #endif
 }
 

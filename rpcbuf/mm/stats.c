@@ -34,7 +34,7 @@ int stats_create(struct rpcbuf *mm)
 		return err;
 	mm->stats = address;
 	mm->stats->nr_cpus = mm->nr_cpus;
-	list_init(&mm->stats->pools);
+	list_init(os_unshared(&mm->stats->pools));
 	return 0;
 }
 
@@ -45,16 +45,15 @@ void stats_destroy(struct rpcbuf *mm)
 
 void stats_add_pool(struct rpcbuf *mm, struct stats_pool *pool)
 {
-	os_lock(&mm->stats->lock);
-	list_add_tail(&pool->link, &mm->stats->pools);
-	os_unlock(&mm->stats->lock);
+	list_add_tail(&pool->link, os_guard(&mm->stats->pools));
+	os_unguard(&mm->stats->pools);
 }
 
 void stats_del_pool(struct rpcbuf *mm, struct stats_pool *pool)
 {
-	os_lock(&mm->stats->lock);
+	os_guard(&mm->stats->pools);
 	list_del(&pool->link);
-	os_unlock(&mm->stats->lock);
+	os_unguard(&mm->stats->pools);
 }
 
 void rpcbuf_stats_pools(struct rpcbuf *mm,
@@ -62,14 +61,14 @@ void rpcbuf_stats_pools(struct rpcbuf *mm,
 			void *opaque)
 {
 	struct stats_pool *pool, *next;
+	struct list_head *pools;
 
-	if (mm->forked)
+	if (os_load(&mm->forked))
 		return; /* the lock may be held, and by nobody there */
-	os_lock(&mm->stats->lock);
-	list_for_each_entry_safe(pool, next, &mm->stats->pools,
-				 struct stats_pool, link)
+	pools = os_guard(&mm->stats->pools);
+	list_for_each_entry_safe(pool, next, pools, struct stats_pool, link)
 		fn(opaque, pool->name, pool->inflight(pool));
-	os_unlock(&mm->stats->lock);
+	os_unguard(&mm->stats->pools);
 }
 
 static uint64_t sum(const struct stats *stats, enum stat_id id)

@@ -6,8 +6,8 @@
  * ends up with another CPU's is still in the sum.  Never on the path that a
  * cache serves.
  *
- * `lock` covers the list of pools, nothing is called or taken under it but
- * the pools' inflight().
+ * Nothing is called or taken under the lock of the list of pools but the pools'
+ * inflight().
  */
 #ifndef RPCBUF_MM_STATS_H
 #define RPCBUF_MM_STATS_H
@@ -26,7 +26,7 @@ enum stat_id {
 };
 
 struct stats_cpu {
-	uint64_t count[STAT_NR];
+	struct os_u64 count[STAT_NR];
 } __attribute__((aligned(128)));
 
 struct stats_pool {
@@ -36,8 +36,7 @@ struct stats_pool {
 };
 
 struct stats {
-	struct os_lock lock;
-	struct list_head pools;
+	OS_GUARDED(struct list_head) pools;
 	unsigned int nr_cpus;
 	struct stats_cpu cpus[];
 };

@@ -22,14 +22,14 @@
  *
  * Release into the zone:	Z1 put the pages, under the zone's lock
  *				Z2 read waiting; 1: increment the head's
- *				   `woken` under wait.lock, futex wake
+ *				   `woken` under the queue's lock, futex wake
  *   Z1 before W4: W4 finds the pages.  Z1 after W4: the zone's lock orders W1
  *   before Z2, which reads 1; the increment comes after W3, so the
  *   waiter does not sleep, or is woken.
  *
  * Release without waiting, of a page whose zone is locked: N1 push it on the
  * zone's list, full barrier, N2 read waiting; 1: wake as Z2 does, or leave it to
- * the holder of wait.lock.  The sleeper's flush comes after W1 and W3 and a full
+ * the holder of the queue's lock.  The sleeper's flush comes after W1 and W3 and a full
  * barrier, so it finds the page, or N2 reads 1.
  *
  * A refill that moves pages from the zone to a cache is a release into a cache
@@ -43,7 +43,7 @@
  * going to try or going to leave.
  *
  * Locks: `joining` makes a second waiter's rpcbuf_wait_join() return only when
- * the first's W2 is done; `lock` covers the list and is held over the system
+ * the first's W2 is done; that of the list is held over the system
  * calls of a wake, since a waiter's eventfd may be gone once it left.
  */
 #include <errno.h>
@@ -60,10 +60,10 @@
 static void wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
 	probe_wake(mm, waiter);
-	__atomic_fetch_add(&waiter->woken, 1, __ATOMIC_SEQ_CST);
+	os_fetch_add_seq(&waiter->woken, 1);
 	/* Partner: sleep() stores `sleeping`, then the kernel reads `woken`. */
-	if (__atomic_load_n(&waiter->sleeping, __ATOMIC_SEQ_CST))
-		os_futex_wake(&waiter->woken, 1);
+	if (os_load_seq(&waiter->sleeping))
+		os_futex_wake(os_word(&waiter->woken), 1);
 	if (waiter->eventfd != -1)
 		os_eventfd_signal(waiter->eventfd);
 }
@@ -75,31 +75,34 @@ static void wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 static void unlock(struct rpcbuf *mm)
 {
 	struct wait_queue *queue = &mm->wait;
+	struct wait_list *list = os_guarded(&queue->list);
 
 	do {
 		if (os_load(&queue->missed)) {
 			os_store(&queue->missed, 0);
-			if (queue->first)
-				wake_one(mm, queue->first);
+			if (list->first)
+				wake_one(mm, list->first);
 		}
-		os_unlock(&queue->lock);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	} while (os_load(&queue->missed) && os_lock_try(&queue->lock));
+		os_unguard(&queue->list);
+		os_fence();
+	} while (os_load(&queue->missed) && os_guard_try(&queue->list));
 }
 
 void wait_wake_nolock(struct rpcbuf *mm)
 {
-	__atomic_store_n(&mm->wait.missed, 1, __ATOMIC_SEQ_CST);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (os_lock_try(&mm->wait.lock))
+	os_store_seq(&mm->wait.missed, 1);
+	os_fence();
+	if (os_guard_try(&mm->wait.list))
 		unlock(mm);
 }
 
 void wait_wake(struct rpcbuf *mm)
 {
-	os_lock(&mm->wait.lock);
-	if (mm->wait.first) {
-		wake_one(mm, mm->wait.first);
+	struct rpcbuf_waiter *first;
+
+	first = os_guard(&mm->wait.list)->first;
+	if (first) {
+		wake_one(mm, first);
 		stats_add(mm, STAT_wakes, 1);
 	}
 	unlock(mm);
@@ -109,10 +112,10 @@ void wait_wake(struct rpcbuf *mm)
 static struct rpcbuf_waiter *first_of_pool(const struct rpcbuf *mm,
 					   const void *pool)
 {
-	struct rpcbuf_waiter *waiter = mm->wait.first;
+	struct rpcbuf_waiter *waiter = os_guarded(&mm->wait.list)->first;
 
 	while (waiter && waiter->pool != pool)
-		waiter = waiter->next;
+		waiter = os_own(&waiter->next);
 	return waiter;
 }
 
@@ -120,7 +123,7 @@ void wait_wake_pool(struct rpcbuf *mm, const void *pool)
 {
 	struct rpcbuf_waiter *waiter;
 
-	os_lock(&mm->wait.lock);
+	os_guard(&mm->wait.list);
 	waiter = first_of_pool(mm, pool);
 	if (waiter) {
 		wake_one(mm, waiter);
@@ -135,8 +138,8 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 
 	if (fork_is_child(mm))
 		return;
-	os_lock(&mm->wait.lock);
-	for (waiter = mm->wait.first; waiter; waiter = waiter->next)
+	for (waiter = os_guard(&mm->wait.list)->first; waiter;
+	     waiter = os_own(&waiter->next))
 		wake_one(mm, waiter);
 	unlock(mm);
 }
@@ -144,19 +147,17 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 /* True when the queue was empty. */
 static bool append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
-	struct wait_queue *queue = &mm->wait;
-	bool empty;
+	struct wait_list *list = os_guard(&mm->wait.list);
+	bool empty = list->first == NULL;
 
-	os_lock(&queue->lock);
-	empty = queue->first == NULL;
 	waiter->mm = mm;
-	waiter->next = NULL;
-	waiter->prev = queue->last;
+	os_store(&waiter->next, NULL);
+	os_store(&waiter->prev, list->last);
 	if (empty)
-		queue->first = waiter;
+		list->first = waiter;
 	else
-		queue->last->next = waiter;
-	queue->last = waiter;
+		os_store(&list->last->next, waiter);
+	list->last = waiter;
 	if (empty)
 		os_store(&mm->waiting, 1);
 	unlock(mm);
@@ -189,10 +190,11 @@ void wait_join_pool(struct rpcbuf *mm, struct rpcbuf_waiter *waiter,
 static void wake_next(struct rpcbuf *mm, bool was_head, const void *pool)
 {
 	struct rpcbuf_waiter *next = pool ? first_of_pool(mm, pool) : NULL;
+	struct rpcbuf_waiter *head = os_guarded(&mm->wait.list)->first;
 
 	if (was_head)
-		wake_one(mm, mm->wait.first);
-	if (next && !(was_head && next == mm->wait.first))
+		wake_one(mm, head);
+	if (next && !(was_head && next == head))
 		wake_one(mm, next);
 }
 
@@ -200,7 +202,8 @@ void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 {
 	struct rpcbuf *mm = waiter->mm;
 	const void *pool = waiter->pool;
-	struct wait_queue *queue;
+	struct rpcbuf_waiter *next, *prev;
+	struct wait_list *list;
 	bool was_head;
 
 	if (!mm) {
@@ -208,28 +211,31 @@ void rpcbuf_wait_leave(struct rpcbuf_waiter *waiter)
 		return;
 	}
 	if (fork_is_child(mm)) {
-		waiter->prev = waiter->next = NULL;
+		os_store(&waiter->prev, NULL);
+		os_store(&waiter->next, NULL);
 		waiter->mm = NULL;
 		waiter->pool = NULL;
 		return;
 	}
-	queue = &mm->wait;
-	os_lock(&queue->lock);
-	was_head = queue->first == waiter;
-	if (waiter->next)
-		waiter->next->prev = waiter->prev;
+	list = os_guard(&mm->wait.list);
+	was_head = list->first == waiter;
+	next = os_own(&waiter->next);
+	prev = os_own(&waiter->prev);
+	if (next)
+		os_store(&next->prev, prev);
 	else
-		queue->last = waiter->prev;
-	if (waiter->prev)
-		waiter->prev->next = waiter->next;
+		list->last = prev;
+	if (prev)
+		os_store(&prev->next, next);
 	else
-		queue->first = waiter->next;
-	waiter->prev = waiter->next = NULL;
+		list->first = next;
+	os_store(&waiter->prev, NULL);
+	os_store(&waiter->next, NULL);
 	waiter->mm = NULL;
 	waiter->pool = NULL;
 	probe_wait_end(mm, waiter);
 
-	if (!queue->first)
+	if (!list->first)
 		os_store(&mm->waiting, 0);
 	else
 		wake_next(mm, was_head, pool);
@@ -243,8 +249,7 @@ bool rpcbuf_wait_is_head(const struct rpcbuf_waiter *waiter)
 
 	if (!mm || fork_is_child(mm))
 		return false;
-	os_lock(&mm->wait.lock);
-	head = mm->wait.first == waiter;
+	head = os_guard(&mm->wait.list)->first == waiter;
 	unlock(mm);
 	return head;
 }
@@ -256,7 +261,7 @@ bool wait_is_first_of_pool(const struct rpcbuf_waiter *waiter)
 
 	if (!mm)
 		return false;
-	os_lock(&mm->wait.lock);
+	os_guard(&mm->wait.list);
 	first = first_of_pool(mm, waiter->pool) == waiter;
 	unlock(mm);
 	return first;
@@ -284,11 +289,10 @@ __attribute__((used)) int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter,
 	/* Pages that were left on a list are not to be slept on. */
 	if (waiter->mm && node_flush(waiter->mm))
 		wait_wake(waiter->mm);
-	__atomic_store_n(&waiter->sleeping, 1, __ATOMIC_SEQ_CST);
-	while (!err &&
-	       __atomic_load_n(&waiter->woken, __ATOMIC_SEQ_CST) == count)
-		err = os_futex_wait(&waiter->woken, count, deadline);
-	__atomic_store_n(&waiter->sleeping, 0, __ATOMIC_SEQ_CST);
+	os_store_seq(&waiter->sleeping, 1);
+	while (!err && os_load_seq(&waiter->woken) == count)
+		err = os_futex_wait(os_word(&waiter->woken), count, deadline);
+	os_store_seq(&waiter->sleeping, 0);
 	if (waiter->mm) {
 		stats_add(waiter->mm, STAT_waits, 1);
 		stats_add(waiter->mm, STAT_wait_ns, os_now() - now);

@@ -17,17 +17,19 @@ size_t zone_footprint(uint64_t nr_pages)
 }
 
 void zone_init(struct zone *zone, const struct arena *arena, void *blocks,
-	       uint32_t *links)
+	       struct os_u32 *links)
 {
+	uint64_t nr_blocks =
+		zone_footprint(arena->nr_pages) / sizeof(struct zone_block);
+
 	memset(zone, 0, sizeof(*zone));
 	zone->arena = arena;
-	zone->blocks = blocks;
+	os_unshared(&zone->lists)->blocks = blocks;
 	zone->links = links;
 	zone->nr_pages = arena->nr_pages;
-	zone->nr_free = arena->nr_pages;
-	zone->nr_blocks = (uint32_t)(zone_footprint(arena->nr_pages) /
-				     sizeof(struct zone_block));
-	zone->max_blocks = zone->nr_blocks;
+	os_store(&zone->nr_free, arena->nr_pages);
+	os_store(&zone->nr_blocks, (uint32_t)nr_blocks);
+	zone->max_blocks = (uint32_t)nr_blocks;
 }
 
 /* In the result a bit is set where a free, aligned run of @order starts. */
@@ -77,47 +79,51 @@ int8_t zone_block_order(const struct zone_block *block)
 
 void zone_list_add(struct zone *zone, uint32_t number, int8_t order)
 {
-	struct zone_block *block = &zone->blocks[number];
+	struct zone_lists *lists = os_guarded(&zone->lists);
+	struct zone_block *block = &lists->blocks[number];
 
-	__atomic_store_n(&block->order, order, __ATOMIC_RELAXED);
+	os_store(&block->order, order);
 	if (order == ZONE_NO_ORDER)
 		return;
 	block->prev = 0;
-	block->next = zone->heads[order];
+	block->next = lists->heads[order];
 	if (block->next)
-		zone->blocks[block->next - 1].prev = number + 1;
+		lists->blocks[block->next - 1].prev = number + 1;
 	else if (order == (int8_t)ZONE_BLOCK_ORDER)
 		os_store(&zone->coldest, number + 1);
-	zone->heads[order] = number + 1;
-	os_store(&zone->orders, zone->orders | 1u << order);
+	lists->heads[order] = number + 1;
+	os_store(&zone->orders, os_own(&zone->orders) | 1u << order);
 	if (order == (int8_t)ZONE_BLOCK_ORDER)
-		block->freed = zone->since;
+		block->freed = lists->since;
 }
 
 void zone_list_del(struct zone *zone, uint32_t number)
 {
-	struct zone_block *block = &zone->blocks[number];
+	struct zone_lists *lists = os_guarded(&zone->lists);
+	struct zone_block *block = &lists->blocks[number];
+	int8_t order = os_own(&block->order);
 
-	if (block->order == ZONE_NO_ORDER)
+	if (order == ZONE_NO_ORDER)
 		return;
 	if (block->next)
-		zone->blocks[block->next - 1].prev = block->prev;
-	else if (block->order == (int8_t)ZONE_BLOCK_ORDER)
+		lists->blocks[block->next - 1].prev = block->prev;
+	else if (order == (int8_t)ZONE_BLOCK_ORDER)
 		os_store(&zone->coldest, block->prev);
 	if (block->prev)
-		zone->blocks[block->prev - 1].next = block->next;
+		lists->blocks[block->prev - 1].next = block->next;
 	else
-		zone->heads[block->order] = block->next;
-	if (!zone->heads[block->order])
-		os_store(&zone->orders, zone->orders & ~(1u << block->order));
+		lists->heads[order] = block->next;
+	if (!lists->heads[order])
+		os_store(&zone->orders, os_own(&zone->orders) & ~(1u << order));
 }
 
 /* After the orders of words changed: the block may belong on another list. */
 void zone_relink(struct zone *zone, uint32_t number)
 {
-	int8_t order = zone_block_order(&zone->blocks[number]);
+	const struct zone_block *block = zone_block(zone, number);
+	int8_t order = zone_block_order(block);
 
-	if (order == zone->blocks[number].order)
+	if (order == os_own(&block->order))
 		return;
 	zone_list_del(zone, number);
 	zone_list_add(zone, number, order);
@@ -125,7 +131,7 @@ void zone_relink(struct zone *zone, uint32_t number)
 
 static void update(struct zone *zone, uint32_t number, unsigned int w)
 {
-	struct zone_block *block = &zone->blocks[number];
+	struct zone_block *block = zone_block(zone, number);
 
 	block->word_order[w] = zone_word_order(block->free[w]);
 	zone_relink(zone, number);
@@ -134,8 +140,8 @@ static void update(struct zone *zone, uint32_t number, unsigned int w)
 /* The last block may be cut short by the budget: what is missing is not free. */
 void zone_open_fresh(struct zone *zone)
 {
-	uint32_t number = zone->fresh;
-	struct zone_block *block = &zone->blocks[number];
+	uint32_t number = os_own(&zone->fresh);
+	struct zone_block *block = zone_block(zone, number);
 	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER;
 	unsigned int w;
 
@@ -162,7 +168,8 @@ void zone_open_fresh(struct zone *zone)
  */
 static int choose(struct zone *zone, unsigned int want, bool adjacent)
 {
-	unsigned int wish, wide, used = zone->orders & ((1u << ZONE_ORDERS) - 1);
+	unsigned int orders = os_own(&zone->orders), wish, wide;
+	unsigned int used = orders & ((1u << ZONE_ORDERS) - 1);
 
 	if (adjacent) {
 		wish = rpcbuf_min(31u - (unsigned int)__builtin_clz(want),
@@ -175,9 +182,9 @@ static int choose(struct zone *zone, unsigned int want, bool adjacent)
 	} else if (used) {
 		return __builtin_ctz(used);
 	}
-	if (zone->orders >> ZONE_REPORTED)
+	if (orders >> ZONE_REPORTED)
 		return ZONE_REPORTED;
-	if (zone->fresh < zone->nr_blocks) {
+	if (os_own(&zone->fresh) < os_own(&zone->nr_blocks)) {
 		zone_open_fresh(zone);
 		return choose(zone, want, adjacent);
 	}
@@ -234,7 +241,7 @@ static unsigned int take_word(struct zone *zone, uint32_t number,
 			      unsigned int w, void **pages, unsigned int want,
 			      bool adjacent)
 {
-	struct zone_block *block = &zone->blocks[number];
+	struct zone_block *block = zone_block(zone, number);
 	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER | w * 64;
 	unsigned int order = (unsigned int)block->word_order[w];
 	uint64_t mask = block->free[w];
@@ -256,10 +263,10 @@ unsigned int zone_take_locked(struct zone *zone, void **pages,
 			      unsigned int want, bool adjacent, uint64_t keep)
 {
 	unsigned int taken = 0;
-	uint64_t most;
+	uint64_t most, nr_free = os_own(&zone->nr_free);
 
 	rpcbuf_assert(want <= ZONE_BATCH);
-	most = zone->nr_free > keep ? zone->nr_free - keep : 0;
+	most = nr_free > keep ? nr_free - keep : 0;
 	want = (unsigned int)rpcbuf_min((uint64_t)want, most);
 	while (taken < want) {
 		int order = choose(zone, want - taken, adjacent);
@@ -268,15 +275,14 @@ unsigned int zone_take_locked(struct zone *zone, void **pages,
 
 		if (order == ZONE_NO_ORDER)
 			break;
-		number = zone->heads[order] - 1;
-		w = zone_best_word(&zone->blocks[number],
-				   adjacent ? rpcbuf_min(order,
-							 (int)ZONE_WORD_ORDER)
-					    : 0);
+		number = os_guarded(&zone->lists)->heads[order] - 1;
+		w = zone_best_word(
+			zone_block(zone, number),
+			adjacent ? rpcbuf_min(order, (int)ZONE_WORD_ORDER) : 0);
 		taken += take_word(zone, number, w, pages + taken, want - taken,
 				   adjacent);
 	}
-	os_store(&zone->nr_free, zone->nr_free - taken);
+	os_store(&zone->nr_free, nr_free - taken);
 	return taken;
 }
 
@@ -305,12 +311,12 @@ unsigned int zone_put_word(struct zone *zone, uint64_t word, uint64_t mask)
 {
 	uint32_t number = (uint32_t)(word / ZONE_BLOCK_WORDS);
 	unsigned int w = (unsigned int)(word % ZONE_BLOCK_WORDS);
-	struct zone_block *block = &zone->blocks[number];
+	struct zone_block *block = zone_block(zone, number);
+	bool fresh = number >= os_own(&zone->fresh);
 	unsigned int put;
 
-	if (rpcbuf_unlikely(number >= zone->fresh || block->free[w] & mask)) {
-		uint64_t bad = number >= zone->fresh ? mask
-						     : block->free[w] & mask;
+	if (rpcbuf_unlikely(fresh || block->free[w] & mask)) {
+		uint64_t bad = fresh ? mask : block->free[w] & mask;
 
 		os_fetch_add(&zone->refused,
 			     (unsigned int)__builtin_popcountll(bad));
@@ -371,7 +377,7 @@ void zone_put_locked(struct zone *zone, void *const *pages, unsigned int nr)
 		put += zone_put_word(zone, word,
 				     same_word(zone, pages + i, &n));
 	}
-	os_store(&zone->nr_free, zone->nr_free + put);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) + put);
 }
 
 void zone_put(struct zone *zone, void *const *pages, unsigned int nr)

@@ -31,6 +31,7 @@
 #define RPCBUF_MM_ZONE_H
 
 #include <rpcbuf/mm/arena.h>
+#include <rpcbuf/os/atomic.h>
 #include <rpcbuf/os/lock.h>
 
 #define ZONE_BATCH	 64u /* most pages that one call takes or puts */
@@ -48,38 +49,47 @@
 struct zone_block {
 	uint64_t free[ZONE_BLOCK_WORDS];
 	int8_t word_order[ZONE_BLOCK_WORDS]; /* largest run in each word */
-	int8_t order;			     /* the list it is on */
+	struct os_i8 order;		     /* the list it is on */
 	uint16_t nr_free;
 	uint32_t next, prev; /* number of a block + 1, or 0 */
 	uint64_t freed;	     /* os_ticks() when the last of its pages came back */
 } __attribute__((aligned(128)));
 
-struct zone {
-	struct os_lock lock;
-	uint32_t orders; /* bit n: heads[n] is not empty */
+/* What is used under the lock only. */
+struct zone_lists {
 	uint32_t heads[ZONE_LISTS];
-	uint32_t coldest; /* end of the list of order 9: longest free */
-	uint32_t fresh;	  /* first block never handed out */
-	uint32_t nr_blocks;
-	uint32_t max_blocks; /* all: nr_blocks and those withheld */
-	uint64_t nr_free; /* written under the lock, read by anybody */
-	uint64_t nr_pages;
-	uint64_t refused; /* pages put that were free already */
-	uint64_t min, low, high; /* written atomically: node_watermarks() */
 	struct zone_block *blocks;
+	uint64_t since; /* of the present hold, os_ticks() */
+};
+
+struct zone {
+	OS_GUARDED(struct zone_lists) lists;
+
+	/* Written by the holder of the lock, read by anybody. */
+	struct os_u32 orders;  /* bit n: heads[n] is not empty */
+	struct os_u32 coldest; /* end of the list of order 9: longest free */
+	struct os_u32 fresh;   /* first block never handed out */
+	struct os_u32 nr_blocks;
+	struct os_u64 nr_free;
+	struct os_u64 refused; /* pages put that were free already */
+	struct os_u64 longest; /* hold of the lock, os_ticks() */
+	struct os_u32 backlog; /* number of a page + 1; taken off `deferred` */
+
+	/* Constant. */
+	uint32_t max_blocks; /* all: nr_blocks and those withheld */
+	uint64_t nr_pages;
 	const struct arena *arena;
-	uint32_t *links;  /* of the pages: the next on one of these two: */
-	uint32_t backlog; /* number of a page + 1; taken off `deferred` */
-	uint64_t longest; /* hold of the lock, os_ticks() */
-	uint64_t since;	  /* the present one */
-	uint32_t deferred __attribute__((aligned(64)));
+
+	struct os_u32 *links; /* of the pages: the next of the deferred */
+	struct os_u64 min, low, high; /* node_watermarks() */
+	struct os_u32 deferred __attribute__((aligned(64)));
 };
 
 /* Bytes of bookkeeping for @nr_pages pages: zeroed memory for zone_init(). */
 size_t zone_footprint(uint64_t nr_pages);
 /* @links: a zeroed count for each page. */
 void zone_init(struct zone *zone, const struct arena *arena, void *blocks,
-	       uint32_t *links);
+	       struct os_u32 *links);
 
 /*
  * Takes up to @want (at most ZONE_BATCH) free pages, of those beyond the first
@@ -133,21 +143,19 @@ uint64_t zone_flush(struct zone *zone);
 
 static inline bool zone_has_deferred(struct zone *zone)
 {
-	return __atomic_load_n(&zone->deferred, __ATOMIC_RELAXED) != 0 ||
-	       __atomic_load_n(&zone->backlog, __ATOMIC_RELAXED) != 0;
+	return os_load(&zone->deferred) != 0 || os_load(&zone->backlog) != 0;
 }
 
 static inline uint64_t zone_nr_free(const struct zone *zone)
 {
-	return __atomic_load_n(&zone->nr_free, __ATOMIC_RELAXED);
+	return os_load(&zone->nr_free);
 }
 
 /* A guess, without the lock: whether a run of 16 pages or more is free. */
 static inline bool zone_has_runs(const struct zone *zone)
 {
-	return __atomic_load_n(&zone->orders, __ATOMIC_RELAXED) >> 4 ||
-	       __atomic_load_n(&zone->fresh, __ATOMIC_RELAXED) <
-		       __atomic_load_n(&zone->nr_blocks, __ATOMIC_RELAXED);
+	return os_load(&zone->orders) >> 4 ||
+	       os_load(&zone->fresh) < os_load(&zone->nr_blocks);
 }
 
 /*
@@ -163,7 +171,7 @@ void zone_put_isolated(struct zone *zone, void *first, bool reported);
 /* True when there is a block for zone_isolate(), of whatever age. */
 static inline bool zone_has_whole(const struct zone *zone)
 {
-	return __atomic_load_n(&zone->coldest, __ATOMIC_RELAXED) != 0;
+	return os_load(&zone->coldest) != 0;
 }
 
 /*

@@ -8,9 +8,10 @@
 			return sentence; \
 	} while (0)
 
-static const char *check_block(const struct zone *zone, uint32_t number)
+static const char *check_block(const struct zone *zone,
+			       const struct zone_lists *lists, uint32_t number)
 {
-	const struct zone_block *block = &zone->blocks[number];
+	const struct zone_block *block = &lists->blocks[number];
 	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER;
 	unsigned int w, bit, nr_free = 0;
 
@@ -25,64 +26,68 @@ static const char *check_block(const struct zone *zone, uint32_t number)
 	}
 	CHECK(nr_free == block->nr_free,
 	      "zone: the free count of a block is not that of its bits");
-	CHECK(block->order == zone_block_order(block) ||
-		      (block->order == ZONE_REPORTED &&
+	CHECK(os_own(&block->order) == zone_block_order(block) ||
+		      (os_own(&block->order) == ZONE_REPORTED &&
 		       block->nr_free == ZONE_BLOCK_PAGES),
 	      "zone: a block is on the list of another order");
 	return NULL;
 }
 
-static const char *check_list(const struct zone *zone, unsigned int order,
-			      uint64_t *listed)
+static const char *check_list(const struct zone *zone,
+			      const struct zone_lists *lists,
+			      unsigned int order, uint64_t *listed)
 {
-	uint32_t link, prev = 0;
+	uint32_t link, prev = 0, fresh = os_own(&zone->fresh);
 
-	CHECK(!zone->heads[order] == !(zone->orders >> order & 1),
+	CHECK(!lists->heads[order] == !(os_own(&zone->orders) >> order & 1),
 	      "zone: the bit of a list and its head disagree");
-	for (link = zone->heads[order]; link;
-	     link = zone->blocks[link - 1].next) {
-		CHECK(link <= zone->fresh, "zone: a fresh block is on a list");
-		CHECK(zone->blocks[link - 1].order == (int8_t)order,
+	for (link = lists->heads[order]; link;
+	     link = lists->blocks[link - 1].next) {
+		CHECK(link <= fresh, "zone: a fresh block is on a list");
+		CHECK(os_own(&lists->blocks[link - 1].order) == (int8_t)order,
 		      "zone: a list has a block of another order");
-		CHECK(zone->blocks[link - 1].prev == prev,
+		CHECK(lists->blocks[link - 1].prev == prev,
 		      "zone: a list's links disagree");
-		CHECK(++*listed <= zone->fresh, "zone: a list has a cycle");
+		CHECK(++*listed <= fresh, "zone: a list has a cycle");
 		prev = link;
 	}
-	CHECK(order != ZONE_BLOCK_ORDER || zone->coldest == prev,
+	CHECK(order != ZONE_BLOCK_ORDER || os_own(&zone->coldest) == prev,
 	      "zone: the coldest block is not the last of its list");
 	return NULL;
 }
 
-static const char *check(const struct zone *zone)
+static const char *check(const struct zone *zone,
+			 const struct zone_lists *lists)
 {
+	uint32_t fresh = os_own(&zone->fresh);
+	uint32_t nr_blocks = os_own(&zone->nr_blocks);
 	uint64_t nr_free, listed = 0, with_free = 0, fresh_pages;
 	const char *wrong;
 	uint32_t number;
 	unsigned int order;
 
-	CHECK(zone->fresh <= zone->nr_blocks &&
-		      zone->nr_blocks <= zone->max_blocks,
+	CHECK(fresh <= nr_blocks && nr_blocks <= zone->max_blocks,
 	      "zone: a block is withheld that was handed out");
-	fresh_pages = (uint64_t)zone->fresh << ZONE_BLOCK_ORDER;
-	nr_free = rpcbuf_min((uint64_t)zone->nr_blocks << ZONE_BLOCK_ORDER,
+	fresh_pages = (uint64_t)fresh << ZONE_BLOCK_ORDER;
+	nr_free = rpcbuf_min((uint64_t)nr_blocks << ZONE_BLOCK_ORDER,
 			     zone->nr_pages);
 	nr_free -= rpcbuf_min(fresh_pages, nr_free);
-	for (number = 0; number < zone->fresh; number++) {
-		wrong = check_block(zone, number);
+	for (number = 0; number < fresh; number++) {
+		wrong = check_block(zone, lists, number);
 		if (wrong)
 			return wrong;
-		nr_free += zone->blocks[number].nr_free;
-		with_free += zone->blocks[number].nr_free != 0;
+		nr_free += lists->blocks[number].nr_free;
+		with_free += lists->blocks[number].nr_free != 0;
 	}
 	for (order = 0; order < ZONE_LISTS; order++) {
-		wrong = check_list(zone, order, &listed);
+		wrong = check_list(zone, lists, order, &listed);
 		if (wrong)
 			return wrong;
 	}
 	CHECK(listed == with_free,
 	      "zone: a block with free pages is on no list");
-	CHECK(nr_free == zone->nr_free, "zone: the free count is wrong");
+	CHECK(nr_free == os_own(&zone->nr_free),
+	      "zone: the free count is wrong");
 	return NULL;
 }
 
@@ -90,8 +95,7 @@ const char *zone_is_valid(struct zone *zone)
 {
 	const char *wrong;
 
-	os_lock(&zone->lock);
-	wrong = check(zone);
-	os_unlock(&zone->lock);
+	wrong = check(zone, os_guard(&zone->lists));
+	os_unguard(&zone->lists);
 	return wrong;
 }

@@ -21,15 +21,13 @@ void zone_defer(struct zone *zone, void *page)
 
 	do
 		os_store(&zone->links[index], head);
-	while (!__atomic_compare_exchange_n(&zone->deferred, &head, index + 1,
-					    0, __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED));
+	while (!os_cas_seq(&zone->deferred, &head, index + 1));
 }
 
 unsigned int zone_settle(struct zone *zone)
 {
 	void *pages[ZONE_BATCH];
-	uint32_t link = zone->backlog;
+	uint32_t link = os_own(&zone->backlog);
 	unsigned int nr = 0;
 
 	if (!link)
@@ -46,10 +44,9 @@ uint64_t zone_flush(struct zone *zone)
 	uint64_t flushed = 0;
 
 	/* Partner: zone_defer(). */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	os_fence();
 	while (zone_has_deferred(zone)) {
-		os_lock(&zone->lock);
-		zone->since = os_ticks();
+		os_guard(&zone->lists)->since = os_ticks();
 		flushed += zone_settle(zone);
 		zone_unlock(zone);
 	}

@@ -43,22 +43,27 @@ void zone_put_locked(struct zone *zone, void *const *pages, unsigned int nr);
 unsigned int zone_settle(struct zone *zone)
 	__attribute__((cold, noinline));
 
+static inline struct zone_block *zone_block(struct zone *zone, uint32_t number)
+{
+	return &os_guarded(&zone->lists)->blocks[number];
+}
+
 static inline void zone_locked(struct zone *zone)
 {
-	zone->since = os_ticks();
+	os_guarded(&zone->lists)->since = os_ticks();
 	if (rpcbuf_unlikely(zone_has_deferred(zone)))
 		zone_settle(zone);
 }
 
 static inline void zone_lock(struct zone *zone)
 {
-	os_lock(&zone->lock);
+	os_guard(&zone->lists);
 	zone_locked(zone);
 }
 
 static inline bool zone_trylock(struct zone *zone)
 {
-	if (!os_lock_try(&zone->lock))
+	if (!os_guard_try(&zone->lists))
 		return false;
 	zone_locked(zone);
 	return true;
@@ -66,11 +71,11 @@ static inline bool zone_trylock(struct zone *zone)
 
 static inline void zone_unlock(struct zone *zone)
 {
-	uint64_t held = os_ticks() - zone->since;
+	uint64_t held = os_ticks() - os_guarded(&zone->lists)->since;
 
-	if (rpcbuf_unlikely(held > zone->longest))
+	if (rpcbuf_unlikely(held > os_own(&zone->longest)))
 		os_store(&zone->longest, held);
-	os_unlock(&zone->lock);
+	os_unguard(&zone->lists);
 }
 
 #endif /* RPCBUF_MM_ZONE_PRIVATE_H */

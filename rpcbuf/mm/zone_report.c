@@ -20,16 +20,15 @@ static void set_whole(struct zone_block *block, bool free)
 
 static void *isolate_locked(struct zone *zone, uint64_t before, uint64_t keep)
 {
-	uint32_t number = zone->coldest - 1;
+	uint32_t coldest = os_own(&zone->coldest), number = coldest - 1;
 
-	if (!zone->coldest || zone->nr_free < keep + ZONE_BLOCK_PAGES ||
-	    (int64_t)(before - zone->blocks[number].freed) < 0)
+	if (!coldest || os_own(&zone->nr_free) < keep + ZONE_BLOCK_PAGES ||
+	    (int64_t)(before - zone_block(zone, number)->freed) < 0)
 		return NULL;
 	zone_list_del(zone, number);
-	set_whole(&zone->blocks[number], false);
-	__atomic_store_n(&zone->blocks[number].order, ZONE_NO_ORDER,
-			 __ATOMIC_RELAXED);
-	os_store(&zone->nr_free, zone->nr_free - ZONE_BLOCK_PAGES);
+	set_whole(zone_block(zone, number), false);
+	os_store(&zone_block(zone, number)->order, ZONE_NO_ORDER);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) - ZONE_BLOCK_PAGES);
 	return arena_page(zone->arena, (uint64_t)number << ZONE_BLOCK_ORDER);
 }
 
@@ -49,10 +48,10 @@ void zone_put_isolated(struct zone *zone, void *first, bool reported)
 	uint32_t number = (uint32_t)(index >> ZONE_BLOCK_ORDER);
 
 	zone_lock(zone);
-	set_whole(&zone->blocks[number], true);
+	set_whole(zone_block(zone, number), true);
 	zone_list_add(zone, number,
 		      reported ? ZONE_REPORTED : (int8_t)ZONE_BLOCK_ORDER);
-	os_store(&zone->nr_free, zone->nr_free + ZONE_BLOCK_PAGES);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) + ZONE_BLOCK_PAGES);
 	zone_unlock(zone);
 }
 
@@ -66,39 +65,42 @@ static uint64_t pages_between(const struct zone *zone, uint32_t from,
 
 uint64_t zone_withhold(struct zone *zone, uint64_t nr)
 {
+	uint32_t to, fresh, nr_blocks;
 	uint64_t blocks, pages;
-	uint32_t to;
 
 	zone_lock(zone);
-	blocks = rpcbuf_min((uint64_t)(zone->nr_blocks - zone->fresh),
+	fresh = os_own(&zone->fresh);
+	nr_blocks = os_own(&zone->nr_blocks);
+	blocks = rpcbuf_min((uint64_t)(nr_blocks - fresh),
 			    nr >> ZONE_BLOCK_ORDER);
-	to = zone->nr_blocks - (uint32_t)blocks;
+	to = nr_blocks - (uint32_t)blocks;
 	/* The last block of all may be a short one. */
-	if (to > zone->fresh && to == zone->nr_blocks &&
+	if (to > fresh && to == nr_blocks &&
 	    pages_between(zone, to - 1, to) <= nr)
 		to--;
-	pages = pages_between(zone, to, zone->nr_blocks);
+	pages = pages_between(zone, to, nr_blocks);
 	os_store(&zone->nr_blocks, to);
-	os_store(&zone->nr_free, zone->nr_free - pages);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) - pages);
 	zone_unlock(zone);
 	return pages;
 }
 
 uint64_t zone_unwithhold(struct zone *zone, uint64_t nr)
 {
+	uint32_t to, nr_blocks;
 	uint64_t blocks, pages;
-	uint32_t to;
 
 	zone_lock(zone);
-	blocks = rpcbuf_min((uint64_t)(zone->max_blocks - zone->nr_blocks),
+	nr_blocks = os_own(&zone->nr_blocks);
+	blocks = rpcbuf_min((uint64_t)(zone->max_blocks - nr_blocks),
 			    nr >> ZONE_BLOCK_ORDER);
-	to = zone->nr_blocks + (uint32_t)blocks;
+	to = nr_blocks + (uint32_t)blocks;
 	if (to < zone->max_blocks &&
-	    pages_between(zone, zone->nr_blocks, to + 1) <= nr)
+	    pages_between(zone, nr_blocks, to + 1) <= nr)
 		to++;
-	pages = pages_between(zone, zone->nr_blocks, to);
+	pages = pages_between(zone, nr_blocks, to);
 	os_store(&zone->nr_blocks, to);
-	os_store(&zone->nr_free, zone->nr_free + pages);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) + pages);
 	zone_unlock(zone);
 	return pages;
 }

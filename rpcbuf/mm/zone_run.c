@@ -33,7 +33,7 @@ static unsigned int find_run(const struct zone_block *block, unsigned int order)
 static void clear_run(struct zone *zone, uint32_t number, unsigned int at,
 		      unsigned int nr)
 {
-	struct zone_block *block = &zone->blocks[number];
+	struct zone_block *block = zone_block(zone, number);
 
 	block->nr_free = (uint16_t)(block->nr_free - nr);
 	while (nr) {
@@ -57,19 +57,21 @@ static unsigned int order_for(unsigned int nr)
 static int64_t take_run_locked(struct zone *zone, unsigned int want,
 			       uint64_t keep)
 {
+	struct zone_lists *lists = os_guarded(&zone->lists);
 	unsigned int order = order_for(want), at;
 	uint32_t number, wide;
 
-	if (zone->nr_free < keep + want)
+	if (os_own(&zone->nr_free) < keep + want)
 		return -1;
-	while (!(wide = zone->orders >> order) && zone->fresh < zone->nr_blocks)
+	while (!(wide = os_own(&zone->orders) >> order) &&
+	       os_own(&zone->fresh) < os_own(&zone->nr_blocks))
 		zone_open_fresh(zone);
 	if (!wide)
 		return -1;
-	number = zone->heads[order + (unsigned int)__builtin_ctz(wide)] - 1;
-	at = find_run(&zone->blocks[number], order);
+	number = lists->heads[order + (unsigned int)__builtin_ctz(wide)] - 1;
+	at = find_run(zone_block(zone, number), order);
 	clear_run(zone, number, at, want);
-	os_store(&zone->nr_free, zone->nr_free - want);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) - want);
 	return ((int64_t)number << ZONE_BLOCK_ORDER) + at;
 }
 
@@ -115,7 +117,7 @@ void zone_put_run(struct zone *zone, void *first, unsigned int nr)
 		put += zone_put_word(zone, index / 64,
 				     zone_low_bits(n) << bit);
 	}
-	os_store(&zone->nr_free, zone->nr_free + put);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) + put);
 	zone_unlock(zone);
 }
 
@@ -126,7 +128,7 @@ static bool is_whole(const struct zone *zone, uint32_t number)
 		       ((uint64_t)number + 1) << ZONE_BLOCK_ORDER <=
 			       zone->nr_pages;
 	/* Or reported. */
-	return __atomic_load_n(&zone->blocks[number].order, __ATOMIC_RELAXED) >=
+	return os_load(&os_unlocked(&zone->lists)->blocks[number].order) >=
 	       (int8_t)ZONE_BLOCK_ORDER;
 }
 
@@ -137,14 +139,16 @@ static bool take_block(struct zone *zone, uint32_t number, uint64_t keep)
 
 	while (fresh) {
 		zone_lock(zone);
-		fresh = zone->fresh <= number && number < zone->nr_blocks;
+		fresh = os_own(&zone->fresh) <= number &&
+			number < os_own(&zone->nr_blocks);
 		if (fresh) {
 			zone_open_fresh(zone);
-		} else if (zone->fresh > number && is_whole(zone, number) &&
-			   zone->nr_free >= keep + ZONE_BLOCK_PAGES) {
+		} else if (os_own(&zone->fresh) > number &&
+			   is_whole(zone, number) &&
+			   os_own(&zone->nr_free) >= keep + ZONE_BLOCK_PAGES) {
 			clear_run(zone, number, 0, ZONE_BLOCK_PAGES);
 			os_store(&zone->nr_free,
-				 zone->nr_free - ZONE_BLOCK_PAGES);
+				 os_own(&zone->nr_free) - ZONE_BLOCK_PAGES);
 			taken = true;
 		}
 		zone_unlock(zone);

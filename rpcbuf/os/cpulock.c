@@ -14,7 +14,7 @@
 bool os_cpulock_rseq(void)
 {
 #ifdef OS_HAVE_RSEQ
-	if (__rseq_size == 0 || (int32_t)os_load(&os_rseq_area()->cpu_id) < 0)
+	if (__rseq_size == 0 || (int32_t)os_cpu_id(os_rseq_area()) < 0)
 		return false;
 	return os_membarrier_register() == 0;
 #else
@@ -26,7 +26,7 @@ unsigned int os_cpu(void)
 {
 #ifdef OS_HAVE_RSEQ
 	if (__rseq_size != 0) {
-		int32_t cpu = (int32_t)os_load(&os_rseq_area()->cpu_id);
+		int32_t cpu = (int32_t)os_cpu_id(os_rseq_area());
 
 		if (cpu >= 0)
 			return (unsigned int)cpu;
@@ -66,7 +66,7 @@ static void wait_a_bit(struct os_cpulock *lock, unsigned int round)
 	if (round < 64)
 		os_yield();
 	else
-		os_futex_wait(&lock->held, 1, os_now() + 100000);
+		os_futex_wait(os_word(&lock->held), 1, os_now() + 100000);
 }
 
 void os_cpulock_wait(struct os_cpulock *lock, bool rseq)

@@ -21,6 +21,7 @@
 #ifndef RPCBUF_OS_CPULOCK_H
 #define RPCBUF_OS_CPULOCK_H
 
+#include <rpcbuf/os/assert.h>
 #include <rpcbuf/os/atomic.h>
 #include <rpcbuf/os/bits.h>
 #include <rpcbuf/os/os.h>
@@ -42,8 +43,8 @@
 #endif
 
 struct os_cpulock {
-	uint32_t held;	 /* 1: held, 2: free and not taken since marked */
-	uint32_t closed; /* a freezer has it or is about to */
+	struct os_u32 held;   /* 1: held, 2: free and not taken since marked */
+	struct os_u32 closed; /* a freezer has it or is about to */
 };
 
 /* True when the rseq protocol works in this process; registers membarrier. */
@@ -58,6 +59,27 @@ void os_cpulock_close(struct os_cpulock *lock, bool rseq);
 void os_cpulock_settle(bool rseq);
 void os_cpulock_wait(struct os_cpulock *lock, bool rseq);
 void os_cpulock_open(struct os_cpulock *lock, bool rseq);
+
+/* True when the caller may be the holder, or the one who froze it. */
+static inline bool os_cpulock_is_taken(const struct os_cpulock *lock)
+{
+	return (os_load(&lock->held) & 1) || os_load(&lock->closed);
+}
+
+/*
+ * What such a lock guards.  As a plain field it does not compile: only os_held()
+ * opens it, and debug builds check there that the lock is held or frozen.
+ */
+#define OS_HELD(type)            \
+	struct {                 \
+		type os_private; \
+	}
+
+#define os_held(lock, field)                                    \
+	({                                                      \
+		rpcbuf_assert_debug(os_cpulock_is_taken(lock)); \
+		&(field)->os_private;                           \
+	})
 
 /* True when nobody has taken the lock since the last call; for one caller at a
  * time.  The holder's release wipes the mark, which costs him nothing. */
@@ -90,6 +112,18 @@ static inline struct rseq *os_rseq_area(void)
 	return (struct rseq *)(void *)(self + __rseq_offset);
 }
 
+/* The kernel's struct, the fields of which are not ours to declare. */
+static inline void os_cpulock_sequence_ended(struct rseq *area)
+{
+	__atomic_store_n((uint64_t *)(void *)&area->rseq_cs, 0,
+			 __ATOMIC_RELAXED);
+}
+
+static inline uint32_t os_cpu_id(const struct rseq *area)
+{
+	return __atomic_load_n(&area->cpu_id, __ATOMIC_RELAXED);
+}
+
 /*
  * True when the caller ran on @cpu all the while and has @lock now.  The last
  * instruction is the commit.  rseq_cs is reset afterwards so that the kernel
@@ -120,21 +154,21 @@ static inline bool os_cpulock_try_rseq(struct rseq *area, uint32_t cpu,
 						    "	.popsection\n"
 		     :
 		     : [cs] "m"(area->rseq_cs), [now] "m"(area->cpu_id),
-		       [held] "m"(lock->held), [closed] "m"(lock->closed),
-		       [cpu] "r"(cpu)
+		       [held] "m"(*os_word(&lock->held)),
+		       [closed] "m"(*os_word(&lock->closed)), [cpu] "r"(cpu)
 		     : "rax", "memory", "cc"
 		     : fail);
-	os_store((uint64_t *)(void *)&area->rseq_cs, 0);
+	os_cpulock_sequence_ended(area);
 	return true;
 fail:
-	os_store((uint64_t *)(void *)&area->rseq_cs, 0);
+	os_cpulock_sequence_ended(area);
 	return false;
 }
 
 /* The CPU, or a number that os_cpulock_try_rseq() will refuse. */
 static inline unsigned int os_cpu_rseq(const struct rseq *area)
 {
-	return os_load(&area->cpu_id_start);
+	return __atomic_load_n(&area->cpu_id_start, __ATOMIC_RELAXED);
 }
 
 #endif /* OS_HAVE_RSEQ */

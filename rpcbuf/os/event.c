@@ -7,8 +7,8 @@
  * after it has copied the record has all of it; with a higher one it is too
  * late.
  */
-#include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/publish.h"
 #include "rpcbuf/os/segment.h"
 
@@ -67,8 +67,7 @@ static bool claim(struct rpcbuf_event *record, uint64_t number)
 static void write_event(struct rpcbuf_publisher *publisher,
 			struct rpcbuf_event *event)
 {
-	uint64_t number = __atomic_fetch_add(&publisher->header->head, 1,
-					     __ATOMIC_RELAXED);
+	uint64_t number = os_fetch_add(&publisher->header->head, 1);
 	struct rpcbuf_event *record =
 		&publisher->ring[number & (publisher->nr_events - 1)];
 
@@ -85,8 +84,8 @@ static void write_event(struct rpcbuf_publisher *publisher,
 void rpcbuf_publisher_event(struct rpcbuf_publisher *publisher,
 			    struct rpcbuf_event *event)
 {
-	__atomic_fetch_add(&publisher->writers, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&publisher->ring_ready, __ATOMIC_SEQ_CST))
+	os_fetch_add_seq(&publisher->writers, 1);
+	if (os_load_seq(&publisher->ring_ready))
 		write_event(publisher, event);
-	__atomic_fetch_sub(&publisher->writers, 1, __ATOMIC_RELEASE);
+	os_fetch_add_release(&publisher->writers, -1u);
 }

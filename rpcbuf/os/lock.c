@@ -19,10 +19,10 @@ void os_lock_slow(struct os_lock *lock)
 	}
 	/* Taken as 2: others may sleep, and this thread cannot know. */
 	while (os_exchange_acquire(&lock->word, 2) != 0)
-		os_futex_wait(&lock->word, 2, OS_FOREVER);
+		os_futex_wait(os_word(&lock->word), 2, OS_FOREVER);
 }
 
 void os_unlock_slow(struct os_lock *lock)
 {
-	os_futex_wake(&lock->word, 1);
+	os_futex_wake(os_word(&lock->word), 1);
 }

@@ -36,10 +36,11 @@
 #define PROBE_SEMAPHORE_IS(name) extern unsigned short name
 #endif
 
-/* An atomic load where that is checked; elsewhere it would only keep the
+/* The linker's words, not ours to declare.
+ * An atomic load where that is checked; elsewhere it would only keep the
  * compiler from comparing in memory. */
 #if defined(__SANITIZE_THREAD__)
-#define PROBE_LOAD(semaphore) os_load(&(semaphore))
+#define PROBE_LOAD(semaphore) __atomic_load_n(&(semaphore), __ATOMIC_RELAXED)
 #else
 #define PROBE_LOAD(semaphore) (semaphore)
 #endif

@@ -19,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/publish.h"
 #include "rpcbuf/os/segment.h"
 #include "rpcbuf/os/why.h"
@@ -265,15 +265,13 @@ static void tend_ring(struct rpcbuf_publisher *publisher)
 	if (os_load(&publisher->control->until_ns[0]) - now <
 	    RPCBUF_LEASE_MAX_NS) {
 		publisher->traced_ns = now;
-		if (!publisher->ring_ready &&
+		if (!os_own(&publisher->ring_ready) &&
 		    posix_fallocate(publisher->fd, EVENTS_AT, bytes) == 0)
-			__atomic_store_n(&publisher->ring_ready, true,
-					 __ATOMIC_SEQ_CST);
-	} else if (publisher->ring_ready &&
+			os_store_seq(&publisher->ring_ready, true);
+	} else if (os_own(&publisher->ring_ready) &&
 		   now - publisher->traced_ns > RING_IDLE_NS) {
-		__atomic_store_n(&publisher->ring_ready, false,
-				 __ATOMIC_SEQ_CST);
-		while (__atomic_load_n(&publisher->writers, __ATOMIC_SEQ_CST))
+		os_store_seq(&publisher->ring_ready, false);
+		while (os_load_seq(&publisher->writers))
 			os_yield();
 		fallocate(publisher->fd,
 			  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, EVENTS_AT,
@@ -361,10 +359,10 @@ int rpcbuf_publisher_create(struct rpcbuf_publisher **out,
 
 void rpcbuf_publisher_end(struct rpcbuf_publisher *publisher)
 {
-	if (publisher->stop || publisher->pid != getpid())
+	if (os_load(&publisher->stop) || publisher->pid != getpid())
 		return;
 	os_store_release(&publisher->stop, true);
-	__atomic_fetch_add(&publisher->control->refresh, 1, __ATOMIC_RELEASE);
+	os_fetch_add_release(&publisher->control->refresh, 1);
 	segment_futex_wake(&publisher->control->refresh);
 	pthread_join(publisher->thread, NULL);
 	os_store_release(&publisher->header->state, RPCBUF_SEGMENT_ENDED);

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <rpcbuf/os/atomic.h>
 #include <rpcbuf/publish.h>
 
 #define PUBLISH_SOURCES_MAX 16
@@ -26,9 +27,9 @@ struct rpcbuf_publisher {
 	pthread_t thread;
 
 	/* Any thread. */
-	bool stop;
-	bool ring_ready;      /* it has memory */
-	unsigned int writers; /* of events, now */
+	struct os_bool stop;
+	struct os_bool ring_ready; /* it has memory */
+	struct os_u32 writers;	   /* of events, now */
 
 	/* The thread's. */
 	uint64_t traced_ns; /* when somebody last traced */

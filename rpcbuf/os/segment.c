@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/segment.h"
 
 #define LEASE_NS      UINT64_C(3000000000)

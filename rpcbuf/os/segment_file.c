@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/segment.h"
 
 #define PREFIX_LEN (sizeof(RPCBUF_SEGMENT_PREFIX) - 1)

@@ -8,6 +8,6 @@
 
 #include <rpcbuf/os/atomic.h>
 
-#define stat_add(counter, n) os_store(&(counter), (counter) + (n))
+#define stat_add(counter, n) os_store(&(counter), os_own(&(counter)) + (n))
 
 #endif /* RPCBUF_OS_STAT_H */

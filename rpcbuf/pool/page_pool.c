@@ -128,10 +128,10 @@ free_pool:
 static void *pop(struct rpcbuf_page_pool *pool)
 {
 	void *page = pool->cache[--pool->nr_cached];
-	uint32_t *word = pool_word(pool, page);
+	struct os_u32 *word = pool_word(pool, page);
 
 	os_store(pool_refs(pool, page), 1);
-	os_store(word, (*word & POOL_ORDER) | 1);
+	os_store(word, (os_own(word) & POOL_ORDER) | 1);
 	return page;
 }
 
@@ -185,7 +185,7 @@ static void stage(struct staging *staging, void *page, unsigned int order)
 	os_store(pool_word(pool, page),
 		 (uint32_t)order << POOL_ORDER_SHIFT | POOL_IDLE);
 	staging->pages[staging->nr++] = page;
-	probe_pool_hold(pool, page, pool->stats.hold + staging->nr);
+	probe_pool_hold(pool, page, os_own(&pool->stats.hold) + staging->nr);
 }
 
 static bool stage_page(void *page, void *staging)
@@ -233,7 +233,7 @@ static bool refill_from_allocator(struct rpcbuf_page_pool *pool,
 
 bool pool_refill(struct rpcbuf_page_pool *pool, rpcbuf_gfp_t gfp)
 {
-	rpcbuf_assert(!pool->destroying);
+	rpcbuf_assert(!os_load(&pool->destroying));
 	if (os_load(&pool->floor))
 		pool_empty_cache(pool);
 	gfp &= ~(RPCBUF_GFP_ZERO | RPCBUF_GFP_WAIT);
@@ -284,7 +284,7 @@ uint64_t rpcbuf_page_pool_inflight(const struct rpcbuf_page_pool *pool)
 void rpcbuf_page_pool_stats(const struct rpcbuf_page_pool *pool,
 			    struct rpcbuf_page_pool_stats *stats)
 {
-	const struct rpcbuf_page_pool_stats *own = &pool->stats;
+	const struct pool_counts *own = &pool->stats;
 
 	stats->release = os_load_acquire(&pool->released);
 	stats->hold = os_load(&own->hold);

@@ -42,13 +42,20 @@
 #define POOL_ORDER_SHIFT 28
 #define POOL_ORDER	 ((uint32_t)15 << POOL_ORDER_SHIFT)
 
+/* Of struct rpcbuf_page_pool_stats, what the owner counts. */
+struct pool_counts {
+	struct os_u64 hold, alloc, refill_ring, refill_bulk;
+	struct os_u64 order_fallback, alloc_failed, map_failed;
+	struct os_u64 recycle_cache;
+};
+
 struct rpcbuf_page_pool {
 	/* Read by everybody, written once but for `destroying`. */
 	struct rpcbuf *mm;
-	uint32_t *words; /* one per page of the instance */
+	struct os_u32 *words; /* one per page of the instance */
 	uint64_t nr_words;
 	uint32_t in_use; /* the word of a page of our order with one user */
-	bool destroying;
+	struct os_bool destroying;
 	size_t footprint; /* of the mapping that `words` is */
 	struct rpcbuf_page_pool_options options;
 	struct stats_pool in_stats;
@@ -58,26 +65,25 @@ struct rpcbuf_page_pool {
 	unsigned int nr_cached __attribute__((aligned(RING_LINE)));
 	/* 0; the shrinker, on any thread, makes it more than any cache has, so
 	 * that the owner's next call takes the slow path and lets go of it. */
-	unsigned int floor;
+	struct os_u32 floor;
 	void *cache[RPCBUF_PAGE_POOL_CACHE];
 	char *frag_page; /* NULL, or what fragments are cut from */
 	size_t frag_offset, frag_bytes;
 	uint32_t frag_users;
 	uint64_t destroy_since, warned_at; /* ns, os_now() */
 
-	/* Written by the owner, read by anybody: hold and all counters up to
-	 * recycle_cache. */
-	struct rpcbuf_page_pool_stats stats;
+	/* Written by the owner, read by anybody. */
+	struct pool_counts stats;
 
 	/* Anybody's. */
-	uint64_t released __attribute__((aligned(RING_LINE)));
-	uint64_t ring_full, released_ref, refused;
-	struct os_lock draining;
+	struct os_u64 released __attribute__((aligned(RING_LINE)));
+	struct os_u64 ring_full, released_ref, refused;
+	struct os_lock draining; /* removing from the ring */
 	struct ring ring;
 };
 
-static inline uint32_t *pool_word(const struct rpcbuf_page_pool *pool,
-				  const void *page)
+static inline struct os_u32 *pool_word(const struct rpcbuf_page_pool *pool,
+				       const void *page)
 {
 	return &pool->words[arena_index(&pool->mm->arena, page)];
 }
@@ -118,8 +124,8 @@ void pool_release_idle(struct rpcbuf_page_pool *pool, void *page);
 
 /* The count of a page (mm/page.h): 0 while it is idle, so that nobody who has it
  * no more can release it to the instance. */
-static inline uint16_t *pool_refs(const struct rpcbuf_page_pool *pool,
-				  const void *page)
+static inline struct os_u16 *pool_refs(const struct rpcbuf_page_pool *pool,
+				       const void *page)
 {
 	return &pool->mm->refs[arena_index(&pool->mm->arena, page)];
 }

@@ -123,7 +123,7 @@ int rpcbuf_page_pool_destroy(struct rpcbuf_page_pool *pool, uint64_t timeout_ns)
 		free_pool(pool);
 		return 0;
 	}
-	if (!pool->destroying) {
+	if (!os_load(&pool->destroying)) {
 		rpcbuf_shrinker_unregister(pool->mm, &pool->shrinker);
 		os_store(&pool->destroying, true);
 		pool->destroy_since = pool->warned_at = os_now();
@@ -153,9 +153,9 @@ const char *page_pool_is_valid(struct rpcbuf_page_pool *pool)
 		in_use += (word & POOL_USERS) != 0;
 	}
 	for (i = 0; i < pool->nr_cached; i++)
-		if (!(*pool_word(pool, pool->cache[i]) & POOL_IDLE))
+		if (!(os_load(pool_word(pool, pool->cache[i])) & POOL_IDLE))
 			return "a page of the cache is not idle";
-	ringed = pool->ring.tail - pool->ring.head;
+	ringed = os_load(&pool->ring.tail) - os_load(&pool->ring.head);
 	if (ringed > pool->ring.size)
 		return "the ring has more pages than slots";
 	if (idle != pool->nr_cached + ringed)

@@ -23,10 +23,10 @@ static void begin_frag_page(struct rpcbuf_page_pool *pool, void *page,
 static bool drop_bias(struct rpcbuf_page_pool *pool)
 {
 	uint32_t unused = POOL_BIAS - pool->frag_users;
-	uint32_t *word = pool_word(pool, pool->frag_page);
+	struct os_u32 *word = pool_word(pool, pool->frag_page);
 	/* Acquire: pairs with the exchanges in drop_user().  Release: the last
 	 * of them may recycle what was written here. */
-	uint32_t old = __atomic_fetch_sub(word, unused, __ATOMIC_ACQ_REL);
+	uint32_t old = os_fetch_add_acq_rel(word, -unused);
 
 	return (old & POOL_USERS) == unused;
 }
@@ -34,13 +34,13 @@ static bool drop_bias(struct rpcbuf_page_pool *pool)
 void pool_end_frag_page(struct rpcbuf_page_pool *pool)
 {
 	void *page = pool->frag_page;
-	uint32_t *word;
+	struct os_u32 *word;
 
 	if (!page)
 		return;
 	if (drop_bias(pool)) {
 		word = pool_word(pool, page);
-		os_store(word, (*word & POOL_ORDER) | 1);
+		os_store(word, (os_own(word) & POOL_ORDER) | 1);
 		pool->frag_page = NULL;
 		rpcbuf_page_pool_put_direct(pool, page);
 	}

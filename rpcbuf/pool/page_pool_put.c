@@ -41,7 +41,7 @@ static void refuse(struct rpcbuf_page_pool *pool, const void *address)
  */
 static bool drop_user(struct rpcbuf_page_pool *pool, void *page)
 {
-	uint32_t *word = pool_word(pool, page);
+	struct os_u32 *word = pool_word(pool, page);
 	/* Acquire: pairs with the exchange of the users before. */
 	uint32_t old = os_load_acquire(word), new;
 
@@ -85,14 +85,14 @@ static void unmap(struct rpcbuf_page_pool *pool, void *page, unsigned int order)
 /* Release: the destroyer sees all that was done here. */
 static void count_release(struct rpcbuf_page_pool *pool, const void *page)
 {
-	uint64_t nr = __atomic_add_fetch(&pool->released, 1, __ATOMIC_RELEASE);
+	uint64_t nr = os_fetch_add_release(&pool->released, 1) + 1;
 
 	probe_pool_release(pool, page, nr);
 }
 
 void pool_release(struct rpcbuf_page_pool *pool, void *page)
 {
-	uint32_t *word = pool_word(pool, page);
+	struct os_u32 *word = pool_word(pool, page);
 	unsigned int order = pool_word_order(os_load(word));
 
 	unmap(pool, page, order);
@@ -136,8 +136,8 @@ static inline void *put_begin(struct rpcbuf_page_pool *pool, void *address)
 {
 	void *page = (void *)((uintptr_t)address & RPCBUF_PAGE_MASK);
 	uint64_t index = arena_index(&pool->mm->arena, page);
-	uint32_t *word;
-	uint16_t *refs;
+	struct os_u32 *word;
+	struct os_u16 *refs;
 
 	if (rpcbuf_unlikely(index >= pool->nr_words))
 		return put_begin_slow(pool, address);
@@ -246,7 +246,8 @@ static bool too_many_users(uint32_t users)
 int rpcbuf_page_pool_get(struct rpcbuf_page_pool *pool, void *address)
 {
 	void *page = pool_page_of(pool, address);
-	uint32_t *word, old;
+	struct os_u32 *word;
+	uint32_t old;
 
 	if (fork_is_child(pool->mm))
 		return -EPERM;
@@ -265,7 +266,8 @@ int rpcbuf_page_pool_get(struct rpcbuf_page_pool *pool, void *address)
 
 int rpcbuf_page_pool_leave(struct rpcbuf_page_pool *pool, void *page)
 {
-	uint32_t *word, old;
+	struct os_u32 *word;
+	uint32_t old;
 
 	if (fork_is_child(pool->mm))
 		return -EPERM;

@@ -12,7 +12,8 @@ int ring_init(struct ring *ring, uint32_t size)
 	if (!ring->slots)
 		return -ENOMEM;
 	ring->size = size;
-	ring->head = ring->tail = 0;
+	os_store(&ring->head, 0);
+	os_store(&ring->tail, 0);
 	return 0;
 }
 
@@ -21,7 +22,7 @@ void ring_free(struct ring *ring)
 	free(ring->slots);
 }
 
-static void **slot(const struct ring *ring, uint64_t position)
+static struct ring_slot *slot(const struct ring *ring, uint64_t position)
 {
 	return &ring->slots[position & (ring->size - 1)];
 }
@@ -41,22 +42,22 @@ unsigned int ring_push(struct ring *ring, void *const *pages, unsigned int nr)
 	} while (!os_cas_acq_rel(&ring->tail, &tail, tail + n));
 
 	for (i = 0; i < n; i++)
-		os_store_release(slot(ring, tail + i), pages[i]);
+		os_store_release(&slot(ring, tail + i)->page, pages[i]);
 	return n;
 }
 
 unsigned int ring_pop(struct ring *ring, void **pages, unsigned int nr)
 {
-	uint64_t head = ring->head;
+	uint64_t head = os_own(&ring->head);
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		void *page = os_load_acquire(slot(ring, head + i));
+		void *page = os_load_acquire(&slot(ring, head + i)->page);
 
 		if (!page)
 			break;
 		pages[i] = page;
-		os_store(slot(ring, head + i), NULL);
+		os_store(&slot(ring, head + i)->page, NULL);
 	}
 	if (i)
 		os_store_release(&ring->head, head + i);

@@ -18,13 +18,19 @@
 
 #include <stdint.h>
 
+#include <rpcbuf/os/atomic.h>
+
 #define RING_LINE 64
 
+struct ring_slot {
+	OS_PTR(void) page;
+};
+
 struct ring {
-	void **slots;
+	struct ring_slot *slots;
 	uint32_t size; /* a power of two */
-	uint64_t tail __attribute__((aligned(RING_LINE)));
-	uint64_t head __attribute__((aligned(RING_LINE)));
+	struct os_u64 tail __attribute__((aligned(RING_LINE)));
+	struct os_u64 head __attribute__((aligned(RING_LINE)));
 };
 
 /* 0 or -ENOMEM. */

@@ -27,12 +27,17 @@
  * wakes the queue, so this only bounds what a lost signal could cost. */
 #define SLEEP_MAX_NS UINT64_C(1000000000)
 
+/* Struct rpcbuf_rqst_stats: written by the owner, read by anybody. */
+struct rqst_counts {
+	struct os_u64 fills, pages_filled, bulk_calls, sleeps, sleep_ns;
+};
+
 struct rpcbuf_rqst {
 	struct rpcbuf *mm;
 	struct rpcbuf_service *service;
 	struct rpcbuf_mempool *reserve; /* or NULL */
 	struct rpcbuf_waiter waiter;
-	struct rpcbuf_rqst_stats stats;
+	struct rqst_counts stats;
 	uint64_t shortage_since; /* ns, 0 while there is none */
 	bool shares;		 /* waits for the reserve as well */
 	unsigned int maxpages;
@@ -292,8 +297,7 @@ int rpcbuf_rqst_make_do(struct rpcbuf_rqst *rqst, unsigned int nr)
 
 static bool stopping(const struct rpcbuf_rqst *rqst)
 {
-	return rqst->service &&
-	       __atomic_load_n(&rqst->service->stopping, __ATOMIC_ACQUIRE);
+	return rqst->service && os_load_acquire(&rqst->service->stopping);
 }
 
 int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst)
@@ -316,6 +320,6 @@ void rpcbuf_service_stop(struct rpcbuf_service *service, struct rpcbuf *mm)
 {
 	/* Pairs with the acquire in stopping(): a filler that wait_wake_all()
 	 * woke sees the flag. */
-	__atomic_store_n(&service->stopping, 1, __ATOMIC_RELEASE);
+	os_store_release(&service->stopping, true);
 	rpcbuf_wait_wake_all(mm);
 }

@@ -29,8 +29,8 @@
 #include <rpc/rpc_com.h>
 #include <rpc/svc_mt.h>
 
-#include "rpcbuf/os/atomic.h"
 #include "rpcbuf/os/list.h"
+#include "rpcbuf/os/plain.h"
 #include "rpcbuf/tirpc/xdr_pages.h"
 
 /* What svc_run() receives into at a time: pages that were used just now are

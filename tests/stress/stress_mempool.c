@@ -24,8 +24,9 @@
 
 static struct rpcbuf *mm;
 static struct rpcbuf_mempool *pools[POOLS];
-static uint64_t deadline, served, waited;
-static uint32_t nr_takers;
+static uint64_t deadline, waited;
+static struct os_u64 served;
+static struct os_u32 nr_takers;
 
 static void stamp(void **pages, unsigned int nr, uint64_t mine)
 {
@@ -214,7 +215,7 @@ static void run(uint64_t seed, uint64_t until)
 	unsigned int i, nr = sizeof(kinds) / sizeof(kinds[0]);
 
 	deadline = until;
-	nr_takers = TAKERS;
+	os_store(&nr_takers, TAKERS);
 	mm = test_create(NR_PAGES);
 	for (i = 0; i < POOLS; i++)
 		require(rpcbuf_mempool_create(&pools[i], mm, MIN_NR) == 0);
@@ -227,7 +228,8 @@ static void run(uint64_t seed, uint64_t until)
 	end_pools();
 	test_destroy(mm);
 	printf("%llu requests served, %llu of them waited\n",
-	       (unsigned long long)served, (unsigned long long)waited);
+	       (unsigned long long)os_load(&served),
+	       (unsigned long long)waited);
 	require(waited > 0);
 }
 

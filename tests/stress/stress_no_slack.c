@@ -25,8 +25,9 @@
 
 static struct rpcbuf *mm;
 static struct rpcbuf_mempool *pools[NR_POOLS];
-static uint64_t deadline, served[THREADS];
-static uint32_t nr_running;
+static uint64_t deadline;
+static struct os_u64 served[THREADS];
+static struct os_u32 nr_running;
 
 /* What a round is made of. */
 static const struct round {
@@ -305,7 +306,7 @@ static void run_round(const struct round *round, uint64_t *seed, uint64_t ns)
 	for (i = 0; i < round->nr_pools; i++)
 		require(rpcbuf_mempool_create(&pools[i], mm, MIN_NR) == 0);
 	memset(served, 0, sizeof(served));
-	nr_running = THREADS;
+	os_store(&nr_running, THREADS);
 	deadline = os_now() + ns;
 	for (i = 0; i < THREADS; i++) {
 		actors[i] = (struct actor){round, i, test_random(seed) | 1};

@@ -19,9 +19,10 @@
 
 static struct rpcbuf *mm;
 static struct rpcbuf_page_pool *pool;
-static bool ended;
-static uint64_t deadline, handed_out, pools, ring_full, left;
-static uint32_t mapped[NR_PAGES];
+static struct os_bool ended;
+static uint64_t deadline, handed_out, pools, ring_full;
+static struct os_u64 left;
+static struct os_u32 mapped[NR_PAGES];
 
 /* To each user, in batches. */
 static struct mailbox {
@@ -36,7 +37,7 @@ static struct mailbox {
 	} letters[MAIL];
 } mailboxes[USERS];
 
-static uint32_t *mapped_word(const void *page)
+static struct os_u32 *mapped_word(const void *page)
 {
 	return &mapped[arena_index(&mm->arena, page)];
 }
@@ -223,13 +224,14 @@ static void run(uint64_t seed, uint64_t until)
 		pthread_join(threads[i], NULL);
 	}
 	for (i = 0; i < NR_PAGES; i++)
-		require(mapped[i] == 0);
+		require(os_load(&mapped[i]) == 0);
 	test_destroy(mm);
 	printf("%llu pages and fragments from %llu pools, %llu found the ring "
 	       "full, %llu left\n",
 	       (unsigned long long)handed_out, (unsigned long long)pools,
-	       (unsigned long long)ring_full, (unsigned long long)left);
-	require(pools > 1 && left > 0);
+	       (unsigned long long)ring_full,
+	       (unsigned long long)os_load(&left));
+	require(pools > 1 && os_load(&left) > 0);
 }
 
 int main(int argc, char **argv)

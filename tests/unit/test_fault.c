@@ -102,7 +102,7 @@ END_TEST
 START_TEST(test_slow)
 {
 	struct rpcbuf *mm = test_create(65536);
-	unsigned int round, nr = mm->nr_pcps;
+	unsigned int round, nr = os_load(&mm->nr_pcps);
 	struct rpcbuf_mm_counts counts;
 	void *pages[300] = {NULL};
 
@@ -123,7 +123,7 @@ START_TEST(test_slow)
 		ck_assert_uint_eq(rpcbuf_fault_injected(mm), 0);
 		test_is_valid(mm);
 		ck_assert_int_eq(rpcbuf_fault_set(mm, NULL), 0);
-		ck_assert_uint_eq(mm->nr_pcps, nr);
+		ck_assert_uint_eq(os_load(&mm->nr_pcps), nr);
 	}
 	test_destroy(mm);
 }

@@ -102,23 +102,23 @@ START_TEST(with_all_locks_held)
 {
 	unsigned int cpu;
 
-	os_lock(&mm->nodes[0].zone.lock);
-	os_lock(&mm->wait.lock);
+	os_guard(&mm->nodes[0].zone.lists);
+	os_guard(&mm->wait.list);
 	os_lock(&mm->wait.joining);
 	os_lock(&mm->freezing);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
-		mm->pcps[cpu].lock.held = 1;
+	for (cpu = 0; cpu < os_load(&mm->nr_pcps); cpu++)
+		os_store(&mm->pcps[cpu].lock.held, 1);
 	fork_and_check();
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
-		mm->pcps[cpu].lock.held = 0;
+	for (cpu = 0; cpu < os_load(&mm->nr_pcps); cpu++)
+		os_store(&mm->pcps[cpu].lock.held, 0);
 	os_unlock(&mm->freezing);
 	os_unlock(&mm->wait.joining);
-	os_unlock(&mm->wait.lock);
-	os_unlock(&mm->nodes[0].zone.lock);
+	os_unguard(&mm->wait.list);
+	os_unguard(&mm->nodes[0].zone.lists);
 }
 END_TEST
 
-static uint32_t stop;
+static struct os_u32 stop;
 
 static void *traffic(void *arg)
 {
@@ -306,17 +306,17 @@ static void free_users(void)
 START_TEST(every_face)
 {
 	make_users();
-	os_lock(&mempool->lock);
+	os_guard(&mempool->reserve);
 	os_lock(&pool->draining);
 	os_lock(&mm->guarding);
-	os_lock(&mm->wait.lock);
-	os_lock(&mm->stats->lock);
+	os_guard(&mm->wait.list);
+	os_guard(&mm->stats->pools);
 	fork_and_run(child_of_all);
-	os_unlock(&mm->stats->lock);
-	os_unlock(&mm->wait.lock);
+	os_unguard(&mm->stats->pools);
+	os_unguard(&mm->wait.list);
 	os_unlock(&mm->guarding);
 	os_unlock(&pool->draining);
-	os_unlock(&mempool->lock);
+	os_unguard(&mempool->reserve);
 	free_users();
 }
 END_TEST

@@ -21,7 +21,7 @@
 #define SLOTS	300
 
 static struct rpcbuf *mm;
-static unsigned int stop;
+static struct os_bool stop;
 
 /* Every second page first: what is left is scattered. */
 static void *fill(void *arg)
@@ -60,11 +60,11 @@ START_TEST(test_switch)
 	unsigned int i;
 
 	mm = test_create(1024);
-	stop = 0;
+	os_store(&stop, false);
 	fault.share = 1000;
 	for (i = 0; i < THREADS; i++)
-		ck_assert_int_eq(
-			pthread_create(&threads[i], NULL, fill, NULL), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, fill, NULL),
+				 0);
 	ck_assert_int_eq(pthread_create(&threads[i], NULL, count, NULL), 0);
 	for (i = 0; i < TEST_ROUNDS(2000); i++) {
 		ck_assert_int_eq(rpcbuf_fault_set(mm, &fault), 0);
@@ -72,7 +72,7 @@ START_TEST(test_switch)
 		ck_assert_int_eq(rpcbuf_fault_set(mm, NULL), 0);
 		sched_yield();
 	}
-	os_store(&stop, 1);
+	os_store(&stop, true);
 	for (i = 0; i < THREADS + 1; i++)
 		pthread_join(threads[i], NULL);
 	test_destroy(mm);

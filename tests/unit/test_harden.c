@@ -211,9 +211,9 @@ START_TEST(test_environment)
 
 	setenv("RPCBUF_HARDEN", "init_on_alloc,redzone", 1);
 	mm = create(RPCBUF_HARDEN_SHUFFLE);
-	ck_assert_uint_eq(mm->guard, RPCBUF_HARDEN_INIT_ON_ALLOC |
-					     RPCBUF_HARDEN_REDZONE |
-					     RPCBUF_HARDEN_SHUFFLE);
+	ck_assert_uint_eq(os_load(&mm->guard), RPCBUF_HARDEN_INIT_ON_ALLOC |
+						       RPCBUF_HARDEN_REDZONE |
+						       RPCBUF_HARDEN_SHUFFLE);
 	test_destroy(mm);
 	mm = NULL;
 	setenv("RPCBUF_HARDEN", "redzones", 1);
@@ -244,7 +244,7 @@ static void must_abort(void (*misuse)(struct rpcbuf *mm), struct rpcbuf *mm,
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
 		dup2(fds[1], 2);
-		mm->forked = FORK_NONE; /* it plays the owner */
+		os_store(&mm->forked, FORK_NONE); /* it plays the owner */
 		misuse(mm);
 		_exit(0);
 	}

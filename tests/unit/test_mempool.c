@@ -350,24 +350,24 @@ END_TEST
 START_TEST(walker)
 {
 	pool_is_valid();
-	pool->hungry = 1;
+	os_store(&pool->hungry, 1);
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	pool->hungry = 0;
-	pool->claimed = MIN_NR + 1;
+	os_store(&pool->hungry, 0);
+	os_unshared(&pool->reserve)->claimed = MIN_NR + 1;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	pool->claimed = 0;
-	pool->min_nr--;
+	os_unshared(&pool->reserve)->claimed = 0;
+	os_fetch_add(&pool->min_nr, -1);
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	pool->min_nr++;
-	pool->promised++;
+	os_fetch_add(&pool->min_nr, 1);
+	os_unshared(&pool->reserve)->promised++;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
 	/* Who waits may have been promised more. */
-	pool->waiting = 1;
+	os_unshared(&pool->reserve)->waiting = 1;
 	pool_is_valid();
-	pool->promised -= 2;
+	os_unshared(&pool->reserve)->promised -= 2;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	pool->promised++;
-	pool->waiting = 0;
+	os_unshared(&pool->reserve)->promised++;
+	os_unshared(&pool->reserve)->waiting = 0;
 }
 END_TEST
 
@@ -387,7 +387,7 @@ START_TEST(refill)
 END_TEST
 
 /* Threads of the tests below: take, count, hold for a moment, let go. */
-static uint32_t nr_served;
+static struct os_u32 nr_served;
 
 struct job {
 	unsigned int nr, rounds, face;
@@ -491,7 +491,7 @@ START_TEST(first_come_first_served)
 	struct job jobs[8];
 	unsigned int i;
 
-	nr_served = 0;
+	os_store(&nr_served, 0);
 	use_up(0);
 	ck_assert_int_eq(
 		rpcbuf_mempool_alloc_bulk_array(pool, 0, MIN_NR, pages),

@@ -232,11 +232,12 @@ START_TEST(watermarks)
 		free(pages);
 		return;
 	}
-	mm->reclaim_wake = count_call;
-	min = mm->nodes[0].zone.min;
+	os_store(&mm->reclaim_wake, count_call);
+	min = os_load(&mm->nodes[0].zone.min);
 	ck_assert_uint_gt(min, 0);
-	ck_assert_uint_gt(mm->nodes[0].zone.low, min);
-	ck_assert_uint_gt(mm->nodes[0].zone.high, mm->nodes[0].zone.low);
+	ck_assert_uint_gt(os_load(&mm->nodes[0].zone.low), min);
+	ck_assert_uint_gt(os_load(&mm->nodes[0].zone.high),
+			  os_load(&mm->nodes[0].zone.low));
 
 	/* Far from low nobody is called; the reserve stays. */
 	got = rpcbuf_alloc_bulk_array(mm, 0, (unsigned int)nr / 2, pages);
@@ -249,11 +250,11 @@ START_TEST(watermarks)
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK));
 	ck_assert_ptr_null(rpcbuf_alloc_pages(mm, 0, 1));
 	ck_assert_uint_eq(calls, 1);
-	mm->reclaim_asked = 0;
+	os_store(&mm->reclaim_asked, 0);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
 	ck_assert_uint_eq(calls, 2);
 	/* For who must not wait nobody is woken. */
-	mm->reclaim_asked = 0;
+	os_store(&mm->reclaim_asked, 0);
 	page = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK | RPCBUF_GFP_RESERVE);
 	ck_assert_ptr_nonnull(page);
 	ck_assert_uint_eq(calls, 2);

@@ -29,7 +29,7 @@ static void hold_caches(uint32_t held)
 {
 	unsigned int cpu;
 
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+	for (cpu = 0; cpu < os_load(&mm->nr_pcps); cpu++)
 		os_store(&mm->pcps[cpu].lock.held, held);
 }
 
@@ -47,7 +47,7 @@ START_TEST(locked_everything)
 	mm = test_create(1024);
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 100, pages), 100);
 	hold_caches(1);
-	os_lock(&zone()->lock);
+	os_guard(&zone()->lists);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK));
 	ck_assert_ptr_null(rpcbuf_alloc_pages(mm, RPCBUF_GFP_NOLOCK, 3));
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_NOLOCK, 10,
@@ -57,7 +57,7 @@ START_TEST(locked_everything)
 	rpcbuf_free_page_nolock(mm, pages[99]);
 	for (i = 0; i < 99; i++)
 		ck_assert_ptr_null(pages[i]);
-	os_unlock(&zone()->lock);
+	os_unguard(&zone()->lists);
 	ck_assert(zone_has_deferred(zone()));
 	hold_caches(0);
 	/* Who takes the lock next puts 64 of them back, the next the rest. */
@@ -78,7 +78,7 @@ START_TEST(cache_serves)
 	rpcbuf_free_bulk_array(mm, 64, pages);
 	page = rpcbuf_alloc_page(mm, 0);
 	rpcbuf_free_page(mm, page);
-	os_lock(&zone()->lock);
+	os_guard(&zone()->lists);
 	page = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK);
 	ck_assert_ptr_nonnull(page);
 	rpcbuf_free_page_nolock(mm, page);
@@ -86,7 +86,7 @@ START_TEST(cache_serves)
 						  pages),
 			  64);
 	rpcbuf_free_bulk_array_nolock(mm, 64, pages);
-	os_unlock(&zone()->lock);
+	os_unguard(&zone()->lists);
 	ck_assert(!zone_has_deferred(zone()));
 	test_destroy(mm);
 }
@@ -113,7 +113,7 @@ START_TEST(depots_serve)
 	ck_assert_uint_eq(depot_put(mm, &node->loose, loose, 3), 3);
 	ck_assert_uint_eq(depot_put(mm, &node->runs, runs, 3), 3);
 	hold_caches(1);
-	os_lock(&zone()->lock);
+	os_guard(&zone()->lists);
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_NOLOCK, 23,
 						  pages),
 			  23);
@@ -127,7 +127,7 @@ START_TEST(depots_serve)
 		pages[nr] = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK);
 	ck_assert_ptr_nonnull(pages[23]);
 	ck_assert_ptr_null(pages[24]);
-	os_unlock(&zone()->lock);
+	os_unguard(&zone()->lists);
 	hold_caches(0);
 	rpcbuf_free_bulk_array(mm, nr, pages);
 	test_destroy(mm);
@@ -143,9 +143,9 @@ START_TEST(deferred_pages_are_found)
 	mm = test_create(1024);
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 1024, all), 1024);
 	hold_caches(1);
-	os_lock(&zone()->lock);
+	os_guard(&zone()->lists);
 	rpcbuf_free_bulk_array_nolock(mm, 300, all);
-	os_unlock(&zone()->lock);
+	os_unguard(&zone()->lists);
 	hold_caches(0);
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 1024, all), 1024);
 	for (i = 0; i < 1024; i++)
@@ -173,11 +173,11 @@ START_TEST(waiters_are_told)
 	ck_assert_int_eq(rpcbuf_wait_sleep(&waiter, count, 1000), -ETIMEDOUT);
 
 	/* Deferred, and the wake missed: the next to unlock makes up for it. */
-	os_lock(&zone()->lock);
-	os_lock(&mm->wait.lock);
+	os_guard(&zone()->lists);
+	os_guard(&mm->wait.list);
 	rpcbuf_free_page_nolock(mm, all[0]);
-	os_unlock(&zone()->lock);
-	os_unlock(&mm->wait.lock);
+	os_unguard(&zone()->lists);
+	os_unguard(&mm->wait.list);
 	ck_assert_uint_eq(rpcbuf_wait_count(&waiter), count);
 	ck_assert_int_eq(rpcbuf_wait_sleep(&waiter, count, OS_FOREVER), 0);
 	ck_assert_uint_ne(rpcbuf_wait_count(&waiter), count);
@@ -191,11 +191,11 @@ START_TEST(waiters_are_told)
 	all[1] = rpcbuf_alloc_page(mm, 0);
 	ck_assert_ptr_nonnull(all[1]);
 
-	os_lock(&mm->wait.lock);
+	os_guard(&mm->wait.list);
 	rpcbuf_free_page_nolock(mm, all[2]);
 	all[2] = NULL;
 	ck_assert_int_eq(read(waiter.eventfd, &value, sizeof(value)), -1);
-	os_unlock(&mm->wait.lock);
+	os_unguard(&mm->wait.list);
 	ck_assert(rpcbuf_wait_is_head(&waiter)); /* takes and drops the lock */
 	ck_assert_int_eq(read(waiter.eventfd, &value, sizeof(value)), 8);
 
@@ -282,7 +282,7 @@ START_TEST(signal_inside_the_allocator)
 END_TEST
 
 /* As before, but another thread keeps the zone's lock busy as well. */
-static uint32_t stop_other;
+static struct os_u32 stop_other;
 
 static void *other(void *arg)
 {

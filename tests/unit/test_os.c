@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include <rpcbuf/os/lock.h>
+#include <rpcbuf/os/stat.h>
 
 #include "mm_util.h"
 
@@ -21,7 +22,7 @@
 
 static uint64_t rounds;
 static uint64_t counter; /* plain: the locks are what protects it */
-static bool stop;
+static struct os_bool stop;
 
 START_TEST(map_aligns)
 {
@@ -110,7 +111,7 @@ static bool try_here(unsigned int *cpu)
 
 static void *count_on_cpus(void *arg)
 {
-	uint64_t *successes = arg;
+	struct os_u64 *successes = arg;
 	unsigned int cpu;
 
 	while (!os_load(&stop)) {
@@ -118,7 +119,7 @@ static void *count_on_cpus(void *arg)
 			continue;
 		cpus[cpu].count++;
 		os_cpulock_release(&cpus[cpu].lock);
-		os_store(successes, *successes + 1);
+		stat_add(*successes, 1);
 	}
 	return NULL;
 }
@@ -142,7 +143,8 @@ static void freeze_and_count(unsigned int nr_cpus)
  * and counts as well, until everybody had the lock often. */
 START_TEST(cpulock_excludes)
 {
-	uint64_t successes[THREADS] = {0}, sum = 0, total = 0, freezes = 0;
+	struct os_u64 successes[THREADS] = {0};
+	uint64_t sum = 0, total = 0, freezes = 0;
 	unsigned int i, nr_cpus = os_cpu_count();
 	pthread_t threads[THREADS];
 
@@ -158,7 +160,7 @@ START_TEST(cpulock_excludes)
 	os_store(&stop, true);
 	for (i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], NULL);
-		sum += successes[i];
+		sum += os_load(&successes[i]);
 	}
 	sum += freezes * nr_cpus;
 	for (i = 0; i < nr_cpus; i++)
@@ -168,13 +170,15 @@ START_TEST(cpulock_excludes)
 }
 END_TEST
 
-static void *wake_later(void *word)
+static void *wake_later(void *arg)
 {
+	struct os_u32 *word = arg;
+
 	struct timespec pause = {.tv_nsec = 20000000};
 
 	nanosleep(&pause, NULL);
-	__atomic_store_n((uint32_t *)word, 1, __ATOMIC_SEQ_CST);
-	os_futex_wake(word, 1);
+	os_store_seq(word, 1);
+	os_futex_wake(os_word(word), 1);
 	return NULL;
 }
 
@@ -182,14 +186,16 @@ START_TEST(futex)
 {
 	uint64_t before = os_now();
 	pthread_t thread;
-	uint32_t word = 0;
+	struct os_u32 word = {0};
 
-	ck_assert_int_eq(os_futex_wait(&word, 1, OS_FOREVER), 0);
-	ck_assert_int_eq(os_futex_wait(&word, 0, before + 1000000), -ETIMEDOUT);
+	ck_assert_int_eq(os_futex_wait(os_word(&word), 1, OS_FOREVER), 0);
+	ck_assert_int_eq(os_futex_wait(os_word(&word), 0, before + 1000000),
+			 -ETIMEDOUT);
 	ck_assert_uint_ge(os_now(), before + 1000000);
 	pthread_create(&thread, NULL, wake_later, &word);
 	while (os_load_acquire(&word) == 0)
-		ck_assert_int_eq(os_futex_wait(&word, 0, OS_FOREVER), 0);
+		ck_assert_int_eq(os_futex_wait(os_word(&word), 0, OS_FOREVER),
+				 0);
 	pthread_join(thread, NULL);
 }
 END_TEST

@@ -28,15 +28,15 @@ static void *pages[NR];
 
 /* What the callbacks saw. */
 static struct {
-	uint32_t mapped[NR_PAGES]; /* times, per page of the instance */
-	uint64_t maps, unmaps;
+	struct os_u32 mapped[NR_PAGES]; /* times, per page of the instance */
+	struct os_u64 maps, unmaps;
 	unsigned int fail_every; /* nth call of map fails; 0: none */
 	unsigned int warnings;
 	char warning[200];
 	size_t bytes;
 } seen;
 
-static uint32_t *mapped(const void *page)
+static struct os_u32 *mapped(const void *page)
 {
 	return &seen.mapped[arena_index(&mm->arena, page)];
 }
@@ -112,7 +112,7 @@ static void end_pool(void)
 	ck_assert_int_eq(rpcbuf_page_pool_destroy(pool, 0), 0);
 	pool = NULL;
 	for (i = 0; i < NR_PAGES; i++)
-		require(seen.mapped[i] == 0);
+		require(os_load(&seen.mapped[i]) == 0);
 }
 
 static void teardown(void)
@@ -195,7 +195,7 @@ START_TEST(refills_in_bulk)
 	ck_assert(rpcbuf_adjacent(pages[0], pages[1]));
 	take(REFILL + 1);
 	ck_assert_uint_eq(stats().refill_bulk, 2);
-	ck_assert_uint_eq(seen.maps, 2 * REFILL);
+	ck_assert_uint_eq(os_load(&seen.maps), 2 * REFILL);
 	ck_assert_uint_eq(seen.bytes, RPCBUF_PAGE_SIZE);
 	ck_assert_uint_eq(stats().alloc, REFILL + 1);
 }
@@ -219,7 +219,7 @@ START_TEST(recycles_directly)
 	page = rpcbuf_page_pool_alloc(pool, 0);
 	ck_assert_uint_eq(stats().refill_bulk, 4);
 	ck_assert_uint_eq(stats().refill_ring, 0);
-	ck_assert_uint_eq(seen.unmaps, 0);
+	ck_assert_uint_eq(os_load(&seen.unmaps), 0);
 	rpcbuf_page_pool_put(pool, page);
 	/* The cache, the ring, and only then the allocator. */
 	take(256);
@@ -241,7 +241,7 @@ START_TEST(full_ring_releases)
 	ck_assert_uint_eq(stats().recycle_ring, 256);
 	ck_assert_uint_eq(stats().ring_full, 64);
 	ck_assert_uint_eq(stats().release, 64);
-	ck_assert_uint_eq(seen.unmaps, 64);
+	ck_assert_uint_eq(os_load(&seen.unmaps), 64);
 	ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool), 256);
 	ck_assert_uint_eq(rpcbuf_page_pool_shrink(pool), 256);
 	ck_assert_uint_eq(rpcbuf_page_pool_shrink(pool), 0);
@@ -260,7 +260,7 @@ START_TEST(shrinks_when_memory_is_short)
 	ck_assert_uint_eq(stats().recycle_ring, 100);
 	rpcbuf_reclaim(mm, UINT64_MAX);
 	ck_assert_uint_eq(stats().release, 100);
-	ck_assert_uint_eq(seen.unmaps, 100);
+	ck_assert_uint_eq(os_load(&seen.unmaps), 100);
 	ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool), 2 * REFILL - 100);
 }
 END_TEST
@@ -286,7 +286,7 @@ START_TEST(owner_lets_go_when_memory_is_short)
 		ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool),
 				  2 * REFILL + 10);
 	}
-	ck_assert_uint_eq(seen.unmaps, stats().release);
+	ck_assert_uint_eq(os_load(&seen.unmaps), stats().release);
 	/* Once: then it recycles as before. */
 	page = pages[1];
 	pages[1] = NULL;
@@ -311,7 +311,7 @@ START_TEST(some_pages_cannot_be_mapped)
 	/* None can. */
 	rpcbuf_page_pool_flush(pool);
 	seen.fail_every = UINT32_MAX;
-	seen.maps = 1;
+	os_store(&seen.maps, 1);
 	ck_assert_ptr_null(rpcbuf_page_pool_alloc(pool, 0));
 	ck_assert_uint_eq(rpcbuf_page_pool_alloc_bulk(pool, 0, 110, pages),
 			  100);
@@ -354,9 +354,9 @@ START_TEST(several_users)
 	pool_is_valid();
 
 	page = rpcbuf_page_pool_alloc(pool, 0);
-	*pool_word(pool, page) = POOL_USERS_MAX;
+	os_store(pool_word(pool, page), POOL_USERS_MAX);
 	ck_assert_int_eq(rpcbuf_page_pool_get(pool, page), -EOVERFLOW);
-	*pool_word(pool, page) = 1;
+	os_store(pool_word(pool, page), 1);
 	rpcbuf_page_pool_put(pool, page);
 }
 END_TEST
@@ -371,7 +371,7 @@ START_TEST(referenced_pages_leave)
 	rpcbuf_page_pool_put(pool, page);
 	ck_assert_uint_eq(stats().released_ref, 1);
 	ck_assert_uint_eq(stats().release, 1);
-	ck_assert_uint_eq(*mapped(page), 0);
+	ck_assert_uint_eq(os_load(mapped(page)), 0);
 	rpcbuf_mm_counts(mm, &counts);
 	ck_assert_uint_eq(counts.pages_out, REFILL);
 	rpcbuf_free_page(mm, page);
@@ -388,7 +388,7 @@ START_TEST(leaving)
 			 -EINVAL);
 	ck_assert_int_eq(rpcbuf_page_pool_leave(pool, page), 0);
 	ck_assert_int_eq(rpcbuf_page_pool_leave(pool, page), -EINVAL);
-	ck_assert_uint_eq(*mapped(page), 0);
+	ck_assert_uint_eq(os_load(mapped(page)), 0);
 	ck_assert_uint_eq(rpcbuf_page_pool_inflight(pool), REFILL - 1);
 	rpcbuf_free_page(mm, page);
 	page = rpcbuf_page_pool_alloc(pool, 0);
@@ -435,24 +435,24 @@ END_TEST
 START_TEST(walker)
 {
 	void *page = rpcbuf_page_pool_alloc(pool, 0);
-	uint32_t *word = pool_word(pool, page);
+	struct os_u32 *word = pool_word(pool, page);
 
 	pool_is_valid();
-	*word = POOL_IDLE;
+	os_store(word, POOL_IDLE);
 	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
-	*word = POOL_IDLE | 1;
+	os_store(word, POOL_IDLE | 1);
 	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
-	*word = (uint32_t)1 << POOL_ORDER_SHIFT;
+	os_store(word, (uint32_t)1 << POOL_ORDER_SHIFT);
 	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
-	*word = 0;
+	os_store(word, 0);
 	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
-	*word = 1;
-	*pool_word(pool, pool->cache[0]) = 1;
+	os_store(word, 1);
+	os_store(pool_word(pool, pool->cache[0]), 1);
 	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
-	*pool_word(pool, pool->cache[0]) = POOL_IDLE;
-	pool->ring.tail += pool->ring.size + 1;
+	os_store(pool_word(pool, pool->cache[0]), POOL_IDLE);
+	stat_add(pool->ring.tail, pool->ring.size + 1);
 	ck_assert_ptr_nonnull(page_pool_is_valid(pool));
-	pool->ring.tail -= pool->ring.size + 1;
+	stat_add(pool->ring.tail, -(uint64_t)(pool->ring.size + 1));
 	rpcbuf_page_pool_put(pool, page);
 }
 END_TEST
@@ -583,7 +583,7 @@ START_TEST(destroy_with_pages_out)
 		      "%s", seen.warning);
 	/* Still theirs, and late returns are as good as any. */
 	memset(pages[0], 1, RPCBUF_PAGE_SIZE);
-	ck_assert_uint_eq(*mapped(pages[0]), 1);
+	ck_assert_uint_eq(os_load(mapped(pages[0])), 1);
 	ck_assert_int_eq(rpcbuf_page_pool_get(pool, pages[1]), 0);
 	rpcbuf_page_pool_put(pool, pages[1]);
 	ck_assert_int_eq(rpcbuf_page_pool_leave(pool, pages[2]), 0);
@@ -594,7 +594,7 @@ START_TEST(destroy_with_pages_out)
 	rpcbuf_page_pool_put_bulk(pool, 100, pages);
 	rpcbuf_page_pool_put(pool, frag);
 	ck_assert_uint_eq(stats().recycle_ring, 0);
-	ck_assert_uint_eq(seen.unmaps, seen.maps);
+	ck_assert_uint_eq(os_load(&seen.unmaps), os_load(&seen.maps));
 	ck_assert_int_eq(rpcbuf_page_pool_destroy(pool, 0), 0);
 	make_pool(0, 64);
 }
@@ -625,7 +625,7 @@ START_TEST(destroy_waits_for_others)
 		ck_assert_int_eq(rpcbuf_page_pool_destroy(pool, UINT64_MAX), 0);
 		pthread_join(thread, NULL);
 		memset(pages, 0, sizeof(pages));
-		ck_assert_uint_eq(seen.unmaps, seen.maps);
+		ck_assert_uint_eq(os_load(&seen.unmaps), os_load(&seen.maps));
 		make_pool(0, 64);
 	}
 }

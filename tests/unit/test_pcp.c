@@ -67,17 +67,17 @@ START_TEST(runs_are_kept_whole)
 	mm = test_create(16384);
 	fill(pages, 64);
 	pcp = &mm->pcps[0];
-	ck_assert_uint_eq(pcp->nr_runs, 0);
+	ck_assert_uint_eq(os_load(&pcp->nr_runs), 0);
 	rpcbuf_free_bulk_array(mm, 64, pages);
-	ck_assert_uint_eq(pcp->nr_runs, 4);
-	ck_assert_uint_eq(pcp->nr_singles, 0);
+	ck_assert_uint_eq(os_load(&pcp->nr_runs), 4);
+	ck_assert_uint_eq(os_load(&pcp->nr_singles), 0);
 
 	/* Shifted by a page: the runs begin at slot 15, 31 and 47. */
 	fill(pages, 64);
 	rpcbuf_free_bulk_array(mm, 1, pages);
 	rpcbuf_free_bulk_array(mm, 63, pages + 1);
-	ck_assert_uint_eq(pcp->nr_runs, 3);
-	ck_assert_uint_eq(pcp->nr_singles, 16);
+	ck_assert_uint_eq(os_load(&pcp->nr_runs), 3);
+	ck_assert_uint_eq(os_load(&pcp->nr_singles), 16);
 	test_is_valid(mm);
 	test_destroy(mm);
 }
@@ -94,10 +94,10 @@ START_TEST(small_requests_leave_runs_alone)
 	fill(pages, 512);
 	rpcbuf_free_bulk_array(mm, 512, pages);
 	pcp = &mm->pcps[0];
-	ck_assert_uint_eq(pcp->nr_runs, 32);
+	ck_assert_uint_eq(os_load(&pcp->nr_runs), 32);
 	for (i = 0; i < 200; i++)
 		small[i] = rpcbuf_alloc_page(mm, 0);
-	ck_assert_uint_eq(pcp->nr_runs, 32);
+	ck_assert_uint_eq(os_load(&pcp->nr_runs), 32);
 	rpcbuf_free_bulk_array(mm, 200, small);
 	test_destroy(mm);
 }
@@ -114,15 +114,15 @@ START_TEST(caches_are_bounded)
 	/* Singles, in an order that makes no runs. */
 	for (i = 0; i < 8192; i++)
 		rpcbuf_free_page(mm, pages[i * 2]);
-	ck_assert_uint_le(cached(),
-			  mm->pcp_singles + PCP_WINDOW + DEPOT_ENTRIES);
+	ck_assert_uint_le(cached(), os_load(&mm->pcp_singles) + PCP_WINDOW +
+					    DEPOT_ENTRIES);
 	test_is_valid(mm);
 	for (i = 0; i < 8192; i++)
 		rpcbuf_free_page(mm, pages[i * 2 + 1]);
 	fill(pages, 16384);
 	rpcbuf_free_bulk_array(mm, 16384, pages);
-	ck_assert_uint_le(mm->pcps[0].nr_runs,
-			  mm->pcp_runs + PCP_WINDOW / RUN_PAGES);
+	ck_assert_uint_le(os_load(&mm->pcps[0].nr_runs),
+			  os_load(&mm->pcp_runs) + PCP_WINDOW / RUN_PAGES);
 	test_is_valid(mm);
 	ck_assert_uint_gt(pcp_drain_all(mm), 0);
 	ck_assert_uint_eq(cached(), 0);
@@ -192,14 +192,14 @@ START_TEST(held_cache_is_bypassed)
 	mm = test_create(4096);
 	fill(pages, 257);
 	rpcbuf_free_bulk_array(mm, 257, pages);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
-		mm->pcps[cpu].lock.held = 1;
+	for (cpu = 0; cpu < os_load(&mm->nr_pcps); cpu++)
+		os_store(&mm->pcps[cpu].lock.held, 1);
 	fill(pages, 257);
 	rpcbuf_free_bulk_array(mm, 257, pages);
 	fill(pages, 3);
 	rpcbuf_free_bulk_array(mm, 3, pages);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
-		mm->pcps[cpu].lock.held = 0;
+	for (cpu = 0; cpu < os_load(&mm->nr_pcps); cpu++)
+		os_store(&mm->pcps[cpu].lock.held, 0);
 	test_destroy(mm);
 }
 END_TEST
@@ -215,22 +215,23 @@ START_TEST(limits_adapt)
 	run_on(0);
 	mm = test_create(65536);
 	pcp = &mm->pcps[0];
-	ck_assert_uint_eq(pcp->high_runs, PCP_RUNS_MIN);
-	ck_assert_uint_eq(pcp->high_singles, PCP_SINGLES_MIN);
+	ck_assert_uint_eq(os_load(&pcp->high_runs), PCP_RUNS_MIN);
+	ck_assert_uint_eq(os_load(&pcp->high_singles), PCP_SINGLES_MIN);
 	fill(pages, 1024);
 	rpcbuf_free_bulk_array(mm, 1024, pages);
-	ck_assert_uint_eq(pcp->high_runs, PCP_RUNS_MAX);
+	ck_assert_uint_eq(os_load(&pcp->high_runs), PCP_RUNS_MAX);
 	for (i = 0; i < 6; i++) {
 		pcp_decay(mm);
 		/* Not idle, and no miss. */
 		fill(few, 16);
 		rpcbuf_free_bulk_array(mm, 16, few);
-		ck_assert_uint_le(pcp->nr_runs, pcp->high_runs);
+		ck_assert_uint_le(os_load(&pcp->nr_runs),
+				  os_load(&pcp->high_runs));
 		test_is_valid(mm);
 	}
-	ck_assert_uint_eq(pcp->high_runs, PCP_RUNS_MIN);
-	ck_assert_uint_eq(pcp->high_singles, PCP_SINGLES_MIN);
-	ck_assert_uint_eq(pcp->nr_runs, PCP_RUNS_MIN);
+	ck_assert_uint_eq(os_load(&pcp->high_runs), PCP_RUNS_MIN);
+	ck_assert_uint_eq(os_load(&pcp->high_singles), PCP_SINGLES_MIN);
+	ck_assert_uint_eq(os_load(&pcp->nr_runs), PCP_RUNS_MIN);
 	test_destroy(mm);
 }
 END_TEST
@@ -249,12 +250,12 @@ START_TEST(idle_cpus_are_drained)
 	fill(pages, 64);
 	rpcbuf_free_bulk_array(mm, 64, pages);
 	pcp_decay(mm);
-	ck_assert_uint_eq(mm->pcps[0].nr_runs, 8);
+	ck_assert_uint_eq(os_load(&mm->pcps[0].nr_runs), 8);
 	fill(pages, 64);
 	rpcbuf_free_bulk_array(mm, 64, pages);
 	pcp_decay(mm);
-	ck_assert_uint_eq(mm->pcps[0].nr_runs, 0);
-	ck_assert_uint_eq(mm->pcps[1].nr_runs, 4);
+	ck_assert_uint_eq(os_load(&mm->pcps[0].nr_runs), 0);
+	ck_assert_uint_eq(os_load(&mm->pcps[1].nr_runs), 4);
 	pcp_decay(mm);
 	ck_assert_uint_eq(cached(), 0);
 	ck_assert_uint_eq(pcp_decay(mm), 0);
@@ -307,12 +308,12 @@ START_TEST(depot_carries_runs)
 
 	/* With somebody waiting it keeps nothing. */
 	fill_depot(depot);
-	mm->waiting = 1;
+	os_store(&mm->waiting, 1);
 	ck_assert_uint_gt(pcp_drain_all(mm), 0);
 	ck_assert_uint_eq(cached(), 0);
 	pages[0] = (void *)mm->arena.base;
 	ck_assert_uint_eq(depot_put(mm, depot, pages, 1), 0);
-	mm->waiting = 0;
+	os_store(&mm->waiting, 0);
 	test_destroy(mm);
 }
 END_TEST
@@ -332,9 +333,9 @@ START_TEST(scattered_zone)
 	for (i = 0; i < 8192; i += 2)
 		rpcbuf_free_run(mm, 1, all + i);
 	fill(pages, 64);
-	ck_assert_uint_eq(pcp->scattered, 1);
+	ck_assert_uint_eq(os_load(&pcp->scattered), 1);
 	rpcbuf_free_bulk_array(mm, 64, pages);
-	ck_assert_uint_ge(pcp->nr_singles, 64);
+	ck_assert_uint_ge(os_load(&pcp->nr_singles), 64);
 	for (i = 0; i < 100; i++) {
 		fill(pages, 64);
 		rpcbuf_free_bulk_array(mm, 64, pages);
@@ -343,11 +344,11 @@ START_TEST(scattered_zone)
 	rpcbuf_free_run(mm, 8192, all);
 	pcp_drain_all(mm);
 	pcp_decay(mm);
-	ck_assert_uint_eq(pcp->scattered, 0);
+	ck_assert_uint_eq(os_load(&pcp->scattered), 0);
 	fill(pages, 64);
 	ck_assert_uint_eq(test_nr_runs(pages, 64), 1);
 	rpcbuf_free_bulk_array(mm, 64, pages);
-	ck_assert_uint_eq(pcp->nr_runs, 4);
+	ck_assert_uint_eq(os_load(&pcp->nr_runs), 4);
 	test_destroy(mm);
 	free(all);
 }

@@ -50,7 +50,7 @@ START_TEST(windows)
 }
 END_TEST
 
-static unsigned int all_written, all_left_out;
+static struct os_u32 all_written, all_left_out;
 
 static void *write_lines(void *arg)
 {
@@ -74,10 +74,11 @@ START_TEST(threads)
 		ck_assert(!pthread_create(&thread[i], NULL, write_lines, NULL));
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
-	ck_assert_uint_ge(all_written, LINES / 100 * RATELIMIT_LINES);
+	ck_assert_uint_ge(os_load(&all_written), LINES / 100 * RATELIMIT_LINES);
 	/* Far ahead of everybody: what is still to be said. */
 	ck_assert(ratelimit_ok(&limit, LINES * RATELIMIT_WINDOW_NS, &left_out));
-	ck_assert_uint_eq(all_written + all_left_out + left_out,
+	ck_assert_uint_eq(os_load(&all_written) + os_load(&all_left_out) +
+				  left_out,
 			  THREADS * LINES);
 }
 END_TEST

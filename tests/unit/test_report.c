@@ -157,22 +157,26 @@ START_TEST(low_and_a_batch_stay)
 	unsigned int batch = BLOCKS / 16;
 
 	/* One page less than a batch may be begun with. */
-	zone->low = zone->nr_free - batch * BLOCK + 1;
+	os_store(&zone->low, os_load(&zone->nr_free) - batch * BLOCK + 1);
 	ck_assert_uint_eq(report_one_batch(mm), 0);
-	zone->low--;
+	os_fetch_add(&zone->low, -1);
 	ck_assert_uint_eq(report_one_batch(mm), batch);
 	test_destroy(mm);
 }
 END_TEST
 
+static uint32_t reported_head(struct rpcbuf *mm)
+{
+	return os_unshared(&zone_0(mm)->lists)->heads[(int)ZONE_REPORTED];
+}
+
 START_TEST(reported_blocks_are_handed_out_last)
 {
 	struct rpcbuf *mm = create_used();
-	struct zone *zone = zone_0(mm);
 	void *pages[BLOCK], *page, *batch[64] = {NULL};
 
 	ck_assert_uint_eq(report_one_batch(mm), BLOCKS / 16);
-	ck_assert_uint_ne(zone->heads[(int)ZONE_REPORTED], 0);
+	ck_assert_uint_ne(reported_head(mm), 0);
 	/* Single pages, bulk, runs, whole blocks: all find used memory. */
 	page = rpcbuf_alloc_page(mm, 0);
 	ck_assert_uint_eq(test_resident(page, 1), 1);
@@ -194,10 +198,10 @@ START_TEST(reported_blocks_serve_before_fresh_ones)
 	void **pages;
 
 	report_all(mm, 0);
-	fresh = zone_0(mm)->fresh;
+	fresh = os_load(&zone_0(mm)->fresh);
 	pages = touch(mm, BLOCKS / 2 * BLOCK);
-	ck_assert_uint_eq(zone_0(mm)->fresh, fresh);
-	ck_assert_uint_eq(zone_0(mm)->heads[(int)ZONE_REPORTED], 0);
+	ck_assert_uint_eq(os_load(&zone_0(mm)->fresh), fresh);
+	ck_assert_uint_eq(reported_head(mm), 0);
 	test_is_valid(mm);
 	release(mm, pages, BLOCKS / 2 * BLOCK);
 	test_destroy(mm);

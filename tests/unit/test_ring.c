@@ -54,8 +54,8 @@ START_TEST(round_and_round)
 		for (i = 0; i < done; i++)
 			require(tokens[i] == token(out++));
 	}
-	ck_assert_uint_eq(ring.tail, in);
-	ck_assert_uint_eq(ring.head, out);
+	ck_assert_uint_eq(os_load(&ring.tail), in);
+	ck_assert_uint_eq(os_load(&ring.head), out);
 }
 END_TEST
 
@@ -128,7 +128,7 @@ START_TEST(producers_race)
 						(void *)(uintptr_t)i),
 				 0);
 	for (i = 0; i < PRODUCERS; i++)
-		while (os_load(&serials[i]) < nr_rounds)
+		while (serials[i] < nr_rounds)
 			consume(serials);
 	for (i = 0; i < PRODUCERS; i++) {
 		while (pthread_tryjoin_np(threads[i], &ret))
@@ -138,7 +138,7 @@ START_TEST(producers_race)
 			consume(serials);
 		ck_assert_uint_eq(serials[i], sent);
 	}
-	ck_assert_uint_eq(ring.head, ring.tail);
+	ck_assert_uint_eq(os_load(&ring.head), os_load(&ring.tail));
 }
 END_TEST
 

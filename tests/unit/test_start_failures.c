@@ -25,8 +25,8 @@
 #include "mm_util.h"
 
 static struct {
-	uint32_t armed;
-	uint64_t passed, nth;
+	struct os_u32 armed;
+	struct os_u64 passed, nth;
 } gate;
 
 /* False for the one that is to fail. */
@@ -38,7 +38,7 @@ static bool passes(void)
 
 static bool has_failed(void)
 {
-	return os_load(&gate.passed) >= gate.nth;
+	return os_load(&gate.passed) >= os_load(&gate.nth);
 }
 
 #define GATE(type, failed, error, name, parameters, arguments) \
@@ -235,7 +235,7 @@ static bool fail_one(int i, uint64_t nth)
 
 	forget();
 	snprintf(before, sizeof(before), "%s", rpcbuf_why());
-	gate.nth = nth;
+	os_store(&gate.nth, nth);
 	os_store(&gate.passed, 0);
 	os_store(&gate.armed, 1);
 	err = things[i].make(&out);
@@ -273,7 +273,7 @@ START_TEST(each_in_turn)
 	}
 	ck_assert_uint_gt(nth, things[_i].least);
 	/* What failed holds nothing of the budget either. */
-	ck_assert_uint_eq(mm->budget.promised, 0);
+	ck_assert_uint_eq(os_load(&mm->budget.promised), 0);
 	test_destroy(mm);
 	ck_assert_int_eq(rmdir(folder), 0);
 }

@@ -85,7 +85,7 @@ START_TEST(test_shortage)
 {
 	struct rpcbuf *mm = test_create(32768);
 	void **pages = calloc(32768, sizeof(*pages));
-	uint64_t min = mm->nodes[0].zone.min;
+	uint64_t min = os_load(&mm->nodes[0].zone.min);
 	struct rpcbuf_stats stats;
 	unsigned int nr;
 
@@ -135,11 +135,11 @@ START_TEST(test_misses_and_waits)
 	unsigned int cpu;
 	void *page;
 
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+	for (cpu = 0; cpu < os_load(&mm->nr_pcps); cpu++)
 		os_store(&mm->pcps[cpu].lock.closed, 1);
 	page = rpcbuf_alloc_page(mm, 0);
 	ck_assert_uint_ge(read_stats(mm).trylock_misses, 1);
-	for (cpu = 0; cpu < mm->nr_pcps; cpu++)
+	for (cpu = 0; cpu < os_load(&mm->nr_pcps); cpu++)
 		os_store(&mm->pcps[cpu].lock.closed, 0);
 
 	rpcbuf_wait_join(mm, &waiter);

@@ -10,8 +10,9 @@
  * random order, by the rules of the engine; some give up in the middle. A plain
  * queue beside it says who must be next. The seed is printed.
  */
-#include "rpcbuf/engine/turn.h"
 #include "wire_util.h"
+
+#include "rpcbuf/engine/turn.h"
 
 #define CLIENTS 4
 #define CONNS	24

@@ -230,7 +230,7 @@ END_TEST
 #define VECTOR	259u
 
 static struct {
-	uint32_t tickets, served;
+	struct os_u32 tickets, served;
 	pthread_mutex_t joining;
 } fifo = {.joining = PTHREAD_MUTEX_INITIALIZER};
 
@@ -243,7 +243,7 @@ static void *filler(void *unused)
 
 	/* One joins after the other, so that there is an order to check. */
 	pthread_mutex_lock(&fifo.joining);
-	ticket = fifo.tickets++;
+	ticket = os_fetch_add(&fifo.tickets, 1);
 	rpcbuf_wait_join(mm, &waiter);
 	pthread_mutex_unlock(&fifo.joining);
 
@@ -283,7 +283,7 @@ START_TEST(sixty_four_fillers)
 				       all + i);
 	for (i = 0; i < FILLERS; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_uint_eq(fifo.served, FILLERS);
+	ck_assert_uint_eq(os_load(&fifo.served), FILLERS);
 	ck_assert(!rpcbuf_wait_pending(mm));
 }
 END_TEST

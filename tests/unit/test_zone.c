@@ -13,7 +13,12 @@
 static struct arena arena;
 static struct zone zone;
 static void *blocks;
-static uint32_t links[16384];
+static struct os_u32 links[16384];
+
+static int8_t order_of(uint32_t number)
+{
+	return os_load(&os_unlocked(&zone.lists)->blocks[number].order);
+}
 
 static void setup(uint64_t nr_pages)
 {
@@ -70,9 +75,9 @@ static void assert_coalesced(void)
 {
 	uint32_t whole = (uint32_t)(zone.nr_pages / ZONE_BLOCK_PAGES), i;
 
-	ck_assert_uint_eq(zone.nr_free, zone.nr_pages);
-	for (i = 0; i < rpcbuf_min(zone.fresh, whole); i++)
-		ck_assert_int_eq(zone.blocks[i].order, ZONE_BLOCK_ORDER);
+	ck_assert_uint_eq(os_load(&zone.nr_free), zone.nr_pages);
+	for (i = 0; i < rpcbuf_min(os_load(&zone.fresh), whole); i++)
+		ck_assert_int_eq(order_of(i), ZONE_BLOCK_ORDER);
 }
 
 static int slow_order(const uint64_t *words, unsigned int nr_bits)
@@ -142,7 +147,7 @@ START_TEST(fresh_pages_are_adjacent)
 		ck_assert_uint_eq(zone_take(&zone, pages + i, 64, true), 64);
 	ck_assert_uint_eq(test_nr_runs(pages, 320), 1);
 	ck_assert_ptr_eq(pages[0], (void *)arena.base);
-	ck_assert_uint_eq(zone.fresh, 1);
+	ck_assert_uint_eq(os_load(&zone.fresh), 1);
 	put_all(pages, 320);
 	assert_coalesced();
 	teardown();
@@ -187,7 +192,7 @@ START_TEST(single_pages_come_from_fragments)
 	ck_assert_uint_eq(zone_take(&zone, got, 2, false), 2);
 	ck_assert(got[0] == lonely[0] || got[0] == lonely[1]);
 	ck_assert(got[1] == lonely[0] || got[1] == lonely[1]);
-	ck_assert_int_eq(zone.blocks[1].order, 9);
+	ck_assert_int_eq(order_of(1), 9);
 	put_all(got, 2);
 
 	/* And a request for many leaves them alone. */
@@ -233,13 +238,13 @@ START_TEST(double_put_is_refused)
 	ck_assert_uint_eq(zone_take(&zone, pages, 64, true), 64);
 	zone_put(&zone, pages, 2);
 	zone_put(&zone, pages, 2);
-	ck_assert_uint_eq(zone.refused, 2);
+	ck_assert_uint_eq(os_load(&zone.refused), 2);
 	ck_assert_uint_eq(zone_nr_free(&zone), 2048 - 62);
 	/* Twice in one array, and never handed out at all. */
 	twice[0] = twice[2] = pages[2];
 	twice[1] = arena_page(&arena, 1500);
 	zone_put(&zone, twice, 3);
-	ck_assert_uint_eq(zone.refused, 4);
+	ck_assert_uint_eq(os_load(&zone.refused), 4);
 	ck_assert_uint_eq(zone_nr_free(&zone), 2048 - 61);
 	put_all(pages + 3, 61);
 	ck_assert_uint_eq(zone_nr_free(&zone), 2048);
@@ -260,16 +265,16 @@ START_TEST(runs_of_any_length)
 		ck_assert_uint_eq(test_nr_runs(pages, n), 1);
 		ck_assert_uint_eq(zone_nr_free(&zone), 4096 - n);
 		put_all(pages, n);
-		ck_assert_uint_eq(zone.fresh, 1);
+		ck_assert_uint_eq(os_load(&zone.fresh), 1);
 	}
 	assert_coalesced();
 
 	/* Two vectors of half a block share one; whole blocks stay whole. */
 	ck_assert(zone_take_run(&zone, pages, 200));
 	ck_assert(zone_take_run(&zone, other, 256));
-	ck_assert_uint_eq(zone.fresh, 1);
+	ck_assert_uint_eq(os_load(&zone.fresh), 1);
 	ck_assert(zone_take_run(&zone, all, 257));
-	ck_assert_uint_eq(zone.fresh, 2);
+	ck_assert_uint_eq(os_load(&zone.fresh), 2);
 	put_all(all, 257);
 	put_all(pages, 200);
 	put_all(other, 256);
@@ -306,7 +311,7 @@ START_TEST(fresh_blocks_come_last)
 		require(zone_take(&zone, pages, n, round % 2) == n);
 		zone_put(&zone, pages, n);
 	}
-	require(zone.fresh == 1);
+	require(os_load(&zone.fresh) == 1);
 	teardown();
 }
 END_TEST
@@ -364,7 +369,7 @@ START_TEST(random_against_model)
 	}
 	put_all(out, nr_out);
 	assert_coalesced();
-	require(zone.refused == 0);
+	require(os_load(&zone.refused) == 0);
 	teardown();
 	free(out);
 	free(is_out);
