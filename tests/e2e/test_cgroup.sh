@@ -34,10 +34,11 @@ make_groups() {
 			skip "no control group of version 1 can be made for $controller"
 		groups+=("$folder")
 	done
-	echo "$LIMIT" >"${groups[0]}/memory.limit_in_bytes" &&
-		echo 100000 >"${groups[1]}/cpu.cfs_period_us" &&
-		echo 100000 >"${groups[1]}/cpu.cfs_quota_us" ||
+	if ! echo "$LIMIT" >"${groups[0]}/memory.limit_in_bytes" ||
+		! echo 100000 >"${groups[1]}/cpu.cfs_period_us" ||
+		! echo 100000 >"${groups[1]}/cpu.cfs_quota_us"; then
 		skip "control groups cannot be given limits"
+	fi
 }
 
 on_exit_too() {

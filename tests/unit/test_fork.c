@@ -154,6 +154,8 @@ END_TEST
 static struct rpcbuf_mempool *mempool;
 static struct rpcbuf_page_pool *pool;
 static struct rpcbuf_rqst *full, *empty, *queued;
+/* Of the reserve they leave less than a vector, and more than the child asks for. */
+static struct rpcbuf_rqst *served[2];
 static void *pool_page, *fragment;
 static struct rpcbuf_waiter inherited;
 
@@ -260,21 +262,23 @@ static int child_of_all(void)
 		return 42;
 	rpcbuf_wait_leave(&inherited);
 	rpcbuf_stats_read(mm, &stats);
-	err = child_of_mempool();
+	/* Their reserve is destroyed behind them. */
+	err = child_of_vectors();
+	if (!err)
+		err = child_of_mempool();
 	if (!err)
 		err = child_of_page_pool();
-	if (!err)
-		err = child_of_vectors();
 	return err ? err : child();
 }
 
 static void make_users(void)
 {
 	struct rpcbuf_page_pool_options options = RPCBUF_PAGE_POOL_OPTIONS_INIT;
+	unsigned int i;
 	void *other;
 
 	inherited = (struct rpcbuf_waiter)RPCBUF_WAITER_INIT;
-	ck_assert_int_eq(rpcbuf_mempool_create(&mempool, mm, 20), 0);
+	ck_assert_int_eq(rpcbuf_mempool_create(&mempool, mm, 22), 0);
 	ck_assert_int_eq(rpcbuf_page_pool_create(&pool, mm, &options), 0);
 	pool_page = rpcbuf_page_pool_alloc(pool, 0);
 	other = rpcbuf_page_pool_alloc(pool, 0);
@@ -288,6 +292,12 @@ static void make_users(void)
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(full), 0);
 	ck_assert_int_eq(rpcbuf_rqst_reserve(queued, mempool), 0);
 	rpcbuf_wait_join(mm, &inherited);
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(rpcbuf_rqst_create(&served[i], mm, NULL, 8),
+				 0);
+		ck_assert_int_eq(rpcbuf_rqst_reserve(served[i], mempool), 0);
+		ck_assert_int_eq(rpcbuf_rqst_try_fill(served[i]), 0);
+	}
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(queued), -EAGAIN);
 }
 
@@ -297,6 +307,8 @@ static void free_users(void)
 	rpcbuf_rqst_destroy(full);
 	rpcbuf_rqst_destroy(empty);
 	rpcbuf_rqst_destroy(queued);
+	rpcbuf_rqst_destroy(served[0]);
+	rpcbuf_rqst_destroy(served[1]);
 	rpcbuf_page_pool_put(pool, pool_page);
 	rpcbuf_page_pool_put(pool, fragment);
 	ck_assert_int_eq(rpcbuf_page_pool_destroy(pool, 0), 0);
