@@ -62,7 +62,8 @@ static size_t align_up(size_t n, size_t align)
 }
 
 /* Carves the bookkeeping out of one mapping; `refs` in multiples of four counts,
- * as runs are read. */
+ * as runs are read, and on a line's edge: what two CPUs take from a zone in
+ * windows then has its counts in lines of its own. */
 static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 			   unsigned int nr_cpus, unsigned int nr_nodes)
 {
@@ -74,7 +75,7 @@ static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 	nodes = align_up(sizeof(struct rpcbuf), 128);
 	pcps = align_up(nodes + nr_nodes * sizeof(struct mm_node), 128);
 	blocks = align_up(pcps + nr_cpus * sizeof(struct pcp), 128);
-	refs = blocks + zone_footprint(nr_pages);
+	refs = align_up(blocks + zone_footprint(nr_pages), 128);
 	links = refs + align_up((size_t)nr_pages * sizeof(uint16_t), 8);
 	length = align_up(links + (size_t)nr_pages * sizeof(uint32_t),
 			  RPCBUF_PAGE_SIZE);
