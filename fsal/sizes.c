@@ -10,7 +10,7 @@
  * RFC 7530, 16.23.4).  What a directory is read with has a limit of the
  * server's own, Readdir_Res_Size.
  *
- * Any thread that runs a call; the hooks are set and reset by one.
+ * Any thread that runs a call.
  */
 #include <errno.h>
 
@@ -25,9 +25,8 @@
 
 static struct {
 	uint32_t payload, record;
-	struct fsal_obj_ops *objects; /* of the server's cache, or NULL */
-	struct svc_auth_ops *sealed;  /* of RPCSEC_GSS, or NULL */
-	struct fsal_obj_ops stock_objects;
+	struct fsal_obj_ops stock_objects; /* of the server's cache */
+	struct svc_auth_ops *sealed;	   /* of RPCSEC_GSS, or NULL */
 	struct svc_auth_ops stock_sealed;
 } hook;
 
@@ -136,8 +135,7 @@ void sizes_encode(struct svc_req *req)
  * gets the decoder before it asks for a checksum. */
 static bool sealed_checksum(struct svc_req *req)
 {
-	if (hook.record)
-		sizes_decode(req);
+	sizes_decode(req);
 	return hook.stock_sealed.svc_ah_checksum(req);
 }
 
@@ -214,16 +212,6 @@ int sizes_hook(uint32_t payload, uint32_t record)
 	if (!ops)
 		return -ENOENT;
 	hook.stock_objects = *ops;
-	hook.objects = ops;
 	set(&ops->getattrs, getattrs);
 	return 0;
-}
-
-void sizes_unhook(void)
-{
-	if (hook.objects)
-		set(&hook.objects->getattrs, hook.stock_objects.getattrs);
-	if (hook.sealed)
-		set(&hook.sealed->svc_ah_checksum,
-		    hook.stock_sealed.svc_ah_checksum);
 }

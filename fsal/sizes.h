@@ -19,11 +19,11 @@
  * sizes_hook - @payload: bytes of a READ or WRITE at most; @record: of a call
  * or a reply, headers included.
  *
- * The server is up.  Returns 0, or -ENOENT when there is no export yet: then
- * those that are not over RPCBUF tell clients of v4 sizes of their own.
+ * The server is up.  What is exchanged stays so.  Returns 0, or -ENOENT when
+ * there is no export yet: then those that are not over RPCBUF tell clients of v4
+ * sizes of their own.
  */
 int sizes_hook(uint32_t payload, uint32_t record);
-void sizes_unhook(void);
 
 /* Before the arguments of @req are decoded. */
 void sizes_decode(struct svc_req *req);

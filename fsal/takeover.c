@@ -364,7 +364,6 @@ static void stop_engine(void)
 	rpcbuf_maintain_stop(takeover.mm);
 	linger_end();
 	sendq_end();
-	sizes_unhook();
 	listener_end();
 	stats_file_close(takeover.engine, takeover.mm);
 	if (takeover.publisher)
