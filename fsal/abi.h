@@ -16,6 +16,7 @@
 #include <config.h>
 #include "fsal.h"
 #include "nfs_core.h"
+#include "nfs_init.h"
 #include "FSAL/fsal_commonlib.h"
 #include "FSAL/fsal_init.h"
 
@@ -29,6 +30,17 @@
 /* What Debian's server passes to calloc for a request: the same switches. */
 _Static_assert(sizeof(nfs_request_t) == 0x8b8,
 	       "config.h does not have the switches of Debian's build");
+
+/*
+ * fsal_rpcbuf_server_is_up - has the server started?
+ *
+ * Ganesha's function is only asked, with a moment that is long ago: it would wait
+ * by the wall clock, which may be set back.
+ */
+static inline bool fsal_rpcbuf_server_is_up(void)
+{
+	return nfs_init_wait_timeout(-(1 << 30)) == 0;
+}
 
 /*
  * fsal_rpcbuf_abi_check - is the server that loads us the one we know?

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * What is in force is fsal_rpcbuf.config.  Of its values only the budget can
- * change later; whoever else reads it reads what never does.
+ * change later; everything else that reads it reads what never does.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,6 @@
 
 #include "fsal_rpcbuf.h"
 #include "analyse.h"
-#include "nfs_init.h"
 #include "reload.h"
 #include "takeover.h"
 
@@ -150,7 +149,7 @@ static int read_first(config_file_t file, struct config_error_type *err_type)
 	int found = fsal_rpcbuf_config_read(config, file, err_type);
 
 	/* A server that starts reads its own file right now. */
-	if (found == 0 && nfs_init_wait_timeout(0) == 0) {
+	if (found == 0 && fsal_rpcbuf_server_is_up()) {
 		from = nfs_config_path;
 		found = read_main(config, err_type);
 	}
@@ -161,12 +160,12 @@ static int read_first(config_file_t file, struct config_error_type *err_type)
 
 /*
  * A configuration that Ganesha cannot use: it would go on without our exports.
- * Whoever asked for RPCBUF wants to hear of it, so a server that is starting
- * stops here, with the parser's complaints in its log.
+ * Nobody who named RPCBUF wants that, so a server that is starting stops here,
+ * with the parser's complaints in its log.
  */
 static int refuse(struct config_error_type *err_type, const char *what, int rc)
 {
-	if (nfs_init_wait_timeout(0) != 0) {
+	if (!fsal_rpcbuf_server_is_up()) {
 		report_config_errors(err_type, NULL, config_errs_to_log);
 		LogFatal(COMPONENT_CONFIG,
 			 "FSAL RPCBUF: %s (%s). The server does not start",

@@ -22,7 +22,6 @@
 #include "abi.h"
 #include "linger.h"
 #include "listener.h"
-#include "nfs_init.h"
 #include "payload.h"
 #include "rpcbuf/os/clock.h"
 #include "request.h"
@@ -37,9 +36,6 @@
 /* The server has five seconds from SIGTERM in all. */
 #define STOP_MS 4200
 #define MS_NS	UINT64_C(1000000)
-/* Seconds from now: nfs_init_wait_timeout() returns at once, whatever becomes of
- * the clock. */
-#define LONG_AGO      (-(1 << 30))
 /* Between two looks whether the server has started. */
 #define START_LOOK_MS 10
 /* Pages beside the payload: headers, and a record that begins anywhere. */
@@ -184,14 +180,13 @@ static void publish(void)
 			strerror(-err));
 }
 
-/* Waits until the server is up; false when it stops before.  Ganesha's function
- * is only asked: it would wait by the wall clock. */
+/* Waits until the server is up; false when it stops before. */
 static bool wait_for_server(void)
 {
 	bool stopping;
 
 	pthread_mutex_lock(&takeover.lock);
-	while (!takeover.stopping && nfs_init_wait_timeout(LONG_AGO) != 0)
+	while (!takeover.stopping && !fsal_rpcbuf_server_is_up())
 		os_cond_wait_until(&takeover.change, &takeover.lock,
 				   os_now() + START_LOOK_MS * MS_NS);
 	stopping = takeover.stopping;
@@ -289,7 +284,11 @@ static int start_thread(void)
 	return -err;
 }
 
-/* Address space for as much memory as the machine has: the budget may grow. */
+/*
+ * Address space for as much memory as the machine has: the budget may grow, and
+ * so may what the process is allowed, as the limit of a container, while it runs.
+ * Where a limit on address space forbids that, for the budget alone.
+ */
 static int create_pages(uint64_t memory)
 {
 	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) *
