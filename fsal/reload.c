@@ -21,6 +21,7 @@
 static struct {
 	pthread_mutex_t lock;
 	uint64_t generation; /* of the file that was read last */
+	int result;	     /* ... of reading its block */
 	char from[PATH_MAX]; /* the file that has the block, or empty */
 } reload = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -231,13 +232,13 @@ static int reconfigure(config_file_t file, struct config_error_type *err_type)
 int rpcbuf_reconfigure(config_file_t file, struct config_error_type *err_type)
 {
 	uint64_t generation = root_of(file)->generation;
-	int rc = 0;
+	int rc;
 
 	pthread_mutex_lock(&reload.lock);
 	if (generation != reload.generation)
-		rc = reconfigure(file, err_type);
-	if (rc == 0)
-		reload.generation = generation;
+		reload.result = reconfigure(file, err_type);
+	reload.generation = generation;
+	rc = reload.result;
 	pthread_mutex_unlock(&reload.lock);
 	return rc;
 }

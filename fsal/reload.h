@@ -32,7 +32,7 @@ int rpcbuf_configure(config_file_t file, struct config_error_type *err_type);
  *
  * Each reading of a file counts once, however many exports it has.  Returns 0,
  * or -EINVAL when the block is not valid: all that was in force stays, and
- * @err_type has the reason.
+ * @err_type has the reason, for the first of them.
  */
 int rpcbuf_reconfigure(config_file_t file, struct config_error_type *err_type);
 

@@ -100,8 +100,10 @@ add 2 "$OVER_VFS"
 wait_log "the RPCBUF block of $CONF is in force"
 wait_log "budget $((64 * MIB)) bytes"
 # A reload shows a file to the plug-in through its exports.
-export_file 5 "$OVER_VFS"
-cat "$T/5.conf" >>"$CONF"
+for id in 5 6; do
+	export_file "$id" "$OVER_VFS"
+	cat "$T/$id.conf" >>"$CONF"
+done
 
 block="Statistics = \"$STATS\";"
 reload "Memory is $((96 * MIB)) bytes now, it was $((64 * MIB))" "Memory = $((96 * MIB)); $block"
@@ -114,6 +116,8 @@ reload "Max_Calls = 7 takes effect when the server is restarted; 128 stays in fo
 	"Memory = $((48 * MIB)); Max_Calls = 7; Engine = epoll; $block"
 wait_log "Engine = epoll takes effect when the server is restarted; auto stays in force"
 reload "all of the one before stays in force" "Memory = $((64 * MIB)); Max_Calls = banana; $block"
+# Once, however many exports the file has.
+assert_eq "$(grep -c 'all of the one before stays in force' "$LOG")" 1 "lines about the block"
 pages_are $((48 * MIB))
 raw null
 server_stop
