@@ -30,7 +30,7 @@
  * side is ours alone.  Sending stays ntirpc's.  Our functions stay in the tables
  * for good, as the module stays mapped: ntirpc's xp_recv must never see a stream
  * that the engine has read from, and calls may still run when the engine has
- * stopped.  `gate` is held for reading by who uses the engine.
+ * stopped.  `gate` is held for reading while the engine is used.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -60,7 +60,7 @@ static struct {
 	struct xp_ops stock_connected, stock_listening;
 } hook = { .gate = PTHREAD_RWLOCK_INITIALIZER };
 
-/* In xp_u1: somebody is about to adopt it. */
+/* In xp_u1: it is about to be adopted, or could not be. */
 #define CLAIMED ((struct rpcbuf_conn *)1)
 
 /* Mark and head of an accepted reply with AUTH_NONE (RFC 5531, section 9). */
@@ -77,7 +77,7 @@ static struct rpcbuf_conn *take_conn(SVCXPRT *xprt)
 	struct rpcbuf_conn *conn =
 		__atomic_load_n(conn_of(xprt), __ATOMIC_ACQUIRE);
 
-	/* Who has claimed it will see that it is destroyed. */
+	/* The thread that has claimed it will see that it is destroyed. */
 	while (conn && conn != CLAIMED)
 		if (__atomic_compare_exchange_n(conn_of(xprt), &conn, NULL,
 						false, __ATOMIC_ACQ_REL,
@@ -139,7 +139,6 @@ static void adopt(SVCXPRT *xprt)
 
 	SVC_REF(xprt, SVC_REF_FLAG_NONE);
 	if (adopt_socket(xprt)) {
-		__atomic_store_n(conn_of(xprt), NULL, __ATOMIC_RELEASE);
 		shut_down(xprt);
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 		return;
@@ -153,7 +152,8 @@ static void adopt(SVCXPRT *xprt)
 		drop_conn(xprt);
 }
 
-/* Is, or will be in a moment, or was until it was destroyed. */
+/* Is, or will be in a moment, or was until it was destroyed; or could not be, and
+ * is about to be destroyed. */
 static bool is_adopted(SVCXPRT *xprt)
 {
 	return __atomic_load_n(conn_of(xprt), __ATOMIC_ACQUIRE) ||
