@@ -30,17 +30,18 @@ enum local_congestion {
  */
 struct fsal_rpcbuf_config {
 	/* Memory: page budget in bytes, 1 MiB to 1 TiB and at least three page
-	 * vectors; default an eighth of RAM, at least 64 MiB. */
+	 * vectors; default an eighth of what the process may use, at least
+	 * 64 MiB. */
 	uint64_t memory;
-	/* Max_Payload: bytes of a WRITE that a page vector takes, whole pages,
-	 * 64 KiB to 4 MiB; default 1 MiB.  Clients are told through wtmax and
-	 * maxwrite. */
+	/* Max_Payload: bytes of a WRITE that a page vector takes, and of a READ,
+	 * whole pages, 64 KiB to 4 MiB; default 1 MiB.  How clients are told:
+	 * see sizes.c. */
 	uint32_t max_payload;
 	/* Max_Fragments: fragments of one record, empty ones counted too, 1 to
 	 * 1048576; default 65536. */
 	uint32_t max_fragments;
 	/* Receive_Threads: threads that wait for sockets, 1 to 64; default (and
-	 * 0) as many as there are CPUs, at most 64. */
+	 * 0) as many as the process may use CPUs at a time, at most 64. */
 	uint32_t receive_threads;
 	/* Max_Threads: threads that run calls, 1 to 4096; default 256. */
 	uint32_t max_threads;

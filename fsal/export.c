@@ -30,12 +30,7 @@ static void export_put_on(struct fsal_rpcbuf_export *self,
 	fsal_attach_export(fsal, &self->fsal.exports);
 }
 
-/*
- * The sub-FSAL's export comes first and arrives in op_ctx, as ours leaves.
- * It gets Ganesha's vector of up-calls itself: an up-call names an object by
- * its key, which is the same in both layers, and waits on the vector until the
- * whole stack is ready.
- */
+/* The call comes back to us where another FSAL between leads to RPCBUF again. */
 static fsal_status_t create_below(const struct rpcbuf_stack *stack,
 				  struct config_error_type *err_type,
 				  const struct fsal_up_vector *up_ops)
@@ -58,6 +53,12 @@ static fsal_status_t create_below(const struct rpcbuf_stack *stack,
 	return status;
 }
 
+/*
+ * The sub-FSAL's export comes first and arrives in op_ctx, as ours leaves.
+ * It gets Ganesha's vector of up-calls itself: an up-call names an object by
+ * its key, which is the same in both layers, and waits on the vector until the
+ * whole stack is ready.
+ */
 fsal_status_t rpcbuf_module_create_export(struct fsal_module *fsal, void *node,
 					  struct config_error_type *err_type,
 					  const struct fsal_up_vector *up_ops)
