@@ -114,6 +114,7 @@ start --memory 64M "a 'b"
 round_trip
 cmp FILE "a 'b/FILE" || fail "the served folder does not hold the file"
 grep -q 'Memory = 67108864;' run/ganesha.conf || fail "--memory is not in the configuration"
+grep -q 'rpcbuf, 64 MiB of pages' out || fail "serve does not say what it got: $(grep Serving out)"
 until awk '$1 == "requests" && $2 > 0 { seen = 1 } END { exit !seen }' run/statistics; do
 	sleep 0.2
 done
@@ -127,6 +128,7 @@ round_trip
 interrupt
 
 start --fsal mem /memory
+grep -qE 'rpcbuf, [1-9][0-9]* MiB of pages' out || fail "serve does not say what it got by default: $(grep Serving out)"
 round_trip
 interrupt
 
