@@ -10,24 +10,11 @@
 # there before; with the first RPCBUF export that DBus adds to a stock server; and
 # with one that a reload adds. In these two, the server also waits for the answer
 # to a CB_NULL, and a client that writes without a pause must not notice.
-# DBus listens in a folder that is the same everywhere, so all of it runs in a
-# mount namespace with a /run of its own.
-if [[ -z ${RPCBUF_TEST_INSIDE:-} ]]; then
-	if ! unshare --mount true; then
-		echo "test_takeover: skipped: no namespace can be made"
-		exit 77
-	fi
-	RPCBUF_TEST_INSIDE=1 exec unshare --mount bash "$0"
-fi
 source "$(dirname "$0")/lib.sh"
+source "$(dirname "$0")/lib-dbus.sh"
 need_plugin "there is nothing to take over"
 
 BEGUN=40
-
-mount -t tmpfs tmpfs /run
-mkdir -p /run/dbus
-dbus-daemon --system --nofork --nopidfile &
-wait_for "dbus-daemon" test -S /run/dbus/system_bus_socket
 
 writes_begin() {
 	echo victim >"$EXPORT/victim"
@@ -53,11 +40,8 @@ writes_end() {
 
 # Both see the server's whole configuration with another export in it.
 by_dbus() {
-	local said
-	said=$(dbus-send --system --print-reply --dest=org.ganesha.nfsd \
-		/org/ganesha/nfsd/ExportMgr org.ganesha.nfsd.exportmgr.AddExport \
-		"string:$T/second.conf" 'string:EXPORT(Export_Id=2)' 2>&1) ||
-		fail "AddExport: $said"
+	dbus_wait
+	dbus_add_export "$T/second.conf" 2 || fail "AddExport"
 }
 
 by_reload() {
@@ -83,8 +67,7 @@ start_stock() {
 	} >"$T/second.conf"
 	S_STOCK=1 server_configure
 	ln -sf "$PLUGIN" "$T/plugins/"
-	sed -i -e '/Dbus_Name_Prefix/d' \
-		-e 's/^NFSv4 {/&\n\tDelegations = true;/' "$CONF"
+	sed -i 's/^NFSv4 {/&\n\tDelegations = true;/' "$CONF"
 	rm -f "$LOG"
 	S_STOCK=1 S_KEEP_PORTS=1 server_start
 }
@@ -126,6 +109,7 @@ while_running() {
 	rm -f "$T/call" "$T/write" "$T/progress" "$T/mirror" "$EXPORT/file"
 }
 
+dbus_start
 server_start
 for round in 1 2 3; do
 	writes_begin
