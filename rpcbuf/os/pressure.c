@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <rpcbuf/os/bits.h>
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/pressure.h>
 
@@ -17,6 +18,7 @@
 #define TRIGGER "some 150000 2000000"
 /* Between two looks at the figures of the groups. */
 #define LOOK_NS UINT64_C(200000000)
+#define MS_NS	UINT64_C(1000000)
 
 static int open_trigger(const char *path)
 {
@@ -145,6 +147,25 @@ static bool group_is_short(struct os_pressure *pressure)
 	return os_memory_is_short(&pressure->group);
 }
 
+/* The last of @fds is that of the group, which may have news as often as memory is
+ * taken: they are not waited for until its figures may be read again. */
+static int wait_for_news(const struct os_pressure *pressure,
+			 struct pollfd fds[3], int ms)
+{
+	uint64_t now = os_now();
+	int pause, ready;
+
+	if (pressure->group_fd >= 0 && now < pressure->look_ns) {
+		pause = (int)((pressure->look_ns - now) / MS_NS) + 1;
+		pause = rpcbuf_min(pause, ms);
+		ready = poll(fds, 2, pause);
+		ms -= pause;
+		if (ready || !ms)
+			return ready;
+	}
+	return poll(fds, 3, ms);
+}
+
 bool os_pressure_wait(struct os_pressure *pressure, int ms)
 {
 	struct pollfd fds[3] = {
@@ -156,10 +177,7 @@ bool os_pressure_wait(struct os_pressure *pressure, int ms)
 	bool pressed = false;
 	uint64_t kicks;
 
-	/* It may have news as often as memory is taken. */
-	if (os_now() < pressure->look_ns)
-		fds[2].fd = -1;
-	if (poll(fds, 3, ms) > 0) {
+	if (wait_for_news(pressure, fds, ms) > 0) {
 		if (fds[0].revents)
 			(void)!read(pressure->kick_fd, &kicks, sizeof(kicks));
 		pressed = fds[1].revents & POLLPRI;

@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -222,6 +223,25 @@ START_TEST(bad_files)
 }
 END_TEST
 
+/* News of the group that come right after a look are not slept through: a lost
+ * one is a test that times out. */
+START_TEST(news_after_a_look)
+{
+	struct os_pressure pressure;
+
+	ck_assert_int_eq(os_pressure_open(&pressure, false, root), 0);
+	pressure.group_fd = eventfd(1, EFD_NONBLOCK);
+	pressure.look_ns = os_now() + 20000000;
+	ck_assert(!os_pressure_wait(&pressure, INT_MAX));
+	/* They were taken, and a kick ends a wait before that. */
+	pressure.look_ns = os_now() + 3600 * OS_SECOND_NS;
+	os_pressure_kick(&pressure);
+	ck_assert(!os_pressure_wait(&pressure, INT_MAX));
+	ck_assert(!os_pressure_wait(&pressure, 1));
+	os_pressure_close(&pressure);
+}
+END_TEST
+
 static unsigned int affinity(void)
 {
 	cpu_set_t set;
@@ -298,6 +318,7 @@ int main(void)
 	tcase_add_test(tcase, version_2);
 	tcase_add_test(tcase, version_2_shortage);
 	tcase_add_test(tcase, wait_for_shortage);
+	tcase_add_test(tcase, news_after_a_look);
 	tcase_add_loop_test(tcase, version_1, 0, 2);
 	tcase_add_test(tcase, outside);
 	tcase_add_loop_test(tcase, bad_files, 0,
