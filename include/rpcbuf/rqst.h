@@ -76,10 +76,11 @@ int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
  * Tries again at once while there is progress.  Without progress it queues
  * up, first in, first out; the head of the queue keeps its partial fill, the
  * others give theirs back, so that any number of fillers finish on a budget
- * of one vector, beside what was promised to reserves (rpcbuf/mempool.h): a
- * vector without a reserve that is larger than what is left may wait for ever.
+ * of one vector, beside what was promised to reserves (rpcbuf/mempool.h).
  * Returns 0 with a full vector; -EINTR when the service stops, the vector then
- * holds what it had got; -EPERM, as the functions below, in a child of the
+ * holds what it had got; so it does with -ENOMEM, when it has no reserve, would
+ * have to wait, and is larger than what the budget has beside those promises
+ * (rpcbuf_why() has a sentence); -EPERM, as the functions below, in a child of the
  * process that made the instance.
  */
 int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
@@ -90,7 +91,8 @@ int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
  * Returns 0 with a full vector.  On shortage, or behind others that wait, it
  * takes its place in the queue and returns -EAGAIN: call it again when the
  * descriptor given to rpcbuf_rqst_notify() is readable.  It keeps its place
- * until it succeeds, or rpcbuf_rqst_give_up() or rpcbuf_rqst_release().
+ * until it succeeds or is refused with -ENOMEM (as above), or until
+ * rpcbuf_rqst_give_up() or rpcbuf_rqst_release().
  */
 int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst);
 

@@ -157,18 +157,36 @@ static uint64_t usable(const struct rpcbuf *mm, uint64_t pages)
 	return os_load(&mm->guard) & RPCBUF_HARDEN_REDZONE ? pages / 2 : pages;
 }
 
+/* With the lock held: that many are not promised. */
+static bool has_beside_promises(const struct rpcbuf *mm, uint64_t nr)
+{
+	return os_load(&mm->budget.promised) + nr <=
+	       usable(mm, os_own(&mm->budget.pages));
+}
+
+bool budget_suffices(struct rpcbuf *mm, uint64_t nr)
+{
+	bool suffices;
+
+	os_guard(&mm->budget.balloon);
+	suffices = has_beside_promises(mm, nr);
+	os_unguard(&mm->budget.balloon);
+	return suffices;
+}
+
 int budget_promise(struct rpcbuf *mm, uint64_t nr)
 {
-	struct mm_budget *budget = &mm->budget;
 	int err = 0;
 
-	os_guard(&budget->balloon);
-	if (os_load(&budget->promised) + nr >
-	    usable(mm, os_own(&budget->pages)))
-		err = -ENOMEM;
+	os_guard(&mm->budget.balloon);
+	if (has_beside_promises(mm, nr))
+		os_fetch_add(&mm->budget.promised, nr);
 	else
-		os_fetch_add(&budget->promised, nr);
-	os_unguard(&budget->balloon);
+		err = -ENOMEM;
+	os_unguard(&mm->budget.balloon);
+	/* It may wait for what is promised now: budget_suffices(). */
+	if (!err && wait_pending(mm))
+		wait_wake(mm);
 	return err;
 }
 

@@ -42,4 +42,11 @@ bool budget_settle(struct rpcbuf *mm);
 int budget_promise(struct rpcbuf *mm, uint64_t nr);
 void budget_unpromise(struct rpcbuf *mm, uint64_t nr);
 
+/*
+ * True when the head of the queue, of whom no reserve knows, has @nr pages at the
+ * latest when all that was taken is back.  It is woken when that may have
+ * changed.
+ */
+bool budget_suffices(struct rpcbuf *mm, uint64_t nr);
+
 #endif /* RPCBUF_MM_BUDGET_H */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/mm/budget.h"
 #include "rpcbuf/mm/fork.h"
 #include "rpcbuf/mm/mempool.h"
 #include "rpcbuf/os/atomic.h"
@@ -243,6 +244,18 @@ int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr)
 	return got ? 0 : -ENOMEM;
 }
 
+/* -EAGAIN, if waiting makes sense. */
+static int wait_or_refuse(struct rpcbuf_rqst *rqst)
+{
+	if (rqst->shares || budget_suffices(rqst->mm, rqst->maxpages))
+		return -EAGAIN;
+	rpcbuf_rqst_give_up(rqst);
+	return os_why(-ENOMEM,
+		      "the budget has no %u pages for a vector beside those "
+		      "that are promised to reserves",
+		      rqst->maxpages);
+}
+
 /* Out of the fast path: somebody waits for pages, or we must. */
 static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 {
@@ -255,7 +268,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 	else
 		give_back(rqst);
 	if (!full && !fill_from_reserve(rqst))
-		return -EAGAIN;
+		return wait_or_refuse(rqst);
 	rpcbuf_rqst_give_up(rqst);
 	return 0;
 }

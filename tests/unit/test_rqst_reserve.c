@@ -2,16 +2,20 @@
 /*
  * Goal: of the vectors that wait, the first that shares a reserve is filled from
  * it, for all that is missing or for none of it; the reserve is topped up when
- * pages are plenty and by what vectors give back; any number of fillers finish.
+ * pages are plenty and by what vectors give back; any number of fillers finish,
+ * and who can never be served is told so.
  * Method: one thread uses up the instance and tries to fill; then 64 threads
  * fill on a budget of one vector and a page, all but a page of it in the reserve.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 
+#include <rpcbuf/budget.h>
 #include <rpcbuf/mempool.h>
 #include <rpcbuf/rqst.h>
+#include <rpcbuf/why.h>
 
 #include "mm_util.h"
 
@@ -164,6 +168,74 @@ START_TEST(shrunk_below)
 }
 END_TEST
 
+/* No wait for what can never be there: a vector that has no reserve and is larger
+ * than what the budget has beside promises is refused, also when that comes to
+ * be while it waits. */
+START_TEST(larger_than_what_is_left)
+{
+	int fd = eventfd(0, EFD_NONBLOCK);
+	eventfd_t value;
+
+	ck_assert_int_eq(rpcbuf_rqst_reserve(first, NULL), 0);
+	rpcbuf_rqst_notify(first, fd);
+	use_up(0);
+	ck_assert_int_eq(
+		rpcbuf_mempool_resize(reserve, NR_PAGES - MAXPAGES + 1), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -ENOMEM);
+	ck_assert_int_eq(rpcbuf_rqst_fill(first), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(rpcbuf_why(), "100 pages for a vector"));
+	ck_assert(!rpcbuf_wait_pending(mm));
+	/* With as much as it needs it waits; and the promise wakes it. */
+	ck_assert_int_eq(rpcbuf_mempool_resize(reserve, NR_PAGES - MAXPAGES),
+			 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
+	ck_assert_int_eq(
+		rpcbuf_mempool_resize(reserve, NR_PAGES - MAXPAGES + 1), 0);
+	ck_assert_int_eq(eventfd_read(fd, &value), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -ENOMEM);
+	/* So does a budget that shrinks. */
+	ck_assert_int_eq(rpcbuf_mempool_resize(reserve, MAXPAGES), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
+	ck_assert_int_eq(
+		rpcbuf_set_budget(mm, (2 * MAXPAGES - 1) * RPCBUF_PAGE_SIZE),
+		0);
+	ck_assert_int_eq(eventfd_read(fd, &value), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -ENOMEM);
+	ck_assert(!rpcbuf_wait_pending(mm));
+	/* What is there it gets, whatever was promised. */
+	ck_assert_int_eq(rpcbuf_set_budget(mm, NR_PAGES * RPCBUF_PAGE_SIZE), 0);
+	ck_assert_int_eq(
+		rpcbuf_mempool_resize(reserve, NR_PAGES - MAXPAGES + 1), 0);
+	rpcbuf_free_bulk_array(mm, NR_PAGES, hog);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
+	ck_assert_int_eq(rpcbuf_mempool_resize(reserve, MAXPAGES), 0);
+	close(fd);
+}
+END_TEST
+
+static void *fill_in_vain(void *unused)
+{
+	require(rpcbuf_rqst_fill(first) == -ENOMEM);
+	require(strstr(rpcbuf_why(), "100 pages for a vector"));
+	return unused;
+}
+
+START_TEST(promised_while_it_sleeps)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(rpcbuf_rqst_reserve(first, NULL), 0);
+	use_up(20);
+	pthread_create(&thread, NULL, fill_in_vain, NULL);
+	while (!rpcbuf_wait_pending(mm))
+		sched_yield();
+	ck_assert_int_eq(
+		rpcbuf_mempool_resize(reserve, NR_PAGES - MAXPAGES + 1), 0);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(rpcbuf_mempool_resize(reserve, MAXPAGES), 0);
+}
+END_TEST
+
 static void *filler(void *arg)
 {
 	struct rpcbuf_rqst *rqst = arg;
@@ -221,6 +293,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, head_takes_what_is_missing);
 	tcase_add_test(tcase, first_of_those_that_share);
 	tcase_add_test(tcase, shrunk_below);
+	tcase_add_test(tcase, larger_than_what_is_left);
+	tcase_add_test(tcase, promised_while_it_sleeps);
 	tcase_add_test(tcase, sixty_four_fillers);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
