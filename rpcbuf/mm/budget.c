@@ -31,10 +31,34 @@ static struct zone *pick(struct rpcbuf *mm, bool give)
 	return best;
 }
 
+/* Adjacent pages go to the balloon.  0, or -errno: they keep their memory. */
+static int add_to_balloon(struct rpcbuf *mm, char *first, unsigned int nr)
+{
+	struct mm_balloon *balloon = os_guarded(&mm->budget.balloon);
+	int err = mm_discard(mm, first, nr * RPCBUF_PAGE_SIZE);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		rpcbuf_page_list_add(mm, err ? &balloon->kept : &balloon->pages,
+				     first + i * RPCBUF_PAGE_SIZE);
+	os_store(&mm->budget.nr_kept, balloon->kept.nr);
+	return err;
+}
+
+/* Tries again for pages that kept their memory, up to one that still does. */
+static void discard_kept(struct rpcbuf *mm)
+{
+	struct rpcbuf_page_list *kept = &os_guarded(&mm->budget.balloon)->kept;
+	unsigned int most = ZONE_BLOCK_PAGES;
+
+	while (kept->nr && most-- &&
+	       !add_to_balloon(mm, rpcbuf_page_list_pop(mm, kept), 1))
+		;
+}
+
 /* Adds up to ZONE_BLOCK_PAGES free pages of a zone to the balloon. */
 static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 {
-	struct rpcbuf_page_list *balloon = os_guarded(&mm->budget.balloon);
 	void *pages[ZONE_BATCH];
 	unsigned int i, nr;
 	char *first = NULL;
@@ -42,19 +66,14 @@ static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 	if (want >= ZONE_BLOCK_PAGES)
 		first = zone_take_run_above(zone, ZONE_BLOCK_PAGES, 0);
 	if (first) {
-		for (i = 0; i < ZONE_BLOCK_PAGES; i++)
-			rpcbuf_page_list_add(mm, balloon,
-					     first + i * RPCBUF_PAGE_SIZE);
-		mm_discard(mm, first, ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE);
+		add_to_balloon(mm, first, ZONE_BLOCK_PAGES);
 		return ZONE_BLOCK_PAGES;
 	}
 	nr = zone_take(zone, pages,
 		       (unsigned int)rpcbuf_min(want, (uint64_t)ZONE_BATCH),
 		       false);
-	for (i = 0; i < nr; i++) {
-		mm_discard(mm, pages[i], RPCBUF_PAGE_SIZE);
-		rpcbuf_page_list_add(mm, balloon, pages[i]);
-	}
+	for (i = 0; i < nr; i++)
+		add_to_balloon(mm, pages[i], 1);
 	return nr;
 }
 
@@ -106,18 +125,32 @@ static bool settle_locked(struct rpcbuf *mm)
 	return true;
 }
 
+/* Those that have memory first. */
+static void *take_from_balloon(struct rpcbuf *mm)
+{
+	struct mm_balloon *balloon = os_guarded(&mm->budget.balloon);
+	void *page = rpcbuf_page_list_pop(mm, &balloon->kept);
+
+	os_store(&mm->budget.nr_kept, balloon->kept.nr);
+	return page ? page : rpcbuf_page_list_pop(mm, &balloon->pages);
+}
+
 static void deflate(struct rpcbuf *mm, uint64_t nr)
 {
-	struct rpcbuf_page_list *balloon = os_guarded(&mm->budget.balloon);
 	void *pages[ZONE_BATCH];
 	unsigned int n;
 
-	for (; nr && balloon->nr; nr -= n) {
-		for (n = 0; n < ZONE_BATCH && n < nr && balloon->nr; n++)
-			pages[n] = rpcbuf_page_list_pop(mm, balloon);
+	do {
+		for (n = 0; n < ZONE_BATCH && n < nr; n++) {
+			pages[n] = take_from_balloon(mm);
+			if (!pages[n])
+				break;
+		}
 		stat_add(mm->budget.withheld, -(uint64_t)n);
-		mm_give(mm, pages, n);
-	}
+		nr -= n;
+		if (n)
+			mm_give(mm, pages, n);
+	} while (n == ZONE_BATCH);
 }
 
 /* Whole blocks: the last of them may be more than the budget asked for, which
@@ -127,7 +160,8 @@ static void grow_locked(struct rpcbuf *mm)
 	struct mm_budget *budget = &mm->budget;
 	uint64_t want, got;
 
-	deflate(mm, os_own(&budget->withheld) - target(mm));
+	if (os_own(&budget->withheld) > target(mm))
+		deflate(mm, os_own(&budget->withheld) - target(mm));
 	while (os_own(&budget->withheld) > target(mm)) {
 		unsigned int node;
 
@@ -199,6 +233,11 @@ bool budget_settle(struct rpcbuf *mm)
 {
 	bool enough = true;
 
+	if (os_load(&mm->budget.nr_kept)) {
+		os_guard(&mm->budget.balloon);
+		discard_kept(mm);
+		os_unguard(&mm->budget.balloon);
+	}
 	if (os_load(&mm->budget.withheld) >= target(mm))
 		return true;
 	node_flush(mm);

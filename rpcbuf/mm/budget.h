@@ -5,7 +5,8 @@
  * The others are withheld, which is all that a smaller budget means.  Blocks
  * that no zone ever handed out are withheld as such (zone_withhold()); other
  * pages are taken from the zones, lose their memory, and are kept on a list,
- * the balloon.  As long as the budget wants more withheld than there is free,
+ * the balloon.  Where the system does not take the memory now, locked pages for
+ * one, each pass of the maintenance tries again.  As long as the budget wants more withheld than there is free,
  * the watermarks of all zones are out of reach, so that what is released stays
  * for the balloon.
  *
@@ -20,18 +21,26 @@
 #include <rpcbuf/os/atomic.h>
 #include <rpcbuf/os/lock.h>
 
+struct mm_balloon {
+	struct rpcbuf_page_list pages;
+	struct rpcbuf_page_list kept; /* the same, but they have memory: the
+				       * system did not take it back */
+};
+
 struct mm_budget {
-	OS_GUARDED(struct rpcbuf_page_list) balloon;
+	OS_GUARDED(struct mm_balloon) balloon;
 	/* Read by anybody. */
 	struct os_u64 pages;	/* the budget */
 	struct os_u64 withheld; /* fresh blocks and the balloon */
+	struct os_u64 nr_kept;	/* pages of the balloon's `kept` */
 	struct os_u64 promised; /* to reserves; raised with the lock only */
 };
 
 /* At creation: withholds what the arena has beyond @pages. */
 void budget_init(struct rpcbuf *mm, uint64_t pages);
 
-/* Withholds what has become free; true when that suffices. */
+/* Withholds what has become free, and tries again for memory that the system did
+ * not take; true when enough is withheld. */
 bool budget_settle(struct rpcbuf *mm);
 
 /*

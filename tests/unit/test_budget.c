@@ -201,6 +201,39 @@ START_TEST(what_was_taken_away_is_not_resident)
 }
 END_TEST
 
+/* The system does not take locked pages.  Once it would, they go; also from
+ * these growth is served. */
+START_TEST(what_could_not_be_taken_away_is_tried_again)
+{
+	struct rpcbuf *mm = create(2 * MIB, 0, 0);
+	struct pile pile = take_all(mm);
+	void *arena = (void *)mm->arena.base;
+	unsigned int i;
+
+	for (i = 0; i < pile.nr; i++)
+		*(char *)pile.pages[i] = 1;
+	put_all(mm, &pile);
+	if (mlock(arena, 2 * MIB)) {
+		printf("memory cannot be locked here: not tested\n");
+		test_destroy(mm);
+		return;
+	}
+	ck_assert_int_eq(rpcbuf_set_budget(mm, 1 * MIB), 0);
+	check(mm, 1 * MIB, 0);
+	ck_assert_int_gt(rpcbuf_maintain(mm), 0);
+	ck_assert_uint_eq(test_resident(arena, 512), 512);
+	ck_assert_int_eq(rpcbuf_set_budget(mm, 1 * MIB + 50 * 4096), 0);
+	ck_assert_uint_eq(available(mm), 256 + 50);
+	ck_assert_int_eq(munlock(arena, 2 * MIB), 0);
+	ck_assert_int_gt(rpcbuf_maintain(mm), 0);
+	ck_assert_uint_eq(test_resident(arena, 512), 256 + 50);
+	check(mm, 1 * MIB + 50 * 4096, 0);
+	ck_assert_int_eq(rpcbuf_set_budget(mm, 2 * MIB), 0);
+	ck_assert_uint_eq(available(mm), 512);
+	test_destroy(mm);
+}
+END_TEST
+
 /* AddressSanitizer keeps an eighth of it beside it when it is unmapped. */
 #ifdef __SANITIZE_ADDRESS__
 #define LARGE_MAXIMUM ((uint64_t)1 << 32)
@@ -265,6 +298,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, shrink_takes_pages_as_they_come);
 	tcase_add_test(tcase, growth_cancels_a_shrink);
 	tcase_add_test(tcase, what_was_taken_away_is_not_resident);
+	tcase_add_test(tcase, what_could_not_be_taken_away_is_tried_again);
 	tcase_add_test(tcase, a_large_maximum_costs_nothing);
 	tcase_add_test(tcase, growth_wakes_who_waits);
 	suite_add_tcase(suite, tcase);
