@@ -41,8 +41,9 @@ struct rpcbuf_fault {
 	uint64_t seed;	/* the same seed chooses the same numbers */
 	uint64_t times; /* no more than so many fail; 0: no bound */
 	uint64_t pages; /* what a request that fails gets nevertheless */
-	bool reserve;	/* all fail but those with RPCBUF_GFP_RESERVE: callers
-			 * that have a reserve must live on it */
+	bool reserve; /* all fail but those with RPCBUF_GFP_RESERVE, as long as
+			 * nobody waits for pages: callers that have a reserve
+			 * must live on it, and wait when it is used up */
 	bool slow;	/* nothing fails for this; see above */
 };
 

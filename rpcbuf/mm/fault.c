@@ -25,12 +25,20 @@ static uint64_t draw(uint64_t seed, uint64_t request)
 	return z ^ z >> 31;
 }
 
-static bool hits(struct fault_state *state, rpcbuf_gfp_t gfp)
+/* `reserve` hits without end: whoever waits would ask again and again. */
+static bool must_live_on_reserve(const struct rpcbuf *mm, rpcbuf_gfp_t gfp)
 {
+	return os_load(&mm->fault.reserve) && !(gfp & RPCBUF_GFP_RESERVE) &&
+	       !wait_pending(mm);
+}
+
+static bool hits(struct rpcbuf *mm, rpcbuf_gfp_t gfp)
+{
+	struct fault_state *state = &mm->fault;
 	uint64_t request = os_fetch_add(&state->requests, 1) + 1;
 	uint64_t every = os_load(&state->every), share = os_load(&state->share);
 
-	if (os_load(&state->reserve) && !(gfp & RPCBUF_GFP_RESERVE))
+	if (must_live_on_reserve(mm, gfp))
 		return true;
 	if (request == os_load(&state->nth) || (every && request % every == 0))
 		return true;
@@ -53,7 +61,7 @@ unsigned int fault_limit(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int want)
 	struct fault_state *state = &mm->fault;
 	uint64_t pages;
 
-	if (!(os_load(&mm->guard) & GUARD_FAULT) || !hits(state, gfp) ||
+	if (!(os_load(&mm->guard) & GUARD_FAULT) || !hits(mm, gfp) ||
 	    !allowed(state))
 		return want;
 	stats_add(mm, STAT_faults, 1);

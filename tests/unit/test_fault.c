@@ -262,6 +262,37 @@ static void vector(struct rpcbuf *mm)
 	rpcbuf_free_bulk_array(mm, 259, pages);
 }
 
+/* Callers that may sleep live on a reserve and on what comes back to the
+ * instance: as often as they like, while everybody else fails. */
+START_TEST(test_reserve)
+{
+	struct rpcbuf *mm = test_create(512);
+	struct rpcbuf_mempool *pool;
+	struct rpcbuf_rqst *rqst;
+	void *pages[100] = {NULL};
+	unsigned int round;
+
+	ck_assert_int_eq(rpcbuf_mempool_create(&pool, mm, 100), 0);
+	ck_assert_int_eq(rpcbuf_rqst_create(&rqst, mm, NULL, 100), 0);
+	ck_assert_int_eq(rpcbuf_rqst_reserve(rqst, pool), 0);
+	set(mm, (struct rpcbuf_fault){.reserve = true});
+	for (round = 0; round < 10; round++) {
+		ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(
+					 pool, RPCBUF_GFP_WAIT, 100, pages),
+				 100);
+		rpcbuf_free_bulk_array(mm, 100, pages);
+		ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
+		rpcbuf_rqst_take(rqst, 100, pages);
+		rpcbuf_free_bulk_array(mm, 100, pages);
+		ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
+	}
+	ck_assert_int_eq(rpcbuf_fault_set(mm, NULL), 0);
+	rpcbuf_rqst_destroy(rqst);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(pool), 0);
+	test_destroy(mm);
+}
+END_TEST
+
 #define RECORD 60000u
 #define SLOTS  600u
 
@@ -416,6 +447,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, test_which);
 	tcase_add_test(tc, test_partial);
 	tcase_add_test(tc, test_slow);
+	tcase_add_test(tc, test_reserve);
 	tcase_add_test(tc, test_refusals);
 	tcase_add_test(tc, test_parse);
 	tcase_add_test(tc, test_environment);
