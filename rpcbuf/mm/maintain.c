@@ -139,12 +139,12 @@ int rpcbuf_maintain(struct rpcbuf *mm)
 	if (!os_guard_try(&mm->maintain.pass))
 		return RECLAIM_PAUSE_MS;
 	node_flush(mm);
-	page_tell(mm);
 	relieve(mm);
 	ms = reclaim(mm, now);
 	ms = rpcbuf_min(ms, decay(mm, now));
 	ms = rpcbuf_min(ms, report(mm, now));
 	os_unguard(&mm->maintain.pass);
+	page_tell(mm);
 	return ms;
 }
 
