@@ -64,6 +64,7 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 		  unsigned int nr, struct rpcbuf_page_list *list)
 {
 	struct mempool_reserve *reserve;
+	void *batch[ZONE_BATCH];
 	unsigned int n, i;
 
 	if (!claim(pool, nr, self))
@@ -72,16 +73,15 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 	for (; nr; nr -= n) {
 		n = rpcbuf_min(nr, ZONE_BATCH);
 		reserve = os_guard(&pool->reserve);
-		for (i = 0; i < n; i++) {
-			void *page =
+		for (i = 0; i < n; i++)
+			batch[i] =
 				rpcbuf_page_list_pop(pool->mm, &reserve->pages);
-
-			page_mark_out(pool->mm, &page, 0, 1);
-			rpcbuf_page_list_add(pool->mm, list, page);
-		}
 		reserve->claimed -= n;
 		count_reserved(pool, -(int64_t)n);
 		os_unguard(&pool->reserve);
+		page_mark_out(pool->mm, batch, 0, n);
+		for (i = 0; i < n; i++)
+			rpcbuf_page_list_add(pool->mm, list, batch[i]);
 	}
 	return true;
 }

@@ -80,21 +80,36 @@ void page_tell_untold(struct rpcbuf *mm)
 		     (enum page_misuse)misuse);
 }
 
+static void debug_out(struct rpcbuf *mm, void *page, void *const *callers)
+{
+	uint64_t index = arena_index(&mm->arena, page);
+
+	rpcbuf_assert(index < mm->arena.nr_pages);
+	if (os_exchange_acq_rel(&mm->refs[index], 1) != 0)
+		os_panic("page %p was handed out twice: %s", page,
+			 poison_owner(mm, index));
+	poison_out(mm, index, callers);
+}
+
 void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 {
 	void *callers[OS_CALLERS];
 	unsigned int i;
 
-	os_callers(callers);
-	for (i = 0; i < nr; i++) {
-		uint64_t index = arena_index(&mm->arena, pages[i]);
+	if (nr)
+		os_callers(callers);
+	for (i = 0; i < nr; i++)
+		debug_out(mm, pages[i], callers);
+}
 
-		rpcbuf_assert(index < mm->arena.nr_pages);
-		if (os_exchange_acq_rel(&mm->refs[index], 1) != 0)
-			os_panic("page %p was handed out twice: %s", pages[i],
-				 poison_owner(mm, index));
-		poison_out(mm, index, callers);
-	}
+void page_debug_adjacent_out(struct rpcbuf *mm, void *first, uint64_t nr)
+{
+	void *callers[OS_CALLERS];
+	char *page = first;
+
+	os_callers(callers);
+	for (; nr; nr--, page += RPCBUF_PAGE_SIZE)
+		debug_out(mm, page, callers);
 }
 
 /*

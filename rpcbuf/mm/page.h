@@ -45,8 +45,9 @@ static inline void page_tell(struct rpcbuf *mm)
 		page_tell_untold(mm);
 }
 
-/* Debug builds: the pages go to a caller.  */
+/* Debug builds: the pages go to a caller.  Looks for him once, whatever @nr is. */
 void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr);
+void page_debug_adjacent_out(struct rpcbuf *mm, void *first, uint64_t nr);
 
 /* Drops a reference of a page by its index.  True when it was the last. */
 bool page_drop_index(struct rpcbuf *mm, uint64_t index);
@@ -74,13 +75,14 @@ static inline void page_mark_out(struct rpcbuf *mm, void *const *pages,
 static inline void page_mark_adjacent_out(struct rpcbuf *mm, void *first,
 					  uint64_t nr)
 {
-	char *page = first;
+	uint64_t index = arena_index(&mm->arena, first);
 
-	for (; nr; nr--, page += RPCBUF_PAGE_SIZE) {
-		void *one = page;
-
-		page_mark_out(mm, &one, 0, 1);
+	if (RPCBUF_DEBUG) {
+		page_debug_adjacent_out(mm, first, nr);
+		return;
 	}
+	for (; nr; nr--)
+		os_store(&mm->refs[index++], 1);
 }
 
 /*

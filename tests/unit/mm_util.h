@@ -31,8 +31,9 @@
 #endif
 #define TEST_SANITIZED (__SANITIZE_THREAD__ || __SANITIZE_ADDRESS__)
 
-/* A tenth of the rounds is enough where each costs ten times as much. */
-#define TEST_ROUNDS(n) (TEST_SANITIZED ? (n) / 10 : (n))
+/* A tenth of the rounds is enough where each costs ten times as much: debug builds
+ * ask the kernel for each page whether it has memory. */
+#define TEST_ROUNDS(n) (TEST_SANITIZED || RPCBUF_DEBUG ? (n) / 10 : (n))
 
 /* For loops: Check reports every assertion that holds to its parent process. */
 #define require(condition)                              \
