@@ -30,7 +30,10 @@
  *
  * Memory: all transports of a process share one instance (rpcbuf/mm.h), made at
  * the first creation unless the program gives one.  The instance belongs to
- * the process that made it: create transports after daemon() or fork().
+ * the process that made it: create transports after daemon() or fork().  A
+ * dispatcher may fork and leave the answer to the child, which ends then: the
+ * child answers from its own heap, at once; replies that waited when it was
+ * forked are its parent's.
  *
  * Threads: as libtirpc's, creation, destruction and svc_run() are one thread's,
  * unless rpcbuf_svc_run() runs; then transports may be created and destroyed

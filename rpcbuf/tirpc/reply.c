@@ -8,6 +8,10 @@
  *
  * Each thread of the engine has one; all others share one under a lock, which
  * under svc_run() nobody contends for.
+ *
+ * A child of the process that made the instance gets no pages, and a lock may be
+ * held there for ever.  It answers from memory of its own, and at once; the
+ * replies that waited when it was forked are its parent's to send.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +24,8 @@
 /* Room for the checksum or the padding that RPCSEC_GSS adds. */
 #define GSS_SLACK 2048u
 #define GSS_MAX	  ((size_t)64 << 20)
+/* What a reply has in front of its results, verifier included (RFC 5531). */
+#define HEAD_MAX  (6 * sizeof(uint32_t) + MAX_AUTH_BYTES)
 #define IOV_FEW	  64u
 /* In front of what is encoded: the mark, and room that send_reply() needs. */
 #define IOV_FRONT 2u
@@ -189,28 +195,87 @@ static bool encode_wrapped(struct reply *r, xdrproc_t proc, caddr_t where)
 	return false;
 }
 
-static bool encode(struct reply *r, struct rpc_msg *msg)
-{
-	struct conn *conn = r->conn;
-	xdrproc_t proc = NULL;
-	caddr_t where = NULL;
+/* What a reply has behind its head, or NULL. */
+struct results {
+	xdrproc_t proc;
+	caddr_t where;
+};
 
-	/* Results are wrapped by the flavour; the head is not. */
+/* Results are wrapped by the flavour; the head is not. */
+static struct results take_results(struct rpc_msg *msg)
+{
+	struct results results = {NULL, NULL};
+
 	if (msg->rm_reply.rp_stat == MSG_ACCEPTED &&
 	    msg->acpted_rply.ar_stat == SUCCESS) {
-		proc = msg->acpted_rply.ar_results.proc;
-		where = msg->acpted_rply.ar_results.where;
+		results.proc = msg->acpted_rply.ar_results.proc;
+		results.where = msg->acpted_rply.ar_results.where;
 		msg->acpted_rply.ar_results.proc = (xdrproc_t)(void *)xdr_void;
 		msg->acpted_rply.ar_results.where = NULL;
 	}
+	return results;
+}
+
+static bool encode(struct reply *r, struct rpc_msg *msg)
+{
+	struct conn *conn = r->conn;
+	struct results results = take_results(msg);
+
 	msg->rm_xid = conn->xid;
 	if (!xdr_replymsg(&r->xdrs, msg))
 		return false;
-	if (!proc)
+	if (!results.proc)
 		return true;
 	if (gss_applies(conn))
-		return encode_wrapped(r, proc, where);
-	return SVCAUTH_WRAP(&conn->ext.xp_auth, &r->xdrs, proc, where);
+		return encode_wrapped(r, results.proc, results.where);
+	return SVCAUTH_WRAP(&conn->ext.xp_auth, &r->xdrs, results.proc,
+			    results.where);
+}
+
+/* The reply behind its mark, in one block for the caller to free, or NULL. */
+static uint8_t *encode_in_child(struct conn *conn, struct rpc_msg *msg,
+				u_int *length)
+{
+	struct results results = take_results(msg);
+	size_t size = HEAD_MAX + GSS_SLACK;
+	uint32_t mark;
+	uint8_t *block;
+	XDR xdrs;
+
+	if (results.proc)
+		size += xdr_sizeof(results.proc, results.where);
+	block = size <= GSS_MAX ? malloc(sizeof(mark) + size) : NULL;
+	if (!block)
+		return NULL;
+	xdrmem_create(&xdrs, (char *)block + sizeof(mark), (u_int)size,
+		      XDR_ENCODE);
+	msg->rm_xid = conn->xid;
+	if (!xdr_replymsg(&xdrs, msg) ||
+	    (results.proc && !SVCAUTH_WRAP(&conn->ext.xp_auth, &xdrs,
+					   results.proc, results.where))) {
+		free(block);
+		return NULL;
+	}
+	*length = XDR_GETPOS(&xdrs);
+	mark = htonl(*length | RPCBUF_MARK_LAST);
+	memcpy(block, &mark, sizeof(mark));
+	*length += (u_int)sizeof(mark);
+	return block;
+}
+
+static bool reply_in_child(struct conn *conn, struct rpc_msg *msg)
+{
+	uint8_t *block;
+	u_int length;
+	bool sent;
+
+	block = encode_in_child(conn, msg, &length);
+	if (!block)
+		return false;
+	conn->until_ms = 0;
+	sent = send_alone(conn, block, length);
+	free(block);
+	return sent;
 }
 
 static bool encode_and_send(struct reply *r, struct rpc_msg *msg)
@@ -248,6 +313,8 @@ bool reply_send(struct conn *conn, struct rpc_msg *msg)
 
 	if (svc_conn_dead(conn))
 		return false;
+	if (home.forked)
+		return reply_in_child(conn, msg);
 	if (mine) {
 		mine->conn = conn;
 		return encode_and_send(mine, msg);

@@ -164,10 +164,19 @@ bool send_reply(struct conn *conn, struct iovec *iov, unsigned int nr,
 	return send_behind_others(conn, iov, nr, hold);
 }
 
+bool send_alone(struct conn *conn, void *data, size_t len)
+{
+	struct iovec iov = {data, len};
+
+	return send_iov(conn, &iov, 1, false);
+}
+
 void send_rest(struct conn *conn)
 {
 	struct iovec iov[1];
 
+	if (home.forked)
+		return;
 	if (!collect_some(conn) && !os_load(&conn->collected.in_socket))
 		return;
 	conn->until_ms = 0;

@@ -200,7 +200,10 @@ void reply_home_free(void);
  * in front of @iov.  @whole: it is all of a reply.  False: it cannot be sent. */
 bool send_reply(struct conn *conn, struct iovec *iov, unsigned int nr,
 		uint32_t len, bool whole);
-/* The call at hand is over, and none is behind it: what was collected leaves. */
+/* Sends what is a whole reply, and nothing else; no lock is taken. */
+bool send_alone(struct conn *conn, void *data, size_t len);
+/* The call at hand is over, and none is behind it: what was collected leaves,
+ * but in a child, where it is the parent's. */
 void send_rest(struct conn *conn);
 
 /* collect.c: the thread that runs the call, but for collect_flush() */

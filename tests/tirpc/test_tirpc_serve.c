@@ -7,6 +7,7 @@
  * all kinds of arguments, results and errors; other transports beside ours;
  * more descriptors than libtirpc's table takes.
  */
+#include <signal.h>
 #include <sys/resource.h>
 
 #include "tests/tirpc/tirpc_util.h"
@@ -312,6 +313,55 @@ START_TEST(destroyed_by_the_dispatcher)
 }
 END_TEST
 
+#define CALLS 6u
+
+/* Calls in one write, some answered here and some by a forked child: each once,
+ * whichever replies wait when the child is made. */
+START_TEST(answered_by_children)
+{
+	const uint8_t args[5004] = {0, 0, 5000 >> 8, 5000 & 0xff, 'a', 'b'};
+	bool forked[CALLS] = {false, false, true, false, true, false};
+	int fd;
+
+	signal(SIGCHLD, SIG_IGN);
+	server_start((enum mode)_i);
+	fd = connected();
+	for (int round = 0; round < TEST_ROUNDS(25); round++) {
+		unsigned int seen[CALLS] = {0};
+		uint8_t all[CALLS * (sizeof(args) + 64)], *call;
+		size_t len, end = 0;
+
+		for (uint32_t i = 0; i < CALLS; i++) {
+			call = raw_call(i, forked[i] ? FORKED : NUL, args,
+					forked[i] ? sizeof(args) : 0, NULL, 0,
+					&len);
+			memcpy(all + end, call, len);
+			end += len;
+			free(call);
+		}
+		must(raw_send(fd, all, end));
+		for (unsigned int i = 0; i < CALLS; i++) {
+			uint32_t got, xid, results;
+			uint8_t *reply = raw_reply(fd, &got);
+
+			must(reply);
+			xid = get32(reply);
+			must(xid < CALLS && !seen[xid]++);
+			results = forked[xid] ? sizeof(args) : 0;
+			must(got == 24 + results);
+			must(!memcmp(reply + 24, args, results));
+			free(reply);
+		}
+		call = raw_call(CALLS, NUL, NULL, 0, NULL, 0, &len);
+		must(raw_send(fd, call, len));
+		raw_expect(fd, CALLS, NULL, 0);
+		free(call);
+	}
+	close(fd);
+	server_stop();
+}
+END_TEST
+
 /* A connection that the program made, as inetd's children do. */
 START_TEST(given_connections)
 {
@@ -454,6 +504,7 @@ int main(void)
 	tcase_add_loop_test(tcase, replies_together, SINGLE, STOCK);
 	tcase_add_test(tcase, calls_that_last);
 	tcase_add_loop_test(tcase, destroyed_by_the_dispatcher, SINGLE, STOCK);
+	tcase_add_loop_test(tcase, answered_by_children, SINGLE, STOCK + 1);
 	tcase_add_loop_test(tcase, given_connections, SINGLE, STOCK);
 	tcase_add_test(tcase, other_transports);
 	tcase_add_test(tcase, more_descriptors_than_the_table);
