@@ -89,6 +89,12 @@ static void change_memory(uint64_t memory)
 	err = fsal_rpcbuf_takeover_memory(memory, &most);
 	if (err == -EINVAL)
 		memory_refused(memory, "at most", most);
+	else if (err)
+		LogWarn(COMPONENT_CONFIG,
+			"RPCBUF: Memory = %" PRIu64
+			" does not take effect (%s); %" PRIu64
+			" stays in force",
+			memory, strerror(-err), config->memory);
 	if (err)
 		return;
 	LogEvent(COMPONENT_CONFIG,

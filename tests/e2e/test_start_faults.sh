@@ -110,5 +110,4 @@ serves_with() {
 }
 
 serves_with every=2 3000000
-# The reserve is one vector, and what calls release goes to the instance.
-serves_with reserve 200000
+serves_with reserve 3000000
