@@ -10,6 +10,7 @@
 #include "attach.h"
 #include "finding.h"
 #include "process.h"
+#include "rpcbuf/os/segment.h"
 
 #define REFRESH_MS 2000
 
@@ -167,7 +168,7 @@ static void look_for_process(const char *folder, pid_t pid,
 	struct wanted wanted = {
 		.pid = process_inner_pid(pid),
 		.pid_space = process_pid_space(pid),
-		.start_ticks = process_start_ticks(pid),
+		.start_ticks = segment_start_ticks(pid),
 	};
 	char inner[PATH_MAX];
 

@@ -107,24 +107,6 @@ uint64_t process_pid_space(pid_t pid)
 	return stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
-uint64_t process_start_ticks(pid_t pid)
-{
-	char text[1024];
-	const char *fields;
-	unsigned long long ticks;
-
-	if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
-		return 0;
-	fields = strrchr(text, ')');
-	if (!fields ||
-	    sscanf(fields + 1,
-		   " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-		   " %*s %*s %*s %*s %*s %llu",
-		   &ticks) != 1)
-		return 0;
-	return ticks;
-}
-
 pid_t process_seen_here(pid_t inner, uint64_t pid_space)
 {
 	const struct dirent *entry;

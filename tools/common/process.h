@@ -26,9 +26,6 @@ pid_t process_inner_pid(pid_t pid);
  * With the inner id it tells processes apart, wherever they run. */
 uint64_t process_pid_space(pid_t pid);
 
-/* When @pid began, in ticks since the boot; 0: it cannot be known. */
-uint64_t process_start_ticks(pid_t pid);
-
 /* The id that the process @inner of the namespace @pid_space has here, or 0: it
  * is not seen from here. */
 pid_t process_seen_here(pid_t inner, uint64_t pid_space);
