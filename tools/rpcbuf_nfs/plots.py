@@ -106,7 +106,7 @@ def ratio_plot(results, rows, base, metric, more, name, title):
              if metric in row["ratios"][base][side]]
     if not found:
         return None
-    column = 36
+    column = 44
     numbers = column * len(sides)
     figure = new_figure(ROW * len(rows) + 54)
     axes = place(figure, LABELS, 36, numbers + 6, 18)

@@ -167,7 +167,7 @@ def page(results, rows, trace, heading):
         target=summary.target(results), margin=f"{MARGIN:.0%}",
         sides=[{"name": side["name"], "about": side["about"],
                 "colour": look.variable(side["name"]),
-                "marker": "■◆●⬟▼✚"[look.nr[side["name"]]]}
+                "marker": "■◆●▲▼✚"[look.nr[side["name"]]]}
                for side in results.settings["sides"]],
         comparisons=list(comparisons(results, rows)),
         round_tables=list(round_tables(results, rows)),
