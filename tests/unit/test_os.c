@@ -139,12 +139,24 @@ static void freeze_and_count(unsigned int nr_cpus)
 		os_cpulock_open(&cpus[i].lock, rseq);
 }
 
+static uint64_t sum_of(const struct os_u64 *successes)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		sum += os_load(&successes[i]);
+	return sum;
+}
+
 /* More threads than CPUs, so that holders are preempted, while this one freezes
- * and counts as well, until everybody had the lock often. */
+ * and counts as well, until everybody had the lock often.  Between two freezes
+ * somebody has had it: a freezer that closes the locks as soon as they are open
+ * leaves them open for less than a thread needs to find out. */
 START_TEST(cpulock_excludes)
 {
 	struct os_u64 successes[THREADS] = {0};
-	uint64_t sum = 0, total = 0, freezes = 0;
+	uint64_t sum, total = 0, freezes = 0;
 	unsigned int i, nr_cpus = os_cpu_count();
 	pthread_t threads[THREADS];
 
@@ -156,13 +168,14 @@ START_TEST(cpulock_excludes)
 		while (os_load(&successes[i]) < 1000 || freezes < 1000) {
 			freeze_and_count(nr_cpus);
 			freezes++;
+			sum = sum_of(successes);
+			while (sum_of(successes) == sum)
+				os_relax();
 		}
 	os_store(&stop, true);
-	for (i = 0; i < THREADS; i++) {
+	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-		sum += os_load(&successes[i]);
-	}
-	sum += freezes * nr_cpus;
+	sum = sum_of(successes) + freezes * nr_cpus;
 	for (i = 0; i < nr_cpus; i++)
 		total += cpus[i].count;
 	ck_assert_uint_eq(total, sum);
