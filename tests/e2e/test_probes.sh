@@ -39,8 +39,17 @@ END
 	wait_for "bpftrace to attach" said_attached
 }
 
+# bpftrace reads no arguments of probes in a library of a process whose root is
+# not the root of its mount namespace: those of a chroot, not those of a container.
+in_chroot() { [[ ! / -ef /proc/1/root ]]; }
+
 said_attached() {
-	kill -0 "$WATCH" 2>/dev/null || fail "bpftrace: $(tail -n 5 "$OUT")"
+	if ! kill -0 "$WATCH" 2>/dev/null; then
+		if in_chroot && grep -q "couldn't get argument" "$OUT"; then
+			skip "bpftrace reads no arguments of a library's probes in a chroot"
+		fi
+		fail "bpftrace: $(tail -n 5 "$OUT")"
+	fi
 	grep -q '^attached' "$OUT"
 }
 
