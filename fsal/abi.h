@@ -34,8 +34,8 @@ _Static_assert(sizeof(nfs_request_t) == 0x8b8,
 /*
  * fsal_rpcbuf_server_is_up - has the server started?
  *
- * Ganesha's function is only asked, with a moment that is long ago: it would wait
- * by the wall clock, which may be set back.
+ * Ganesha's function is only asked, with a moment that is long ago: it would
+ * wait by the wall clock, which may be set back.
  */
 static inline bool fsal_rpcbuf_server_is_up(void)
 {

@@ -108,8 +108,8 @@ struct fsal_rpcbuf_config {
  * fsal_rpcbuf_config_read - fill @cfg from the parsed configuration.
  *
  * Every complaint of the parser counts, unknown parameters included; they are
- * in @err_type with file and line.  Returns 1; 0 when there is no such block and
- * @cfg has the defaults; or -EINVAL with nothing in @cfg.
+ * in @err_type with file and line.  Returns 1; 0 when there is no such block
+ * and @cfg has the defaults; or -EINVAL with nothing in @cfg.
  */
 int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
 			    struct config_error_type *err_type);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * ntirpc's epoll names descriptors, not transports.  A thread of its own that
- * has been told of one, and looks for the transport after that was destroyed and
- * its number given to a new connection, finds that one while another thread is
- * still making it: then the other thread takes it for an old one, and the server
- * crashes.  So a number whose only event ntirpc has not taken yet is not given
- * back before such a thread has had time.  ntirpc clears SVC_XPRT_FLAG_ADDED_RECV
- * when it takes the event, and holds a reference from there on.
+ * has been told of one, and looks for the transport after that was destroyed
+ * and its number given to a new connection, finds that one while another thread
+ * is still making it: then the other thread takes it for an old one, and the
+ * server crashes.  So a number whose only event ntirpc has not taken yet is not
+ * given back before such a thread has had time.  ntirpc clears
+ * SVC_XPRT_FLAG_ADDED_RECV when it takes the event, and holds a reference from
+ * there on.
  *
  * `lock` is for all of it.
  */

@@ -12,10 +12,10 @@
 #include "abi.h"
 
 /*
- * Before the first listener_recv().  @stock: ntirpc's function.  @claim is called
- * for each connection before ntirpc waits for its bytes; where that returned true,
- * @accepted when the server has it in full, or has destroyed it; both by the
- * thread that accepted it, with a reference held.
+ * Before the first listener_recv().  @stock: ntirpc's function.  @claim is
+ * called for each connection before ntirpc waits for its bytes; where that
+ * returned true, @accepted when the server has it in full, or has destroyed it;
+ * both by the thread that accepted it, with a reference held.
  */
 void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt),
 		   bool (*claim)(SVCXPRT *xprt),

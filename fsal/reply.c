@@ -9,11 +9,11 @@
  *
  * Forgotten is a reply that is in its list, not in the queue, and in nobody's
  * hands.  Only the thread that forgets it can know the last: ntirpc takes a
- * reply out of the queue in the thread that sent from it last, and looks at
- * the transport's end before it sends, so what that thread finds taken out,
- * when its sending has failed, is what it has forgotten.  A thread of ntirpc's own
- * that fails when the transport was just destroyed does not come by here: what it
- * forgets is found when nobody else is left, see sendq.c.
+ * reply out of the queue in the thread that sent from it last, and looks at the
+ * transport's end before it sends, so what that thread finds taken out, when
+ * its sending has failed, is what it has forgotten.  A thread of ntirpc's own
+ * that fails when the transport was just destroyed does not come by here: what
+ * it forgets is found when nobody else is left, see sendq.c.
  */
 #include <pthread.h>
 #include <rpc/xdr_ioq.h>
@@ -171,8 +171,8 @@ static bool is_astray(const struct reply *reply, SVCXPRT *xprt)
 
 /*
  * What this thread has taken out of the queue of @xprt and forgotten.  @own: it
- * can be that one alone, and failed at once.  One that had blocked before may be
- * in the hands of who empties the queue of a transport that was destroyed.
+ * can be that one alone, and failed at once.  One that had blocked before may
+ * be in the hands of who empties the queue of a transport that was destroyed.
  */
 static struct reply *find_forgotten(SVCXPRT *xprt, const struct reply *own)
 {

@@ -17,15 +17,16 @@ void reply_begin(SVCXPRT *xprt);
 void reply_end(SVCXPRT *xprt, enum xprt_stat stat);
 
 /*
- * ntirpc's @function allocates @size bytes: returns how many it shall get.  When
- * that is not @size, reply_made() must follow with the block.
+ * ntirpc's @function allocates @size bytes: returns how many it shall get.
+ * When that is not @size, reply_made() must follow with the block.
  */
 size_t reply_room(size_t size, const char *function);
 void reply_made(void *block);
 
 /*
  * ntirpc destroys @xprt because this thread could not send what it has taken
- * out of the queue.  Only while the caller's reference on @xprt is not the last.
+ * out of the queue.  Only while the caller's reference on @xprt is not the
+ * last.
  */
 void reply_failed(SVCXPRT *xprt);
 

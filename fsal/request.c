@@ -129,9 +129,9 @@ static size_t sealed_left(struct xdr_pages *pages, const struct svc_req *req,
 }
 
 /*
- * In a seal of RPCSEC_GSS the call's sequence number stands before the arguments
- * and a checksum behind them (RFC 2203, 5.3.2.2 and 5.3.2.3).  A call that is
- * sent again has new ones and must be recognised all the same.
+ * In a seal of RPCSEC_GSS the call's sequence number stands before the
+ * arguments and a checksum behind them (RFC 2203, 5.3.2.2 and 5.3.2.3).  A call
+ * that is sent again has new ones and must be recognised all the same.
  */
 void request_checksum(struct svc_req *req, void *data, size_t len)
 {

@@ -6,11 +6,12 @@
  *
  * A thread that is at the queue of a transport when it is destroyed holds a
  * reference beside those of what is queued, so the queue is emptied when there
- * are no others but ours, and those of replies that were taken out and forgotten.
- * A second look must find the same: the thread that sends a call of the server's
- * own has none.  Where a reply is out of the queue it takes more, as a thread frees
- * it a moment after its reference.  A back channel has one for as long as its
- * client lives: there the queue is emptied after PATIENCE looks.
+ * are no others but ours, and those of replies that were taken out and
+ * forgotten.  A second look must find the same: the thread that sends a call of
+ * the server's own has none.  Where a reply is out of the queue it takes more,
+ * as a thread frees it a moment after its reference.  A back channel has one
+ * for as long as its client lives: there the queue is emptied after PATIENCE
+ * looks.
  *
  * `lock` is for the list of the buried alone.
  */

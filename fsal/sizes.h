@@ -20,8 +20,8 @@
  * or a reply, headers included.
  *
  * The server is up.  What is exchanged stays so.  Returns 0, or -ENOENT when
- * there is no export yet: then those that are not over RPCBUF tell clients of v4
- * sizes of their own.
+ * there is no export yet: then those that are not over RPCBUF tell clients of
+ * v4 sizes of their own.
  */
 int sizes_hook(uint32_t payload, uint32_t record);
 

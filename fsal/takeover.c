@@ -286,8 +286,8 @@ static int start_thread(void)
 
 /*
  * Address space for as much memory as the machine has: the budget may grow, and
- * so may what the process is allowed, as the limit of a container, while it runs.
- * Where a limit on address space forbids that, for the budget alone.
+ * so may what the process is allowed, as the limit of a container, while it
+ * runs.  Where a limit on address space forbids that, for the budget alone.
  */
 static int create_pages(uint64_t memory)
 {
@@ -351,9 +351,9 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 }
 
 /*
- * Answers what was received, lets go of every connection, ends the threads.  What
- * is hooked stays so, and the instance is left to the end of the process: free()
- * asks it for as long as anything is freed.
+ * Answers what was received, lets go of every connection, ends the threads.
+ * What is hooked stays so, and the instance is left to the end of the process:
+ * free() asks it for as long as anything is freed.
  */
 static void stop_engine(void)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the kernel has received, less what lies unread, is what was read.  The two
- * counts cannot be had at once, so the first is asked for again: where it is still
- * the same, nothing came in between, and the difference is exact.  Where it is
- * not, more has come, which lies unread.  As nobody reads, the receive window
- * bounds how often that can be.
+ * What the kernel has received, less what lies unread, is what was read.  The
+ * two counts cannot be had at once, so the first is asked for again: where it
+ * is still the same, nothing came in between, and the difference is exact.
+ * Where it is not, more has come, which lies unread.  As nobody reads, the
+ * receive window bounds how often that can be.
  *
  * The kernel counts the end of the stream as a byte received, and never as one
- * unread (tcp_rcv_nxt_update(), tcp_inq()).  A state of CLOSE_WAIT says that it has:
- * tcp_get_info() reads the state first.
+ * unread (tcp_rcv_nxt_update(), tcp_inq()).  A state of CLOSE_WAIT says that it
+ * has: tcp_get_info() reads the state first.
  */
 #include <linux/sockios.h>
 #include <linux/tcp.h>

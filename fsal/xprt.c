@@ -6,9 +6,9 @@
  * connection: the server when it destroys the transport, or we.
  *
  * Where a record begins in a stream can be known in one way: by having read all
- * of it.  Bytes that look like a call may be what a client writes to a file.  So
- * a connection is the engine's from its first byte, or it is shut down, and its
- * peer or its owner tries again, as after a restart:
+ * of it.  Bytes that look like a call may be what a client writes to a file.
+ * So a connection is the engine's from its first byte, or it is shut down, and
+ * its peer or its owner tries again, as after a restart:
  *
  *  - One that is accepted from now on is claimed before ntirpc's epoll knows of it
  *    (rendezvous() in listener.c), so xprt_recv() leaves it alone, and adopted when
@@ -27,10 +27,10 @@
  *    reads that from the first byte to the last.
  *
  * Our xp_recv does not arm ntirpc's epoll again, so after adoption the receive
- * side is ours alone.  Sending stays ntirpc's.  Our functions stay in the tables
- * for good, as the module stays mapped: ntirpc's xp_recv must never see a stream
- * that the engine has read from, and calls may still run when the engine has
- * stopped.  `gate` is held for reading while the engine is used.
+ * side is ours alone.  Sending stays ntirpc's.  Our functions stay in the
+ * tables for good, as the module stays mapped: ntirpc's xp_recv must never see
+ * a stream that the engine has read from, and calls may still run when the
+ * engine has stopped.  `gate` is held for reading while the engine is used.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -12,8 +12,8 @@
 #include <rpcbuf/engine.h>
 
 /*
- * xprt_hook - from now on no byte of a TCP connection is read by ntirpc, but for
- * a record that it is reading just now.
+ * xprt_hook - from now on no byte of a TCP connection is read by ntirpc, but
+ * for a record that it is reading just now.
  *
  * A connection of which nothing was read is adopted by @engine, when it is
  * accepted or with its first event; any other is shut down at its next one.

@@ -54,9 +54,9 @@ void rpcbuf_get_budget(struct rpcbuf *mm, struct rpcbuf_budget *budget);
  * @bytes: how much is enough; UINT64_MAX for all.  Takes free blocks of 2 MiB,
  * however short they have been free; when these are not enough, calls the
  * shrinkers, empties the caches, and tries again.  What requests need next
- * stays, as in reporting.  Returns the bytes that went back, possibly more
- * than @bytes by a part of a block.  May wait for other threads' system calls, not for
- * pages.
+ * stays, as in reporting.  Returns the bytes that went back, possibly more than
+ * @bytes by a part of a block.  May wait for other threads' system calls, not
+ * for pages.
  */
 uint64_t rpcbuf_reclaim(struct rpcbuf *mm, uint64_t bytes);
 
@@ -99,7 +99,8 @@ int rpcbuf_shrinker_unregister(struct rpcbuf *mm,
 int rpcbuf_maintain(struct rpcbuf *mm);
 
 /*
- * rpcbuf_maintain_stop - end the instance's thread before rpcbuf_destroy() does.
+ * rpcbuf_maintain_stop - end the instance's thread before rpcbuf_destroy()
+ * does.
  *
  * For code that is about to be unloaded while pages are missing.  Waits for the
  * pass that is under way.  Not from a callback.  Harmless without a thread.

@@ -21,8 +21,8 @@ extern "C" {
 /*
  * Memory nodes: numbered from 0; a set of them is a mask of bits.
  *
- * A request prefers the node that the caller runs on, or the one it names.  Bulk
- * comes from the preferred node as long as that has pages above its low
+ * A request prefers the node that the caller runs on, or the one it names.
+ * Bulk comes from the preferred node as long as that has pages above its low
  * watermark; the rest, page by page, from it and the other nodes of the mask,
  * near ones first.
  */
@@ -48,8 +48,8 @@ void *rpcbuf_alloc_pages_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			      rpcbuf_nodemask_t mask);
 
 /*
- * How many runs of adjacent pages an array is, NULL slots left out: the number of
- * iovecs that it would be.
+ * How many runs of adjacent pages an array is, NULL slots left out: the number
+ * of iovecs that it would be.
  */
 unsigned int rpcbuf_bulk_runs(unsigned int nr, void *const *pages);
 

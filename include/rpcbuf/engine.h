@@ -91,11 +91,11 @@ struct rpcbuf_handlers {
 	/* One line without a newline.  May be NULL. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);
 	/*
-	 * Replies to calls that had ->more, and were kept for that, are to leave
-	 * now, as is that of the call at hand: it lasts, or there is no next
-	 * one after all.  On any thread of the engine, while the call runs; must
-	 * not wait.  What the socket does not take waits for the next call.
-	 * NULL: the engine has TCP hold replies back (TCP_CORK).
+	 * Replies to calls that had ->more, and were kept for that, are to
+	 * leave now, as is that of the call at hand: it lasts, or there is no
+	 * next one after all.  On any thread of the engine, while the call
+	 * runs; must not wait.  What the socket does not take waits for the
+	 * next call.  NULL: the engine has TCP hold replies back (TCP_CORK).
 	 */
 	void (*flush)(void *conn_data);
 };
@@ -109,10 +109,11 @@ enum rpcbuf_backend {
 
 /*
  * Whether idle processors stay awake while loops find the next call without
- * blocking: to wake one up takes longer than many a call.  All processors of the
- * system do (PM QoS, /dev/cpu_dma_latency, for root only), until 10 ms after
- * the last such call; in a guest that halts them (cpuidle driver haltpoll) they
- * poll, elsewhere they do not sleep deeper than 2 us take to wake up.
+ * blocking: to wake one up takes longer than many a call.  All processors of
+ * the system do (PM QoS, /dev/cpu_dma_latency, for root only), until 10 ms
+ * after the last such call; in a guest that halts them (cpuidle driver
+ * haltpoll) they poll, elsewhere they do not sleep deeper than 2 us take to
+ * wake up.
  */
 enum rpcbuf_awake {
 	RPCBUF_AWAKE_AUTO, /* for clients of this host, in a guest that halts
@@ -159,7 +160,7 @@ struct rpcbuf_engine_options {
 	uint64_t max_partial;	  /* bytes that the unfinished records of all
 				   * connections may hold, those of one client
 				   * at most what all leave; 0, and at most:
-				   * half of what the loops leave of the budget */
+				   * half of what loops leave of the budget */
 	uint32_t max_partial_conn; /* ... that one may hold, unless it is its
 				   * turn; 0: as long as a record may be */
 	uint32_t max_connections; /* that are adopted; 0: no limit */
@@ -233,17 +234,18 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * their own, beside max_threads, whatever calls the others sit in.  *@conn is
  * stored atomically, before any handler is called for it: another thread that
  * sees it there may drop and put it while this still runs, and ->closed() may
- * have been called when it returns.  Returns 0; -ESHUTDOWN when the engine stops,
- * -EBADF, -ENOTSOCK or -ESOCKTNOSUPPORT when @fd is no stream socket, -EUSERS when
- * there are max_connections already (logged; the owner had better close @fd),
- * -ENOMEM: the engine does not use @fd then, and *@conn is untouched.  A socket that the system cannot watch, for
- * want of memory, ends with RPCBUF_CLOSE_ERROR.  The caller holds a reference
- * on *conn: rpcbuf_conn_put() it.
+ * have been called when it returns.  Returns 0; -ESHUTDOWN when the engine
+ * stops, -EBADF, -ENOTSOCK or -ESOCKTNOSUPPORT when @fd is no stream socket,
+ * -EUSERS when there are max_connections already (logged; the owner had better
+ * close @fd), -ENOMEM: the engine does not use @fd then, and *@conn is
+ * untouched.  A socket that the system cannot watch, for want of memory, ends
+ * with RPCBUF_CLOSE_ERROR.  The caller holds a reference on *conn:
+ * rpcbuf_conn_put() it.
  *
  * Calls that have not begun when a connection is reset are not run, as in the
  * kernel's nfsd (svc_handle_xprt() and XPT_CLOSE).  Where a client comes back
- * from the port of such a connection, nothing is read from the new one until the
- * calls of the old one are done, for at most 5 s: it may send them again.
+ * from the port of such a connection, nothing is read from the new one until
+ * the calls of the old one are done, for at most 5 s: it may send them again.
  */
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **conn);

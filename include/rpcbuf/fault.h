@@ -16,8 +16,8 @@
  * With a value that cannot be read rpcbuf_create() returns -EINVAL and says
  * why on standard error.
  *
- * Making a reserve (rpcbuf/mempool.h) tries again what failed for a fault alone, a
- * bounded number of times: faults are for those who live on it.
+ * Making a reserve (rpcbuf/mempool.h) tries again what failed for a fault
+ * alone, a bounded number of times: faults are for those who live on it.
  *
  * A fault that hits somebody who waits for pages wakes him at once, as if pages
  * had come and others had been quicker: nobody sleeps on memory that is there.

@@ -13,20 +13,20 @@
  *	   who wait in this pool.
  *
  * Who waits holds nothing, neither of the reserve nor of step 1, unless it is
- * the head of the instance's queue: two callers that each had half of what there
- * is would wait for each other for ever.  Releases to a pool fill its reserve
- * first, up to min_nr.
+ * the head of the instance's queue: two callers that each had half of what
+ * there is would wait for each other for ever.  Releases to a pool fill its
+ * reserve first, up to min_nr.
  *
- * The promise: a caller that may sleep always gets what it asked for, as long as
- * others release what they took, to the pool or to the instance.  What all pools
- * of an instance promise, the sum of their min_nr, is never more than its budget.
- * (Less what the instance keeps back from bulk requests, RPCBUF_GFP_RESERVE; a
- * red zone, RPCBUF_HARDEN_REDZONE, counts as a page.)  What the caller itself
- * holds while it waits is not released: who holds pages of the pool and asks for
- * more may wait for itself.  Releases to the instance do not fill the reserve;
- * users whose pages travel with calls, such as request vectors
- * (rpcbuf_rqst_reserve()), have rpcbuf_mempool_refill().
- * (After the kernel's mm/mempool.c, mempool_alloc_bulk.)
+ * The promise: a caller that may sleep always gets what it asked for, as long
+ * as others release what they took, to the pool or to the instance.  What all
+ * pools of an instance promise, the sum of their min_nr, is never more than its
+ * budget.  (Less what the instance keeps back from bulk requests,
+ * RPCBUF_GFP_RESERVE; a red zone, RPCBUF_HARDEN_REDZONE, counts as a page.)
+ * What the caller itself holds while it waits is not released: who holds pages
+ * of the pool and asks for more may wait for itself.  Releases to the instance
+ * do not fill the reserve; users whose pages travel with calls, such as request
+ * vectors (rpcbuf_rqst_reserve()), have rpcbuf_mempool_refill().  (After the
+ * kernel's mm/mempool.c, mempool_alloc_bulk.)
  *
  * While callers wait for pages of the instance, steps 1 and 3 keep their
  * order: who may sleep does not pass them by in step 1.  Nor does anybody take
@@ -55,8 +55,8 @@ struct rpcbuf_mempool;
  *
  * @min_nr from 1 to RPCBUF_MEMPOOL_MAX.  Returns 0 and stores the pool in
  * *pool; -EINVAL; -ENOMEM when the budget has not @min_nr pages beside what
- * other pools were promised, or the allocator cannot give as many now; -EPERM in a
- * child of the process that made the instance, as the functions below.
+ * other pools were promised, or the allocator cannot give as many now; -EPERM
+ * in a child of the process that made the instance, as the functions below.
  * *pool is untouched on failure.  Never waits.
  *
  * The pages of the reserve count as pages_reserved, not as out (struct
@@ -68,11 +68,10 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **pool, struct rpcbuf *mm,
 /*
  * rpcbuf_mempool_destroy - give the reserve back and free the pool.
  *
- * Returns 0, or -EBUSY while somebody waits in it, request or vector; the pool is
- * then unharmed.
- * No thread may be inside another call on @pool, nor call it again.  Pages
- * that were taken from the pool stay their holders', who release them
- * to the instance.  NULL is allowed.  Never waits.
+ * Returns 0, or -EBUSY while somebody waits in it, request or vector; the pool
+ * is then unharmed.  No thread may be inside another call on @pool, nor call it
+ * again.  Pages that were taken from the pool stay their holders', who release
+ * them to the instance.  NULL is allowed.  Never waits.
  */
 int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool);
 
@@ -93,9 +92,9 @@ int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr);
  * @nr slots, at most min_nr.  Returns how many slots, counted from the front,
  * are populated: @nr always when @gfp has RPCBUF_GFP_WAIT; without it maybe
  * fewer, and the pages that did come are the caller's to keep or to release.
- * -EINVAL when @nr is more than min_nr, -EPERM in a child; nothing changed then.
- * Waits, without a bound, only with RPCBUF_GFP_WAIT; signals do not end the wait.
- * Slots that were not NULL are left alone and count as populated.
+ * -EINVAL when @nr is more than min_nr, -EPERM in a child; nothing changed
+ * then.  Waits, without a bound, only with RPCBUF_GFP_WAIT; signals do not end
+ * the wait.  Slots that were not NULL are left alone and count as populated.
  */
 int rpcbuf_mempool_alloc_bulk_array(struct rpcbuf_mempool *pool,
 				    rpcbuf_gfp_t gfp, unsigned int nr,
@@ -107,10 +106,10 @@ int rpcbuf_mempool_alloc_bulk_list(struct rpcbuf_mempool *pool,
 				   struct rpcbuf_page_list *list);
 
 /*
- * The same for a callback: @fn gets each page with @opaque, with RPCBUF_GFP_WAIT
- * when all are there; no lock is held.  Returns how many pages it accepted: @nr
- * unless it refused one, or there were fewer without RPCBUF_GFP_WAIT.  A refused
- * page, and the rest of the request, goes back.
+ * The same for a callback: @fn gets each page with @opaque, with
+ * RPCBUF_GFP_WAIT when all are there; no lock is held.  Returns how many pages
+ * it accepted: @nr unless it refused one, or there were fewer without
+ * RPCBUF_GFP_WAIT.  A refused page, and the rest of the request, goes back.
  */
 int rpcbuf_mempool_alloc_bulk_callback(struct rpcbuf_mempool *pool,
 				       rpcbuf_gfp_t gfp, unsigned int nr,

@@ -123,14 +123,14 @@ struct rpcbuf_options {
  * the thread cannot be started or has no descriptor for its wakes.  *mm is
  * untouched on failure.
  *
- * The instance belongs to the process that made it.  After fork(3) the child may
- * read the pages that it inherited, and write to them: its copy, which the
- * parent does not see.  It gets none, by no call of this library: functions that
- * return a count or an address return none of it, those that return an error
- * -EPERM, at once, also where they would wait.  Releases are ignored.  So are
- * mempools, page pools and request vectors of the instance; their destroy
- * functions free the child's copy.  A sentence on standard error says so
- * once.  rpcbuf_destroy() unmaps the instance there.
+ * The instance belongs to the process that made it.  After fork(3) the child
+ * may read the pages that it inherited, and write to them: its copy, which the
+ * parent does not see.  It gets none, by no call of this library: functions
+ * that return a count or an address return none of it, those that return an
+ * error -EPERM, at once, also where they would wait.  Releases are ignored.  So
+ * are mempools, page pools and request vectors of the instance; their destroy
+ * functions free the child's copy.  A sentence on standard error says so once.
+ * rpcbuf_destroy() unmaps the instance there.
  *
  * With `windows` the memory is shared with the child until it writes to a page:
  * up to then it reads what the parent has in there now, not what was there at
@@ -225,11 +225,12 @@ void rpcbuf_free_page(struct rpcbuf *mm, void *page);
 /*
  * rpcbuf_page_get - take another reference on a page that the caller holds.
  *
- * A page starts with one reference, which costs nothing to keep; further
- * ones are counted in a dense array beside the pages, up to UINT16_MAX - 1.
- * Each is dropped with rpcbuf_free_page() or rpcbuf_free_bulk_array().
- * Returns 0; -EPERM in a child of the process; -EOVERFLOW when the count is full; -EINVAL, counted and told of as
- * above, for a page that is free and what is no page.  Nothing changed then.
+ * A page starts with one reference, which costs nothing to keep; further ones
+ * are counted in a dense array beside the pages, up to UINT16_MAX - 1.  Each is
+ * dropped with rpcbuf_free_page() or rpcbuf_free_bulk_array().  Returns 0;
+ * -EPERM in a child of the process; -EOVERFLOW when the count is full; -EINVAL,
+ * counted and told of as above, for a page that is free and what is no page.
+ * Nothing changed then.
  */
 int rpcbuf_page_get(struct rpcbuf *mm, void *page);
 

@@ -93,10 +93,10 @@ struct rpcbuf_source {
 };
 
 /*
- * The source is copied, its figures are not.  0, -ENOSPC when the segment has no
- * room for them, -EALREADY when there is one with the same figures: a segment
- * shows one engine and one instance, others get a publisher of their own, with a
- * name.
+ * The source is copied, its figures are not.  0, -ENOSPC when the segment has
+ * no room for them, -EALREADY when there is one with the same figures: a
+ * segment shows one engine and one instance, others get a publisher of their
+ * own, with a name.
  */
 int rpcbuf_publisher_add(struct rpcbuf_publisher *publisher,
 			 const struct rpcbuf_source *source);

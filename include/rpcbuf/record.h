@@ -57,10 +57,10 @@ struct rpcbuf_record_refusal {
  *
  * @consumed: out, how many of them belong to this record.
  *
- * Returns 1 when the record is complete (length and fragments describe it
- * until the next call, which starts another record) and 0 when all bytes were taken and more belong to it.
- * Errors, each as soon as the mark that breaks the limit is whole, with
- * *refusal filled in; the stream cannot go on then:
+ * Returns 1 when the record is complete (length and fragments describe it until
+ * the next call, which starts another record) and 0 when all bytes were taken
+ * and more belong to it.  Errors, each as soon as the mark that breaks the
+ * limit is whole, with *refusal filled in; the stream cannot go on then:
  *   -EMSGSIZE  the message is longer than max_length
  *   -E2BIG     more than max_fragments fragments
  *   -EBADMSG   the message is shorter than min_length

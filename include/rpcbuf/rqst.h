@@ -48,7 +48,8 @@ struct rpcbuf_rqst_stats {
  * rpcbuf_rqst_create - make a vector of @maxpages NULL slots and a sentinel.
  *
  * @maxpages from 1 to RPCBUF_RQST_MAXPAGES_MAX.  @service may be NULL: then a
- * fill waits until pages come.  0, -EINVAL or -ENOMEM; *rqst untouched on failure.
+ * fill waits until pages come.  0, -EINVAL or -ENOMEM; *rqst untouched on
+ * failure.
  */
 int rpcbuf_rqst_create(struct rpcbuf_rqst **rqst, struct rpcbuf *mm,
 		       struct rpcbuf_service *service, unsigned int maxpages);
@@ -59,13 +60,13 @@ void rpcbuf_rqst_destroy(struct rpcbuf_rqst *rqst);
 /*
  * rpcbuf_rqst_reserve - let a vector fall back on a reserve (rpcbuf/mempool.h).
  *
- * Vectors share it, with each other and with requests of the pool: of those that
- * wait it serves the first in the queue, so that one call at a time goes on
- * however many pages the others keep.  It is topped up by fills that find no
+ * Vectors share it, with each other and with requests of the pool: of those
+ * that wait it serves the first in the queue, so that one call at a time goes
+ * on however many pages the others keep.  It is topped up by fills that find no
  * shortage, and at once by pages that are released to it, and by those that the
- * vectors themselves give back.  Its min_nr must be
- * maxpages or more (-EINVAL otherwise), and it must outlive the vector.  NULL:
- * none, as at first.  A vector that is queued loses its place.
+ * vectors themselves give back.  Its min_nr must be maxpages or more (-EINVAL
+ * otherwise), and it must outlive the vector.  NULL: none, as at first.  A
+ * vector that is queued loses its place.
  */
 int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 			struct rpcbuf_mempool *reserve);
@@ -73,15 +74,15 @@ int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 /*
  * rpcbuf_rqst_fill - fill every NULL slot; sleeps on shortage.
  *
- * Tries again at once while there is progress.  Without progress it queues
- * up, first in, first out; the head of the queue keeps its partial fill, the
- * others give theirs back, so that any number of fillers finish on a budget
- * of one vector, beside what was promised to reserves (rpcbuf/mempool.h).
- * Returns 0 with a full vector; -EINTR when the service stops, the vector then
- * holds what it had got; so it does with -ENOMEM, when it has no reserve, would
- * have to wait, and is larger than what the budget has beside those promises
- * (rpcbuf_why() has a sentence); -EPERM, as the functions below, in a child of the
- * process that made the instance.
+ * Tries again at once while there is progress.  Without progress it queues up,
+ * first in, first out; the head of the queue keeps its partial fill, the others
+ * give theirs back, so that any number of fillers finish on a budget of one
+ * vector, beside what was promised to reserves (rpcbuf/mempool.h).  Returns 0
+ * with a full vector; -EINTR when the service stops, the vector then holds what
+ * it had got; so it does with -ENOMEM, when it has no reserve, would have to
+ * wait, and is larger than what the budget has beside those promises
+ * (rpcbuf_why() has a sentence); -EPERM, as the functions below, in a child of
+ * the process that made the instance.
  */
 int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
 

@@ -5,10 +5,11 @@
  * A program that publishes (rpcbuf/publish.h) has a file in shared memory,
  * RPCBUF_SEGMENT_FOLDER/rpcbuf-PID.SPACE or rpcbuf-PID.SPACE-NAME, mode 0600:
  * its user and root may read it, while it runs and without stopping it.  PID is
- * the process as it sees itself, SPACE the inode of its PID namespace: containers
- * that share the folder may have processes of the same PID.  The first page is a
- * header that says where everything else is; counters and histograms carry
- * their names and meanings, so a reader shows those of a newer program too.
+ * the process as it sees itself, SPACE the inode of its PID namespace:
+ * containers that share the folder may have processes of the same PID.  The
+ * first page is a header that says where everything else is; counters and
+ * histograms carry their names and meanings, so a reader shows those of a newer
+ * program too.
  *
  * What costs the program something is done only while a reader asks for it: a
  * reader renews a lease (rpcbuf_segment_watch()), and when it dies the lease

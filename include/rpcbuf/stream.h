@@ -57,8 +57,9 @@ bool rpcbuf_stream_empty(const struct rpcbuf_stream *stream);
  *
  * The room in the stream's last page, then its spare pages, or if it has none
  * the pages in front of @rqst: up to @want bytes in all, adjacent pages as one
- * entry, at most @max_iov entries.  Returns how many entries were written, 0 when
- * the stream has no slot left (a full vector within its limits never gets there).
+ * entry, at most @max_iov entries.  Returns how many entries were written, 0
+ * when the stream has no slot left (a full vector within its limits never gets
+ * there).
  */
 unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *stream,
 			       struct rpcbuf_rqst *rqst, size_t want,
@@ -74,10 +75,10 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *stream,
  *
  * @wanted: its bytes, mark included, that have not come, as far as is known: it
  * is the record that all bytes of the stream belong to, or the next one.  The
- * pages are adjacent, and the record ends where a page does: what it begins with
- * beyond whole pages, a header as a rule, takes a page of its own if that is
- * little, so that a payload of 2^n pages needs no more.  Bytes that have come
- * already are copied there, and are in *@copied.
+ * pages are adjacent, and the record ends where a page does: what it begins
+ * with beyond whole pages, a header as a rule, takes a page of its own if that
+ * is little, so that a payload of 2^n pages needs no more.  Bytes that have
+ * come already are copied there, and are in *@copied.
  *
  * Returns 0; -ENOMEM when there is no such run or no slot, -E2BIG when too much
  * has come to copy it; nothing has changed then.
@@ -94,9 +95,9 @@ const void *rpcbuf_stream_next_page(const struct rpcbuf_stream *stream);
 /*
  * rpcbuf_stream_move - copy the bytes of a stream to other pages.
  *
- * For one without spare pages.  @pages: as many as the stream has, which becomes
- * their owner; those that it had are in @pages afterwards, the caller's to give
- * back.  @run: @pages are of a run.
+ * For one without spare pages.  @pages: as many as the stream has, which
+ * becomes their owner; those that it had are in @pages afterwards, the caller's
+ * to give back.  @run: @pages are of a run.
  */
 void rpcbuf_stream_move(struct rpcbuf_stream *stream, void **pages, bool run);
 

@@ -12,9 +12,9 @@
  * svc_freeargs(), svc_getrpccaller() and every flavour of authentication work
  * on its connections unchanged.  Calls are received into pages of a vector, and
  * a peer that sends slowly never stalls the others; replies are encoded into
- * pages and sent as they lie there.  While calls of a client wait together, their
- * replies do so too, for microseconds, and leave together; where a call lasts,
- * those before it leave meanwhile.
+ * pages and sent as they lie there.  While calls of a client wait together,
+ * their replies do so too, for microseconds, and leave together; where a call
+ * lasts, those before it leave meanwhile.
  *
  * A server whose dispatchers are thread-safe (rpcgen -M) changes a second line:
  *
@@ -85,7 +85,8 @@ struct rpcbuf_svc_options {
  *
  * @sock: a listening stream socket, of any family; it belongs to the transport
  * from now on, and is made non-blocking.  RPC_ANYSOCK: a new one of TCP over
- * IPv4, on any address and a free port.  xp_port is the port where there is one.
+ * IPv4, on any address and a free port.  xp_port is the port where there is
+ * one.
  *
  * Returns the transport, registered with svc_run(), or NULL with errno set and
  * a sentence to the log; @sock is then the caller's still:
@@ -110,8 +111,8 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options);
  * svc_rpcbuf transports.  handler_size is ignored, and max_calls is 8 at most.
  * NULL: RPCBUF_ENGINE_OPTIONS_INIT, but max_receiving 2 MiB, so that many
  * clients that send 1 MiB at once take less memory than under svc_run() of
- * libtirpc alone, and batch_calls 32.  Other transports (UDP, stock TCP) are served too, by the
- * calling thread, one call at a time as in svc_run().
+ * libtirpc alone, and batch_calls 32.  Other transports (UDP, stock TCP) are
+ * served too, by the calling thread, one call at a time as in svc_run().
  *
  * Returns 0 after rpcbuf_svc_exit(), when calls were answered and connections
  * closed; else a sentence goes to the log and it returns -EINVAL when an
@@ -121,10 +122,11 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options);
  * engine could not be created with.
  *
  * A call that lasts keeps its thread and holds up later ones of its own
- * connection only; so does a client that does not read, for send_timeout at most.  Arguments by reference are valid until the dispatcher
- * returns.  A call whose descriptor lies above libtirpc's table, whose size
- * is the limit of descriptors when libtirpc first asked for it, shares one of 32
- * places in it with others of this kind.
+ * connection only; so does a client that does not read, for send_timeout at
+ * most.  Arguments by reference are valid until the dispatcher returns.  A call
+ * whose descriptor lies above libtirpc's table, whose size is the limit of
+ * descriptors when libtirpc first asked for it, shares one of 32 places in it
+ * with others of this kind.
  */
 int rpcbuf_svc_run(const struct rpcbuf_engine_options *options);
 

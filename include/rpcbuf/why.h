@@ -8,12 +8,14 @@ extern "C" {
 #endif
 
 /*
- * rpcbuf_why - a sentence on the last failure of a function that makes something.
+ * rpcbuf_why - a sentence on the last failure of a function that makes
+ * something.
  *
- * The functions named _create, rpcbuf_mempool_resize(), and rpcbuf_rqst_fill() for
- * -ENOMEM, say what could not be had, how much of it, and what the system said.  For the thread that called
- * them, until its next such failure; "" before the first.  Meant to be read
- * right after one of them returned an error, and only then.  Never NULL.
+ * The functions named _create, rpcbuf_mempool_resize(), and rpcbuf_rqst_fill()
+ * for -ENOMEM, say what could not be had, how much of it, and what the system
+ * said.  For the thread that called them, until its next such failure; ""
+ * before the first.  Meant to be read right after one of them returned an
+ * error, and only then.  Never NULL.
  */
 const char *rpcbuf_why(void);
 

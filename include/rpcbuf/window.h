@@ -8,8 +8,8 @@
  * one mapping is seen through the other; to a compiler they are different
  * bytes, so let a function call lie between a write here and a read there.
  *
- * Nothing is copied, yet it is not cheap: each stretch of adjacent pages costs a
- * system call, some microseconds, and each page that is touched its share of
+ * Nothing is copied, yet it is not cheap: each stretch of adjacent pages costs
+ * a system call, some microseconds, and each page that is touched its share of
  * a page fault, 0.1 us and more, about what copying it costs while source and
  * copy fit in the processor's caches.  One pass over all bytes is therefore
  * cheaper by a copy, at every size that was measured, up to 64 MiB.  A window
@@ -17,7 +17,8 @@
  * time: from about the 13th use on for 128 KiB, the 8th for 1 MiB, the 5th for
  * 16 MiB and more.  Other reasons for one: few of many pages are looked at,
  * bytes are written as well (a copy would have to go back), or there is no room
- * for a copy.  `rpcbuf-bench alloc --cases=window` shows what holds on a machine.
+ * for a copy.  `rpcbuf-bench alloc --cases=window` shows what holds on a
+ * machine.
  *
  * Pages that are adjacent already need no second mapping: their window is where
  * they lie, and costs nothing.

@@ -44,9 +44,9 @@ static bool is_full(struct rpcbuf_engine *engine, int fd)
 }
 
 /*
- * Gives @conn to the owner of its loop, and *@out to the caller.  Both locks are
- * held, so that all that find @conn find it whole: the owner, who may close it at
- * once, a successor of it, and a thread that drops what it sees in *@out.
+ * Gives @conn to the owner of its loop, and *@out to the caller.  Both locks
+ * are held, so that all that find @conn find it whole: the owner, who may close
+ * it at once, a successor of it, and a thread that drops what it sees in *@out.
  */
 static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 {

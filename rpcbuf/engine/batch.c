@@ -33,7 +33,8 @@ static int set_cork(int fd, int on)
 }
 
 /* The replies of @conn are as its last one was.  One that pushes waits where no
- * other connection is: among many its client has enough to do without its end. */
+ * other connection is: among many its client has enough to do without its end.
+ */
 static bool waits(const struct rpcbuf_conn *conn)
 {
 	uint32_t bytes = os_load(&conn->reply_bytes);

@@ -37,8 +37,8 @@
  * the owner, except what is named below.  While a call runs, the owner
  * touches none of it, and the watcher may give the loop to another thread.
  *
- * Lock order: engine->threads_lock or clients_lock, then loop->lock.  None is held
- * over a handler, but for ->flush, or a system call that can block.
+ * Lock order: engine->threads_lock or clients_lock, then loop->lock.  None is
+ * held over a handler, but for ->flush, or a system call that can block.
  */
 #ifndef RPCBUF_ENGINE_PRIVATE_H
 #define RPCBUF_ENGINE_PRIVATE_H
@@ -205,9 +205,6 @@ struct awake {
 /* loop->turn: even, the owner is at the loop; odd, it runs a call and the
  * loop can be taken.  Counts up with every change. */
 #define LOOP_BUSY 1u
-
-/* The owner looks at its connections so often at least, while it has any. */
-#define LOOK_MS 1000
 
 struct loop {
 	struct rpcbuf_engine *engine;

@@ -3,10 +3,10 @@
  * Whose turn it is among the ready connections of a loop.  Clients share the
  * loop's time, whatever the number of their connections and the size of their
  * calls: each has a credit of time, pays for what its calls take, and goes to
- * the end when it has none left (deficit round robin; M. Shreedhar, G. Varghese,
- * 1995).  One that was not ready comes in front while it has credit, so that
- * who calls seldom is answered soon (as new flows are in RFC 8290).  Within a
- * client connections take turns.
+ * the end when it has none left (deficit round robin; M. Shreedhar, G.
+ * Varghese, 1995).  One that was not ready comes in front while it has credit,
+ * so that who calls seldom is answered soon (as new flows are in RFC 8290).
+ * Within a client connections take turns.
  *
  * What a client had of other loops since its last turn is taken off its share,
  * down to a rest that lets its connections here go on: so clients share the

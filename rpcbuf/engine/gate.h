@@ -4,10 +4,10 @@
  *
  * Long records are received a few at a time: whoever begins one passes a gate
  * that is open while those inside are shorter than a limit, all together, and
- * leaves when the record is there.  For a client that has none inside it is open
- * up to twice that, so that it need not wait for another's peer to send.  Clients
- * take turns at it, and among the passes of a client the one that waited longest
- * is first.
+ * leaves when the record is there.  For a client that has none inside it is
+ * open up to twice that, so that it need not wait for another's peer to send.
+ * Clients take turns at it, and among the passes of a client the one that
+ * waited longest is first.
  *
  * Who is inside and does not get on for its patience, because its peer is slow,
  * is put out: it keeps what it has and goes on, but no longer counts.  Its
@@ -91,8 +91,8 @@ static inline void pass_busy(struct pass *pass)
 /*
  * gate_next - lets in the next one that waits: the pass, or NULL.
  *
- * If it would have to wait, those inside that have not got on for their patience
- * are put out first.
+ * If it would have to wait, those inside that have not got on for their
+ * patience are put out first.
  */
 struct pass *gate_next(struct gate *gate, uint64_t now_ns);
 

@@ -2,24 +2,24 @@
 /*
  * What unfinished records hold, and who may take more.
  *
- * Every page counts from the receive that filled it until its call runs: one look
- * at many connections that have a little each can take more than there is.  A
- * loop knows exactly what its own connections hold, and tells the others when
+ * Every page counts from the receive that filled it until its call runs: one
+ * look at many connections that have a little each can take more than there is.
+ * A loop knows exactly what its own connections hold, and tells the others when
  * that has changed by held_slack: so the sum is right but for what other loops
- * have not told, which held_limit allows for, and small calls touch nothing that
- * loops share.
+ * have not told, which held_limit allows for, and small calls touch nothing
+ * that loops share.
  *
- * A client may hold as many pages as all leave: one alone half of held_limit, two
- * a third each (the dynamic threshold of switches; A. Choudhury, E. Hahne, 1998).
- * So whatever a client does not finish, there is room for the others.  Beyond its
- * share it goes on with one record at a time, if it has the turn; of others that
- * hold nothing yet a page is read, within a limit of its own: calls that fit a
- * page pass, whatever large ones wait for.
+ * A client may hold as many pages as all leave: one alone half of held_limit,
+ * two a third each (the dynamic threshold of switches; A. Choudhury, E. Hahne,
+ * 1998).  So whatever a client does not finish, there is room for the others.
+ * Beyond its share it goes on with one record at a time, if it has the turn; of
+ * others that hold nothing yet a page is read, within a limit of its own: calls
+ * that fit a page pass, whatever large ones wait for.
  *
- * Many silent peers would each be waited for until the time of their turn is over.
- * So the turn goes on when its holder's peer has to be waited for, as long as what
- * stays behind is little; and when it is not, limits.c ends who sends next to
- * nothing, in all loops within two seconds.
+ * Many silent peers would each be waited for until the time of their turn is
+ * over.  So the turn goes on when its holder's peer has to be waited for, as
+ * long as what stays behind is little; and when it is not, limits.c ends who
+ * sends next to nothing, in all loops within two seconds.
  *
  * The owner of the loop only, but for what is said to run elsewhere.
  */

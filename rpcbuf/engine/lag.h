@@ -4,15 +4,15 @@
  *
  * While more of a record is awaited, time adds to its lag; for every byte that
  * comes, the time that the byte takes at the least rate is taken off again, but
- * never more than there is: a peer that was fast for a while may not be silent for
- * longer after that.  So a record that comes steadily, however slowly its link carries
- * it, has next to no lag, and one that comes at less than the least rate has as
- * much as it falls short of it, in the end.
+ * never more than there is: a peer that was fast for a while may not be silent
+ * for longer after that.  So a record that comes steadily, however slowly its
+ * link carries it, has next to no lag, and one that comes at less than the
+ * least rate has as much as it falls short of it, in the end.
  *
- * Only the peer's time counts.  A peer that is not read from is not awaited.  The
- * time between two looks counts for LAG_LOOK_NS at most: when there was no look
- * for longer, the process stood still, stopped or without a processor, and so
- * did the thread that would have taken what came.
+ * Only the peer's time counts.  A peer that is not read from is not awaited.
+ * The time between two looks counts for LAG_LOOK_NS at most: when there was no
+ * look for longer, the process stood still, stopped or without a processor, and
+ * so did the thread that would have taken what came.
  *
  * Nothing here knows a socket, and time is what the caller says.  One thread at
  * a time.
@@ -23,8 +23,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Looks come this often at least, in nanoseconds. */
-#define LAG_LOOK_NS UINT64_C(1000000000)
+/* Looks come this often at least. */
+#define LAG_LOOK_MS 1000
+#define LAG_LOOK_NS (LAG_LOOK_MS * UINT64_C(1000000))
 
 struct lag {
 	uint64_t ns;	   /* the lag, nanoseconds */

@@ -143,9 +143,9 @@ static void conn_excuse(struct rpcbuf_conn *conn)
  * stopped, for one. */
 void loop_excuse(struct loop *loop, uint64_t since_last_ns)
 {
-	if (since_last_ns <= 2 * LOOK_MS * MS_NS)
+	if (since_last_ns <= 2 * LAG_LOOK_NS)
 		return;
-	loop->missed_ns = since_last_ns - LOOK_MS * MS_NS;
+	loop->missed_ns = since_last_ns - LAG_LOOK_NS;
 	loop_each(loop, conn_excuse);
 }
 

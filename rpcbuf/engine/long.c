@@ -78,9 +78,9 @@ int long_begin(struct rpcbuf_conn *conn)
 /*
  * Whether the stream has the pages for the rest of its record, as many as come:
  * adjacent ones, so that a payload is never copied, however often others are
- * looked at meanwhile.  What is taken before it is filled counts as held, and is
- * of the share of its client: marks that claim much and bring little do not keep
- * others from going on.
+ * looked at meanwhile.  What is taken before it is filled counts as held, and
+ * is of the share of its client: marks that claim much and bring little do not
+ * keep others from going on.
  */
 bool long_reserve(struct rpcbuf_conn *conn)
 {

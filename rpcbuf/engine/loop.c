@@ -204,14 +204,15 @@ static int spin(struct loop *loop)
 	return n;
 }
 
-/* Without connections, until idle vectors are given back. */
+/* The owner looks at its connections so often at least, while it has any, and
+ * without connections until idle vectors are given back. */
 static int block_ms(const struct loop *loop)
 {
 	if (engine_stopping(loop->engine) || waits_for_retry(loop))
 		return RETRY_MS;
 	return os_load(&loop->nr_conns) || rpcbuf_rqst_populated(loop->rqst) ||
 			       rpcbuf_rqst_populated(loop->run)
-		       ? LOOK_MS
+		       ? LAG_LOOK_MS
 		       : -1;
 }
 

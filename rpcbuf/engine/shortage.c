@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Who is given pages, or heap, while there are none.  One connection of all loops
- * has the turn: its loop waits in the queue of the allocator, and has the reserve.
- * Whoever needs pages while somebody waits comes behind, in the order of turns:
- * clients in turn, of a client the one that waited longest.  A turn is a receive,
- * with one page at least, so small calls go on between large ones.
+ * Who is given pages, or heap, while there are none.  One connection of all
+ * loops has the turn: its loop waits in the queue of the allocator, and has the
+ * reserve.  Whoever needs pages while somebody waits comes behind, in the order
+ * of turns: clients in turn, of a client the one that waited longest.  A turn
+ * is a receive, with one page at least, so small calls go on between large
+ * ones.
  *
  * The owner of the loop only, but for tell().
  */

@@ -172,10 +172,10 @@ static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
 
 /*
  * The vector to receive into: the run, for a connection whose last call was
- * large, and where a call turns out to be; the stream's own for a long record; the
- * pages from the caches for
- * others, and where no run is free.  A call that is under way goes on in the
- * run only where its pages go on.  NULL: there are no pages now.
+ * large, and where a call turns out to be; the stream's own for a long record;
+ * the pages from the caches for others, and where no run is free.  A call that
+ * is under way goes on in the run only where its pages go on.  NULL: there are
+ * no pages now.
  */
 static inline __attribute__((always_inline)) struct rpcbuf_rqst *
 choose_vector(struct rpcbuf_conn *conn)
@@ -419,8 +419,8 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 
 /*
  * A peer that does not read its replies, or whose calls pile up, is not read
- * from.  Never so where replies to calls of ours come in, nor in the middle of a
- * record that others wait for.
+ * from.  Never so where replies to calls of ours come in, nor in the middle of
+ * a record that others wait for.
  */
 static bool may_not_go_on(struct rpcbuf_conn *conn)
 {

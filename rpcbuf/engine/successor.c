@@ -2,12 +2,13 @@
 /*
  * Successors: a client whose connection broke comes back from the same port, as
  * kernels' do, and sends again what was not answered.  A server's cache of
- * replies knows such calls by address, port and xid, but not what to do with one
- * whose first copy still runs: Ganesha's drops it, and the client waits in vain.
+ * replies knows such calls by address, port and xid, but not what to do with
+ * one whose first copy still runs: Ganesha's drops it, and the client waits in
+ * vain.
  *
- * So what is left of the old connection is not begun any more, as in the kernel's
- * nfsd (XPT_CLOSE), and nothing is read from the new one until what was begun is
- * done, or for PATIENCE_NS.
+ * So what is left of the old connection is not begun any more, as in the
+ * kernel's nfsd (XPT_CLOSE), and nothing is read from the new one until what
+ * was begun is done, or for PATIENCE_NS.
  *
  * engine->ports has every connection of a client from its adoption until it is
  * closed, in this order.  It is under clients_lock, which is taken before a

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Events: what was seen of a record on its way in, and of the call that it was.
- * An event lies in the block of its call until that is done.  figures.c has what
- * is shown of the engine as a whole.
+ * An event lies in the block of its call until that is done.  figures.c has
+ * what is shown of the engine as a whole.
  *
  * The owner of the loop, but for trace_done(): any thread.
  */

@@ -4,9 +4,10 @@
  *
  * While there is not enough for all, one connection goes on: it has the turn.
  * Clients take turns, and among the connections of a client the one that waited
- * longest is first; so whoever waits comes to it, after as many turns at most as
- * there are clients that wait for each of its own client's before it.  What it may
- * do with the turn, and for how long, is said where it asks: held.c, shortage.c.
+ * longest is first; so whoever waits comes to it, after as many turns at most
+ * as there are clients that wait for each of its own client's before it.  What
+ * it may do with the turn, and for how long, is said where it asks: held.c,
+ * shortage.c.
  *
  * Nothing here knows a socket or a page.  Any thread; a struct turn belongs to
  * one thread at a time, and @tell and @may are called with the lock held.

@@ -6,12 +6,12 @@
  * that no zone ever handed out are withheld as such (zone_withhold()); other
  * pages are taken from the zones, lose their memory, and are kept on a list,
  * the balloon.  Where the system does not take the memory now, locked pages for
- * one, each pass of the maintenance tries again.  As long as the budget wants more withheld than there is free,
- * the watermarks of all zones are out of reach, so that what is released stays
- * for the balloon.
+ * one, each pass of the maintenance tries again.  As long as the budget wants
+ * more withheld than there is free, the watermarks of all zones are out of
+ * reach, so that what is released stays for the balloon.
  *
- * Concurrency: one lock, of the balloon and of whoever writes the numbers or
- * the watermarks; taken before the locks of zones, not held over a wake.
+ * Concurrency: one lock, for the balloon and for writing the numbers or
+ * the watermarks; taken before the locks of zones and of the queue.
  */
 #ifndef RPCBUF_MM_BUDGET_H
 #define RPCBUF_MM_BUDGET_H
@@ -52,8 +52,8 @@ int budget_promise(struct rpcbuf *mm, uint64_t nr);
 void budget_unpromise(struct rpcbuf *mm, uint64_t nr);
 
 /*
- * True when the head of the queue, of whom no reserve knows, has @nr pages at the
- * latest when all that was taken is back.  It is woken when that may have
+ * True when the head of the queue, of whom no reserve knows, has @nr pages at
+ * the latest when all that was taken is back.  It is woken when that may have
  * changed.
  */
 bool budget_suffices(struct rpcbuf *mm, uint64_t nr);

@@ -2,9 +2,9 @@
 /*
  * The bulk calls.
  *
- * Arrays of 16 slots and more are worked on in windows (bulk_windows.h), by code
- * that is compiled twice, for AVX2 and without.  Smaller arrays have a path of
- * their own, and single pages one that calls nothing.
+ * Arrays of 16 slots and more are worked on in windows (bulk_windows.h), by
+ * code that is compiled twice, for AVX2 and without.  Smaller arrays have a
+ * path of their own, and single pages one that calls nothing.
  */
 #include <string.h>
 

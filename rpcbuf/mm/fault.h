@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Fault injection behind guard.h.  The settings and the counters are part of the
- * instance and read without a lock: also signal handlers ask.  Whether a
+ * Fault injection behind guard.h.  The settings and the counters are part of
+ * the instance and read without a lock: also signal handlers ask.  Whether a
  * request fails follows from its number, so a run with one thread can be
  * repeated.
  */

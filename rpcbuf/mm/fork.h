@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Forks.  An instance goes on in the process that made it.  The child has a copy
- * in which locks may be held by threads that do not exist there: it gets no
- * pages from it, what it releases is ignored, and it is told so once.
+ * Forks.  An instance goes on in the process that made it.  The child has a
+ * copy in which locks may be held by threads that do not exist there: it gets
+ * no pages from it, what it releases is ignored, and it is told so once.
  *
  * The mark is set in the child before fork() returns there, by way of a list of
  * all instances; with no caches left, every call comes to a slow path, and

@@ -87,9 +87,9 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 }
 
 /*
- * Adds pages to the reserve until it is full, and wakes the waiter that is first
- * in line for them.  The pages are free.  Returns how many it took, from the
- * front; at most ZONE_BATCH.
+ * Adds pages to the reserve until it is full, and wakes the waiter that is
+ * first in line for them.  The pages are free.  Returns how many it took, from
+ * the front; at most ZONE_BATCH.
  */
 static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 			  unsigned int nr)

@@ -19,9 +19,9 @@
  * asked for or more.  The free ones it takes, the rest it claims.
  *
  * `promised` is min_nr, but never less than what a request that waits asked
- * for: a pool may be shrunk meanwhile.  `hungry` tells releases that the reserve
- * is short of min_nr.  Whoever took from the reserve finds it hungry when it
- * releases, unless others have filled it.
+ * for: a pool may be shrunk meanwhile.  `hungry` tells releases that the
+ * reserve is short of min_nr.  Whoever took from the reserve finds it hungry
+ * when it releases, unless others have filled it.
  *
  * Concurrency: one lock covers the reserve, for ZONE_BATCH pages at most.  No
  * other lock is taken under it, and no page is allocated or released.
@@ -50,9 +50,9 @@ struct rpcbuf_mempool {
 };
 
 /*
- * Appends @nr pages of the reserve to @list.  False, and nothing is changed, when
- * it has not as many, or when others than @self, NULL or a waiter that joined,
- * are first.
+ * Appends @nr pages of the reserve to @list.  False, and nothing is changed,
+ * when it has not as many, or when others than @self, NULL or a waiter that
+ * joined, are first.
  */
 bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 		  unsigned int nr, struct rpcbuf_page_list *list);

@@ -11,7 +11,8 @@
  * The caches store with plain instructions, which is sound for whoever has a
  * page: nobody else may change its count then.  Two threads that wrongly
  * release the last reference at the same moment may both find it; on the other
- * ways (page_drop()), and in debug builds on all, compare-and-swap lets one win.
+ * ways (page_drop()), and in debug builds on all, compare-and-swap lets one
+ * win.
  *
  * Pages that are put aside, in a reserve or a page pool, are free here: nobody
  * but their keeper marks them out again.

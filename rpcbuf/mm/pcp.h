@@ -14,11 +14,11 @@
  * at most 64 pages, or addresses of runs, and takes no other lock.  The counts
  * may be read by anybody.
  *
- * How much a cache keeps adapts: each miss and each overflow doubles its limits,
- * up to those of the instance; a period without any halves them.  Whole batches
- * of runs leave by way of the node's depot.  Periods, and the
- * draining of CPUs that did nothing for one, are pcp_decay()'s, which the
- * instance's maintenance calls; nobody else drains except in a shortage.
+ * How much a cache keeps adapts: each miss and each overflow doubles its
+ * limits, up to those of the instance; a period without any halves them.  Whole
+ * batches of runs leave by way of the node's depot.  Periods, and the draining
+ * of CPUs that did nothing for one, are pcp_decay()'s, which the instance's
+ * maintenance calls; nobody else drains except in a shortage.
  */
 #ifndef RPCBUF_MM_PCP_H
 #define RPCBUF_MM_PCP_H
@@ -135,9 +135,9 @@ void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 uint64_t pcp_drain_all(struct rpcbuf *mm);
 
 /*
- * Once per period, a second or so, by the maintenance of the instance: halves the
- * limits of caches that had no miss since the last call, and moves to the zone
- * what is over them, what CPUs hold that did not touch their cache for two
+ * Once per period, a second or so, by the maintenance of the instance: halves
+ * the limits of caches that had no miss since the last call, and moves to the
+ * zone what is over them, what CPUs hold that did not touch their cache for two
  * periods, and runs in depots that nobody wanted.  Returns how many pages.
  */
 uint64_t pcp_decay(struct rpcbuf *mm);

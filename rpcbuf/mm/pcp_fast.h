@@ -12,9 +12,9 @@
 #include <rpcbuf/mm/wait.h>
 
 /*
- * May be read while guard.c shuts the caches: who sees the old number finds them
- * closed.  An atomic load where that is checked; elsewhere it would only keep
- * the compiler from comparing in memory.
+ * May be read while guard.c shuts the caches: who sees the old number finds
+ * them closed.  An atomic load where that is checked; elsewhere it would only
+ * keep the compiler from comparing in memory.
  */
 SLOTS_INLINE unsigned int pcp_nr(const struct rpcbuf *mm)
 {
@@ -172,9 +172,9 @@ SLOTS_INLINE bool pcp_drop_run(struct rpcbuf *mm, const struct arena *slice,
 
 /*
  * Drops a reference on the page of a slot, clears it, keeps the page if it is
- * free.  True when it was left alone, of another node or no page, or there is
- * a refusal to tell of.  @slice and @refs: the caller's copies of the cache's, which a store to a slot does not
- * make the compiler load again.
+ * free.  True when it was left alone, of another node or no page, or there is a
+ * refusal to tell of.  @slice and @refs: the caller's copies of the cache's,
+ * which a store to a slot does not make the compiler load again.
  */
 SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
 				  const struct arena *slice,

@@ -2,10 +2,10 @@
 /*
  * Reporting: free blocks of a zone lose their memory to the operating system.
  *
- * A batch is isolated from the zone block by block, shown to the consumers, given
- * back, and put on the zone's list of reported blocks, from where it is handed
- * out last.  No lock of the zone is held over the system calls, and none at all
- * over a consumer.
+ * A batch is isolated from the zone block by block, shown to the consumers,
+ * given back, and put on the zone's list of reported blocks, from where it is
+ * handed out last.  No lock of the zone is held over the system calls, and none
+ * at all over a consumer.
  *
  * `giving` is held over a batch when there is no consumer: who runs out of
  * pages while blocks are isolated waits for that lock (report_settle()).  It

@@ -48,9 +48,9 @@ typedef uint64_t slots_pair
 #define SLOTS_PAIR 2u
 
 /*
- * Fewer than RUN_PAGES slots, from both ends to beyond the middle rather than in
- * loops: the branches depend on the power of two alone, while requests differ
- * in size from one to the next.
+ * Fewer than RUN_PAGES slots, from both ends to beyond the middle rather than
+ * in loops: the branches depend on the power of two alone, while requests
+ * differ in size from one to the next.
  */
 SLOTS_INLINE bool slots_few_null(void *const *slots, unsigned int nr)
 {

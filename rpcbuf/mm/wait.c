@@ -28,9 +28,9 @@
  *   waiter does not sleep, or is woken.
  *
  * Release without waiting, of a page whose zone is locked: N1 push it on the
- * zone's list, full barrier, N2 read waiting; 1: wake as Z2 does, or leave it to
- * the holder of the queue's lock.  The sleeper's flush comes after W1 and W3 and a full
- * barrier, so it finds the page, or N2 reads 1.
+ * zone's list, full barrier, N2 read waiting; 1: wake as Z2 does, or leave it
+ * to the holder of the queue's lock.  The sleeper's flush comes after W1 and W3
+ * and a full barrier, so it finds the page, or N2 reads 1.
  *
  * A refill that moves pages from the zone to a cache is a release into a cache
  * for what it keeps (pcp.c), so pages in the hands of a filler come to light

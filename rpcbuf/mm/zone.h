@@ -108,8 +108,8 @@ static inline unsigned int zone_take(struct zone *zone, void **pages,
 }
 
 /*
- * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages: the front of a free run of
- * the next order, the smallest that there is.  Returns the first, or NULL.
+ * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages: the front of a free run
+ * of the next order, the smallest that there is.  Returns the first, or NULL.
  */
 void *zone_take_run_above(struct zone *zone, unsigned int want, uint64_t keep);
 

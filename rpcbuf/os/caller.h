@@ -7,8 +7,8 @@
 
 /*
  * Return addresses, innermost first, beginning with that into the caller's
- * caller; NULL behind the last.  Some microseconds.  The first call in a process
- * may allocate memory; the others may be made by signal handlers.
+ * caller; NULL behind the last.  Some microseconds.  The first call in a
+ * process may allocate memory; the others may be made by signal handlers.
  */
 void os_callers(void *callers[OS_CALLERS]);
 

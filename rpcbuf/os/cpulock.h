@@ -67,8 +67,9 @@ static inline bool os_cpulock_is_taken(const struct os_cpulock *lock)
 }
 
 /*
- * What such a lock guards.  As a plain field it does not compile: only os_held()
- * opens it, and debug builds check there that the lock is held or frozen.
+ * What such a lock guards.  As a plain field it does not compile: only
+ * os_held() opens it, and debug builds check there that the lock is held or
+ * frozen.
  */
 #define OS_HELD(type)            \
 	struct {                 \

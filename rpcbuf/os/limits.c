@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * See cgroups(7) and the kernel's admin-guide/cgroup-v1/memory.rst and
- * admin-guide/cgroup-v2.rst for the files, proc_pid_mountinfo(5) for how a group's
- * path and the mount's lead to its folder.
+ * admin-guide/cgroup-v2.rst for the files, proc_pid_mountinfo(5) for how a
+ * group's path and the mount's lead to its folder.
  */
 #include <rpcbuf/os/limits.h>
 
@@ -84,8 +84,8 @@ static void unescape(char *text)
 
 /*
  * The folder of @group in the mount of @line.  A mount may show a part of the
- * hierarchy alone, from `base` on; a group outside of it cannot be seen, and the
- * top of the mount is as near as one gets.
+ * hierarchy alone, from `base` on; a group outside of it cannot be seen, and
+ * the top of the mount is as near as one gets.
  */
 static bool match_mount(struct os_cgroup *found, const char *root, char *line,
 			const char *controller, const char *group)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What this process may use of the machine: its control groups, in both of their
- * versions and at every level, its resource limits and its affinity.
+ * What this process may use of the machine: its control groups, in both of
+ * their versions and at every level, its resource limits and its affinity.
  *
  * @root: a folder that stands for the root of the file system, under which
  * proc/self/cgroup, proc/self/mountinfo and what these name are looked for; "":

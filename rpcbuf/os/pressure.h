@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The word that memory is short, of the system (pressure stall information) or of
- * a control group that nears its limit, and a thread's sleep until that, a kick,
- * or a time limit.
+ * The word that memory is short, of the system (pressure stall information) or
+ * of a control group that nears its limit, and a thread's sleep until that, a
+ * kick, or a time limit.
  *
  * Threads: one waits, any may kick, who opened closes when neither does.
  */
@@ -22,9 +22,10 @@ struct os_pressure {
 };
 
 /*
- * @listen: ask the kernel for word of pressure, of the process's cgroup where that
- * has any, else of the system, and look at the cgroup's own figures.  Where
- * nothing is offered os_pressure_wait() still works and never reports pressure.
+ * @listen: ask the kernel for word of pressure, of the process's cgroup where
+ * that has any, else of the system, and look at the cgroup's own figures.
+ * Where nothing is offered os_pressure_wait() still works and never reports
+ * pressure.
  * @root: as in os/limits.h.  0, or -errno without a kick_fd.
  */
 int os_pressure_open(struct os_pressure *pressure, bool listen,

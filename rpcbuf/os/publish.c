@@ -142,8 +142,9 @@ static int map_file(struct rpcbuf_publisher *publisher, const char *temporary)
 }
 
 /* No other process that runs has this number in this namespace: the name is
- * taken if this one made the file, and what a crashed one left is replaced.  The
- * lock alone does not tell: children that the crashed one forked keep it. */
+ * taken if this one made the file, and what a crashed one left is replaced.
+ * The lock alone does not tell: children that the crashed one forked keep it.
+ */
 static bool name_is_taken(const char *path)
 {
 	struct rpcbuf_segment_header header;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The sources of a publisher, and the rows of its table of clients.  Figures are
- * never taken out of a segment again, readers may count on their places.
+ * The sources of a publisher, and the rows of its table of clients.  Figures
+ * are never taken out of a segment again, readers may count on their places.
  */
 #include <errno.h>
 #include <stdio.h>

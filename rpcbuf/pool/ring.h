@@ -2,8 +2,8 @@
 /*
  * A ring of pages: any thread appends, one at a time removes.
  *
- * `tail` and `head` only grow.  A producer claims slots by moving the tail, then
- * stores its pages; the consumer takes pages up to the first slot that is
+ * `tail` and `head` only grow.  A producer claims slots by moving the tail,
+ * then stores its pages; the consumer takes pages up to the first slot that is
  * still NULL, clears the slots, then moves the head.  Nobody waits for anybody:
  * while a producer that was preempted has not stored its page, the consumer
  * finds the ring empty from there on and the others append behind.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * What a message says it is.  To find the operations of a compound their
- * arguments are stepped over, and so the shape of each has to be known; the walk
- * ends at one whose shape is not.  Runs only while somebody traces.
+ * arguments are stepped over, and so the shape of each has to be known; the
+ * walk ends at one whose shape is not.  Runs only while somebody traces.
  */
 #include <endian.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  * and leave with the reply to that call: in one system call.
  *
  * Where a call lasts, what was collected leaves meanwhile: the engine's watcher
- * sees to that, under svc_run() a thread of ours (watch.c).  The thread that runs
- * the call adds and takes; it and the watcher settle by the lock of the
+ * sees to that, under svc_run() a thread of ours (watch.c).  The thread that
+ * runs the call adds and takes; it and the watcher settle by the lock of the
  * connection what is whose.  Nobody waits under that.
  */
 #include <netinet/tcp.h>

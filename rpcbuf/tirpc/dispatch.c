@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A call of the engine's on its way to libtirpc's dispatch, svc_getreq_common(),
- * which finds the transport by its descriptor in a table of its own.
+ * A call of the engine's on its way to libtirpc's dispatch,
+ * svc_getreq_common(), which finds the transport by its descriptor in a table
+ * of its own.
  *
  * Calls of a connection run one after the other, in the order in which they
  * came: SVCXPRT has room for one xid and one verifier, and clients batch calls.
- * One that comes before its turn, or finds another one running, is queued on the
- * connection and run by the thread that runs the one before it.  The engine's
- * bound of calls in flight is that of the queue.
+ * One that comes before its turn, or finds another one running, is queued on
+ * the connection and run by the thread that runs the one before it.  The
+ * engine's bound of calls in flight is that of the queue.
  *
  * The table ends where the limit of descriptors was when libtirpc first asked
  * for it.  A connection above is put, for the time of a call, into one of a

@@ -163,9 +163,9 @@ static int next_call(struct conn *conn)
 }
 
 /*
- * Whether the socket may have more of the call under way.  While a long record is
- * received its peer goes on sending: each receive makes room for it.  What is
- * broken off holds its pages until its next turn, so that many peers at once
+ * Whether the socket may have more of the call under way.  While a long record
+ * is received its peer goes on sending: each receive makes room for it.  What
+ * is broken off holds its pages until its next turn, so that many peers at once
  * would hold much.
  */
 static bool more_may_come(const struct conn *conn, bool full)

@@ -9,8 +9,8 @@
  * Each thread of the engine has one; all others share one under a lock, which
  * under svc_run() nobody contends for.
  *
- * A child of the process that made the instance gets no pages, and a lock may be
- * held there for ever.  It answers from memory of its own, and at once; the
+ * A child of the process that made the instance gets no pages, and a lock may
+ * be held there for ever.  It answers from memory of its own, and at once; the
  * replies that waited when it was forked are its parent's to send.
  */
 #include <stdlib.h>

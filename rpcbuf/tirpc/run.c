@@ -4,9 +4,9 @@
  * libtirpc's table of descriptors (listeners, UDP, stock TCP) a loop like that
  * of svc_run(), on the thread that called.
  *
- * The table may be reallocated by whoever registers a transport, so it is copied
- * under table_lock(), which our registrations take; libtirpc's own happen on
- * this thread.
+ * The table may be reallocated by whoever registers a transport, so it is
+ * copied under table_lock(), which our registrations take; libtirpc's own
+ * happen on this thread.
  */
 #include <errno.h>
 #include <poll.h>

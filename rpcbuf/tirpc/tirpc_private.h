@@ -197,7 +197,8 @@ void reply_home_free(void);
 
 /* send.c */
 /* Sends @len bytes, at once or with the next reply; there is room for an entry
- * in front of @iov.  @whole: it is all of a reply.  False: it cannot be sent. */
+ * in front of @iov.  @whole: it is all of a reply.  False: it cannot be sent.
+ */
 bool send_reply(struct conn *conn, struct iovec *iov, unsigned int nr,
 		uint32_t len, bool whole);
 /* Sends what is a whole reply, and nothing else; no lock is taken. */

@@ -5,9 +5,9 @@
  * A stream is a row of segments: stretches of adjacent pages, and bytes that
  * were attached where they lie.  From `start` to `end` is the room of the
  * current segment, the last one but after x_setpostn; `at` is the position in
- * it.  When the room of the last one is used up, `more` gives another page; what
- * is attached ends a segment of pages, and another one begins in the rest of
- * its last page.  One thread at a time uses a stream.
+ * it.  When the room of the last one is used up, `more` gives another page;
+ * what is attached ends a segment of pages, and another one begins in the rest
+ * of its last page.  One thread at a time uses a stream.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A server that is nothing but the engine, and calls that wait in the sockets of
- * two clients before it sees them, for tests/check-trace-cost: callgrind counts
- * the instructions of the loop between two of the calls.
+ * A server that is nothing but the engine, and calls that wait in the sockets
+ * of two clients before it sees them, for tests/check-trace-cost: callgrind
+ * counts the instructions of the loop between two of the calls.
  *
  * It does the same at each run: the sockets have all calls from the start, and
- * the clock counts how often it is asked.  Each receive takes one call, and with
- * two clients the loop looks at the back end for each, which is the most that it
- * does for a call.
+ * the clock counts how often it is asked.  Each receive takes one call, and
+ * with two clients the loop looks at the back end for each, which is the most
+ * that it does for a call.
  */
 #include <arpa/inet.h>
 #include <rpcbuf/engine.h>

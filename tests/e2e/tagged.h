@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Contents of a file that tell where they belong and who wrote them: units of 16
- * bytes with the owner of the file, their place in it, the number of the WRITE
- * and which copy of it, for one that was sent more than once.
+ * Contents of a file that tell where they belong and who wrote them: units of
+ * 16 bytes with the owner of the file, their place in it, the number of the
+ * WRITE and which copy of it, for one that was sent more than once.
  */
 #ifndef RPCBUF_E2E_TAGGED_H
 #define RPCBUF_E2E_TAGGED_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: memory goes back to the system, and the budget moves, under load, and no
- * page loses its contents while it is out, or is reported while it is out.
- * Method: threads fill and release arrays whose pages are stamped, on two nodes;
- * others change the budget, reclaim, make passes, register consumers and
- * shrinkers.  A consumer writes to the blocks that it is shown: a stamp that
- * is lost, or a mark of the consumer that is, was a page in two hands.  In the
- * end every page is back.
+ * Goal: memory goes back to the system, and the budget moves, under load, and
+ * no page loses its contents while it is out, or is reported while it is out.
+ * Method: threads fill and release arrays whose pages are stamped, on two
+ * nodes; others change the budget, reclaim, make passes, register consumers and
+ * shrinkers.  A consumer writes to the blocks that it is shown: a stamp that is
+ * lost, or a mark of the consumer that is, was a page in two hands.  In the end
+ * every page is back.
  */
 #include <rpcbuf/budget.h>
 #include <rpcbuf/os/assert.h>

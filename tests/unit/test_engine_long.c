@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: long records are received a few at a time and lie in adjacent pages; who
- * waits comes to its turn, also behind peers that stop in the middle, and ends
- * as others do; pages that wait for bytes hold up nobody.
- * Method: one loop that lets in one long record at a time, peers that send halves
- * of records and finish them late or never, and others that send whole ones. The
+ * Goal: long records are received a few at a time and lie in adjacent pages;
+ * who waits comes to its turn, also behind peers that stop in the middle, and
+ * ends as others do; pages that wait for bytes hold up nobody.  Method: one
+ * loop that lets in one long record at a time, peers that send halves of
+ * records and finish them late or never, and others that send whole ones. The
  * handler looks at how the pages of each long call lie.
  */
 #include <rpcbuf/budget.h>
@@ -158,8 +158,8 @@ END_TEST
 
 /*
  * Marks that claim much and bring a few bytes get pages for the rest up to half
- * of what unfinished records may hold, which lets others go on; and these go back
- * when memory is short.
+ * of what unfinished records may hold, which lets others go on; and these go
+ * back when memory is short.
  */
 START_TEST(claims)
 {

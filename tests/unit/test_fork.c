@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: an instance survives a fork in the parent, and the child neither hangs nor
- * gets pages, by any call of any layer, nor writes into its parent's.
+ * Goal: an instance survives a fork in the parent, and the child neither hangs
+ * nor gets pages, by any call of any layer, nor writes into its parent's.
  * Method: fork while another thread holds every lock that there is, and while
- * threads allocate; the child calls everything, then makes an instance of
- * its own.  Its exit status tells.  With shared memory, parent and child write to
+ * threads allocate; the child calls everything, then makes an instance of its
+ * own.  Its exit status tells.  With shared memory, parent and child write to
  * the same page and compare.
  */
 #include <errno.h>

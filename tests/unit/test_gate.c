@@ -2,13 +2,12 @@
 /*
  * Goal: long records pass a few at a time: no more than the limit and one more,
  * twice that for clients that have none under way, first come first served
- * within a client, clients in turn, nobody forgotten;
- * and peers that send slowly, or stop, hold up nobody for longer than their
- * patience, however many they are.
- * Method: a model of loop and peers with a clock of its own. Connections of some
- * clients receive records of random sizes, quick ones in a few steps, slow ones
- * with long pauses; some give up anywhere. A plain queue beside it says who must
- * be next. The seed is printed.
+ * within a client, clients in turn, nobody forgotten; and peers that send
+ * slowly, or stop, hold up nobody for longer than their patience, however many
+ * they are.  Method: a model of loop and peers with a clock of its own.
+ * Connections of some clients receive records of random sizes, quick ones in a
+ * few steps, slow ones with long pauses; some give up anywhere. A plain queue
+ * beside it says who must be next. The seed is printed.
  */
 #include "rpcbuf/engine/gate.h"
 #include "rpcbuf/os/bits.h"
@@ -223,7 +222,8 @@ START_TEST(order)
 END_TEST
 
 /* One that never waits for long gets as much done with many stopped ones beside
- * it as the patience with each of them leaves: 1/16 of it, once they are known. */
+ * it as the patience with each of them leaves: 1/16 of it, once they are known.
+ */
 START_TEST(many_slow)
 {
 	uint64_t seed = test_seed(), began;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a trace names what a call is and which operations an NFSv4 compound has,
- * whatever stands in their arguments, and no bytes lead it astray.
+ * Goal: a trace names what a call is and which operations an NFSv4 compound
+ * has, whatever stands in their arguments, and no bytes lead it astray.
  * Method: calls laid out by hand, with arguments of every operation that there
  * is as the RFCs have them, in one fragment and in many; each is cut short at
  * every byte, and random bytes are put into it.

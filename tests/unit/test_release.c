@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: a page that is released twice never has two owners, whichever call
- * releases it and wherever it lies then; nobody gets a reference on a free page.
- * It is counted, and told of with a sentence that has the address.
+ * releases it and wherever it lies then; nobody gets a reference on a free
+ * page.  It is counted, and told of with a sentence that has the address.
  * Method: every way to release, twice with the same addresses, into the caches
  * and past them; then all pages are taken, and none may come twice.  Debug
  * builds abort at the second release.

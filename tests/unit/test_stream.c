@@ -253,7 +253,8 @@ static void check_rest(void)
 }
 
 /* The rest of the record under way gets its pages at once: what has come is
- * there, the rest fits exactly, and all but a first page of a header is a run. */
+ * there, the rest fits exactly, and all but a first page of a header is a run.
+ */
 static void reserve_rest(void)
 {
 	uint32_t bytes = rpcbuf_stream_bytes(&stream), copied = ~0u;

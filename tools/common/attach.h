@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * attach.h - finding a program's segment, and what is wrong where there is none.
+ * attach.h - finding a program's segment, and what is wrong where there is
+ * none.
  */
 #ifndef RPCBUF_COMMON_ATTACH_H
 #define RPCBUF_COMMON_ATTACH_H

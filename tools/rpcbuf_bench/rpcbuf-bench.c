@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf-bench - what the page allocator costs, beside its peers; `nfs', what an
- * NFS server gains from it.
+ * rpcbuf-bench - what the page allocator costs, beside its peers; `nfs', what
+ * an NFS server gains from it.
  */
 #include <argp.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * view.h - what is on the screen: the totals, the part of the table that fits, a
- * line that says which; or the help.
+ * view.h - what is on the screen: the totals, the part of the table that fits,
+ * a line that says which; or the help.
  */
 #ifndef RPCBUF_TOP_VIEW_H
 #define RPCBUF_TOP_VIEW_H

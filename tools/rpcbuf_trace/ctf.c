@@ -3,8 +3,8 @@
  * A trace in the Common Trace Format, written by libbabeltrace2: a source of
  * ours, whose messages are the calls, connected to that library's sink.
  *
- * The time of an event is when its call was done, as they come in this order, or
- * nearly; when it had come is a field.  What is read at a time is a packet;
+ * The time of an event is when its call was done, as they come in this order,
+ * or nearly; when it had come is a field.  What is read at a time is a packet;
  * losses are said between packets.
  */
 #include <babeltrace2/babeltrace.h>

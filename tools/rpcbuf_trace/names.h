@@ -2,8 +2,8 @@
 /*
  * names.h - programs, procedures and operations by name.
  *
- * Names are as the RFCs have them, without their prefixes; what has none here is
- * a number.
+ * Names are as the RFCs have them, without their prefixes; what has none here
+ * is a number.
  */
 #ifndef RPCBUF_TRACE_NAMES_H
 #define RPCBUF_TRACE_NAMES_H

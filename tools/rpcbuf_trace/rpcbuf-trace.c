@@ -2,8 +2,8 @@
 /*
  * rpcbuf-trace - what each call took, as it is done.
  *
- * Reads the ring of events in a program's segment, and asks the program to write
- * them while it does.
+ * Reads the ring of events in a program's segment, and asks the program to
+ * write them while it does.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * FSAL SLOW, for tests: the FSAL named in its block, whose read2 and write2 block
- * the thread that calls them when the offset is SLOW_OFFSET or more.
+ * FSAL SLOW, for tests: the FSAL named in its block, whose read2 and write2
+ * block the thread that calls them when the offset is SLOW_OFFSET or more.
  *
  *	FSAL { Name = SLOW; FSAL { Name = VFS; } }
  *
  * Such a read sleeps for SLOW_MS, and on until the file is gone that
  * RPCBUF_SLOW_HOLD names; then it is passed on and finds the end of the file.
- * Such a write goes on as well when the server takes the export away at its end,
- * which waits until the threads of all such writes have ended.
+ * Such a write goes on as well when the server takes the export away at its
+ * end, which waits until the threads of all such writes have ended.
  *
  * It leaves no layer of its own: the export is the one of the FSAL below,
  * whose table of operations on objects has these exchanged once the first

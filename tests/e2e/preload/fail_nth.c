@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Preloaded into ganesha.nfsd by test_start_faults.sh, which compiles it: of the
- * functions below, the call of the plug-in's number RPCBUF_FAIL_NTH fails, as it does
- * when the system is short.  Which function that was is written to the file
- * RPCBUF_FAIL_FILE.  Whose a call is, its return address tells.
+ * Preloaded into ganesha.nfsd by test_start_faults.sh, which compiles it: of
+ * the functions below, the call of the plug-in's number RPCBUF_FAIL_NTH fails,
+ * as it does when the system is short.  Which function that was is written to
+ * the file RPCBUF_FAIL_FILE.  Whose a call is, its return address tells.
  */
 #include <dlfcn.h>
 #include <errno.h>
