@@ -80,8 +80,12 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 		count_reserved(pool, -(int64_t)n);
 		os_unguard(&pool->reserve);
 		page_mark_out(pool->mm, batch, 0, n);
-		for (i = 0; i < n; i++)
+		for (i = 0; i < n; i++) {
+			/* They did not come by guard_take(). */
+			if (guard_on(pool->mm))
+				guard_taken(pool->mm, batch[i], 1);
 			rpcbuf_page_list_add(pool->mm, list, batch[i]);
+		}
 	}
 	return true;
 }

@@ -12,6 +12,8 @@
 
 #include "mm_util.h"
 #include <rpcbuf/bulk.h>
+#include <rpcbuf/fault.h>
+#include <rpcbuf/mempool.h>
 #include <rpcbuf/mm/poison.h>
 
 static struct rpcbuf *create(unsigned int harden)
@@ -135,6 +137,37 @@ START_TEST(test_init)
 		for (i = 0; on_free && i < nr; i++)
 			require(all_bytes(were[i], 0));
 	}
+	test_destroy(mm);
+}
+END_TEST
+
+/* The same for pages that go round in a reserve, past the zones: what was written
+ * to them and released to the reserve is not there for the next caller. */
+START_TEST(test_init_reserve)
+{
+	struct rpcbuf *mm = create(_i ? RPCBUF_HARDEN_INIT_ON_FREE
+				      : RPCBUF_HARDEN_INIT_ON_ALLOC);
+	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;
+	struct rpcbuf_mempool *pool = NULL;
+	void *pages[100];
+	unsigned int round, i;
+
+	ck_assert_int_eq(rpcbuf_mempool_create(&pool, mm, 100), 0);
+	fault.reserve = true;
+	ck_assert_int_eq(rpcbuf_fault_set(mm, &fault), 0);
+	for (round = 0; round < 3; round++) {
+		memset(pages, 0, sizeof(pages));
+		ck_assert_uint_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 100,
+								  pages),
+				  100);
+		for (i = 0; i < 100; i++) {
+			require(all_bytes(pages[i], 0));
+			memset(pages[i], 0xa5, RPCBUF_PAGE_SIZE);
+		}
+		rpcbuf_mempool_free_bulk_array(pool, 100, pages);
+	}
+	ck_assert_int_eq(rpcbuf_fault_set(mm, NULL), 0);
+	ck_assert_int_eq(rpcbuf_mempool_destroy(pool), 0);
 	test_destroy(mm);
 }
 END_TEST
@@ -388,6 +421,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	tcase_set_timeout(tc, 100);
 	tcase_add_loop_test(tc, test_init, 0, PATHS * 2);
+	tcase_add_loop_test(tc, test_init_reserve, 0, 2);
 	tcase_add_test(tc, test_shuffle);
 	tcase_add_loop_test(tc, test_redzone, 0, PATHS - 1);
 	tcase_add_test(tc, test_environment);
