@@ -87,7 +87,8 @@ static bool found_call(const struct loop *loop)
 	if (loop->engine->options.keep_awake == RPCBUF_AWAKE_ALWAYS)
 		return true;
 	part = list_first_entry(&loop->ready, struct client_part, link);
-	return list_first_entry(&part->ready, struct rpcbuf_conn, place_link)
+	return list_first_entry(&part->ready, struct rpcbuf_conn,
+				reception.link)
 		->local;
 }
 

@@ -26,7 +26,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 
 	if (!conn)
 		return NULL;
-	list_init(&conn->place_link);
+	reception_init(&conn->reception);
 	list_init(&conn->conn_link);
 	list_init(&conn->post_link);
 	list_init(&conn->port_link);
@@ -37,7 +37,6 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	turn_init(&conn->pages, &client->pages);
 	pass_init(&conn->pass, &conn->part->gate);
 	conn->data = data;
-	conn->place = CONN_ADOPTED;
 	conn->outgoing = outgoing;
 	conn->progress_ns = os_now();
 	conn->refs = 2; /* the engine's and the adapter's */
@@ -117,7 +116,7 @@ bool conn_too_busy(struct rpcbuf_conn *conn)
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 	int limit = engine->calls_limit;
 
-	if (conn->place == CONN_BUSY)
+	if (conn->reception.waits_for == FOR_CALLS)
 		limit = engine->calls_resume + 1;
 	else if (os_load(&conn->in_flight) >= limit)
 		await_calls(conn, AWAITS_FEWER);
@@ -202,14 +201,11 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	if (conn->slots)
 		rpcbuf_stream_reset(&conn->stream);
 	conn_rest(conn);
-	held_end_turn(conn);
-	shortage_end(conn);
-	long_end(conn);
 	conn->reason = reason;
 	conn->record_ns = 0;
 	conn->ending_ns = conn->loop->now_ns;
-	loop_place(conn, CONN_ENDING);
 	await_calls(conn, AWAITS_LAST);
+	reception_move(conn, RECEPTION_ENDING, FOR_NOTHING);
 	conn_try_close(conn);
 }
 
@@ -243,7 +239,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	if (!may_close(conn))
 		return false;
 	batch_forget(conn);
-	loop_place(conn, CONN_CLOSED);
+	reception_move(conn, RECEPTION_CLOSED, FOR_NOTHING);
 	/* A thread that sits in a call still holds the socket in its ring:
 	 * closing it would not tell the peer. */
 	if (os_load(&conn->armed) && conn->reason != RPCBUF_CLOSE_DROPPED)

@@ -19,7 +19,9 @@
  *   gate.c     who begins a long record, of many that would
  *   long.c     long records: when they are received
  *   lag.c      how far a record lags behind a least rate
- *   loop.c     the owner of a loop: who is ready, who waits, when to block
+ *   reception.c  the states of a connection, and all moves between them
+ *   reception_check.c  ... whether it holds what its state says
+ *   loop.c     the owner of a loop: when to look, and when to block
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
  *   call.c     a call in flight
@@ -36,6 +38,8 @@
  * a time, a worker thread; everything in it and in its connections belongs to
  * the owner, except what is named below.  While a call runs, the owner
  * touches none of it, and the watcher may give the loop to another thread.
+ * What a connection is at, reception_move() alone changes, and with it the list
+ * that it is on, what the back end watches, and which turns it keeps.
  *
  * Lock order: engine->threads_lock or clients_lock, then loop->lock.  None is
  * held over a handler, but for ->flush, or a system call that can block.
@@ -50,6 +54,7 @@
 
 #include "rpcbuf/engine/gate.h"
 #include "rpcbuf/engine/lag.h"
+#include "rpcbuf/engine/reception.h"
 #include "rpcbuf/engine/trace.h"
 #include "rpcbuf/engine/turn.h"
 #include "rpcbuf/os/bits.h"
@@ -61,27 +66,11 @@
 
 struct loop;
 
-/*
- * Where a connection is.  The back end watches it from when it comes to rest
- * (CONN_WATCHED) until it leaves CONN_WATCHED and CONN_READY.
- */
-enum conn_place {
-	CONN_ADOPTED, /* on loop->posted: the owner has not seen it yet */
-	CONN_WATCHED, /* nothing to do until the back end reports it */
-	CONN_READY,   /* on part->ready */
-	CONN_PARKED,  /* waits for pages, or for the turn to take them */
-	CONN_QUEUED,  /* at loop->gate: waits to begin a long record */
-	CONN_UNSENT,  /* on loop->unsent: waits for its peer to read */
-	CONN_BUSY,    /* on loop->busy: waits for its calls, then goes on */
-	CONN_ENDING,  /* on loop->ending: waits for its calls, then closes */
-	CONN_CLOSED,  /* on no list */
-};
-
 /* Which of its calls posts a connection when it is done. */
 enum conn_awaits {
 	AWAITS_NONE,
 	AWAITS_LAST,  /* the last: it is ending */
-	AWAITS_FEWER, /* the one that leaves calls_resume: it is CONN_BUSY */
+	AWAITS_FEWER, /* the one that leaves calls_resume: it waits FOR_CALLS */
 };
 
 /* What the name of a congestion control takes, as in the kernel. */
@@ -125,7 +114,7 @@ struct client {
 };
 
 struct rpcbuf_conn {
-	struct list_head place_link; /* the list that `place` names */
+	struct reception reception;
 	struct list_head conn_link;  /* loop->conns, under loop->lock */
 	struct list_head post_link;  /* loop->posted, under loop->lock */
 	struct list_head port_link;  /* engine->ports[], under clients_lock */
@@ -133,8 +122,7 @@ struct rpcbuf_conn {
 	struct client_part *part;    /* the connections that it shares with */
 	void *data;
 	int fd;
-	enum conn_place place; /* os_store() */
-	enum rpcbuf_close_reason reason; /* of a conn in CONN_ENDING */
+	enum rpcbuf_close_reason reason; /* of one that is ending */
 	bool readable;	/* bytes, or the end, may be in the socket */
 	bool watched;	/* epoll's: it is registered there */
 	bool outgoing;
@@ -151,7 +139,7 @@ struct rpcbuf_conn {
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
 	struct lag lag;	      /* of that, while its peer is waited for */
-	uint64_t ending_ns;   /* when it became CONN_ENDING */
+	uint64_t ending_ns;   /* since when it is ending */
 	struct pass pass;     /* of the long record under way */
 	struct turn beyond;   /* to hold more than its share */
 	uint64_t beyond_ns;   /* since when it has that, and pages */
@@ -226,9 +214,8 @@ struct loop {
 	struct gate gate;	  /* for long records */
 	struct rpcbuf_conn *running; /* the last call is of; NULL: not known */
 	struct rpcbuf_conn *starved; /* has the turn to be given pages */
-	struct list_head unsent;
-	struct list_head busy;
-	struct list_head ending;
+	struct list_head unsent;     /* connections that wait FOR_READER */
+	struct list_head ending;     /* connections */
 	uint32_t held;		  /* pages, of all its connections; os_store() */
 	uint32_t held_told;	  /* ... that engine->held_pages knows of */
 	void **spare_slots;
@@ -433,7 +420,6 @@ bool loop_own(struct loop *loop, struct worker *worker);
 void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn));
 void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events);
 void loop_kick(struct loop *loop);
-void loop_place(struct rpcbuf_conn *conn, enum conn_place place);
 void loop_watch(struct rpcbuf_conn *conn);
 
 /* step.c: false when the loop was given to another thread meanwhile */

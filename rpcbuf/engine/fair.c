@@ -54,13 +54,13 @@ static void refill(const struct loop *loop, struct client_part *part)
 	part->credit_ns += QUANTUM_NS - off;
 }
 
-/* @conn is ready, behind the other connections of its client. */
+/* @conn has joined the ready connections of its client.  This and the next are
+ * for reception_move(). */
 void fair_add(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	struct client_part *part = conn->part;
 
-	list_add_tail(&conn->place_link, &part->ready);
 	if (!list_empty(&part->link))
 		return;
 	if (part->credit_ns > 0) {
@@ -71,10 +71,9 @@ void fair_add(struct rpcbuf_conn *conn)
 	}
 }
 
-/* @conn is not ready any more. */
+/* @conn has left them. */
 void fair_del(struct rpcbuf_conn *conn)
 {
-	list_del(&conn->place_link);
 	if (list_empty(&conn->part->ready))
 		list_del(&conn->part->link);
 }
@@ -132,7 +131,8 @@ struct rpcbuf_conn *fair_next(struct loop *loop, uint64_t (*clock)(void))
 	if (pays && !loop->served)
 		loop->served_ns = clock();
 	loop->served = pays ? part : NULL;
-	return list_first_entry(&part->ready, struct rpcbuf_conn, place_link);
+	return list_first_entry(&part->ready, struct rpcbuf_conn,
+				reception.link);
 }
 
 /* Under loop->lock: @conn is one of the loop's connections now. */

@@ -79,15 +79,25 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
+/* Those at the gate for long records are shown as a counter only. */
+static void add_wait(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
+{
+	enum waits_for what = os_load(&conn->reception.waits_for);
+
+	if (what == FOR_NOTHING || what == FOR_LONG)
+		return;
+	row->waiting += waits_for_memory(what);
+	row->unsent += what == FOR_READER;
+	row->busy += what == FOR_CALLS;
+	row->waiting_ns =
+		earlier(row->waiting_ns, os_load(&conn->counts.aside_ns));
+}
+
 static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 {
-	enum conn_place place = os_load(&conn->place);
 	int in_flight = os_load(&conn->in_flight);
 
 	row->connections++;
-	row->waiting += place == CONN_PARKED;
-	row->unsent += place == CONN_UNSENT;
-	row->busy += place == CONN_BUSY;
 	row->in_flight += in_flight > 0 ? (uint32_t)in_flight : 0;
 	row->held_pages += os_load(&conn->held);
 	row->held_bytes += os_load(&conn->counts.held_bytes);
@@ -95,9 +105,7 @@ static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 	row->requests += os_load(&conn->counts.requests);
 	row->bytes += os_load(&conn->counts.bytes);
 	row->waits += os_load(&conn->counts.waits);
-	if (place == CONN_PARKED || place == CONN_UNSENT || place == CONN_BUSY)
-		row->waiting_ns = earlier(row->waiting_ns,
-					  os_load(&conn->counts.aside_ns));
+	add_wait(row, conn);
 }
 
 /* A client that has come since the rows were made has none. */

@@ -115,7 +115,7 @@ static void tell_holder(struct turn *holder)
 	struct rpcbuf_conn *conn =
 		list_entry(holder, struct rpcbuf_conn, beyond);
 
-	if (os_load(&conn->place) == CONN_WATCHED)
+	if (os_load(&conn->reception.state) == RECEPTION_WATCHED)
 		conn_post(conn);
 }
 

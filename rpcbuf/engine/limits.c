@@ -34,7 +34,7 @@ static bool kept_waiting(const struct rpcbuf_conn *conn)
 {
 	int unread = 0;
 
-	return conn->place != CONN_UNSENT &&
+	return conn->reception.waits_for != FOR_READER &&
 	       ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
@@ -106,10 +106,10 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	uint64_t now = conn->loop->now_ns;
 	int err = 0;
 
-	if (conn->place == CONN_ENDING || conn->outgoing)
+	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing)
 		return;
 	successor_check(conn);
-	if (conn->place == CONN_WATCHED)
+	if (conn->reception.state == RECEPTION_WATCHED)
 		err = check_record(conn, &refusal);
 	if (err && !kept_waiting(conn)) {
 		conn_refuse(conn, err, &refusal);

@@ -129,8 +129,8 @@ void long_next(struct loop *loop)
 	struct pass *pass;
 
 	while ((pass = gate_next(&loop->gate, loop->now_ns)))
-		loop_place(list_entry(pass, struct rpcbuf_conn, pass),
-			   CONN_READY);
+		reception_move(list_entry(pass, struct rpcbuf_conn, pass),
+			       RECEPTION_READY, FOR_NOTHING);
 }
 
 /* Its record is there, or never will be. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A loop and its owner: which connections are ready, which wait for what, and
- * when to block.  step.c looks at one connection, limits.c at all of them once
- * a second.
+ * A loop and its owner: when to look who has become ready, and when to block.
+ * step.c looks at one connection, limits.c at all of them once a second;
+ * reception.c says what a connection is at.
  *
  * Only loop_kick() may be called by others than the owner.
  */
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/assert.h"
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/why.h"
 
@@ -33,58 +34,10 @@ void loop_kick(struct loop *loop)
 	os_eventfd_signal(loop->kick_fd);
 }
 
-static struct list_head *place_list(struct loop *loop, enum conn_place place)
-{
-	switch (place) {
-	case CONN_UNSENT:
-		return &loop->unsent;
-	case CONN_BUSY:
-		return &loop->busy;
-	case CONN_ENDING:
-		return &loop->ending;
-	case CONN_ADOPTED:
-	case CONN_READY: /* that of its client */
-	case CONN_QUEUED: /* the gate's */
-	case CONN_PARKED: /* its client's, for the turn */
-	case CONN_WATCHED:
-	case CONN_CLOSED:
-		break;
-	}
-	return NULL;
-}
-
-/* Moves @conn to the end of its new place.  To CONN_WATCHED: loop_watch(). */
-void loop_place(struct rpcbuf_conn *conn, enum conn_place place)
-{
-	struct loop *loop = conn->loop;
-	struct list_head *list = place_list(loop, place);
-
-	if (conn->place == CONN_READY)
-		fair_del(conn);
-	else
-		list_del(&conn->place_link);
-	if (place != CONN_WATCHED && place != CONN_READY)
-		loop->backend->unwatch(loop, conn);
-	/* Who waits for something else must not keep others from going on. */
-	if (place != CONN_READY && place != CONN_PARKED) {
-		if (conn->beyond.waiting)
-			held_end_turn(conn);
-		shortage_end(conn);
-	}
-	if (place == CONN_READY)
-		fair_add(conn);
-	else if (list)
-		list_add_tail(&conn->place_link, list);
-	os_store(&conn->place, place);
-}
-
 /* Nothing is to be done for @conn until the back end reports it. */
 void loop_watch(struct rpcbuf_conn *conn)
 {
-	struct loop *loop = conn->loop;
-
-	loop_place(conn, CONN_WATCHED);
-	if (loop->backend->watch(loop, conn))
+	if (reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING))
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 }
 
@@ -100,28 +53,31 @@ void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events)
 	pass_busy(&conn->pass);
 	if (lag_awaits(&conn->lag))
 		lag_pause(&conn->lag, os_now());
-	if (conn->place == CONN_WATCHED)
-		loop_place(conn, CONN_READY);
+	if (conn->reception.state == RECEPTION_WATCHED)
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
 /* Adopted, dropped, or done with its last call. */
 static void posted(struct rpcbuf_conn *conn)
 {
-	if (conn->place == CONN_CLOSED)
+	const struct reception *reception = &conn->reception;
+
+	if (reception->state == RECEPTION_CLOSED)
 		return;
 	if (os_load(&conn->dropped))
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
-	else if (conn->place == CONN_ENDING)
+	else if (reception->state == RECEPTION_ENDING)
 		conn_try_close(conn);
 	else if (os_load(&conn->gone))
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
-	else if (conn->place == CONN_ADOPTED && !successor_waits(conn))
+	else if (reception->state == RECEPTION_ADOPTED &&
+		 !successor_waits(conn))
 		loop_watch(conn);
-	else if (conn->place == CONN_WATCHED)
+	else if (reception->state == RECEPTION_WATCHED)
 		held_rest(conn);
-	else if (conn->place == CONN_PARKED ||
-		 (conn->place == CONN_BUSY && !conn_too_busy(conn)))
-		loop_place(conn, CONN_READY);
+	else if (waits_for_memory(reception->waits_for) ||
+		 (reception->waits_for == FOR_CALLS && !conn_too_busy(conn)))
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
 static void take_posted(struct loop *loop)
@@ -155,11 +111,11 @@ static void retry(struct loop *loop)
 	shortage_retry(loop);
 	long_next(loop);
 	list_for_each_entry_safe (conn, tmp, &loop->unsent, struct rpcbuf_conn,
-				  place_link)
+				  reception.link)
 		if (!loop->engine->handlers.unsent(conn->data))
-			loop_place(conn, CONN_READY);
+			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	list_for_each_entry_safe (conn, tmp, &loop->ending, struct rpcbuf_conn,
-				  place_link)
+				  reception.link)
 		conn_try_close(conn);
 }
 
@@ -216,6 +172,15 @@ static int block_ms(const struct loop *loop)
 		       : -1;
 }
 
+/* For debug builds. */
+static void check(struct loop *loop)
+{
+	const char *wrong = loop_is_valid(loop);
+
+	if (wrong)
+		os_panic("a receiver's connections: %s", wrong);
+}
+
 /* Collects what is ready; blocks only when there is nothing to do. */
 static void collect(struct loop *loop)
 {
@@ -241,6 +206,8 @@ static void collect(struct loop *loop)
 	retry(loop);
 	loop_shrink(loop);
 	loop_check_limits(loop);
+	if (RPCBUF_DEBUG)
+		check(loop);
 }
 
 /* Calls @look for every connection, which it may close. */
@@ -265,13 +232,14 @@ static void drain_conn(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	bool late = loop->now_ns >= loop->engine->stop_ns;
+	bool watched = conn->reception.state == RECEPTION_WATCHED;
 
-	if (conn->place == CONN_ENDING)
+	if (conn->reception.state == RECEPTION_ENDING)
 		conn_try_close(conn);
-	else if (late || conn->place == CONN_PARKED ||
-		 (conn->place == CONN_WATCHED && conn->drained))
+	else if (late || waits_for_memory(conn->reception.waits_for) ||
+		 (watched && conn->drained))
 		conn_end(conn, RPCBUF_CLOSE_STOP);
-	else if (conn->place == CONN_WATCHED)
+	else if (watched)
 		loop_report(loop, conn, POLLIN);
 }
 
@@ -339,7 +307,6 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 				       ? engine->options.max_receiving
 				       : UINT64_MAX);
 	list_init(&loop->unsent);
-	list_init(&loop->busy);
 	list_init(&loop->ending);
 	list_init(&loop->conns);
 	list_init(&loop->looked_at);

@@ -96,6 +96,8 @@ void shortage_end(struct rpcbuf_conn *conn)
  * have come, the heap does not. */
 void shortage_retry(struct loop *loop)
 {
-	if (loop->starved && loop->starved->place == CONN_PARKED)
-		loop_place(loop->starved, CONN_READY);
+	struct rpcbuf_conn *conn = loop->starved;
+
+	if (conn && conn->reception.state == RECEPTION_WAITING)
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }

@@ -24,12 +24,12 @@
 /* Most that is copied to let the rest of a large call lie in a run. */
 #define MOVED_PAGES 64
 
-/* A connection that leaves the ready list for now, not because of its peer. */
-static void step_aside(struct rpcbuf_conn *conn, enum conn_place place)
+/* A ready connection has to wait, not because of its peer. */
+static void step_aside(struct rpcbuf_conn *conn, enum waits_for what)
 {
 	conn->slow_ns = 0;
-	trace_aside(conn, place == CONN_PARKED);
-	loop_place(conn, place);
+	trace_aside(conn, waits_for_memory(what));
+	reception_move(conn, RECEPTION_WAITING, what);
 	conn_rest(conn);
 }
 
@@ -64,17 +64,17 @@ static void await_bytes(struct rpcbuf_conn *conn)
 	/* Who asks from now finds it waiting for its peer. */
 	held_rest(conn);
 	if (conn->record_ns) {
-		if (conn->place == CONN_WATCHED)
+		if (conn->reception.state == RECEPTION_WATCHED)
 			lag_await(&conn->lag, os_now());
 		conn_check_times(conn);
 	}
 }
 
-static void park(struct rpcbuf_conn *conn)
+static void park(struct rpcbuf_conn *conn, enum waits_for what)
 {
 	probe_park(conn, conn->fd, conn->part->client->key);
 	long_rest(conn);
-	step_aside(conn, CONN_PARKED);
+	step_aside(conn, what);
 }
 
 /* What came from the socket, or that nothing did. */
@@ -97,7 +97,7 @@ static void received(struct rpcbuf_conn *conn, ssize_t n, size_t asked)
 		lag_receive(&conn->lag, (uint64_t)n,
 			    loop->engine->options.least_rate);
 		held_count(conn);
-		loop_place(conn, CONN_READY);
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	} else if (n == 0) {
 		conn_end(conn, RPCBUF_CLOSE_EOF);
 	} else if (n == -EAGAIN) {
@@ -239,11 +239,18 @@ choose_vector_timed(struct rpcbuf_conn *conn)
 	return rqst;
 }
 
-/* A vector for @conn when it may have one, and there is one; else NULL. */
-static struct rpcbuf_rqst *take_vector(struct rpcbuf_conn *conn)
+/* A vector for @conn when it may have one, and there is one; else NULL, and
+ * *@what says what there is too little of. */
+static struct rpcbuf_rqst *take_vector(struct rpcbuf_conn *conn,
+				       enum waits_for *what)
 {
-	if (!shortage_passes(conn) || !conn_attach_slots(conn))
+	*what = FOR_PAGES;
+	if (!shortage_passes(conn))
 		return NULL;
+	if (!conn_attach_slots(conn)) {
+		*what = FOR_HEAP;
+		return NULL;
+	}
 	return trace_on(&conn->loop->trace) ? choose_vector_timed(conn)
 					    : choose_vector(conn);
 }
@@ -265,6 +272,7 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct iovec iov[IOV_MAX_RECEIVE];
 	struct rpcbuf_rqst *rqst;
+	enum waits_for what;
 	unsigned int nr;
 	size_t most;
 	ssize_t n;
@@ -276,9 +284,7 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 	}
 	most = held_may_receive(conn);
 	if (!most) {
-		/* Behind others pages are of no use to it yet. */
-		shortage_end(conn);
-		park(conn);
+		park(conn, FOR_QUOTA);
 		return;
 	}
 	switch (long_begin(conn)) {
@@ -286,13 +292,13 @@ static void receive(struct loop *loop, struct rpcbuf_conn *conn)
 		received(conn, -EAGAIN, 0);
 		return;
 	case -EBUSY:
-		step_aside(conn, CONN_QUEUED);
+		step_aside(conn, FOR_LONG);
 		return;
 	}
-	rqst = take_vector(conn);
+	rqst = take_vector(conn, &what);
 	if (!rqst) {
 		shortage_wait(conn);
-		park(conn);
+		park(conn, what);
 		return;
 	}
 	step_back(conn);
@@ -435,7 +441,7 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 		stat_add(conn->loop->stats.parked_unsent, 1);
 		log_wait(conn, WAIT_UNSENT, os_load(&conn->unsent_bytes),
 			 engine->options.max_unsent);
-		step_aside(conn, CONN_UNSENT);
+		step_aside(conn, FOR_READER);
 		return true;
 	}
 	if (os_load(&conn->in_flight) >= engine->calls_limit &&
@@ -443,7 +449,7 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 		stat_add(conn->loop->stats.parked_calls, 1);
 		log_wait(conn, WAIT_CALLS, (uint64_t)os_load(&conn->in_flight),
 			 (uint64_t)engine->calls_limit);
-		step_aside(conn, CONN_BUSY);
+		step_aside(conn, FOR_CALLS);
 		return true;
 	}
 	return false;
@@ -482,12 +488,12 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	call = call_get(engine);
 	if (!call) {
 		shortage_wait(conn);
-		park(conn);
+		park(conn, FOR_HEAP);
 		return STEP_OTHER;
 	}
 	ret = next_call(loop, conn, call, &refusal);
 	if (ret == 1) {
-		loop_place(conn, CONN_READY);
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 		held_end_turn(conn);
 		long_end(conn);
 		begin(loop, conn, call);

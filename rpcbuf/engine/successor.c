@@ -110,7 +110,8 @@ void successor_check(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (conn->place != CONN_ADOPTED || !os_load(&conn->waits) ||
+	if (conn->reception.state != RECEPTION_ADOPTED ||
+	    !os_load(&conn->waits) ||
 	    loop->now_ns < conn->progress_ns + PATIENCE_NS)
 		return;
 	os_store(&conn->waits, false);

@@ -152,7 +152,7 @@ static void rearm(struct rpcbuf_conn *conn)
 {
 	conn->arm = 0;
 	backend_epoll.unwatch(conn->loop, conn);
-	if (conn->place == CONN_WATCHED)
+	if (conn->reception.state == RECEPTION_WATCHED)
 		loop_watch(conn);
 }
 

@@ -336,7 +336,8 @@ START_TEST(time_of_ours)
 	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
 	answer_later();
 	/* From now its peer is waited for. */
-	eventually(os_load(&p->conn->place) == CONN_WATCHED ||
+	eventually(os_load(&p->conn->reception.state) ==
+			   RECEPTION_WATCHED ||
 		   seen(p->closed));
 	ck_assert_uint_eq(seen(p->closed), 0);
 	send_bytes(p, record + len / 2, len - len / 2);

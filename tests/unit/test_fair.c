@@ -21,6 +21,21 @@ struct party {
 	uint64_t served[LOOPS]; /* calls */
 };
 
+static int watch(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	(void)loop;
+	conn->watched = true;
+	return 0;
+}
+
+static void unwatch(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	(void)loop;
+	conn->watched = false;
+}
+
+static const struct backend backend = {.watch = watch, .unwatch = unwatch};
+
 static struct rpcbuf_engine *engine;
 static struct party parties[CLIENTS];
 static uint64_t now[LOOPS], began;
@@ -43,9 +58,20 @@ static void setup(void)
 		list_init(&engine->clients[i]);
 	for (unsigned int i = 0; i < LOOPS; i++) {
 		engine->loops[i].engine = engine;
+		engine->loops[i].backend = &backend;
 		list_init(&engine->loops[i].ready);
 		now[i] = began = 1000 * US;
 	}
+}
+
+static void rest(struct rpcbuf_conn *conn)
+{
+	must(!reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING));
+}
+
+static void be_ready(struct rpcbuf_conn *conn)
+{
+	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
 /* @nr connections of client @who to a loop, all of them ready for ever. */
@@ -78,8 +104,10 @@ static void join(int who, unsigned int loop, unsigned int nr, uint64_t cost)
 		conn->loop = &engine->loops[loop];
 		conn->part = &party->client->parts[loop];
 		conn->data = party;
+		reception_init(&conn->reception);
 		fair_join(conn);
-		fair_add(conn);
+		rest(conn);
+		be_ready(conn);
 	}
 }
 
@@ -99,8 +127,7 @@ static struct party *turn(void)
 	now[at] += party->cost;
 	party->served[at]++;
 	fair_charge(&engine->loops[at], clock_of_test);
-	fair_del(conn);
-	fair_add(conn);
+	be_ready(conn);
 	return party;
 }
 
@@ -180,7 +207,7 @@ START_TEST(silent_in_the_other)
 	join(1, 0, 1, 5 * US);
 	run_until(UINT64_C(100000) * US);
 	for (int i = 0; i < 8; i++)
-		fair_del(&parties[0].conns[1][i]);
+		rest(&parties[0].conns[1][i]);
 	now[1] = UINT64_MAX;
 	began = now[0];
 	memset(parties[0].served, 0, sizeof(parties[0].served));
@@ -232,10 +259,10 @@ START_TEST(seldom)
 	for (int i = 0; i < 1000; i++) {
 		uint64_t begin;
 
-		fair_del(conn);
+		rest(conn);
 		for (int n = 0; n < 50; n++)
 			ck_assert_ptr_eq(turn(), &parties[0]);
-		fair_add(conn);
+		be_ready(conn);
 		begin = now[0];
 		while (turn() != &parties[1])
 			;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Does a connection hold what its state says, and nothing else?  For debug
+ * builds and tests.  The owner of the loop only.
+ */
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/reception.h"
+
+static bool has_turn(struct turns *turns, const struct turn *turn)
+{
+	return turn->waiting || turn_held(turns, turn);
+}
+
+static const char *turns_are_valid(const struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	const struct reception *reception = &conn->reception;
+	bool ready = reception->state == RECEPTION_READY;
+	bool waits = waits_for_memory(reception->waits_for);
+
+	if (conn->beyond.waiting && !ready && !waits)
+		return "it waits for the turn to hold more than its share";
+	if (has_turn(&engine->beyond, &conn->beyond) && !ready && !waits &&
+	    reception->state != RECEPTION_WATCHED)
+		return "it has the turn to hold more than its share";
+	if (has_turn(&engine->pages, &conn->pages) && !ready &&
+	    reception->waits_for != FOR_PAGES &&
+	    reception->waits_for != FOR_HEAP)
+		return "it has the turn to be given pages, or waits for it";
+	if ((conn->pass.state == PASS_WAITS) !=
+	    (reception->waits_for == FOR_LONG))
+		return "it and the gate differ on whether it waits there";
+	if (conn->pass.state != PASS_NONE &&
+	    reception->state >= RECEPTION_ENDING)
+		return "it has a long record under way";
+	return NULL;
+}
+
+static const char *calls_are_valid(const struct rpcbuf_conn *conn)
+{
+	const struct reception *reception = &conn->reception;
+
+	if (reception->waits_for == FOR_CALLS &&
+	    os_load(&conn->awaits) != AWAITS_FEWER)
+		return "none of its calls will tell that they are fewer";
+	if (reception->state == RECEPTION_ENDING &&
+	    os_load(&conn->awaits) != AWAITS_LAST)
+		return "its last call will not tell";
+	if (reception->state == RECEPTION_CLOSED && os_load(&conn->in_flight) &&
+	    !engine_stopping(conn->loop->engine))
+		return "a call is in flight";
+	return NULL;
+}
+
+const char *reception_is_valid(const struct rpcbuf_conn *conn)
+{
+	const struct reception *reception = &conn->reception;
+	bool watched = conn->watched || conn->arm;
+	bool ready = reception->state == RECEPTION_READY;
+	bool listed = ready || reception->state == RECEPTION_ENDING ||
+		      reception->waits_for == FOR_READER;
+	const char *wrong;
+
+	if ((reception->state == RECEPTION_WAITING) !=
+	    (reception->waits_for != FOR_NOTHING))
+		return "that and what it waits for do not go together";
+	if (listed == list_empty(&reception->link))
+		return listed ? "it is on no list" : "it is on a list";
+	if (ready && list_empty(&conn->part->link))
+		return "its client is not";
+	if (watched && !ready && reception->state != RECEPTION_WATCHED)
+		return "the back end watches it";
+	if (!watched && reception->state == RECEPTION_WATCHED)
+		return "the back end does not watch it";
+	wrong = turns_are_valid(conn);
+	return wrong ? wrong : calls_are_valid(conn);
+}
+
+/* How many connections are on @list; SIZE_MAX: one that does not belong. */
+static size_t count(struct list_head *list, enum reception_state state,
+		    enum waits_for what)
+{
+	struct rpcbuf_conn *conn, *tmp;
+	size_t nr = 0;
+
+	list_for_each_entry_safe(conn, tmp, list, struct rpcbuf_conn,
+				 reception.link)
+	{
+		if (conn->reception.state != state ||
+		    conn->reception.waits_for != what)
+			return SIZE_MAX;
+		nr++;
+	}
+	return nr;
+}
+
+static size_t count_ready(const struct loop *loop)
+{
+	struct client_part *part;
+	size_t nr = 0, of_client;
+
+	for (struct list_head *link = loop->ready.next; link != &loop->ready;
+	     link = link->next) {
+		part = list_entry(link, struct client_part, link);
+		of_client = count(&part->ready, RECEPTION_READY, FOR_NOTHING);
+		if (!of_client || of_client == SIZE_MAX)
+			return SIZE_MAX;
+		nr += of_client;
+	}
+	return nr;
+}
+
+/* Of the connections of a loop. */
+struct census {
+	size_t states[NR_RECEPTION_STATES];
+	size_t waiting[NR_WAITS_FOR];
+};
+
+static const char *take_census(const struct loop *loop, struct list_head *conns,
+			       struct census *census)
+{
+	struct rpcbuf_conn *conn, *tmp;
+	const char *wrong;
+
+	list_for_each_entry_safe(conn, tmp, conns, struct rpcbuf_conn,
+				 conn_link)
+	{
+		if (conn->loop != loop)
+			return "a connection is of another loop";
+		wrong = reception_is_valid(conn);
+		if (wrong)
+			return wrong;
+		census->states[conn->reception.state]++;
+		census->waiting[conn->reception.waits_for]++;
+	}
+	return NULL;
+}
+
+const char *loop_is_valid(struct loop *loop)
+{
+	struct census census = {0};
+	const struct rpcbuf_conn *starved = loop->starved;
+	const char *wrong;
+
+	pthread_mutex_lock(&loop->lock);
+	wrong = take_census(loop, &loop->conns, &census);
+	if (!wrong)
+		wrong = take_census(loop, &loop->looked_at, &census);
+	pthread_mutex_unlock(&loop->lock);
+	if (wrong)
+		return wrong;
+	if (count_ready(loop) != census.states[RECEPTION_READY])
+		return "the lists of ready connections are not those";
+	if (count(&loop->unsent, RECEPTION_WAITING, FOR_READER) !=
+	    census.waiting[FOR_READER])
+		return "the list of unread connections is not those";
+	if (count(&loop->ending, RECEPTION_ENDING, FOR_NOTHING) !=
+	    census.states[RECEPTION_ENDING])
+		return "the list of ending connections is not those";
+	if (census.states[RECEPTION_CLOSED])
+		return "a closed connection is still the loop's";
+	if (starved && !turn_held(&loop->engine->pages, &starved->pages))
+		return "its starved connection has no turn";
+	return NULL;
+}

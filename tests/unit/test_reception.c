@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: a connection's reception moves as the chart says and not otherwise, and
+ * holds in each state what that state has: a list, the watch of the back end,
+ * turns.  Method: the chart is written down here once more, and so is what each
+ * state holds.  A connection without a socket, of a loop without a thread, takes
+ * each legal move for each thing that it can wait for, with turns and without;
+ * each other move aborts a child.  reception.c is compiled into this program
+ * with its assertions.
+ */
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+#include "engine_util.h"
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+/* Rows: from; columns: to. */
+static const char *const moves[NR_RECEPTION_STATES] = {
+	/*		      adopted
+	 *		      |watched
+	 *		      ||ready
+	 *		      |||waiting
+	 *		      ||||ending
+	 *		      |||||closed */
+	[RECEPTION_ADOPTED] = ".w..e.",
+	[RECEPTION_WATCHED] = ".wr.e.",
+	[RECEPTION_READY] =   ".wrWe.",
+	[RECEPTION_WAITING] = "..r.e.",
+	[RECEPTION_ENDING] =  "....ec",
+	[RECEPTION_CLOSED] =  "......",
+};
+
+static struct rpcbuf_engine *engine;
+static struct loop *loop;
+static struct client *client;
+static struct rpcbuf_conn *conn;
+static int watch_error;
+
+static int watch(struct loop *of, struct rpcbuf_conn *it)
+{
+	must(of == loop);
+	it->watched = !watch_error;
+	return watch_error;
+}
+
+static void unwatch(struct loop *of, struct rpcbuf_conn *it)
+{
+	must(of == loop);
+	it->watched = false;
+}
+
+static const struct backend backend = {.watch = watch, .unwatch = unwatch};
+
+static void make_loop(void)
+{
+	loop->engine = engine;
+	loop->backend = &backend;
+	loop->kick_fd = eventfd(0, EFD_NONBLOCK);
+	list_init(&loop->ready);
+	list_init(&loop->unsent);
+	list_init(&loop->ending);
+	list_init(&loop->conns);
+	list_init(&loop->looked_at);
+	list_init(&loop->posted);
+	gate_init(&loop->gate, 1);
+	pthread_mutex_init(&loop->lock, NULL);
+}
+
+static void setup(void)
+{
+	watch_error = 0;
+	engine = calloc(1, sizeof(*engine));
+	engine->nr_loops = 1;
+	loop = engine->loops = aligned_alloc(64, sizeof(*loop));
+	memset(loop, 0, sizeof(*loop));
+	pthread_mutex_init(&engine->clients_lock, NULL);
+	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
+		list_init(&engine->clients[i]);
+	turns_init(&engine->beyond);
+	turns_init(&engine->pages);
+	make_loop();
+	client = client_get(engine, -1, true);
+}
+
+static void teardown(void)
+{
+	client_put(engine, client);
+	close(loop->kick_fd);
+	free(loop);
+	free(engine);
+}
+
+static struct rpcbuf_conn *new_conn(void)
+{
+	struct rpcbuf_conn *new = conn_create(loop, client, -1, NULL, true);
+
+	list_add_tail(&new->conn_link, &loop->conns);
+	fair_join(new);
+	return new;
+}
+
+static void free_conn(struct rpcbuf_conn *old)
+{
+	old->awaits = AWAITS_LAST;
+	if (old->reception.state < RECEPTION_ENDING)
+		reception_move(old, RECEPTION_ENDING, FOR_NOTHING);
+	if (old->reception.state < RECEPTION_CLOSED)
+		reception_move(old, RECEPTION_CLOSED, FOR_NOTHING);
+	list_del(&old->conn_link);
+	fair_leave(old);
+	rpcbuf_conn_put(old);
+	rpcbuf_conn_put(old);
+}
+
+/* What the engine does around a move, so that the state is whole. */
+static void prepare(enum reception_state to, enum waits_for what)
+{
+	if (what == FOR_LONG) {
+		loop->gate.used = loop->gate.limit * 2;
+		must(!gate_enter(&loop->gate, &conn->pass, 1));
+	}
+	if (what == FOR_CALLS)
+		conn->awaits = AWAITS_FEWER;
+	if (to == RECEPTION_ENDING)
+		conn->awaits = AWAITS_LAST;
+	if (conn->reception.waits_for == FOR_LONG && to == RECEPTION_READY) {
+		loop->gate.used = 0;
+		must(gate_next(&loop->gate, 0) == &conn->pass);
+	}
+}
+
+static void move(enum reception_state to, enum waits_for what)
+{
+	prepare(to, what);
+	ck_assert_int_eq(reception_move(conn, to, what), 0);
+	if (conn->pass.state == PASS_IN)
+		gate_leave(&loop->gate, &conn->pass);
+	loop->gate.used = 0;
+}
+
+/* A new connection on a legal way to @state. */
+static void come_to(enum reception_state state, enum waits_for what)
+{
+	conn = new_conn();
+	if (state == RECEPTION_ADOPTED)
+		return;
+	if (state >= RECEPTION_ENDING) {
+		move(RECEPTION_ENDING, FOR_NOTHING);
+		if (state == RECEPTION_CLOSED)
+			move(state, FOR_NOTHING);
+		return;
+	}
+	move(RECEPTION_WATCHED, FOR_NOTHING);
+	if (state != RECEPTION_WATCHED)
+		move(RECEPTION_READY, FOR_NOTHING);
+	if (state == RECEPTION_WAITING)
+		move(state, what);
+}
+
+static bool is_on(const struct list_head *list)
+{
+	return list->next == &conn->reception.link &&
+	       list->prev == &conn->reception.link;
+}
+
+/* Is @conn where @state is, and nowhere else? */
+static void check(enum reception_state state, enum waits_for what)
+{
+	bool ready = state == RECEPTION_READY;
+	const char *wrong;
+
+	ck_assert_uint_eq(conn->reception.state, state);
+	ck_assert_uint_eq(conn->reception.waits_for, what);
+	ck_assert(is_on(&conn->part->ready) == ready);
+	ck_assert(list_empty(&loop->ready) == !ready);
+	ck_assert(is_on(&loop->unsent) == (what == FOR_READER));
+	ck_assert(is_on(&loop->ending) == (state == RECEPTION_ENDING));
+	if (state == RECEPTION_WATCHED || !ready)
+		ck_assert(conn->watched == (state == RECEPTION_WATCHED));
+	wrong = reception_is_valid(conn);
+	ck_assert_msg(!wrong, "%s", wrong);
+	if (state == RECEPTION_CLOSED)
+		return;
+	wrong = loop_is_valid(loop);
+	ck_assert_msg(!wrong, "%s", wrong);
+}
+
+/* All that a state can wait for: first and last. */
+static enum waits_for first_wait(enum reception_state state)
+{
+	return state == RECEPTION_WAITING ? FOR_QUOTA : FOR_NOTHING;
+}
+
+static enum waits_for last_wait(enum reception_state state)
+{
+	return state == RECEPTION_WAITING ? FOR_READER : FOR_NOTHING;
+}
+
+START_TEST(chart)
+{
+	for (int from = 0; from < NR_RECEPTION_STATES; from++)
+		for (int to = 0; to < NR_RECEPTION_STATES; to++)
+			ck_assert_msg(reception_may_move(from, to) ==
+					      (moves[from][to] != '.'),
+				      "from %s to %s", reception_name(from),
+				      reception_name(to));
+}
+END_TEST
+
+static void take(enum reception_state from, enum waits_for was,
+		 enum reception_state to, enum waits_for what)
+{
+	come_to(from, was);
+	check(from, was);
+	move(to, what);
+	check(to, what);
+	free_conn(conn);
+}
+
+/* _i: from. */
+START_TEST(legal_moves)
+{
+	enum waits_for was, what;
+
+	for (int to = 0; to < NR_RECEPTION_STATES; to++) {
+		if (moves[_i][to] == '.')
+			continue;
+		for (was = first_wait(_i); was <= last_wait(_i); was++)
+			for (what = first_wait(to); what <= last_wait(to);
+			     what++)
+				take(_i, was, to, what);
+	}
+}
+END_TEST
+
+/* A child in which @conn moves to @to must abort, and say @sentence. */
+static void must_abort(enum reception_state to, enum waits_for what,
+		       const char *sentence)
+{
+	char said[512];
+	size_t len = 0;
+	int fds[2], status;
+	ssize_t n;
+	pid_t child;
+
+	must(pipe(fds) == 0);
+	child = fork();
+	must(child >= 0);
+	if (child == 0) {
+		dup2(fds[1], STDERR_FILENO);
+		reception_move(conn, to, what);
+		_exit(0);
+	}
+	close(fds[1]);
+	while ((n = read(fds[0], said + len, sizeof(said) - 1 - len)) > 0)
+		len += (size_t)n;
+	said[len] = '\0';
+	close(fds[0]);
+	must(waitpid(child, &status, 0) == child);
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+		      "%s: went unnoticed", sentence);
+	ck_assert_msg(strstr(said, sentence), "'%s', not '%s'", said, sentence);
+}
+
+/* _i: from. */
+START_TEST(illegal_moves)
+{
+	char sentence[128];
+
+	come_to(_i, first_wait(_i));
+	for (int to = 0; to < NR_RECEPTION_STATES; to++) {
+		if (moves[_i][to] != '.')
+			continue;
+		snprintf(sentence, sizeof(sentence),
+			 "a connection cannot move from %s to %s",
+			 reception_name(_i), reception_name(to));
+		must_abort(to, first_wait(to), sentence);
+	}
+	free_conn(conn);
+}
+END_TEST
+
+/* To wait and something to wait for go together. */
+START_TEST(illegal_waits)
+{
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	must_abort(RECEPTION_WAITING, FOR_NOTHING,
+		   "a connection cannot be waiting and wait for nothing");
+	must_abort(RECEPTION_WATCHED, FOR_PAGES,
+		   "a connection cannot be watched and wait for pages");
+	must_abort(RECEPTION_READY, FOR_READER,
+		   "a connection cannot be ready and wait for its reader");
+	free_conn(conn);
+}
+END_TEST
+
+/* A move after which a state does not hold what it should is noticed as well. */
+START_TEST(half_a_move)
+{
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	must_abort(RECEPTION_WAITING, FOR_LONG, "it and the gate differ");
+	must_abort(RECEPTION_WAITING, FOR_CALLS, "none of its calls");
+	must_abort(RECEPTION_ENDING, FOR_NOTHING, "its last call");
+	move(RECEPTION_ENDING, FOR_NOTHING);
+	conn->in_flight = 1;
+	must_abort(RECEPTION_CLOSED, FOR_NOTHING, "a call is in flight");
+	/* But when the time for a stop is over. */
+	engine->stopping = true;
+	move(RECEPTION_CLOSED, FOR_NOTHING);
+	conn->in_flight = 0;
+	free_conn(conn);
+}
+END_TEST
+
+static bool asked(struct turns *turns, const struct turn *turn)
+{
+	return turn->waiting || turn_held(turns, turn);
+}
+
+/* @conn, which has the turn or waits for it, moves from ready. */
+static void move_with_turn(enum reception_state to, enum waits_for what,
+			   bool quota, bool held, bool keeps)
+{
+	struct turns *turns = quota ? &engine->beyond : &engine->pages;
+	struct rpcbuf_conn *other = new_conn();
+	struct turn *turn;
+
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	turn = quota ? &conn->beyond : &conn->pages;
+	if (!held)
+		must(turn_ask(turns, quota ? &other->beyond : &other->pages));
+	must(turn_ask(turns, turn) == held);
+	move(to, what);
+	ck_assert_msg(asked(turns, turn) == keeps,
+		      "%s, %s: the turn for %s, %s", reception_name(to),
+		      waits_for_name(what), quota ? "quota" : "pages",
+		      held ? "held" : "waited for");
+	free_conn(conn);
+	free_conn(other);
+}
+
+/* What is kept of the turn for quota, held or waited for, and of that for
+ * pages. */
+START_TEST(turns)
+{
+	static const struct {
+		enum reception_state to;
+		enum waits_for what;
+		bool quota_held, quota_waited, pages;
+	} kept[] = {
+		{RECEPTION_WATCHED, FOR_NOTHING, true, false, false},
+		{RECEPTION_READY, FOR_NOTHING, true, true, true},
+		{RECEPTION_WAITING, FOR_QUOTA, true, true, false},
+		{RECEPTION_WAITING, FOR_PAGES, true, true, true},
+		{RECEPTION_WAITING, FOR_HEAP, true, true, true},
+		{RECEPTION_ENDING, FOR_NOTHING, false, false, false},
+	};
+
+	for (unsigned int i = 0; i < WIRE_NR(kept); i++) {
+		enum reception_state to = kept[i].to;
+		enum waits_for what = kept[i].what;
+
+		move_with_turn(to, what, true, true, kept[i].quota_held);
+		move_with_turn(to, what, true, false, kept[i].quota_waited);
+		move_with_turn(to, what, false, true, kept[i].pages);
+		move_with_turn(to, what, false, false, kept[i].pages);
+	}
+	for (int what = FOR_LONG; what <= FOR_READER; what++) {
+		move_with_turn(RECEPTION_WAITING, what, true, false, false);
+		move_with_turn(RECEPTION_WAITING, what, false, true, false);
+		move_with_turn(RECEPTION_WAITING, what, false, false, false);
+	}
+}
+END_TEST
+
+/* It is watched still while it is ready, and when it waits not any more. */
+START_TEST(watching)
+{
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	ck_assert(conn->watched);
+	move(RECEPTION_WAITING, FOR_QUOTA);
+	ck_assert(!conn->watched);
+	move(RECEPTION_READY, FOR_NOTHING);
+	ck_assert(!conn->watched);
+	watch_error = -ENOSPC;
+	ck_assert_int_eq(reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING),
+			 -ENOSPC);
+	move(RECEPTION_ENDING, FOR_NOTHING);
+	check(RECEPTION_ENDING, FOR_NOTHING);
+	free_conn(conn);
+}
+END_TEST
+
+/* A connection that is ready anew goes behind the others of its client. */
+START_TEST(in_turns)
+{
+	struct rpcbuf_conn *first, *second;
+
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	first = conn;
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	second = conn;
+	for (int i = 0; i < 3; i++) {
+		ck_assert_ptr_eq(fair_next(loop, os_now), first);
+		reception_move(first, RECEPTION_READY, FOR_NOTHING);
+		ck_assert_ptr_eq(fair_next(loop, os_now), second);
+		reception_move(second, RECEPTION_READY, FOR_NOTHING);
+	}
+	free_conn(first);
+	free_conn(second);
+}
+END_TEST
+
+static void must_find(const char *sentence)
+{
+	const char *wrong = loop_is_valid(loop);
+
+	ck_assert_msg(wrong && strstr(wrong, sentence), "'%s', not '%s'",
+		      wrong ? wrong : "nothing", sentence);
+}
+
+/* The walker finds whatever does not belong. */
+START_TEST(damage)
+{
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	conn->reception.waits_for = FOR_PAGES;
+	must_find("what it waits for");
+	conn->reception.waits_for = FOR_NOTHING;
+	conn->reception.state = RECEPTION_WATCHED;
+	must_find("it is on a list");
+	conn->reception.state = RECEPTION_ENDING;
+	conn->awaits = AWAITS_LAST;
+	conn->watched = false;
+	must_find("the list");
+	conn->watched = true;
+	must_find("watches it");
+	conn->reception.state = RECEPTION_READY;
+	list_del(&conn->part->link);
+	must_find("its client is not");
+	list_add(&conn->part->link, &loop->ready);
+	list_del(&conn->reception.link);
+	must_find("it is on no list");
+	list_add(&conn->reception.link, &loop->unsent);
+	must_find("the lists of ready");
+	list_del(&conn->reception.link);
+	list_add(&conn->reception.link, &conn->part->ready);
+	loop->starved = conn;
+	must_find("has no turn");
+	loop->starved = NULL;
+	conn->loop = loop + 1;
+	must_find("of another loop");
+	conn->loop = loop;
+	ck_assert_ptr_null(loop_is_valid(loop));
+	free_conn(conn);
+}
+END_TEST
+
+START_TEST(names)
+{
+	ck_assert_str_eq(reception_name(RECEPTION_ADOPTED), "adopted");
+	ck_assert_str_eq(reception_name(RECEPTION_CLOSED), "closed");
+	ck_assert_str_eq(waits_for_name(FOR_QUOTA), "quota");
+	ck_assert_str_eq(waits_for_name(FOR_LONG), "a long record's turn");
+	for (int i = 0; i < NR_RECEPTION_STATES; i++)
+		ck_assert_ptr_nonnull(reception_name(i));
+	for (int i = 0; i < NR_WAITS_FOR; i++) {
+		ck_assert_ptr_nonnull(waits_for_name(i));
+		ck_assert(waits_for_memory(i) ==
+			  (i == FOR_QUOTA || i == FOR_PAGES || i == FOR_HEAP));
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("reception");
+	TCase *tcase = tcase_create("chart");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, chart);
+	tcase_add_loop_test(tcase, legal_moves, 0, NR_RECEPTION_STATES);
+	tcase_add_loop_test(tcase, illegal_moves, 0, NR_RECEPTION_STATES);
+	tcase_add_test(tcase, illegal_waits);
+	tcase_add_test(tcase, half_a_move);
+	tcase_add_test(tcase, turns);
+	tcase_add_test(tcase, watching);
+	tcase_add_test(tcase, in_turns);
+	tcase_add_test(tcase, damage);
+	tcase_add_test(tcase, names);
+	suite_add_tcase(suite, tcase);
+	return wire_run(suite);
+}
