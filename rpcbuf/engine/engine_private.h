@@ -420,7 +420,7 @@ bool loop_own(struct loop *loop, struct worker *worker);
 void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn));
 void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events);
 void loop_kick(struct loop *loop);
-void loop_watch(struct rpcbuf_conn *conn);
+bool loop_watch(struct rpcbuf_conn *conn);
 
 /* step.c: false when the loop was given to another thread meanwhile */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
@@ -479,7 +479,7 @@ struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 void successor_join(struct rpcbuf_conn *conn);
 void successor_leave(struct rpcbuf_conn *conn);
 bool successor_waits(struct rpcbuf_conn *conn);
-void successor_check(struct rpcbuf_conn *conn);
+bool successor_check(struct rpcbuf_conn *conn);
 
 /* fair.c */
 void fair_add(struct rpcbuf_conn *conn);

@@ -106,9 +106,9 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	uint64_t now = conn->loop->now_ns;
 	int err = 0;
 
-	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing)
+	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing ||
+	    !successor_check(conn))
 		return;
-	successor_check(conn);
 	if (conn->reception.state == RECEPTION_WATCHED)
 		err = check_record(conn, &refusal);
 	if (err && !kept_waiting(conn)) {

@@ -34,11 +34,15 @@ void loop_kick(struct loop *loop)
 	os_eventfd_signal(loop->kick_fd);
 }
 
-/* Nothing is to be done for @conn until the back end reports it. */
-void loop_watch(struct rpcbuf_conn *conn)
+/* Nothing is to be done for @conn until the back end reports it.  False: it
+ * cannot, so @conn has ended, and may be gone already. */
+bool loop_watch(struct rpcbuf_conn *conn)
 {
-	if (reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING))
-		conn_end(conn, RPCBUF_CLOSE_ERROR);
+	if (rpcbuf_likely(!reception_move(conn, RECEPTION_WATCHED,
+					  FOR_NOTHING)))
+		return true;
+	conn_end(conn, RPCBUF_CLOSE_ERROR);
+	return false;
 }
 
 /* The back end: bytes or an end have come.  @events: as of poll(2). */

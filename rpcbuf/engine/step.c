@@ -60,12 +60,12 @@ static void await_bytes(struct rpcbuf_conn *conn)
 	conn_rest(conn);
 	long_rest(conn);
 	await_peer(conn);
-	loop_watch(conn);
+	if (!loop_watch(conn))
+		return;
 	/* Who asks from now finds it waiting for its peer. */
 	held_rest(conn);
 	if (conn->record_ns) {
-		if (conn->reception.state == RECEPTION_WATCHED)
-			lag_await(&conn->lag, os_now());
+		lag_await(&conn->lag, os_now());
 		conn_check_times(conn);
 	}
 }

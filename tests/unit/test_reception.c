@@ -158,6 +158,25 @@ static void come_to(enum reception_state state, enum waits_for what)
 		move(state, what);
 }
 
+static void drop_reference(void *data, enum rpcbuf_close_reason reason)
+{
+	(void)data;
+	ck_assert_int_eq(reason, RPCBUF_CLOSE_ERROR);
+	ck_assert_uint_eq(conn->reception.state, RECEPTION_CLOSED);
+	rpcbuf_conn_put(conn);
+	conn = NULL;
+}
+
+/* A connection of a client, which is freed when it is closed. */
+static void client_conn(void)
+{
+	engine->calls_limit = 1;
+	engine->handlers.closed = drop_reference;
+	must(client_get(engine, -1, true) == client);
+	conn->outgoing = false;
+	watch_error = -ENOSPC;
+}
+
 static bool is_on(const struct list_head *list)
 {
 	return list->next == &conn->reception.link &&
@@ -392,6 +411,25 @@ START_TEST(watching)
 }
 END_TEST
 
+/* One that can be watched no more is closed, and not looked at again: it is
+ * gone, which the address sanitizer knows.  After a step; and when it was not
+ * watched before, at its first. */
+START_TEST(cannot_be_watched)
+{
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	client_conn();
+	ck_assert(loop_step(loop, conn));
+	ck_assert_ptr_null(conn);
+	come_to(RECEPTION_ADOPTED, FOR_NOTHING);
+	client_conn();
+	conn->waits = true;
+	loop->now_ns = UINT64_MAX;
+	conn_check_times(conn);
+	ck_assert_ptr_null(conn);
+	ck_assert(list_empty(&loop->conns));
+}
+END_TEST
+
 /* A connection that is ready anew goes behind the others of its client. */
 START_TEST(in_turns)
 {
@@ -485,6 +523,7 @@ int main(void)
 	tcase_add_test(tcase, half_a_move);
 	tcase_add_test(tcase, turns);
 	tcase_add_test(tcase, watching);
+	tcase_add_test(tcase, cannot_be_watched);
 	tcase_add_test(tcase, in_turns);
 	tcase_add_test(tcase, damage);
 	tcase_add_test(tcase, names);
