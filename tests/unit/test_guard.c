@@ -66,7 +66,7 @@ START_TEST(test_switch)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, fill, NULL),
 				 0);
 	ck_assert_int_eq(pthread_create(&threads[i], NULL, count, NULL), 0);
-	for (i = 0; i < TEST_ROUNDS(2000); i++) {
+	for (i = 0; i < TEST_ROUNDS(400); i++) {
 		ck_assert_int_eq(rpcbuf_fault_set(mm, &fault), 0);
 		sched_yield();
 		ck_assert_int_eq(rpcbuf_fault_set(mm, NULL), 0);

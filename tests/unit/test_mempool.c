@@ -456,8 +456,8 @@ static void run_jobs(struct job *jobs, unsigned int nr, bool in_order)
 /* The classic: with half of the reserve each they would wait for ever. */
 START_TEST(two_threads_that_need_more_than_half)
 {
-	struct job jobs[2] = {{.nr = 60, .rounds = TEST_ROUNDS(5000)},
-			      {.nr = 70, .rounds = TEST_ROUNDS(5000)}};
+	struct job jobs[2] = {{.nr = 60, .rounds = TEST_ROUNDS(1500)},
+			      {.nr = 70, .rounds = TEST_ROUNDS(1500)}};
 
 	use_up((unsigned int)_i);
 	run_jobs(jobs, 2, false);
@@ -476,7 +476,7 @@ START_TEST(many_threads)
 	use_up((unsigned int)_i);
 	for (i = 0; i < 24; i++)
 		jobs[i] = (struct job){.nr = 1 + i * 43 % MIN_NR,
-				       .rounds = TEST_ROUNDS(1000),
+				       .rounds = TEST_ROUNDS(250),
 				       .face = i};
 	run_jobs(jobs, 24, false);
 	ck_assert_uint_eq(stats().curr_nr, MIN_NR);
