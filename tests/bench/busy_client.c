@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: a client of some address that keeps a server busy, at little cost of
- * its own: what it takes of the CPU is not there for the server.  Method: READs
- * or WRITEs (UNSTABLE) of one size over some connections, at a fixed depth on
- * each, for some seconds; replies are counted and their status is looked at,
- * nothing is copied or compared.
+ * its own: what it takes of the CPU is not there for the server.
+ * Method: READs or WRITEs (UNSTABLE) of one size over some connections, at a
+ * fixed depth on each, for some seconds; replies are counted and their status
+ * is looked at, nothing is copied or compared.
  *
  * usage: busy_client PORT MOUNT-PORT EXPORT NAME SOURCE CONNECTIONS DEPTH
  *                    read|write LENGTH SECONDS

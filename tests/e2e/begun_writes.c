@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what a client writes to a file is never run as a call.  Method: each
- * connection sends the first part of a WRITE whose data go on with a whole
- * record, a REMOVE of the file "victim".  The rest, which begins with that
- * record, follows when the caller says so: whatever happened to the connection
- * in between, the REMOVE must not be answered.  See usage().
+ * Goal: what a client writes to a file is never run as a call.
+ * Method: each connection sends the first part of a WRITE whose data go on with
+ * a whole record, a REMOVE of the file "victim".  The rest, which begins with
+ * that record, follows when the caller says so: whatever happened to the
+ * connection in between, the REMOVE must not be answered.  See usage().
  */
 #include "nfs3_find.h"
 

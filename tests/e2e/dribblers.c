@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: clients behind slow lines get right answers, however few bytes come at
- * a time and wherever they are cut.  Method: one thread moves all connections:
- * each sends, or takes, as many bytes as its rate allows for the time that has
- * passed since it began, so a program that was not run for a while catches up.
- * What is sent goes in segments of 1 to 32 bytes, of records in random
- * fragments, so that marks are split as well. A connection is one of these, in
- * turn:
+ * a time and wherever they are cut.
+ * Method: one thread moves all connections: each sends, or takes, as many bytes
+ * as its rate allows for the time that has passed since it began, so a program
+ * that was not run for a while catches up.  What is sent goes in segments of 1
+ * to 32 bytes, of records in random fragments, so that marks are split as well.
+ * A connection is one of these, in turn:
  *
  *   caller   two GETATTRs
  *   writer   a WRITE of WRITE_LEN bytes: its part of the file "slow"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: whether a byte of a TCP connection was ever read is told exactly,
- * whatever lies unread, comes meanwhile, or has ended.  Method: connections on
- * 127.0.0.1 in each state, looked at; and thousands of looks while a thread
- * sends, byte by byte, to a connection that nobody reads from, and to one of
- * which one byte was read.
+ * whatever lies unread, comes meanwhile, or has ended.
+ * Method: connections on 127.0.0.1 in each state, looked at; and thousands of
+ * looks while a thread sends, byte by byte, to a connection that nobody reads
+ * from, and to one of which one byte was read.
  */
 #include <arpa/inet.h>
 #include <check.h>

@@ -2,10 +2,10 @@
 /*
  * Goal: no bytes from a peer, in whatever portions, make the stream, its
  * messages, their cursors or what a trace peeks at differ from a plain reading
- * of RFC 5531, touch memory that is not theirs, or lose a page.  Method: the
- * input is the bytes themselves, or a list of fragments that is expanded to
- * records of many pages.  A parser that has all bytes in one array is the
- * reference; any difference aborts.
+ * of RFC 5531, touch memory that is not theirs, or lose a page.
+ * Method: the input is the bytes themselves, or a list of fragments that is
+ * expanded to records of many pages.  A parser that has all bytes in one array
+ * is the reference; any difference aborts.
  *
  * Input: 1 byte of options, 8 bytes that the sizes of portions and the moves of
  * the cursor are drawn from, then the wire (options bit 0 clear) or pairs of

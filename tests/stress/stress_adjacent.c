@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: vectors stay adjacent, however long and mixed the traffic.  Method: two
- * threads fill and release arrays of all sizes, mostly single pages, a million
- * times together; half of the arrays are released by the thread that did not
- * fill them.  Afterwards a 257-page vector has at most 16 runs in the median,
- * by the count that the library itself reports.
+ * Goal: vectors stay adjacent, however long and mixed the traffic.
+ * Method: two threads fill and release arrays of all sizes, mostly single
+ * pages, a million times together; half of the arrays are released by the
+ * thread that did not fill them.  Afterwards a 257-page vector has at most 16
+ * runs in the median, by the count that the library itself reports.
  */
 #include <rpcbuf/bulk.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: no page is ever in two hands, and none is lost, whatever threads do on
- * whatever CPU.  Method: threads that come and go, and move between CPUs, fill
- * and release arrays of all sizes with holes and shared pages on a budget that
- * does not suffice, on one node and on three fake ones.  Each page that is out
- * carries a stamp of its array, checked when it is let go; arrays change hands
- * through a shared table.  In the end every page is back and the structures are
- * sound.
+ * whatever CPU.
+ * Method: threads that come and go, and move between CPUs, fill and release
+ * arrays of all sizes with holes and shared pages on a budget that does not
+ * suffice, on one node and on three fake ones.  Each page that is out carries a
+ * stamp of its array, checked when it is let go; arrays change hands through a
+ * shared table.  In the end every page is back and the structures are sound.
  */
 #include "stress_util.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: no wake-up is lost: whoever waits for pages goes on when they come
- * free, wherever that happens.  Method: fillers need vectors that the budget
- * serves one or two of at a time, and sleep without a bound.  Their pages are
- * released by other threads, on other CPUs, page by page and in arrays, some
- * without ever waiting for a lock, while bystanders drag single pages through
- * the caches, shrink these, and never wait.  A wake-up that is lost stops
- * everything, and the time limit of the test ends it.
+ * free, wherever that happens.
+ * Method: fillers need vectors that the budget serves one or two of at a time,
+ * and sleep without a bound.  Their pages are released by other threads, on
+ * other CPUs, page by page and in arrays, some without ever waiting for a lock,
+ * while bystanders drag single pages through the caches, shrink these, and
+ * never wait.  A wake-up that is lost stops everything, and the time limit of
+ * the test ends it.
  */
 #include "stress_util.h"
 

@@ -2,13 +2,13 @@
 /*
  * Goal: without any slack everybody who may sleep is served: the budget is what
  * the reserves promise and not a page more, or a vector more where there are
- * vectors that have no reserve.  Method: many threads take up to the whole of a
- * reserve by every face there is, and vectors are filled, with a reserve and
- * without; all that was taken is released by every way there is, to the pool
- * and to the instance, some of it by another thread, some of it while a further
- * reference is held.  Every thread counts what it was given.  When nobody got
- * anything for a very long time, the program says who waits for what, and
- * fails.
+ * vectors that have no reserve.
+ * Method: many threads take up to the whole of a reserve by every face there
+ * is, and vectors are filled, with a reserve and without; all that was taken is
+ * released by every way there is, to the pool and to the instance, some of it
+ * by another thread, some of it while a further reference is held.  Every
+ * thread counts what it was given.  When nobody got anything for a very long
+ * time, the program says who waits for what, and fails.
  */
 #include "stress_util.h"
 

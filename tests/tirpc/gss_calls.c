@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: RPCSEC_GSS works on transports of librpcbuf_tirpc as on libtirpc's: the
- * head alone sealed, with integrity, with privacy.  Method: the service of the
- * other tests, served in each way; clients of libtirpc with contexts of
- * Kerberos call it with arguments and results of many lengths.  Then many
- * clients at once make contexts, call, destroy them, and hang up, with and
- * without destroying: what libtirpc keeps for a connection must not be found by
- * the next one, nor freed under another.
+ * head alone sealed, with integrity, with privacy.
+ * Method: the service of the other tests, served in each way; clients of
+ * libtirpc with contexts of Kerberos call it with arguments and results of many
+ * lengths.  Then many clients at once make contexts, call, destroy them, and
+ * hang up, with and without destroying: what libtirpc keeps for a connection
+ * must not be found by the next one, nor freed under another.
  *
  * usage: gss_calls stock | run | threads     (tests/e2e/test_tirpc_krb5.sh)
  */

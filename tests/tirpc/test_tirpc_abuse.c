@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: what a client sends, and how it sends it, harms nobody but itself:
- * under svc_run() and under rpcbuf_svc_run().  Method: clients that write
- * bytes: calls cut anywhere, records of fragments, many calls at once, marks
- * that claim too much, no calls at all, resets, half closes, replies that are
- * not read; after each, and while it lasts, another client is served, and in
- * the end nothing is left.
+ * under svc_run() and under rpcbuf_svc_run().
+ * Method: clients that write bytes: calls cut anywhere, records of fragments,
+ * many calls at once, marks that claim too much, no calls at all, resets, half
+ * closes, replies that are not read; after each, and while it lasts, another
+ * client is served, and in the end nothing is left.
  */
 #include <netinet/tcp.h>
 

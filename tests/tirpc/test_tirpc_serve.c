@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: programs made for libtirpc are served as by libtirpc, by svc_run() and
- * by rpcbuf_svc_run(), and clients of libtirpc cannot tell.  Method: one
- * service behind three servers (the third is libtirpc's own, which shows that
- * the service and the references work there), clients of libtirpc; all kinds of
- * arguments, results and errors; other transports beside ours; more descriptors
- * than libtirpc's table takes.
+ * by rpcbuf_svc_run(), and clients of libtirpc cannot tell.
+ * Method: one service behind three servers (the third is libtirpc's own, which
+ * shows that the service and the references work there), clients of libtirpc;
+ * all kinds of arguments, results and errors; other transports beside ours;
+ * more descriptors than libtirpc's table takes.
  */
 #include <signal.h>
 #include <sys/resource.h>

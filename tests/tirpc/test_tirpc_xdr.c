@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: an XDR stream over pages yields and takes, byte for byte, what
- * libtirpc's own streams do, wherever in a page it begins.  Method: random
- * sequences of items are encoded with xdrmem, xdrrec and a stream over
- * scattered pages from every offset, and the bytes compared; they are decoded
- * with xdrmem and from pages, and items, results and positions compared, also
- * for input that is cut off, and for records of many fragments.
+ * libtirpc's own streams do, wherever in a page it begins.
+ * Method: random sequences of items are encoded with xdrmem, xdrrec and a
+ * stream over scattered pages from every offset, and the bytes compared; they
+ * are decoded with xdrmem and from pages, and items, results and positions
+ * compared, also for input that is cut off, and for records of many fragments.
  */
 #include <check.h>
 

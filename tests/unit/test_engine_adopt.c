@@ -2,10 +2,10 @@
 /*
  * Goal: a connection that is being adopted is found by nobody before it is
  * whole: not by a thread that drops what it sees where the caller wants it, not
- * by the owner of its loop, not by a connection that succeeds it.  Method: what
- * the adopting thread calls on its way is wrapped, and looked at from there;
- * then threads drop connections the moment they see them, for the sanitizers;
- * then an engine stops in the middle of an adoption.
+ * by the owner of its loop, not by a connection that succeeds it.
+ * Method: what the adopting thread calls on its way is wrapped, and looked at
+ * from there; then threads drop connections the moment they see them, for the
+ * sanitizers; then an engine stops in the middle of an adoption.
  */
 #include <pthread.h>
 

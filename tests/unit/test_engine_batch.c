@@ -2,10 +2,10 @@
 /*
  * Goal: replies to calls that wait together leave together, within bounds; no
  * reply is held back by a call that runs long, by the last call, or when there
- * is nothing behind it.  Method: the handler asks the kernel whether the socket
- * holds back what is sent, while it runs each of several calls that came in one
- * segment; or it notes what the engine tells it, where it lets replies go
- * itself.
+ * is nothing behind it.
+ * Method: the handler asks the kernel whether the socket holds back what is
+ * sent, while it runs each of several calls that came in one segment; or it
+ * notes what the engine tells it, where it lets replies go itself.
  */
 #include "engine_util.h"
 #include "rpcbuf/os/os.h"

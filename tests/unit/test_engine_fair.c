@@ -2,10 +2,11 @@
 /*
  * Goal: clients share a loop, whatever the number of their connections and the
  * size of their calls; a client is an address, over IPv4, over IPv6, and over
- * IPv6 that carries IPv4.  Method: one loop, held up by a call, while one
- * client sends over many connections and another over one.  Then the loop goes
- * on with everything waiting, and the order in which it runs the calls is what
- * counts.  Last, clients that come and go all the time, for ThreadSanitizer.
+ * IPv6 that carries IPv4.
+ * Method: one loop, held up by a call, while one client sends over many
+ * connections and another over one.  Then the loop goes on with everything
+ * waiting, and the order in which it runs the calls is what counts.  Last,
+ * clients that come and go all the time, for ThreadSanitizer.
  */
 #include "engine_util.h"
 #include "rpcbuf/engine/engine_private.h"

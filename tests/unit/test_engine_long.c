@@ -2,10 +2,10 @@
 /*
  * Goal: long records are received a few at a time and lie in adjacent pages;
  * who waits comes to its turn, also behind peers that stop in the middle, and
- * ends as others do; pages that wait for bytes hold up nobody.  Method: one
- * loop that lets in one long record at a time, peers that send halves of
- * records and finish them late or never, and others that send whole ones. The
- * handler looks at how the pages of each long call lie.
+ * ends as others do; pages that wait for bytes hold up nobody.
+ * Method: one loop that lets in one long record at a time, peers that send
+ * halves of records and finish them late or never, and others that send whole
+ * ones. The handler looks at how the pages of each long call lie.
  */
 #include <rpcbuf/budget.h>
 

@@ -2,10 +2,10 @@
 /*
  * Goal: those who trace get one event for each call, with what is true of it,
  * and none is written while nobody does; the table of clients says who is
- * connected, who waits and who was refused.  Method: a server that publishes in
- * a folder of the test's own, its readers in the same process.  Calls of known
- * sizes, one at a time, pipelined, in fragments, put aside, while readers come
- * and go.
+ * connected, who waits and who was refused.
+ * Method: a server that publishes in a folder of the test's own, its readers in
+ * the same process.  Calls of known sizes, one at a time, pipelined, in
+ * fragments, put aside, while readers come and go.
  */
 #include <rpcbuf/publish.h>
 #include <rpcbuf/stats.h>

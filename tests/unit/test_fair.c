@@ -2,9 +2,10 @@
 /*
  * Goal: clients share the time of the loops, of each and of all, whatever the
  * number of their connections and the length of their calls, and nobody waits
- * long for a turn.  Method: loops without threads and connections without
- * sockets, on a clock that the test advances: whose turn it is costs what a
- * call of that connection costs.  Nothing is random, so shares are exact.
+ * long for a turn.
+ * Method: loops without threads and connections without sockets, on a clock
+ * that the test advances: whose turn it is costs what a call of that connection
+ * costs.  Nothing is random, so shares are exact.
  */
 #include "engine_util.h"
 #include "rpcbuf/engine/engine_private.h"

@@ -4,10 +4,11 @@
  * twice that for clients that have none under way, first come first served
  * within a client, clients in turn, nobody forgotten; and peers that send
  * slowly, or stop, hold up nobody for longer than their patience, however many
- * they are.  Method: a model of loop and peers with a clock of its own.
- * Connections of some clients receive records of random sizes, quick ones in a
- * few steps, slow ones with long pauses; some give up anywhere. A plain queue
- * beside it says who must be next. The seed is printed.
+ * they are.
+ * Method: a model of loop and peers with a clock of its own.  Connections of
+ * some clients receive records of random sizes, quick ones in a few steps, slow
+ * ones with long pauses; some give up anywhere. A plain queue beside it says
+ * who must be next. The seed is printed.
  */
 #include "rpcbuf/engine/gate.h"
 #include "rpcbuf/os/bits.h"

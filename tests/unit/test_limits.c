@@ -2,9 +2,10 @@
 /*
  * Goal: what the process may use is the least of the machine and all its
  * groups' limits, in both versions of control groups, and no file that is
- * missing or makes no sense is a limit.  Method: trees of files that look like
- * /proc and /sys/fs/cgroup, as they are in a service, in a container with and
- * without a namespace for groups, and broken.
+ * missing or makes no sense is a limit.
+ * Method: trees of files that look like /proc and /sys/fs/cgroup, as they are
+ * in a service, in a container with and without a namespace for groups, and
+ * broken.
  */
 #include <check.h>
 #include <sched.h>

@@ -2,9 +2,9 @@
 /*
  * Goal: pages come from the node that is preferred while that has enough, from
  * the others of the mask when not, and go home from any CPU; watermarks keep a
- * reserve and call for reclaim.  Method: fake nodes on whatever machine this
- * is, CPUs by affinity, every page's node asked for; exhaust one node, then
- * all.
+ * reserve and call for reclaim.
+ * Method: fake nodes on whatever machine this is, CPUs by affinity, every
+ * page's node asked for; exhaust one node, then all.
  */
 #include <errno.h>
 #include <sched.h>

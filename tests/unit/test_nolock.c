@@ -2,9 +2,9 @@
 /*
  * Goal: requests and releases that never wait do not, whoever holds which lock;
  * nothing they leave behind is lost, and a sleeping waiter learns of it; a
- * signal handler may use them on top of the library itself.  Method: hold each
- * lock by hand; a timer signal that allocates and releases while the
- * interrupted thread is inside the allocator, thousands of times.
+ * signal handler may use them on top of the library itself.
+ * Method: hold each lock by hand; a timer signal that allocates and releases
+ * while the interrupted thread is inside the allocator, thousands of times.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -2,9 +2,10 @@
 /*
  * Goal: a page pool recycles what comes back, through cache or ring; maps a
  * page once and unmaps it once; counts users, fragments, hold and release; lets
- * pages leave; and ends only when everything is back.  Method: one thread plays
- * owner and users and looks at counters and at a record of what is mapped; then
- * other threads return pages while the owner works, or waits in destroy.
+ * pages leave; and ends only when everything is back.
+ * Method: one thread plays owner and users and looks at counters and at a
+ * record of what is mapped; then other threads return pages while the owner
+ * works, or waits in destroy.
  */
 #include <errno.h>
 #include <pthread.h>

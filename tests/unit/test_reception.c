@@ -2,11 +2,12 @@
 /*
  * Goal: a connection's reception moves as the chart says and not otherwise, and
  * holds in each state what that state has: a list, the watch of the back end,
- * turns.  Method: the chart is written down here once more, and so is what each
- * state holds.  A connection without a socket, of a loop without a thread, takes
- * each legal move for each thing that it can wait for, with turns and without;
- * each other move aborts a child.  reception.c is compiled into this program
- * with its assertions.
+ * turns.
+ * Method: the chart is written down here once more, and so is what each state
+ * holds.  A connection without a socket, of a loop without a thread, takes each
+ * legal move for each thing that it can wait for, with turns and without; each
+ * other move aborts a child.  reception.c is compiled into this program with
+ * its assertions.
  */
 #include <sys/eventfd.h>
 #include <sys/wait.h>

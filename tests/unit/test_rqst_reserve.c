@@ -3,9 +3,10 @@
  * Goal: of the vectors that wait, the first that shares a reserve is filled
  * from it, for all that is missing or for none of it; the reserve is topped up
  * when pages are plenty and by what vectors give back; any number of fillers
- * finish, and who can never be served is told so.  Method: one thread uses up
- * the instance and tries to fill; then 64 threads fill on a budget of one
- * vector and a page, all but a page of it in the reserve.
+ * finish, and who can never be served is told so.
+ * Method: one thread uses up the instance and tries to fill; then 64 threads
+ * fill on a budget of one vector and a page, all but a page of it in the
+ * reserve.
  */
 #include <errno.h>
 #include <pthread.h>

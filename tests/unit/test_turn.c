@@ -4,11 +4,11 @@
  * first come first served within a client, clients in turn, nobody forgotten
  * and nobody waiting for longer than those before them; large records are not
  * starved by small ones, and all of them end.  Whoever waits goes on without a
- * turn as soon as its client has room.  Method: a model of the shortage.
- * Connections of some clients receive records of random sizes out of a budget
- * that is smaller than a few of them, page by page, in random order, by the
- * rules of the engine; some give up in the middle. A plain queue beside it says
- * who must be next. The seed is printed.
+ * turn as soon as its client has room.
+ * Method: a model of the shortage.  Connections of some clients receive records
+ * of random sizes out of a budget that is smaller than a few of them, page by
+ * page, in random order, by the rules of the engine; some give up in the
+ * middle. A plain queue beside it says who must be next. The seed is printed.
  */
 #include "wire_util.h"
 
