@@ -124,7 +124,7 @@ void held_end_turn(struct rpcbuf_conn *conn)
 {
 	struct turns *turns = &conn->loop->engine->beyond;
 
-	if (conn->beyond.waiting || turn_held(turns, &conn->beyond))
+	if (turn_asked(turns, &conn->beyond))
 		turn_end(turns, &conn->beyond, tell);
 }
 

@@ -55,7 +55,7 @@ static inline bool waits_for_memory(enum waits_for what)
 	return what >= FOR_QUOTA && what <= FOR_HEAP;
 }
 
-/* The words of the design for these, for people. */
+/* The words for these, for people. */
 const char *reception_name(enum reception_state state);
 const char *waits_for_name(enum waits_for what);
 

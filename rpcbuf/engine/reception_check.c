@@ -6,11 +6,6 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/reception.h"
 
-static bool has_turn(struct turns *turns, const struct turn *turn)
-{
-	return turn->waiting || turn_held(turns, turn);
-}
-
 static const char *turns_are_valid(const struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
@@ -20,10 +15,10 @@ static const char *turns_are_valid(const struct rpcbuf_conn *conn)
 
 	if (conn->beyond.waiting && !ready && !waits)
 		return "it waits for the turn to hold more than its share";
-	if (has_turn(&engine->beyond, &conn->beyond) && !ready && !waits &&
+	if (turn_asked(&engine->beyond, &conn->beyond) && !ready && !waits &&
 	    reception->state != RECEPTION_WATCHED)
 		return "it has the turn to hold more than its share";
-	if (has_turn(&engine->pages, &conn->pages) && !ready &&
+	if (turn_asked(&engine->pages, &conn->pages) && !ready &&
 	    reception->waits_for != FOR_PAGES &&
 	    reception->waits_for != FOR_HEAP)
 		return "it has the turn to be given pages, or waits for it";

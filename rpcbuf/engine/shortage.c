@@ -80,8 +80,7 @@ void shortage_end(struct rpcbuf_conn *conn)
 	struct loop *loop = conn->loop;
 	struct turns *turns = &loop->engine->pages;
 
-	if (rpcbuf_likely(!conn->pages.waiting &&
-			  !turn_held(turns, &conn->pages)))
+	if (rpcbuf_likely(!turn_asked(turns, &conn->pages)))
 		return;
 	if (loop->starved == conn) {
 		loop->starved = NULL;

@@ -42,6 +42,12 @@ static inline bool turn_held(struct turns *turns, const struct turn *turn)
 	return os_load(&turns->holder) == turn;
 }
 
+/* @turn has the turn, or waits for it.  Its owner only. */
+static inline bool turn_asked(struct turns *turns, const struct turn *turn)
+{
+	return turn->waiting || turn_held(turns, turn);
+}
+
 /* Somebody has the turn, or waits for it. */
 static inline bool turns_asked(const struct turns *turns)
 {

@@ -333,11 +333,6 @@ START_TEST(half_a_move)
 }
 END_TEST
 
-static bool asked(struct turns *turns, const struct turn *turn)
-{
-	return turn->waiting || turn_held(turns, turn);
-}
-
 /* @conn, which has the turn or waits for it, moves from ready. */
 static void move_with_turn(enum reception_state to, enum waits_for what,
 			   bool quota, bool held, bool keeps)
@@ -352,7 +347,7 @@ static void move_with_turn(enum reception_state to, enum waits_for what,
 		must(turn_ask(turns, quota ? &other->beyond : &other->pages));
 	must(turn_ask(turns, turn) == held);
 	move(to, what);
-	ck_assert_msg(asked(turns, turn) == keeps,
+	ck_assert_msg(turn_asked(turns, turn) == keeps,
 		      "%s, %s: the turn for %s, %s", reception_name(to),
 		      waits_for_name(what), quota ? "quota" : "pages",
 		      held ? "held" : "waited for");
