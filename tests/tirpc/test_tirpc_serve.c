@@ -316,7 +316,10 @@ END_TEST
 #define CALLS 6u
 
 /* Calls in one write, some answered here and some by a forked child: each once,
- * whichever replies wait when the child is made. */
+ * whichever replies wait when the child is made.
+ * Not with AddressSanitizer: its allocator does not hold its locks over fork(),
+ * as libc's does, so a child that is made while another thread allocates may
+ * wait in its first malloc() for ever. */
 START_TEST(answered_by_children)
 {
 	const uint8_t args[5004] = {0, 0, 5000 >> 8, 5000 & 0xff, 'a', 'b'};
@@ -504,7 +507,9 @@ int main(void)
 	tcase_add_loop_test(tcase, replies_together, SINGLE, STOCK);
 	tcase_add_test(tcase, calls_that_last);
 	tcase_add_loop_test(tcase, destroyed_by_the_dispatcher, SINGLE, STOCK);
-	tcase_add_loop_test(tcase, answered_by_children, SINGLE, STOCK + 1);
+	if (!__SANITIZE_ADDRESS__)
+		tcase_add_loop_test(tcase, answered_by_children, SINGLE,
+				    STOCK + 1);
 	tcase_add_loop_test(tcase, given_connections, SINGLE, STOCK);
 	tcase_add_test(tcase, other_transports);
 	tcase_add_test(tcase, more_descriptors_than_the_table);
