@@ -73,6 +73,7 @@ int main(int argc, char **argv)
 	TCase *tcase = tcase_create("arena");
 
 	(void)argc;
+	tcase_set_timeout(tcase, 100);
 	tcase_add_test(tcase, aligned_and_lazy);
 	tcase_add_test(tcase, index_tells_pages_apart);
 #if !TEST_SANITIZED

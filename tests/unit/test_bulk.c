@@ -329,7 +329,7 @@ START_TEST(vectors_stay_adjacent)
 
 	for (i = 0; i < 8; i++)
 		arrays[i] = calloc(257, sizeof(void *));
-	for (round = 0; round < 100000; round++) {
+	for (round = 0; round < TEST_ROUNDS(100000); round++) {
 		i = test_below(&seed, 8);
 		rpcbuf_free_bulk_array(mm, nr_slots[i], arrays[i]);
 		nr_slots[i] = sizes[test_below(&seed, 12)];
@@ -339,9 +339,9 @@ START_TEST(vectors_stay_adjacent)
 			runs[samples++] = (int)test_nr_runs(arrays[i], 257);
 	}
 	qsort(runs, (size_t)samples, sizeof(*runs), by_value);
-	printf("runs of a 257-page vector, %d vectors in 100,000 random "
+	printf("runs of a 257-page vector, %d vectors in %d random "
 	       "operations: median %d, most %d\n",
-	       samples, runs[samples / 2], runs[samples - 1]);
+	       samples, round, runs[samples / 2], runs[samples - 1]);
 	fflush(stdout);
 	/* 16 whole runs and one page: memory is not scarce here. */
 	ck_assert_int_le(runs[samples - 1], 17);

@@ -144,6 +144,7 @@ int main(void)
 	Suite *suite = suite_create("lag");
 	TCase *tcase = tcase_create("lag");
 
+	tcase_set_timeout(tcase, 100);
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, silence);
 	tcase_add_loop_test(tcase, rates, 0, 3);

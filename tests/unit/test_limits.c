@@ -323,6 +323,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 100);
 	tcase_add_checked_fixture(tcase, make_root, remove_root);
 	tcase_add_test(tcase, version_2);
 	tcase_add_test(tcase, version_2_shortage);

@@ -88,6 +88,7 @@ int main(void)
 	Suite *suite = suite_create("ratelimit");
 	TCase *tcase = tcase_create("ratelimit");
 
+	tcase_set_timeout(tcase, 100);
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, windows);
 	tcase_add_test(tcase, threads);

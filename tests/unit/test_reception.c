@@ -511,6 +511,7 @@ int main(void)
 	Suite *suite = suite_create("reception");
 	TCase *tcase = tcase_create("chart");
 
+	tcase_set_timeout(tcase, 100);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, chart);
 	tcase_add_loop_test(tcase, legal_moves, 0, NR_RECEPTION_STATES);
