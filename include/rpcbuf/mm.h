@@ -201,9 +201,11 @@ void rpcbuf_free_page_nolock(struct rpcbuf *mm, void *page);
  *
  * @nr from 1 to RPCBUF_RUN_MAX; all slots of @pages are written.  Returns @nr,
  * or 0 with nothing changed when no such run is free: rpcbuf_alloc_bulk_array()
- * may still serve.  The pages are ordinary ones, each with its own reference.
- * Comes from the zone past the caches, and is meant for vectors whose contents
- * should be contiguous.  Never sleeps.
+ * may still serve.  A power of two begins at a multiple of itself, any other
+ * length of 16 and more at a multiple of 16; none is rounded up.  The pages are
+ * ordinary ones, each with its own reference.  Comes from the zone past the
+ * caches, and is meant for vectors whose contents should be contiguous.  Never
+ * sleeps.
  */
 #define RPCBUF_RUN_MAX 512u
 unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr,

@@ -13,6 +13,7 @@
 #define RPCBUF_MM_BULK_WINDOWS_H
 
 #include <rpcbuf/mm/bulk.h>
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp_fast.h>
 
 /* A single page, if that is as simple as most are; false: nothing was done. */
@@ -106,7 +107,8 @@ SLOTS_INLINE unsigned int fill_windows(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 SLOTS_INLINE void put_windows(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
 	/* Vectors are often a power of two and one. */
-	if (nr % PCP_WINDOW == 1 && bulk_put_one(mm, pages + nr - 1))
+	if (nr % PCP_WINDOW == 1 && node_is_single(mm, pages[nr - 1]) &&
+	    bulk_put_one(mm, pages + nr - 1))
 		nr--;
 	while (nr) {
 		unsigned int n = (nr - 1) % PCP_WINDOW + 1;

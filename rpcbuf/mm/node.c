@@ -207,8 +207,8 @@ static unsigned int take_scattered(struct rpcbuf *mm, unsigned int node,
 	return scattered ? pcp_take_singles(mm, node, pages, want) : 0;
 }
 
-static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
-			      void **pages, unsigned int want)
+static unsigned int take_batch(struct rpcbuf *mm, unsigned int node,
+			       void **pages, unsigned int want)
 {
 	struct zone *zone = zone_of(mm, node);
 	unsigned int ask = want, batch_size = os_load(&mm->batch), got, given;
@@ -233,6 +233,19 @@ static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
 	return given;
 }
 
+/* What is more than whole runs is single pages, as it is from the cache. */
+static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
+			      void **pages, unsigned int want)
+{
+	unsigned int runs = want - want % RUN_PAGES, got = 0;
+
+	if (runs)
+		got = take_batch(mm, node, pages, runs);
+	if (got == runs && got < want)
+		got += take_batch(mm, node, pages + got, want - got);
+	return got;
+}
+
 unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 				 unsigned int node, rpcbuf_nodemask_t mask,
 				 void **pages, unsigned int want)
@@ -254,8 +267,7 @@ unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		if (want - got >= RUN_PAGES)
 			got += take_scattered(mm, node, pages + got,
 					      want - got);
-		if (got < want)
-			got += take_bulk(mm, node, pages + got, want - got);
+		got += take_bulk(mm, node, pages + got, want - got);
 	}
 	if (got < want)
 		got += take_singly(mm, gfp, node, mask, pages + got,

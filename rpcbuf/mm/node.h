@@ -90,4 +90,16 @@ static inline unsigned int node_of(const struct rpcbuf *mm, uint64_t index)
 				    mm->nr_nodes - 1);
 }
 
+/* See zone_is_single(); no page counts as one. */
+static inline bool node_is_single(const struct rpcbuf *mm, const void *page)
+{
+	uint64_t index = arena_index(&mm->arena, page);
+	const struct mm_node *node;
+
+	if (index >= mm->arena.nr_pages)
+		return true;
+	node = &mm->nodes[node_of(mm, index)];
+	return zone_is_single(&node->zone, index - node->first);
+}
+
 #endif /* RPCBUF_MM_NODE_H */

@@ -6,6 +6,7 @@
 #ifndef RPCBUF_MM_PCP_FAST_H
 #define RPCBUF_MM_PCP_FAST_H
 
+#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/slots.h>
@@ -214,6 +215,21 @@ SLOTS_INLINE bool pcp_push_singles(struct rpcbuf *mm, struct pcp *pcp,
 	return left;
 }
 
+/* Of an array of 16 and more, what is not a run: kept if single pages come from its
+ * block, else it is left alone, as the zone needs it to have runs again.  (Where the
+ * zone has none at all, vectors are made of what is kept.) */
+SLOTS_INLINE bool pcp_push_rest(struct rpcbuf *mm, struct pcp *pcp,
+				const struct arena *slice, struct os_u16 *refs,
+				void **slot, unsigned int *nr_singles)
+{
+	uint64_t index = arena_index(slice, *slot);
+
+	if (index < slice->nr_pages && !os_load(&pcp->scattered) &&
+	    rpcbuf_unlikely(!zone_is_single(&mm->nodes[pcp->node].zone, index)))
+		return true;
+	return pcp_push_single(mm, pcp, slice, refs, slot, nr_singles);
+}
+
 /* The same, and whole runs are kept as such. */
 SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 			   unsigned int nr)
@@ -231,13 +247,13 @@ SLOTS_INLINE bool pcp_push(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 			slots_clear_run(pages + i);
 			i += RUN_PAGES;
 		} else {
-			left |= pcp_push_single(mm, pcp, &slice, refs,
-						pages + i++, &nr_singles);
+			left |= pcp_push_rest(mm, pcp, &slice, refs,
+					      pages + i++, &nr_singles);
 		}
 	}
 	for (; i < nr; i++)
-		left |= pcp_push_single(mm, pcp, &slice, refs, pages + i,
-					&nr_singles);
+		left |= pcp_push_rest(mm, pcp, &slice, refs, pages + i,
+				      &nr_singles);
 	os_store(&pcp->nr_runs, nr_runs);
 	os_store(&pcp->nr_singles, nr_singles);
 	return left;

@@ -77,23 +77,23 @@ int8_t zone_block_order(const struct zone_block *block)
 	return order;
 }
 
-void zone_list_add(struct zone *zone, uint32_t number, int8_t order)
+void zone_list_add(struct zone *zone, uint32_t number, int8_t list)
 {
 	struct zone_lists *lists = os_guarded(&zone->lists);
 	struct zone_block *block = &lists->blocks[number];
 
-	os_store(&block->order, order);
-	if (order == ZONE_NO_ORDER)
+	os_store(&block->list, list);
+	if (list == ZONE_NO_ORDER)
 		return;
 	block->prev = 0;
-	block->next = lists->heads[order];
+	block->next = lists->heads[list];
 	if (block->next)
 		lists->blocks[block->next - 1].prev = number + 1;
-	else if (order == (int8_t)ZONE_BLOCK_ORDER)
+	else if (list == (int8_t)ZONE_BLOCK_ORDER)
 		os_store(&zone->coldest, number + 1);
-	lists->heads[order] = number + 1;
-	os_store(&zone->orders, os_own(&zone->orders) | 1u << order);
-	if (order == (int8_t)ZONE_BLOCK_ORDER)
+	lists->heads[list] = number + 1;
+	os_store(&zone->listed, os_own(&zone->listed) | 1u << list);
+	if (list == (int8_t)ZONE_BLOCK_ORDER)
 		block->freed = lists->since;
 }
 
@@ -101,32 +101,54 @@ void zone_list_del(struct zone *zone, uint32_t number)
 {
 	struct zone_lists *lists = os_guarded(&zone->lists);
 	struct zone_block *block = &lists->blocks[number];
-	int8_t order = os_own(&block->order);
+	int8_t list = os_own(&block->list);
 
-	if (order == ZONE_NO_ORDER)
+	if (list == ZONE_NO_ORDER)
 		return;
 	if (block->next)
 		lists->blocks[block->next - 1].prev = block->prev;
-	else if (order == (int8_t)ZONE_BLOCK_ORDER)
+	else if (list == (int8_t)ZONE_BLOCK_ORDER)
 		os_store(&zone->coldest, block->prev);
 	if (block->prev)
 		lists->blocks[block->prev - 1].next = block->next;
 	else
-		lists->heads[order] = block->next;
-	if (!lists->heads[order])
-		os_store(&zone->orders, os_own(&zone->orders) & ~(1u << order));
+		lists->heads[list] = block->next;
+	if (!lists->heads[list])
+		os_store(&zone->listed, os_own(&zone->listed) & ~(1u << list));
+}
+
+/* The last block may be cut short by the budget. */
+static unsigned int block_pages(const struct zone *zone, uint32_t number)
+{
+	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER;
+
+	return (unsigned int)rpcbuf_min((uint64_t)ZONE_BLOCK_PAGES,
+					zone->nr_pages - first);
+}
+
+int8_t zone_block_list(const struct zone_block *block)
+{
+	int8_t order = zone_block_order(block);
+
+	return os_own(&block->singles) && order != ZONE_NO_ORDER
+		       ? (int8_t)(ZONE_SINGLES + order)
+		       : order;
 }
 
 /* After the orders of words changed: the block may belong on another list. */
 void zone_relink(struct zone *zone, uint32_t number)
 {
-	const struct zone_block *block = zone_block(zone, number);
-	int8_t order = zone_block_order(block);
+	struct zone_block *block = zone_block(zone, number);
+	int8_t list;
 
-	if (order == os_own(&block->order))
+	if (os_own(&block->singles) &&
+	    block->nr_free == block_pages(zone, number))
+		os_store(&block->singles, false);
+	list = zone_block_list(block);
+	if (list == os_own(&block->list))
 		return;
 	zone_list_del(zone, number);
-	zone_list_add(zone, number, order);
+	zone_list_add(zone, number, list);
 }
 
 static void update(struct zone *zone, uint32_t number, unsigned int w)
@@ -137,17 +159,17 @@ static void update(struct zone *zone, uint32_t number, unsigned int w)
 	zone_relink(zone, number);
 }
 
-/* The last block may be cut short by the budget: what is missing is not free. */
-void zone_open_fresh(struct zone *zone)
+/* What is missing of a short block is not free. */
+bool zone_open_fresh(struct zone *zone)
 {
 	uint32_t number = os_own(&zone->fresh);
 	struct zone_block *block = zone_block(zone, number);
-	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER;
 	unsigned int w;
 
+	if (number == os_own(&zone->nr_blocks))
+		return false;
 	os_store(&zone->fresh, number + 1);
-	block->nr_free = (uint16_t)rpcbuf_min((uint64_t)ZONE_BLOCK_PAGES,
-					      zone->nr_pages - first);
+	block->nr_free = (uint16_t)block_pages(zone, number);
 	for (w = 0; w < ZONE_BLOCK_WORDS; w++) {
 		int bits = (int)block->nr_free - (int)w * 64;
 
@@ -158,37 +180,7 @@ void zone_open_fresh(struct zone *zone)
 		block->word_order[w] = zone_word_order(block->free[w]);
 	}
 	zone_list_add(zone, number, zone_block_order(block));
-}
-
-/*
- * The list to take from for @want pages; ZONE_NO_ORDER when nothing is free.
- * A request for adjacent pages goes to the smallest order that serves it
- * whole, then to reported and to fresh memory before it settles for less than
- * 16 in a row.
- */
-static int choose(struct zone *zone, unsigned int want, bool adjacent)
-{
-	unsigned int orders = os_own(&zone->orders), wish, wide;
-	unsigned int used = orders & ((1u << ZONE_ORDERS) - 1);
-
-	if (adjacent) {
-		wish = rpcbuf_min(31u - (unsigned int)__builtin_clz(want),
-				  ZONE_WORD_ORDER);
-		wide = used >> wish;
-		if (wide)
-			return (int)wish + __builtin_ctz(wide);
-		if (used >> rpcbuf_min(wish, 4u))
-			return 31 - __builtin_clz(used);
-	} else if (used) {
-		return __builtin_ctz(used);
-	}
-	if (orders >> ZONE_REPORTED)
-		return ZONE_REPORTED;
-	if (os_own(&zone->fresh) < os_own(&zone->nr_blocks)) {
-		zone_open_fresh(zone);
-		return choose(zone, want, adjacent);
-	}
-	return used ? 31 - __builtin_clz(used) : ZONE_NO_ORDER;
+	return true;
 }
 
 /* The word of the block with the smallest runs of at least @least. */
@@ -259,6 +251,23 @@ static unsigned int take_word(struct zone *zone, uint32_t number,
 	return taken;
 }
 
+/* Takes up to @want pages out of a word of the first block of a list. */
+static unsigned int take_block(struct zone *zone, int list, void **pages,
+			       unsigned int want, bool adjacent)
+{
+	uint32_t number = os_guarded(&zone->lists)->heads[list] - 1;
+	struct zone_block *block = zone_block(zone, number);
+	int least = 0;
+
+	if (adjacent)
+		least = rpcbuf_min((int)zone_block_order(block),
+				   (int)ZONE_WORD_ORDER);
+	else if (block->nr_free == block_pages(zone, number))
+		os_store(&block->singles, true);
+	return take_word(zone, number, zone_best_word(block, least), pages,
+			 want, adjacent);
+}
+
 unsigned int zone_take_locked(struct zone *zone, void **pages,
 			      unsigned int want, bool adjacent, uint64_t keep)
 {
@@ -269,18 +278,12 @@ unsigned int zone_take_locked(struct zone *zone, void **pages,
 	most = nr_free > keep ? nr_free - keep : 0;
 	want = (unsigned int)rpcbuf_min((uint64_t)want, most);
 	while (taken < want) {
-		int order = choose(zone, want - taken, adjacent);
-		uint32_t number;
-		unsigned int w;
+		int list = zone_choose(zone, want - taken, adjacent);
 
-		if (order == ZONE_NO_ORDER)
+		if (list == ZONE_NO_ORDER)
 			break;
-		number = os_guarded(&zone->lists)->heads[order] - 1;
-		w = zone_best_word(
-			zone_block(zone, number),
-			adjacent ? rpcbuf_min(order, (int)ZONE_WORD_ORDER) : 0);
-		taken += take_word(zone, number, w, pages + taken, want - taken,
-				   adjacent);
+		taken += take_block(zone, list, pages + taken, want - taken,
+				    adjacent);
 	}
 	os_store(&zone->nr_free, nr_free - taken);
 	return taken;

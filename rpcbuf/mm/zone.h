@@ -10,6 +10,13 @@
  * two cache lines, outside of the pages: 4 million pages in random order
  * fit in a second-level cache, and free memory is never touched.
  *
+ * Single pages come from blocks of their own while there are whole blocks to
+ * choose from, and runs from the others: a few single pages that are kept for
+ * long lie in few blocks, and do not break what could serve vectors or go back
+ * to the operating system.  A block from which the first page is taken singly
+ * is of the first kind until all of it is free again; it is on the second row
+ * of lists.  (The kernel groups pages by mobility: pageblocks, migratetypes.)
+ *
  * Blocks from `fresh` on were never handed out and are on no list: a zone is
  * ready without touching its bookkeeping, and memory that was used before is
  * used again first, lately freed blocks before others.
@@ -36,8 +43,11 @@
 
 #define ZONE_BATCH	 64u /* most pages that one call takes or puts */
 #define ZONE_ORDERS	 10u
-#define ZONE_LISTS	 11u /* the orders, and the reported blocks */
+/* Lists: one for each order, of blocks for runs; the reported blocks; and one
+ * for each order but the last, of blocks for single pages. */
 #define ZONE_REPORTED	 ((int8_t)10)
+#define ZONE_SINGLES	 ((int8_t)11) /* + order */
+#define ZONE_LISTS	 20u
 #define ZONE_WORD_ORDER	 6u
 #define ZONE_BLOCK_ORDER 9u
 #define ZONE_BLOCK_WORDS 8u
@@ -49,7 +59,8 @@
 struct zone_block {
 	uint64_t free[ZONE_BLOCK_WORDS];
 	int8_t word_order[ZONE_BLOCK_WORDS]; /* largest run in each word */
-	struct os_i8 order;		     /* the list it is on */
+	struct os_i8 list;	/* that it is on, or ZONE_NO_ORDER */
+	struct os_bool singles; /* single pages are taken from it */
 	uint16_t nr_free;
 	uint32_t next, prev; /* number of a block + 1, or 0 */
 	uint64_t freed;	     /* os_ticks() when the last of its pages came back */
@@ -66,7 +77,7 @@ struct zone {
 	OS_GUARDED(struct zone_lists) lists;
 
 	/* Written by the holder of the lock, read by anybody. */
-	struct os_u32 orders;  /* bit n: heads[n] is not empty */
+	struct os_u32 listed;  /* bit n: heads[n] is not empty */
 	struct os_u32 coldest; /* end of the list of order 9: longest free */
 	struct os_u32 fresh;   /* first block never handed out */
 	struct os_u32 nr_blocks;
@@ -94,9 +105,8 @@ void zone_init(struct zone *zone, const struct arena *arena, void *blocks,
 /*
  * Takes up to @want (at most ZONE_BATCH) free pages, of those beyond the first
  * @keep.  Returns how many.
- * @adjacent: prefer large runs; otherwise use up the smallest first, so that
- * single pages do not break what could serve a vector.  Pages of a run are in
- * ascending order.
+ * @adjacent: prefer large runs; otherwise they are single pages (see above), from
+ * the smallest runs of their blocks.  Pages of a run are in ascending order.
  */
 unsigned int zone_take_above(struct zone *zone, void **pages,
 			     unsigned int want, bool adjacent, uint64_t keep);
@@ -108,8 +118,9 @@ static inline unsigned int zone_take(struct zone *zone, void **pages,
 }
 
 /*
- * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages: the front of a free run
- * of the next order, the smallest that there is.  Returns the first, or NULL.
+ * Takes @want (1 to ZONE_BLOCK_PAGES) adjacent pages of a block: a power of two
+ * begins at a multiple of itself, other lengths of 16 and more at one of 16.
+ * Returns the first, or NULL.
  */
 void *zone_take_run_above(struct zone *zone, unsigned int want, uint64_t keep);
 
@@ -151,11 +162,23 @@ static inline uint64_t zone_nr_free(const struct zone *zone)
 	return os_load(&zone->nr_free);
 }
 
+/* Of the lists, those of order 4 and more. */
+#define ZONE_RUN_LISTS (0x7f0u | 0x1f0u << ZONE_SINGLES)
+
 /* A guess, without the lock: whether a run of 16 pages or more is free. */
 static inline bool zone_has_runs(const struct zone *zone)
 {
-	return os_load(&zone->orders) >> 4 ||
+	return os_load(&zone->listed) & ZONE_RUN_LISTS ||
 	       os_load(&zone->fresh) < os_load(&zone->nr_blocks);
+}
+
+/* Without the lock: whether a page that is out is of a block for single pages; a
+ * hint. */
+static inline bool zone_is_single(const struct zone *zone, uint64_t index)
+{
+	const struct zone_lists *lists = os_unlocked(&zone->lists);
+
+	return os_load(&lists->blocks[index >> ZONE_BLOCK_ORDER].singles);
 }
 
 /*
@@ -187,5 +210,7 @@ const char *zone_is_valid(struct zone *zone);
 /* Largest order of a free, aligned run in a word; ZONE_NO_ORDER for 0. */
 int8_t zone_word_order(uint64_t word);
 int8_t zone_block_order(const struct zone_block *block);
+/* The list that a block belongs on, if it is not reported. */
+int8_t zone_block_list(const struct zone_block *block);
 
 #endif /* RPCBUF_MM_ZONE_H */

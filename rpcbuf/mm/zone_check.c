@@ -26,32 +26,34 @@ static const char *check_block(const struct zone *zone,
 	}
 	CHECK(nr_free == block->nr_free,
 	      "zone: the free count of a block is not that of its bits");
-	CHECK(os_own(&block->order) == zone_block_order(block) ||
-		      (os_own(&block->order) == ZONE_REPORTED &&
+	CHECK(os_own(&block->list) == zone_block_list(block) ||
+		      (os_own(&block->list) == ZONE_REPORTED &&
 		       block->nr_free == ZONE_BLOCK_PAGES),
-	      "zone: a block is on the list of another order");
+	      "zone: a block is on another list than its own");
+	CHECK(!os_own(&block->singles) || block->nr_free != ZONE_BLOCK_PAGES,
+	      "zone: a block of which all is free is kept for single pages");
 	return NULL;
 }
 
 static const char *check_list(const struct zone *zone,
-			      const struct zone_lists *lists,
-			      unsigned int order, uint64_t *listed)
+			      const struct zone_lists *lists, unsigned int list,
+			      uint64_t *listed)
 {
 	uint32_t link, prev = 0, fresh = os_own(&zone->fresh);
 
-	CHECK(!lists->heads[order] == !(os_own(&zone->orders) >> order & 1),
+	CHECK(!lists->heads[list] == !(os_own(&zone->listed) >> list & 1),
 	      "zone: the bit of a list and its head disagree");
-	for (link = lists->heads[order]; link;
+	for (link = lists->heads[list]; link;
 	     link = lists->blocks[link - 1].next) {
 		CHECK(link <= fresh, "zone: a fresh block is on a list");
-		CHECK(os_own(&lists->blocks[link - 1].order) == (int8_t)order,
-		      "zone: a list has a block of another order");
+		CHECK(os_own(&lists->blocks[link - 1].list) == (int8_t)list,
+		      "zone: a list has a block of another one");
 		CHECK(lists->blocks[link - 1].prev == prev,
 		      "zone: a list's links disagree");
 		CHECK(++*listed <= fresh, "zone: a list has a cycle");
 		prev = link;
 	}
-	CHECK(order != ZONE_BLOCK_ORDER || os_own(&zone->coldest) == prev,
+	CHECK(list != ZONE_BLOCK_ORDER || os_own(&zone->coldest) == prev,
 	      "zone: the coldest block is not the last of its list");
 	return NULL;
 }
@@ -64,7 +66,7 @@ static const char *check(const struct zone *zone,
 	uint64_t nr_free, listed = 0, with_free = 0, fresh_pages;
 	const char *wrong;
 	uint32_t number;
-	unsigned int order;
+	unsigned int list;
 
 	CHECK(fresh <= nr_blocks && nr_blocks <= zone->max_blocks,
 	      "zone: a block is withheld that was handed out");
@@ -79,8 +81,8 @@ static const char *check(const struct zone *zone,
 		nr_free += lists->blocks[number].nr_free;
 		with_free += lists->blocks[number].nr_free != 0;
 	}
-	for (order = 0; order < ZONE_LISTS; order++) {
-		wrong = check_list(zone, lists, order, &listed);
+	for (list = 0; list < ZONE_LISTS; list++) {
+		wrong = check_list(zone, lists, list, &listed);
 		if (wrong)
 			return wrong;
 	}

@@ -25,15 +25,23 @@ unsigned int zone_best_word(const struct zone_block *block, int least);
 void zone_relink(struct zone *zone, uint32_t number);
 
 /* Puts a block on a list, which may be ZONE_NO_ORDER: none; takes it off. */
-void zone_list_add(struct zone *zone, uint32_t number, int8_t order);
+void zone_list_add(struct zone *zone, uint32_t number, int8_t list);
 void zone_list_del(struct zone *zone, uint32_t number);
 
-/* Puts the first fresh block on a list. */
-void zone_open_fresh(struct zone *zone);
+/* Puts the first fresh block on a list; false: there is none. */
+bool zone_open_fresh(struct zone *zone);
+
+/* Of the row of lists that begins at @first, those of order @least and more that
+ * have blocks: a bit for each order. */
+unsigned int zone_row(const struct zone *zone, int8_t first,
+		      unsigned int least);
 
 /* Sets bits of a word (by its number in the zone); returns how many were not
  * set before. */
 unsigned int zone_put_word(struct zone *zone, uint64_t word, uint64_t mask);
+
+/* The list whose first block serves best; ZONE_NO_ORDER when nothing is free. */
+int zone_choose(struct zone *zone, unsigned int want, bool adjacent);
 
 unsigned int zone_take_locked(struct zone *zone, void **pages,
 			      unsigned int want, bool adjacent, uint64_t keep);

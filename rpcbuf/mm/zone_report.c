@@ -27,7 +27,7 @@ static void *isolate_locked(struct zone *zone, uint64_t before, uint64_t keep)
 		return NULL;
 	zone_list_del(zone, number);
 	set_whole(zone_block(zone, number), false);
-	os_store(&zone_block(zone, number)->order, ZONE_NO_ORDER);
+	os_store(&zone_block(zone, number)->list, ZONE_NO_ORDER);
 	os_store(&zone->nr_free, os_own(&zone->nr_free) - ZONE_BLOCK_PAGES);
 	return arena_page(zone->arena, (uint64_t)number << ZONE_BLOCK_ORDER);
 }

@@ -7,6 +7,12 @@
  */
 #include <rpcbuf/mm/zone_private.h>
 
+/* Lengths of a power of two begin at a multiple of themselves, other ones at
+ * one of these, which are what the caches keep: see pcp.h. */
+#define STRETCH_ALIGN 16u
+/* Blocks of a list that are searched for a stretch. */
+#define SEARCHED      8u
+
 /* The first page, in the block, of a free and aligned run of @order, which the
  * block has. */
 static unsigned int find_run(const struct zone_block *block, unsigned int order)
@@ -30,6 +36,54 @@ static unsigned int find_run(const struct zone_block *block, unsigned int order)
 	return w * 64;
 }
 
+/* The end of the free pages that begin at @at, or ZONE_BLOCK_PAGES. */
+static unsigned int end_of_stretch(const struct zone_block *block,
+				   unsigned int at)
+{
+	while (at < ZONE_BLOCK_PAGES) {
+		uint64_t out = ~block->free[at / 64] >> at % 64;
+
+		if (out)
+			return at + (unsigned int)__builtin_ctzll(out);
+		at = (at / 64 + 1) * 64;
+	}
+	return at;
+}
+
+/* The next free page from @at on, or ZONE_BLOCK_PAGES. */
+static unsigned int next_free(const struct zone_block *block, unsigned int at)
+{
+	while (at < ZONE_BLOCK_PAGES) {
+		uint64_t free = block->free[at / 64] >> at % 64;
+
+		if (free)
+			return at + (unsigned int)__builtin_ctzll(free);
+		at = (at / 64 + 1) * 64;
+	}
+	return at;
+}
+
+/* The first page, in the block, of the shortest stretch of free pages that has
+ * room for @want, aligned; ZONE_BLOCK_PAGES when there is none. */
+static unsigned int find_stretch(const struct zone_block *block,
+				 unsigned int want)
+{
+	unsigned int at, end, best = ZONE_BLOCK_PAGES, shortest = ~0u;
+
+	for (at = next_free(block, 0); at < ZONE_BLOCK_PAGES;
+	     at = next_free(block, end)) {
+		unsigned int start = (at + STRETCH_ALIGN - 1) &
+				     ~(STRETCH_ALIGN - 1);
+
+		end = end_of_stretch(block, at);
+		if (start + want > end || end - start >= shortest)
+			continue;
+		best = start;
+		shortest = end - start;
+	}
+	return best;
+}
+
 static void clear_run(struct zone *zone, uint32_t number, unsigned int at,
 		      unsigned int nr)
 {
@@ -47,32 +101,94 @@ static void clear_run(struct zone *zone, uint32_t number, unsigned int at,
 	zone_relink(zone, number);
 }
 
-/* Orders: the smallest that holds @nr pages. */
-static unsigned int order_for(unsigned int nr)
+static unsigned int log2_of(unsigned int nr)
 {
-	return nr == 1 ? 0 : 32 - (unsigned int)__builtin_clz(nr - 1);
+	return 31 - (unsigned int)__builtin_clz(nr);
+}
+
+struct place {
+	uint32_t number;
+	unsigned int at; /* in the block */
+};
+
+/* In the smallest order of @row that has a run of @order, aligned. */
+static bool find_order(struct zone *zone, int8_t row, unsigned int order,
+		       struct place *place)
+{
+	unsigned int wide = zone_row(zone, row, order);
+
+	if (!wide)
+		return false;
+	place->number =
+		os_guarded(&zone->lists)->heads[row + __builtin_ctz(wide)] - 1;
+	place->at = find_run(zone_block(zone, place->number), order);
+	return true;
+}
+
+/* In a few blocks of each list where one may be: a block that has it has an
+ * aligned run of half its length at least. */
+static bool find_length(struct zone *zone, int8_t row, unsigned int want,
+			struct place *place)
+{
+	unsigned int bits = zone_row(zone, row, log2_of((want + 1) / 2));
+
+	for (; bits; bits &= bits - 1) {
+		uint32_t link = os_guarded(&zone->lists)
+					->heads[row + __builtin_ctz(bits)];
+
+		for (unsigned int i = 0; link && i < SEARCHED; i++) {
+			place->number = link - 1;
+			place->at =
+				find_stretch(zone_block(zone, link - 1), want);
+			if (place->at < ZONE_BLOCK_PAGES)
+				return true;
+			link = zone_block(zone, link - 1)->next;
+		}
+	}
+	return false;
+}
+
+static bool find(struct zone *zone, int8_t row, unsigned int want,
+		 struct place *place)
+{
+	unsigned int order = log2_of(want);
+
+	if (want == 1u << order)
+		return find_order(zone, row, order, place);
+	return find_length(zone, row, want, place) ||
+	       find_order(zone, row, order + 1, place);
+}
+
+/* Before those of single pages, memory that is not in use. */
+static bool find_anywhere(struct zone *zone, unsigned int want,
+			  struct place *place)
+{
+	do {
+		if (find(zone, 0, want, place))
+			return true;
+		if (os_own(&zone->listed) >> ZONE_REPORTED & 1) {
+			place->number =
+				os_guarded(&zone->lists)->heads[ZONE_REPORTED] -
+				1;
+			place->at = 0;
+			return true;
+		}
+	} while (zone_open_fresh(zone));
+	return find(zone, ZONE_SINGLES, want, place);
 }
 
 /* The index of the first page of a run that is no longer free, or -1. */
 static int64_t take_run_locked(struct zone *zone, unsigned int want,
 			       uint64_t keep)
 {
-	struct zone_lists *lists = os_guarded(&zone->lists);
-	unsigned int order = order_for(want), at;
-	uint32_t number, wide;
+	struct place place;
 
-	if (os_own(&zone->nr_free) < keep + want)
+	if (os_own(&zone->nr_free) < keep + want ||
+	    !find_anywhere(zone, want, &place))
 		return -1;
-	while (!(wide = os_own(&zone->orders) >> order) &&
-	       os_own(&zone->fresh) < os_own(&zone->nr_blocks))
-		zone_open_fresh(zone);
-	if (!wide)
-		return -1;
-	number = lists->heads[order + (unsigned int)__builtin_ctz(wide)] - 1;
-	at = find_run(zone_block(zone, number), order);
-	clear_run(zone, number, at, want);
+	clear_run(zone, place.number, place.at, want);
 	os_store(&zone->nr_free, os_own(&zone->nr_free) - want);
-	return ((int64_t)number << ZONE_BLOCK_ORDER) + at;
+	return ((int64_t)place.number << ZONE_BLOCK_ORDER) + place.at;
 }
 
 static void *first_page(const struct zone *zone, int64_t first)
@@ -123,13 +239,14 @@ void zone_put_run(struct zone *zone, void *first, unsigned int nr)
 
 static bool is_whole(const struct zone *zone, uint32_t number)
 {
+	int8_t list;
+
 	if (number >= os_load(&zone->fresh))
 		return number < os_load(&zone->nr_blocks) &&
 		       ((uint64_t)number + 1) << ZONE_BLOCK_ORDER <=
 			       zone->nr_pages;
-	/* Or reported. */
-	return os_load(&os_unlocked(&zone->lists)->blocks[number].order) >=
-	       (int8_t)ZONE_BLOCK_ORDER;
+	list = os_load(&os_unlocked(&zone->lists)->blocks[number].list);
+	return list == (int8_t)ZONE_BLOCK_ORDER || list == ZONE_REPORTED;
 }
 
 /* One hold of the lock for each fresh block on the way, and one to take it. */
@@ -142,7 +259,7 @@ static bool take_block(struct zone *zone, uint32_t number, uint64_t keep)
 		fresh = os_own(&zone->fresh) <= number &&
 			number < os_own(&zone->nr_blocks);
 		if (fresh) {
-			zone_open_fresh(zone);
+			(void)zone_open_fresh(zone);
 		} else if (os_own(&zone->fresh) > number &&
 			   is_whole(zone, number) &&
 			   os_own(&zone->nr_free) >= keep + ZONE_BLOCK_PAGES) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a run is adjacent or not had at all, its pages are ordinary ones, and
- * what is given back as a run can be taken as one again.
+ * Goal: a run is adjacent or not had at all, its pages are ordinary ones, what
+ * is given back as a run can be taken as one again, and a few pages that are
+ * kept for long do not keep runs from being had nor memory from going back.
  * Method: runs of every length, on fresh memory and after other traffic, with
- * some of their pages released by other calls.
+ * some of their pages released by other calls; a server's mix of calls beside
+ * pages that are kept a hundred times as long.
  */
 #include "mm_util.h"
 
@@ -92,6 +94,90 @@ START_TEST(whoever_waits_is_woken)
 }
 END_TEST
 
+#define AGE_PAGES  65536u
+#define AGE_CALLS  200u
+#define AGE_KEPT   (AGE_PAGES / 100)
+#define AGE_LENGTH 257u
+
+static struct {
+	unsigned int nr;
+	void *pages[AGE_LENGTH];
+} calls[AGE_CALLS];
+
+static void end_call(unsigned int k, bool as_run)
+{
+	if (as_run)
+		rpcbuf_free_run(mm, calls[k].nr, calls[k].pages);
+	else
+		rpcbuf_free_bulk_array(mm, calls[k].nr, calls[k].pages);
+	calls[k].nr = 0;
+}
+
+/* Seven in ten calls take a page or two, the others 17 or a vector, every other
+ * of which wants it adjacent. */
+static unsigned int length_of_call(uint64_t *seed)
+{
+	if (test_below(seed, 10) < 7)
+		return 1 + test_below(seed, 2);
+	return test_below(seed, 3) ? AGE_LENGTH : 17;
+}
+
+static void begin_call(unsigned int k, unsigned int nr, bool as_run)
+{
+	calls[k].nr = nr;
+	if (as_run)
+		require(rpcbuf_alloc_run(mm, nr, calls[k].pages) == nr);
+	else
+		require(rpcbuf_alloc_bulk_array(mm, 0, nr, calls[k].pages) ==
+			nr);
+}
+
+static unsigned int blocks_with(void *const *pages, unsigned int nr)
+{
+	bool seen[AGE_PAGES / 512] = {false};
+	unsigned int i, blocks = 0;
+
+	for (i = 0; i < nr; i++) {
+		uint64_t block = arena_index(&mm->arena, pages[i]) / 512;
+
+		if (!pages[i] || seen[block])
+			continue;
+		seen[block] = true;
+		blocks++;
+	}
+	return blocks;
+}
+
+START_TEST(few_kept_pages)
+{
+	static void *kept[AGE_KEPT];
+	uint64_t seed = test_seed();
+	unsigned int i, k, nr;
+	bool as_run;
+
+	mm = test_create(AGE_PAGES);
+	for (i = 0; i < TEST_ROUNDS(200000); i++) {
+		k = test_below(&seed, AGE_CALLS);
+		end_call(k, test_below(&seed, 2));
+		nr = length_of_call(&seed);
+		as_run = nr == AGE_LENGTH && test_below(&seed, 2);
+		begin_call(k, nr, as_run);
+		if (i % 50)
+			continue;
+		k = test_below(&seed, AGE_KEPT);
+		rpcbuf_free_page(mm, kept[k]);
+		kept[k] = rpcbuf_alloc_page(mm, 0);
+		require(kept[k] != NULL);
+	}
+	for (k = 0; k < AGE_CALLS; k++)
+		end_call(k, false);
+	/* They would fit in two blocks; an eighth of the 128 may have one. */
+	ck_assert_uint_le(blocks_with(kept, AGE_KEPT), 16);
+	rpcbuf_free_bulk_array(mm, AGE_KEPT, kept);
+	test_destroy(mm);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("run");
@@ -103,6 +189,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, refusals_change_nothing);
 	tcase_add_test(tcase, pages_are_ordinary);
 	tcase_add_test(tcase, whoever_waits_is_woken);
+	tcase_add_test(tcase, few_kept_pages);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
 }

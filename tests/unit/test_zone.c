@@ -15,9 +15,9 @@ static struct zone zone;
 static void *blocks;
 static struct os_u32 links[16384];
 
-static int8_t order_of(uint32_t number)
+static int8_t list_of(uint32_t number)
 {
-	return os_load(&os_unlocked(&zone.lists)->blocks[number].order);
+	return os_load(&os_unlocked(&zone.lists)->blocks[number].list);
 }
 
 static void setup(uint64_t nr_pages)
@@ -77,7 +77,7 @@ static void assert_coalesced(void)
 
 	ck_assert_uint_eq(os_load(&zone.nr_free), zone.nr_pages);
 	for (i = 0; i < rpcbuf_min(os_load(&zone.fresh), whole); i++)
-		ck_assert_int_eq(order_of(i), ZONE_BLOCK_ORDER);
+		ck_assert_int_eq(list_of(i), ZONE_BLOCK_ORDER);
 }
 
 static int slow_order(const uint64_t *words, unsigned int nr_bits)
@@ -176,31 +176,60 @@ START_TEST(odd_budgets)
 }
 END_TEST
 
-START_TEST(single_pages_come_from_fragments)
+/* They come from one block while its pages last, and neither break up others nor
+ * take what vectors have left over; once all of a block is free again it serves
+ * whatever is asked for. */
+START_TEST(single_pages_keep_to_their_blocks)
 {
-	void **pages = calloc(MAX_PAGES, sizeof(*pages));
-	void *got[2], *lonely[2];
+	void *runs[4][200], *pages[600], *more[2];
+	unsigned int i;
 
-	setup(2048);
-	ck_assert_uint_eq(take_all(pages, true), 2048);
-	/* A whole block, and two pages without a neighbour. */
-	put_all(pages + 512, 512);
-	lonely[0] = pages[3];
-	lonely[1] = pages[1801];
-	zone_put(&zone, lonely, 2);
+	setup(4096);
+	for (i = 0; i < 4; i++)
+		ck_assert(zone_take_run(&zone, runs[i], 200));
+	ck_assert_uint_eq(os_load(&zone.fresh), 2);
+	for (i = 0; i < 512; i++)
+		ck_assert_uint_eq(zone_take(&zone, pages + i, 1, false), 1);
+	for (i = 0; i < 512; i++)
+		require(arena_index(&arena, pages[i]) / 512 == 2);
+	ck_assert_uint_eq(os_load(&zone.fresh), 3);
+	/* Those that came back are used before another block is. */
+	zone_put(&zone, pages + 100, 64);
+	ck_assert_int_eq(list_of(2), ZONE_SINGLES + 5);
+	ck_assert_uint_eq(zone_take(&zone, pages + 100, 64, false), 64);
+	ck_assert_uint_eq(zone_take(&zone, more, 2, false), 2);
+	ck_assert_uint_eq(arena_index(&arena, more[0]) / 512, 3);
+	/* A vector does without them. */
+	ck_assert_uint_eq(zone_take(&zone, pages + 512, 64, true), 64);
+	ck_assert_uint_lt(arena_index(&arena, pages[512]) / 512, 2);
+	put_all(pages, 576);
+	zone_put(&zone, more, 2);
+	ck_assert_int_eq(list_of(2), ZONE_BLOCK_ORDER);
+	for (i = 0; i < 4; i++)
+		put_all(runs[i], 200);
+	assert_coalesced();
+	teardown();
+}
+END_TEST
 
-	ck_assert_uint_eq(zone_take(&zone, got, 2, false), 2);
-	ck_assert(got[0] == lonely[0] || got[0] == lonely[1]);
-	ck_assert(got[1] == lonely[0] || got[1] == lonely[1]);
-	ck_assert_int_eq(order_of(1), 9);
-	put_all(got, 2);
+/* Each kind takes from the blocks of the other when there is nothing else. */
+START_TEST(neither_kind_fails_while_there_are_pages)
+{
+	void **pages = calloc(MAX_PAGES, sizeof(*pages)), *got[64];
 
-	/* And a request for many leaves them alone. */
-	ck_assert_uint_eq(zone_take(&zone, got, 1, true), 1);
-	put_all(got, 1);
-	ck_assert_uint_eq(zone_take(&zone, pages, 64, true), 64);
-	ck_assert_uint_eq(test_nr_runs(pages, 64), 1);
-	put_all(pages, 64);
+	setup(1024);
+	ck_assert_uint_eq(zone_take(&zone, got, 1, false), 1);
+	ck_assert_uint_eq(take_all(pages, true), 1023);
+	put_all(pages, 1023);
+	zone_put(&zone, got, 1);
+	assert_coalesced();
+	ck_assert(zone_take_run(&zone, pages, 200));
+	ck_assert_uint_eq(take_all(pages + 200, false), 824);
+	put_all(pages + 200, 824);
+	ck_assert(zone_take_run(&zone, pages + 200, 300));
+	ck_assert(zone_take_run(&zone, pages + 500, 300));
+	put_all(pages, 800);
+	assert_coalesced();
 	teardown();
 	free(pages);
 }
@@ -278,6 +307,21 @@ START_TEST(runs_of_any_length)
 	put_all(all, 257);
 	put_all(pages, 200);
 	put_all(other, 256);
+	assert_coalesced();
+
+	/* Lengths are not rounded to an order: a stretch of 272 free pages, which
+	 * has no run of 512, serves 257 from its 16th page on. */
+	ck_assert_uint_eq(take_all(all, true), 4096);
+	for (n = 0; n < 4096; n++)
+		all[n] = arena_page(&arena, n);
+	put_all(all + 1024 + 97, 287);
+	ck_assert(!zone_take_run(&zone, pages, 273));
+	ck_assert(!zone_take_run(&zone, pages, 256));
+	ck_assert(zone_take_run(&zone, pages, 257));
+	ck_assert_ptr_eq(pages[0], all[1024 + 112]);
+	put_all(pages, 257);
+	put_all(all, 1024 + 97);
+	put_all(all + 1024 + 384, 4096 - 1024 - 384);
 	assert_coalesced();
 
 	/* None, although there are pages enough: every 33rd is out. */
@@ -386,7 +430,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, orders);
 	tcase_add_test(tcase, fresh_pages_are_adjacent);
 	tcase_add_test(tcase, odd_budgets);
-	tcase_add_test(tcase, single_pages_come_from_fragments);
+	tcase_add_test(tcase, single_pages_keep_to_their_blocks);
+	tcase_add_test(tcase, neither_kind_fails_while_there_are_pages);
 	tcase_add_test(tcase, shortage_takes_what_there_is);
 	tcase_add_test(tcase, double_put_is_refused);
 	tcase_add_test(tcase, runs_of_any_length);
