@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Replies that leave together: how long they may be held back, and the watcher
+ * of lists without an engine, with the life of these.
+ *
+ * `life` is taken before a list's lock, and that before `watch.lock`; the
+ * watcher lets go of a list without either: it says which one it is at, and
+ * who frees that one waits until it says otherwise.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "rpcbuf/engine/hold.h"
+#include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/plain.h"
+
+#define LOOK_NS	   1000000
+#define IDLE_LOOKS 100u
+
+/* Lists, and the thread: it starts with the first reply that is held back, and
+ * ends with the last list. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned int lists;
+	pthread_t thread;
+	bool runs; /* others read it */
+	bool knows_forks;
+} life = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t wake, passed;
+	struct list_head lists; /* that hold replies back, longest first */
+	struct rpcbuf_out *at;	/* the one that is let go now, or NULL */
+	bool stops, asleep;
+} watch = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.wake = PTHREAD_COND_INITIALIZER,
+	.passed = PTHREAD_COND_INITIALIZER,
+	.lists = {&watch.lists, &watch.lists},
+};
+
+bool hold_may(struct rpcbuf_out *out)
+{
+	uint64_t now;
+
+	if (!out->more || out->bytes >= HOLD_BYTES || out->nr >= HOLD_REPLIES)
+		return false;
+	now = os_now();
+	if (out->state == OUT_EMPTY)
+		out->hold_until_ns = now + HOLD_NS;
+	return now < out->hold_until_ns;
+}
+
+void hold_watch(struct rpcbuf_out *out)
+{
+	pthread_mutex_lock(&watch.lock);
+	out->held_ns = out->hold_until_ns;
+	list_add_tail(&out->hold_link, &watch.lists);
+	if (watch.asleep)
+		pthread_cond_signal(&watch.wake);
+	pthread_mutex_unlock(&watch.lock);
+}
+
+void hold_forget(struct rpcbuf_out *out)
+{
+	pthread_mutex_lock(&watch.lock);
+	list_del(&out->hold_link);
+	pthread_mutex_unlock(&watch.lock);
+}
+
+/* Lets go of those that were held back at the look before already: true when
+ * there are any that are held back. */
+static bool look(void)
+{
+	uint64_t now = os_now();
+	bool any = !list_empty(&watch.lists);
+
+	while (!list_empty(&watch.lists)) {
+		struct rpcbuf_out *out = list_first_entry(
+			&watch.lists, struct rpcbuf_out, hold_link);
+
+		if (now < out->held_ns + LOOK_NS)
+			break;
+		list_del(&out->hold_link);
+		watch.at = out;
+		pthread_mutex_unlock(&watch.lock);
+		out_release(out);
+		pthread_mutex_lock(&watch.lock);
+		watch.at = NULL;
+		pthread_cond_broadcast(&watch.passed);
+	}
+	return any;
+}
+
+static void *watch_main(void *arg)
+{
+	unsigned int idle = 0;
+
+	(void)arg;
+	pthread_setname_np(pthread_self(), "rpcbuf-replies");
+	pthread_mutex_lock(&watch.lock);
+	while (!watch.stops) {
+		uint64_t until = os_now() + LOOK_NS;
+
+		idle = look() ? 0 : idle + 1;
+		watch.asleep = idle > IDLE_LOOKS;
+		while (watch.asleep && !watch.stops && list_empty(&watch.lists))
+			pthread_cond_wait(&watch.wake, &watch.lock);
+		watch.asleep = false;
+		while (!watch.stops &&
+		       !os_cond_wait_until(&watch.wake, &watch.lock, until))
+			;
+	}
+	pthread_mutex_unlock(&watch.lock);
+	return NULL;
+}
+
+/* In a child: there is no watcher, and what its parent's lists hold back is the
+ * parent's. */
+static void forget_all(void)
+{
+	pthread_mutex_init(&life.lock, NULL);
+	pthread_mutex_init(&watch.lock, NULL);
+	pthread_cond_init(&watch.wake, NULL);
+	list_init(&watch.lists);
+	watch.at = NULL;
+	life.lists = 0;
+	life.runs = false;
+}
+
+/* Under life.lock.  A thread that no signal is delivered to. */
+static bool start(void)
+{
+	sigset_t all, old;
+
+	if (!life.knows_forks && pthread_atfork(NULL, NULL, forget_all))
+		return false;
+	life.knows_forks = true;
+	watch.stops = false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	os_store(&life.runs,
+		 !pthread_create(&life.thread, NULL, watch_main, NULL));
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return life.runs;
+}
+
+bool hold_start(void)
+{
+	bool runs;
+
+	if (os_load(&life.runs))
+		return true;
+	pthread_mutex_lock(&life.lock);
+	runs = life.runs || start();
+	pthread_mutex_unlock(&life.lock);
+	return runs;
+}
+
+void hold_join(void)
+{
+	pthread_mutex_lock(&life.lock);
+	life.lists++;
+	pthread_mutex_unlock(&life.lock);
+}
+
+static void stop(void)
+{
+	pthread_mutex_lock(&watch.lock);
+	watch.stops = true;
+	pthread_cond_signal(&watch.wake);
+	pthread_mutex_unlock(&watch.lock);
+	pthread_join(life.thread, NULL);
+	os_store(&life.runs, false);
+}
+
+void hold_leave(struct rpcbuf_out *out)
+{
+	pthread_mutex_lock(&watch.lock);
+	while (watch.at == out)
+		pthread_cond_wait(&watch.passed, &watch.lock);
+	pthread_mutex_unlock(&watch.lock);
+	pthread_mutex_lock(&life.lock);
+	if (!--life.lists && life.runs)
+		stop();
+	pthread_mutex_unlock(&life.lock);
+}
+
+int rpcbuf_out_create(struct rpcbuf_out **created, int fd)
+{
+	struct rpcbuf_out *out = malloc(sizeof(*out));
+
+	if (!out)
+		return -ENOMEM;
+	out_init(out, fd, NULL);
+	out->pid = getpid();
+	hold_join();
+	*created = out;
+	return 0;
+}
+
+void rpcbuf_out_free(struct rpcbuf_out *out)
+{
+	if (out && out->pid == getpid()) {
+		out_end(out);
+		hold_leave(out);
+		out_exit(out);
+	}
+	free(out);
+}
+
+int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
+		    bool more)
+{
+	out_more(out, more && hold_start());
+	return out_append(out, reply, true);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A reply: what is sent, in pieces, and who is told when it is freed.
+ *
+ * The two are apart: many pieces may lie in one page, and one owner may have
+ * given many.  Both are chains of blocks, the first of which lie in the reply's
+ * page; further ones come from the heap, as one has the pieces of half a
+ * megabyte.  A reply keeps all that it owns until its last byte was sent, so
+ * nothing has to know which piece lies where.  One thread at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rpcbuf/engine/reply.h"
+#include "rpcbuf/os/bits.h"
+
+#define BLOCK_ENTRIES 126u
+/* Pages that go back at a time. */
+#define FREED_PAGES   64u
+
+_Static_assert(sizeof(struct rpcbuf_reply) <= RPCBUF_REPLY_HEAD,
+	       "what is behind the head is the caller's");
+
+static void chain_init(struct reply_chain *chain)
+{
+	chain->last = &chain->first;
+	chain->first = (struct reply_block){
+		.max = REPLY_FEW,
+		.entries = chain->few,
+	};
+}
+
+static struct reply_block *block_create(void)
+{
+	struct reply_block *block = malloc(
+		sizeof(*block) + BLOCK_ENTRIES * sizeof(union reply_entry));
+
+	if (!block)
+		return NULL;
+	*block = (struct reply_block){
+		.max = BLOCK_ENTRIES,
+		.entries = (union reply_entry *)(void *)(block + 1),
+	};
+	return block;
+}
+
+static int chain_add(struct reply_chain *chain, union reply_entry entry)
+{
+	struct reply_block *block = chain->last;
+
+	if (block->nr == block->max) {
+		block->next = block_create();
+		if (!block->next)
+			return -ENOMEM;
+		block = chain->last = block->next;
+	}
+	block->entries[block->nr++] = entry;
+	return 0;
+}
+
+static void chain_free(struct reply_chain *chain)
+{
+	struct reply_block *block, *next;
+
+	for (block = chain->first.next; block; block = next) {
+		next = block->next;
+		free(block);
+	}
+}
+
+struct rpcbuf_reply *rpcbuf_reply_create(struct rpcbuf *mm, void *page)
+{
+	struct rpcbuf_reply *reply = page;
+
+	list_init(&reply->link);
+	reply->mm = mm;
+	reply->bytes = reply->sent = 0;
+	reply->pinned = RPCBUF_PAGE_SIZE;
+	chain_init(&reply->pieces);
+	chain_init(&reply->owners);
+	reply->block = &reply->pieces.first;
+	reply->index = 0;
+	reply->offset = 0;
+	return reply;
+}
+
+int rpcbuf_reply_add(struct rpcbuf_reply *reply, const void *base, size_t len)
+{
+	struct reply_block *last = reply->pieces.last;
+	struct iovec *before;
+	int err = 0;
+
+	if (!len)
+		return 0;
+	before = last->nr ? &last->entries[last->nr - 1].piece : NULL;
+	if (before && (char *)before->iov_base + before->iov_len == base)
+		before->iov_len += len;
+	else
+		err = chain_add(&reply->pieces,
+				(union reply_entry){
+					.piece = {(void *)(uintptr_t)base, len},
+				});
+	if (!err)
+		reply->bytes += len;
+	return err;
+}
+
+/* All or nothing: what was added before the failure is taken out again. */
+int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
+			   void *const *pages)
+{
+	struct reply_block *last = reply->owners.last;
+	unsigned int nr_before = last->nr;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		union reply_entry entry = {.owner = {NULL, pages[i]}};
+
+		if (!chain_add(&reply->owners, entry))
+			continue;
+		for (struct reply_block *b = last->next, *next; b; b = next) {
+			next = b->next;
+			free(b);
+		}
+		last->next = NULL;
+		last->nr = nr_before;
+		reply->owners.last = last;
+		return -ENOMEM;
+	}
+	reply->pinned += (uint64_t)nr * RPCBUF_PAGE_SIZE;
+	return 0;
+}
+
+int rpcbuf_reply_own_ref(struct rpcbuf_reply *reply, size_t bytes,
+			 void (*release)(void *arg), void *arg)
+{
+	union reply_entry entry = {.owner = {release, arg}};
+	int err = chain_add(&reply->owners, entry);
+
+	if (!err)
+		reply->pinned += bytes;
+	return err;
+}
+
+uint64_t rpcbuf_reply_bytes(const struct rpcbuf_reply *reply)
+{
+	return reply->bytes;
+}
+
+static void release_owners(struct rpcbuf_reply *reply)
+{
+	void *pages[FREED_PAGES];
+	unsigned int nr = 0;
+
+	for (const struct reply_block *b = &reply->owners.first; b; b = b->next)
+		for (unsigned int i = 0; i < b->nr; i++) {
+			const union reply_entry *e = &b->entries[i];
+
+			if (e->owner.release) {
+				e->owner.release(e->owner.arg);
+				continue;
+			}
+			pages[nr++] = e->owner.arg;
+			if (nr < FREED_PAGES)
+				continue;
+			rpcbuf_free_bulk_array(reply->mm, nr, pages);
+			nr = 0;
+		}
+	if (nr)
+		rpcbuf_free_bulk_array(reply->mm, nr, pages);
+}
+
+void rpcbuf_reply_free(struct rpcbuf_reply *reply)
+{
+	release_owners(reply);
+	chain_free(&reply->pieces);
+	chain_free(&reply->owners);
+	rpcbuf_free_page(reply->mm, reply);
+}
+
+void reply_free_list(struct list_head *replies)
+{
+	struct rpcbuf_reply *reply;
+
+	while (!list_empty(replies)) {
+		reply = list_first_entry(replies, struct rpcbuf_reply, link);
+		list_del(&reply->link);
+		rpcbuf_reply_free(reply);
+	}
+}
+
+unsigned int reply_gather(const struct rpcbuf_reply *reply, struct iovec *iov,
+			  unsigned int max, size_t *most)
+{
+	const struct reply_block *block = reply->block;
+	unsigned int index = reply->index, nr = 0;
+	size_t offset = reply->offset;
+
+	for (; block; block = block->next, index = 0)
+		for (; index < block->nr; index++, offset = 0) {
+			const struct iovec *piece =
+				&block->entries[index].piece;
+			size_t len = rpcbuf_min(piece->iov_len - offset, *most);
+
+			if (nr == max || !*most)
+				return nr;
+			iov[nr++] = (struct iovec){
+				(char *)piece->iov_base + offset,
+				len,
+			};
+			*most -= len;
+		}
+	return nr;
+}
+
+size_t reply_advance(struct rpcbuf_reply *reply, size_t n)
+{
+	size_t beyond = n - (size_t)rpcbuf_min((uint64_t)n, reply_left(reply));
+
+	n -= beyond;
+	reply->sent += n;
+	while (n) {
+		const struct iovec *piece;
+		size_t part;
+
+		if (reply->index == reply->block->nr) {
+			reply->block = reply->block->next;
+			reply->index = 0;
+		}
+		piece = &reply->block->entries[reply->index].piece;
+		part = rpcbuf_min(n, piece->iov_len - reply->offset);
+		reply->offset += part;
+		n -= part;
+		if (reply->offset == piece->iov_len) {
+			reply->offset = 0;
+			reply->index++;
+		}
+	}
+	return beyond;
+}

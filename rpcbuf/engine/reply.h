@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * reply.h - what the send list sees of a reply.
+ *
+ * One thread at a time.
+ */
+#ifndef RPCBUF_ENGINE_REPLY_H
+#define RPCBUF_ENGINE_REPLY_H
+
+#include <rpcbuf/reply.h>
+#include <sys/uio.h>
+
+#include "rpcbuf/os/list.h"
+
+/* A piece, or who is told when the reply is freed. */
+union reply_entry {
+	struct iovec piece;
+	struct {
+		void (*release)(void *arg); /* NULL: @arg is a page */
+		void *arg;
+	} owner;
+};
+
+struct reply_block {
+	struct reply_block *next;
+	unsigned int nr, max;
+	union reply_entry *entries;
+};
+
+/* Entries that need no block of their own. */
+#define REPLY_FEW 6u
+
+struct reply_chain {
+	struct reply_block *last;
+	struct reply_block first;
+	union reply_entry few[REPLY_FEW];
+};
+
+struct rpcbuf_reply {
+	struct list_head link; /* of the list that it is on */
+	struct rpcbuf *mm;
+	uint64_t bytes;	 /* added */
+	uint64_t sent;	 /* ... and sent */
+	uint64_t pinned; /* that it keeps from other use, in bytes */
+	struct reply_chain pieces, owners;
+	/* The first piece that was not sent to its end. */
+	const struct reply_block *block;
+	unsigned int index;
+	size_t offset;
+};
+
+/*
+ * reply_gather - entries for what is not sent yet, of @most bytes at most.
+ *
+ * Fills up to @max entries of @iov; returns how many, and takes what they have
+ * off *@most.
+ */
+unsigned int reply_gather(const struct rpcbuf_reply *reply, struct iovec *iov,
+			  unsigned int max, size_t *most);
+
+/* The first @n bytes of what was not sent are: returns those beyond its end. */
+size_t reply_advance(struct rpcbuf_reply *reply, size_t n);
+
+static inline uint64_t reply_left(const struct rpcbuf_reply *reply)
+{
+	return reply->bytes - reply->sent;
+}
+
+/* Frees all replies of a list, which is empty then. */
+void reply_free_list(struct list_head *replies);
+
+#endif /* RPCBUF_ENGINE_REPLY_H */
