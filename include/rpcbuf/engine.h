@@ -7,14 +7,15 @@
  * When a call runs long, another thread takes over the waiting work of the
  * first, so a slow call stalls neither its own connection nor any other.
  *
- * The engine reads from descriptors that somebody else owns; it never writes
- * to them and never closes them.
+ * The engine reads from descriptors that somebody else owns, and sends on them
+ * what it is given to send; it never closes them.
  */
 #ifndef RPCBUF_ENGINE_H
 #define RPCBUF_ENGINE_H
 
 #include <rpcbuf/cursor.h>
 #include <rpcbuf/record.h>
+#include <rpcbuf/reply.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,16 +33,14 @@ struct rpcbuf_call {
 	uint64_t bytes_copied; /* the handler adds what it copied out */
 	unsigned int in_place; /* ... payloads it could use where they lie */
 	unsigned int copied;   /* ... and payloads it had to copy */
-	uint32_t reply_bytes;  /* ... or about how long its reply is: those of
-				* 16 KiB and more do not wait for others, but
-				* for the end of one where the loop has a single
+	uint32_t reply_bytes;  /* ... and a handler that sends by itself says
+				* about how long its reply is: those of 16 KiB
+				* and more do not wait for others, but for the
+				* end of one where the loop has a single
 				* connection, up to 128 KiB */
 	uint32_t number;       /* of its connection's calls, in the order in
 				* which they came, from 0: two may reach the
 				* handler in another order, on two threads */
-	bool more;	       /* another call of the connection is complete, and
-				* runs next: its reply can leave with this one's.
-				* Only where ->flush is set */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
 	struct rpcbuf_event *event; /* the engine's, for those who trace, or
@@ -56,6 +55,7 @@ enum rpcbuf_close_reason {
 	RPCBUF_CLOSE_IDLE,	/* nothing came for idle_timeout */
 	RPCBUF_CLOSE_DROPPED,	/* rpcbuf_conn_drop() */
 	RPCBUF_CLOSE_STOP,	/* the engine stops */
+	RPCBUF_CLOSE_UNREAD,	/* it did not read a reply in time */
 };
 
 enum rpcbuf_log_level {
@@ -81,8 +81,10 @@ struct rpcbuf_handlers {
 	 * RPCBUF_CLOSE_DROPPED.  The owner may close it.
 	 */
 	void (*closed)(void *conn_data, enum rpcbuf_close_reason reason);
-	/* True while replies wait in memory because the peer does not read;
-	 * how much of that is allowed, max_unsent says.  May be NULL. */
+	/* For handlers that send on the descriptor themselves: true while
+	 * replies wait in memory because the peer does not read; how much of
+	 * that is allowed, max_unsent says.  NULL: replies are given to
+	 * rpcbuf_call_reply(). */
 	bool (*unsent)(void *conn_data);
 	/* Each thread of the engine calls these first, with its name, and
 	 * last.  May be NULL. */
@@ -90,14 +92,6 @@ struct rpcbuf_handlers {
 	void (*thread_stop)(void);
 	/* One line without a newline.  May be NULL. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);
-	/*
-	 * Replies to calls that had ->more, and were kept for that, are to
-	 * leave now, as is that of the call at hand: it lasts, or there is no
-	 * next one after all.  On any thread of the engine, while the call
-	 * runs; must not wait.  What the socket does not take waits for the
-	 * next call.  NULL: the engine has TCP hold replies back (TCP_CORK).
-	 */
-	void (*flush)(void *conn_data);
 };
 
 enum rpcbuf_backend {
@@ -266,6 +260,45 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn);
  */
 void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes);
 
+/*
+ * rpcbuf_call_reply - send the reply to @call.
+ *
+ * @reply is the engine's in any case.  Before rpcbuf_call_done(); never waits,
+ * neither for other writers nor for the peer: what the socket does not take, the
+ * engine sends when it does.  Where the next call of the same receive is at
+ * hand, and the handler still has @call on the thread that gave it, the reply
+ * may be held back to leave with the next one (rpcbuf/out.h says how long).
+ *
+ * What waits counts in memory that it keeps.  A connection with more than
+ * max_unsent, or than the longest record, whichever is larger, is not read from
+ * until half of that is left; nor are, while the replies of all take a quarter
+ * of the budget, those that have any unsent.  A peer that has not taken a reply
+ * within rpcbuf_conn_send_timeout() is let go of with RPCBUF_CLOSE_UNREAD.
+ * (The kernel's server: svc_tcp_has_wspace(), svc_tcp_sendto() and the socket's
+ * sk_sndtimeo of 30 s.)
+ *
+ * Returns 0; 1 when it is held back; -EPIPE when the connection's sending has
+ * ended.  Any thread.
+ */
+int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply);
+
+/* The same for what is no reply.  The caller holds a reference on @conn. */
+int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply);
+
+/*
+ * rpcbuf_conn_flush - wait until all that was given to @conn has left.
+ *
+ * For who lent bytes that it needs again, or has no memory for more.  As
+ * rpcbuf_out_flush(): waits for the peer, until @until_ns of CLOCK_MONOTONIC at
+ * most; sending has ended after a wait that timed out, and the connection should
+ * be dropped.
+ */
+int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns);
+
+/* How many seconds the peer has to take a reply, from when the socket was full
+ * with it: 30 unless this says otherwise; at least 1.  Any thread. */
+void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
+
 /* The handler is done with @call: its pages go back.  Any thread. */
 void rpcbuf_call_done(struct rpcbuf_call *call);
 
@@ -294,6 +327,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(refused_short, "records too short to be a message")                  \
 	X(refused_timeout, "records that came too slowly, or not at all")      \
 	X(closed_idle, "connections closed because they were idle")            \
+	X(closed_unread, "connections closed because they did not read")       \
 	X(parked_pages, "times a connection waited for pages")                 \
 	X(parked_partial, "... because unfinished records held their share")   \
 	X(parked_unsent, "times a connection waited for its peer to read")     \
@@ -309,6 +343,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(connections, "connections now")                                      \
 	X(in_flight, "calls in flight now")                                    \
 	X(held_pages, "pages that unfinished records hold now")                \
+	X(unsent_bytes, "bytes of replies that the engine has to send now")    \
 	X(heap_bytes, "bytes of connections and calls beside the pages now")   \
 	X(threads, "threads now")
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Replies that leave together.  Sending costs more than a small call: the
- * peer's receive path runs on our time, and then the peer is woken.  So while
- * complete calls of a connection wait behind the one that is about to run,
- * its replies are held back, for at most batch_calls calls or BATCH_NS,
- * whichever comes first: by the adapter, which is told of the next call, or, if
- * it cannot do that (no ->flush), by the kernel (TCP_CORK).
+ * Calls of one connection that run one after the other, and whose replies leave
+ * together (hold.h): while complete calls wait behind the one that is about to
+ * run, for at most batch_calls calls or HOLD_NS, whichever comes first.  The
+ * send list is told before each call whether another one follows; where the
+ * handler sends on the descriptor itself, the kernel holds back (TCP_CORK).
  *
  * Whoever takes `batched` out of the loop, atomically, lets the replies go: the
  * owner at the end of the batch, or the watcher when a call of the batch runs
@@ -17,10 +16,9 @@
 #include <sys/socket.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/hold.h"
 #include "rpcbuf/os/os.h"
 
-/* Most that a reply waits for the calls behind it, but for the last of them. */
-#define BATCH_NS      50000
 /* Pushes out the replies before it and all of itself but an end, for which the
  * time begins anew. */
 #define PUSHING_REPLY (16u << 10)
@@ -32,6 +30,12 @@ static int set_cork(int fd, int on)
 	return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
+/* A handler that has replies of its own waiting sends them as well. */
+static bool handler_sends(const struct loop *loop)
+{
+	return loop->engine->handlers.unsent;
+}
+
 /* The replies of @conn are as its last one was.  One that pushes waits where no
  * other connection is: among many its client has enough to do without its end.
  */
@@ -39,6 +43,8 @@ static bool waits(const struct rpcbuf_conn *conn)
 {
 	uint32_t bytes = os_load(&conn->reply_bytes);
 
+	if (!handler_sends(conn->loop))
+		return bytes < HOLD_BYTES;
 	return bytes < PUSHING_REPLY ||
 	       (bytes < LARGE_REPLY && os_load(&conn->loop->nr_conns) == 1);
 }
@@ -51,30 +57,33 @@ static bool may_go_on(const struct loop *loop, const struct rpcbuf_conn *conn)
 
 static bool begin(struct loop *loop, struct rpcbuf_conn *conn)
 {
-	const struct rpcbuf_engine *engine = loop->engine;
-
-	loop->batch_left = engine->options.batch_calls - 1;
+	loop->batch_left = loop->engine->options.batch_calls - 1;
 	if (!may_go_on(loop, conn) ||
-	    (!engine->handlers.flush && set_cork(conn->fd, 1)))
+	    (handler_sends(loop) && set_cork(conn->fd, 1)))
 		return false;
-	loop->batch_end_ns = os_now() + BATCH_NS;
+	loop->batch_end_ns = os_now() + HOLD_NS;
 	os_store_release(&loop->batched, conn);
 	stat_add(loop->stats.batches, 1);
 	return true;
 }
 
-/* Before a call of @conn runs: what to tell it in ->more. */
-bool batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
+/* Before a call of @conn runs. */
+void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
 {
-	if (!os_load(&loop->batched))
+	bool first = !os_load(&loop->batched);
+
+	if (first)
 		loop->batch_more = begin(loop, conn);
-	else if (loop->engine->handlers.flush)
+	else if (!handler_sends(loop))
 		loop->batch_more = may_go_on(loop, conn) &&
 				   os_now() < loop->batch_end_ns;
-	return loop->batch_more && loop->engine->handlers.flush;
+	/* The reply to the last one takes the others along. */
+	if (!handler_sends(loop) && (loop->batch_more || !first))
+		out_more(&conn->sending.out, loop->batch_more);
 }
 
-/* After it: may the next call of @conn join?  It has to when it was told of. */
+/* After it: may the next call of @conn join?  It has to when the send list was
+ * told of it. */
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	uint64_t now;
@@ -82,29 +91,28 @@ bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 	if (os_load(&loop->batched) != conn || !loop->batch_left)
 		return false;
 	loop->batch_left--;
-	if (loop->engine->handlers.flush)
+	if (!handler_sends(loop))
 		return loop->batch_more;
 	if (!rpcbuf_stream_ready(&conn->stream) || !waits(conn))
 		return false;
 	now = os_now();
 	if (os_load(&conn->reply_bytes) >= PUSHING_REPLY)
-		loop->batch_end_ns = now + BATCH_NS;
+		loop->batch_end_ns = now + HOLD_NS;
 	return now < loop->batch_end_ns;
 }
 
 /* The owner, or the watcher. */
 void batch_release(struct loop *loop)
 {
-	const struct rpcbuf_handlers *handlers = &loop->engine->handlers;
 	struct rpcbuf_conn *conn;
 
 	if (!os_load(&loop->batched))
 		return;
 	conn = __atomic_exchange_n(&loop->batched, NULL, __ATOMIC_ACQ_REL);
-	if (conn && handlers->flush)
-		handlers->flush(conn->data);
-	else if (conn)
+	if (conn && handler_sends(loop))
 		set_cork(conn->fd, 0);
+	else if (conn)
+		out_release(&conn->sending.out);
 }
 
 /* @conn is about to be closed. */

@@ -74,12 +74,19 @@ void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 		call_free(engine, call);
 }
 
+bool call_is_running(const struct rpcbuf_call *call)
+{
+	return self && self->running == call;
+}
+
 /* Hands @call to the adapter, who may be done with it at once. */
 void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 {
 	if (probe_request_dispatched_on())
 		observe_dispatched(call);
+	self->running = call;
 	engine->handlers.call(call);
+	self->running = NULL;
 }
 
 void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes)

@@ -41,6 +41,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	conn->progress_ns = os_now();
 	conn->refs = 2; /* the engine's and the adapter's */
 	rpcbuf_stream_init(&conn->stream, loop->engine->mm, NULL, 0);
+	sending_init(conn);
 	return conn;
 }
 
@@ -51,8 +52,10 @@ void conn_get(struct rpcbuf_conn *conn)
 
 void rpcbuf_conn_put(struct rpcbuf_conn *conn)
 {
-	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		free(conn);
+	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	out_exit(&conn->sending.out);
+	free(conn);
 }
 
 /* Tells the owner that something about @conn changed elsewhere. */
@@ -124,6 +127,15 @@ bool conn_too_busy(struct rpcbuf_conn *conn)
 		return true;
 	await_calls(conn, AWAITS_NONE);
 	return false;
+}
+
+/* Waits for its peer to read, and must go on to. */
+bool conn_unread(struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_handlers *handlers = &conn->loop->engine->handlers;
+
+	return handlers->unsent ? handlers->unsent(conn->data)
+				: !sending_under(conn);
 }
 
 /* Gives the stream an array to keep its pages in. */
@@ -201,7 +213,10 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	if (conn->slots)
 		rpcbuf_stream_reset(&conn->stream);
 	conn_rest(conn);
-	conn->reason = reason;
+	/* That it was dropped then is only what its owner made of it. */
+	if (conn->reception.state != RECEPTION_ENDING ||
+	    conn->reason != RPCBUF_CLOSE_UNREAD)
+		conn->reason = reason;
 	conn->record_ns = 0;
 	conn->ending_ns = conn->loop->now_ns;
 	await_calls(conn, AWAITS_LAST);
@@ -221,7 +236,12 @@ static bool may_close(struct rpcbuf_conn *conn)
 	if (__atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST))
 		return false;
 	if (conn->reason == RPCBUF_CLOSE_DROPPED ||
-	    conn->reason == RPCBUF_CLOSE_ERROR || !engine->handlers.unsent)
+	    conn->reason == RPCBUF_CLOSE_ERROR)
+		return true;
+	/* Its peer has its time for each of them: conn_check_times(). */
+	if (!sending_done(conn))
+		return false;
+	if (!engine->handlers.unsent)
 		return true;
 	if (now - conn->ending_ns > LINGER_NS)
 		return true;
@@ -239,6 +259,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	if (!may_close(conn))
 		return false;
 	batch_forget(conn);
+	sending_end(conn);
 	reception_move(conn, RECEPTION_CLOSED, FOR_NOTHING);
 	/* A thread that sits in a call still holds the socket in its ring:
 	 * closing it would not tell the peer. */

@@ -17,6 +17,9 @@
 /* Connections and calls may take so much of the heap, beside the pages. */
 #define HEAP_SHARE 8
 #define HEAP_LEAST (UINT64_C(4) << 20)
+/* Replies that wait for their peers may keep one part in so many of the budget,
+ * before nothing more is read from these. */
+#define UNSENT_SHARE 4
 
 /* Pages of a vector that takes the longest record from any offset. */
 static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
@@ -74,6 +77,12 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages,
 	if (o->max_partial_conn)
 		engine->held_conn_limit = rpcbuf_max(
 			o->max_partial_conn >> RPCBUF_PAGE_SHIFT, 1u);
+	engine->unsent_conn_limit = rpcbuf_max(
+		o->max_unsent, (uint64_t)vector_pages(&o->limits)
+				       << RPCBUF_PAGE_SHIFT);
+	engine->unsent_limit =
+		rpcbuf_max(pages * RPCBUF_PAGE_SIZE / UNSENT_SHARE,
+			   engine->unsent_conn_limit);
 	engine->calls_limit = (int)calls;
 	engine->calls_resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
 	engine->call_bytes = call_size_on_heap(engine);
@@ -256,6 +265,7 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->refused_short += os_load(&s->refused_short);
 	sum->refused_timeout += os_load(&s->refused_timeout);
 	sum->closed_idle += os_load(&s->closed_idle);
+	sum->closed_unread += os_load(&s->closed_unread);
 	sum->held_pages += os_load(&loop->held);
 	sum->parked_pages += os_load(&s->parked_pages);
 	sum->parked_partial += os_load(&s->parked_partial);
@@ -288,6 +298,7 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->connections = os_load(&engine->connections);
 	stats->connections_total = os_load(&engine->connections_total);
 	stats->in_flight = os_load(&engine->in_flight);
+	stats->unsent_bytes = os_load(&engine->unsent_bytes);
 	stats->refused_connections = os_load(&engine->refused_connections);
 	stats->heap_bytes = engine_heap_bytes(engine);
 	pthread_mutex_lock(&engine->threads_lock);

@@ -24,6 +24,10 @@
  *   loop.c     the owner of a loop: when to look, and when to block
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
+ *   reply.c    a reply: its pieces, and what it owns
+ *   out.c      the send list: replies in, system calls out
+ *   hold.c     replies that leave together
+ *   sending.c  ... of a connection: when the loop goes on, and its bounds
  *   call.c     a call in flight
  *   batch.c    replies that leave together
  *   delegate.c calls that sleep
@@ -42,7 +46,8 @@
  * that it is on, what the back end watches, and which turns it keeps.
  *
  * Lock order: engine->threads_lock or clients_lock, then loop->lock.  None is
- * held over a handler, but for ->flush, or a system call that can block.
+ * held over a handler, or a system call that can block.  The locks of send lists
+ * (out.h) come after all.
  */
 #ifndef RPCBUF_ENGINE_PRIVATE_H
 #define RPCBUF_ENGINE_PRIVATE_H
@@ -55,6 +60,7 @@
 #include "rpcbuf/engine/gate.h"
 #include "rpcbuf/engine/lag.h"
 #include "rpcbuf/engine/reception.h"
+#include "rpcbuf/engine/sending.h"
 #include "rpcbuf/engine/trace.h"
 #include "rpcbuf/engine/turn.h"
 #include "rpcbuf/os/bits.h"
@@ -151,6 +157,8 @@ struct rpcbuf_conn {
 	struct conn_counts counts;
 	struct conn_trace trace;
 	uint16_t port;	/* of its peer, or 0 */
+	uint32_t events;	/* epoll's: those it is registered for, or 0 */
+	struct sending sending; /* sending.c's */
 
 	/* Any thread, atomically. */
 	int refs;	/* the engine, the adapter, each call, each arm */
@@ -171,7 +179,7 @@ struct rpcbuf_conn {
 struct loop_stats {
 	uint64_t requests, pages, runs, bytes_received, receives;
 	uint64_t refused_length, refused_fragments, refused_short;
-	uint64_t refused_timeout, closed_idle;
+	uint64_t refused_timeout, closed_idle, closed_unread;
 	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
 	uint64_t parked_long;
 	uint64_t runs_reserved, pages_reserved; /* for long records */
@@ -225,7 +233,7 @@ struct loop {
 	uint64_t received_ns;	  /* when bytes last came */
 	unsigned int steps;	  /* since the last look at the back end */
 	unsigned int batch_left;  /* calls that may join the batch */
-	bool batch_more;	  /* the call at hand was told of another */
+	bool batch_more;	  /* another call follows the one at hand */
 	uint64_t batch_end_ns;	  /* when none may join any more */
 	unsigned int spin_misses; /* polls in a row that found nothing */
 	unsigned int spin_skip;	  /* polls to leave out */
@@ -270,6 +278,9 @@ struct backend {
 	 * -errno.  Both may be called for what is done already. */
 	int (*watch)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch)(struct loop *loop, struct rpcbuf_conn *conn);
+	/* Likewise: calls sending_go_on() when its socket takes bytes. */
+	int (*watch_out)(struct loop *loop, struct rpcbuf_conn *conn);
+	void (*unwatch_out)(struct loop *loop, struct rpcbuf_conn *conn);
 	/* Reports ready connections through loop_report(); returns how many,
 	 * kicks not counted.  @timeout_ms: -1 is for ever. */
 	int (*wait)(struct loop *loop, int timeout_ms);
@@ -297,6 +308,7 @@ struct worker {
 	struct ring *ring;     /* io_uring's: this thread's, or NULL */
 	pthread_cond_t wake;
 	struct rpcbuf_call *spare;
+	struct rpcbuf_call *running; /* that the handler has, by this thread */
 	unsigned int number;
 };
 
@@ -308,6 +320,8 @@ struct rpcbuf_engine {
 	struct rpcbuf_handlers handlers;
 	struct rpcbuf_engine_options options;
 	struct rpcbuf_record_limits machine_limits;
+	uint64_t unsent_conn_limit; /* bytes that replies to one peer may keep */
+	uint64_t unsent_limit;	    /* ... and those to all */
 	uint32_t nr_slots;     /* of a stream and of a call */
 	uint32_t held_limit;   /* pages that partial records may hold */
 	uint32_t held_conn_limit; /* ... that one connection's may */
@@ -330,6 +344,8 @@ struct rpcbuf_engine {
 	uint32_t held_pages;   /* in streams, as the loops told: held.c */
 	struct turns beyond;   /* to hold more than a share */
 	struct turns pages;    /* to be given pages while there are none */
+	uint64_t unsent_bytes;	/* of replies that wait in send lists */
+	uint64_t unsent_pinned; /* ... and of the memory that these keep */
 	uint64_t spared_ns;    /* when loops were last asked to spare some */
 	uint32_t connections;
 	uint32_t in_flight;
@@ -497,6 +513,7 @@ void conn_post(struct rpcbuf_conn *conn);
 void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);
 bool conn_too_busy(struct rpcbuf_conn *conn);
+bool conn_unread(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);
 void conn_rest(struct rpcbuf_conn *conn);
 void conn_free_slots(struct rpcbuf_engine *engine, void **slots);
@@ -512,9 +529,11 @@ void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
+/* Is @call the one that the handler has by this thread? */
+bool call_is_running(const struct rpcbuf_call *call);
 
 /* batch.c: the owner only, but for batch_release() */
-bool batch_begin(struct loop *loop, struct rpcbuf_conn *conn);
+void batch_begin(struct loop *loop, struct rpcbuf_conn *conn);
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn);
 void batch_release(struct loop *loop);
 void batch_forget(struct rpcbuf_conn *conn);

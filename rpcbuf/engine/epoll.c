@@ -12,27 +12,70 @@
 #include "rpcbuf/engine/engine_private.h"
 
 #define EVENTS_MAX 64
+/* What has nothing to do with sending. */
+#define READING ((uint32_t)(EPOLLIN | EPOLLRDHUP))
+
+/* Registers @conn for what is watched of it. */
+static int settle(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	struct epoll_event event = { .data.ptr = conn };
+	int op = conn->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (conn->watched)
+		event.events |= EPOLLIN | EPOLLRDHUP;
+	if (conn->sending.watched)
+		event.events |= EPOLLOUT;
+	if (event.events == conn->events)
+		return 0;
+	if (!event.events)
+		op = EPOLL_CTL_DEL;
+	if (epoll_ctl(loop->poll_fd, op, conn->fd, &event) < 0)
+		return -errno;
+	conn->events = event.events;
+	return 0;
+}
 
 static int epoll_backend_watch(struct loop *loop, struct rpcbuf_conn *conn)
 {
-	struct epoll_event event = {
-		.events = EPOLLIN | EPOLLRDHUP,
-		.data.ptr = conn,
-	};
+	int err;
 
 	if (conn->watched)
 		return 0;
-	if (epoll_ctl(loop->poll_fd, EPOLL_CTL_ADD, conn->fd, &event) < 0)
-		return -errno;
 	conn->watched = true;
-	return 0;
+	err = settle(loop, conn);
+	if (err)
+		conn->watched = false;
+	return err;
 }
 
 static void epoll_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
 {
-	if (conn->watched)
-		epoll_ctl(loop->poll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+	if (!conn->watched)
+		return;
 	conn->watched = false;
+	(void)settle(loop, conn);
+}
+
+static int epoll_backend_watch_out(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	int err;
+
+	if (conn->sending.watched)
+		return 0;
+	conn->sending.watched = true;
+	err = settle(loop, conn);
+	if (err)
+		conn->sending.watched = false;
+	return err;
+}
+
+static void epoll_backend_unwatch_out(struct loop *loop,
+				      struct rpcbuf_conn *conn)
+{
+	if (!conn->sending.watched)
+		return;
+	conn->sending.watched = false;
+	(void)settle(loop, conn);
 }
 
 static int epoll_backend_open(struct loop *loop)
@@ -69,8 +112,12 @@ static int epoll_backend_wait(struct loop *loop, int timeout_ms)
 			loop->kicked = true;
 			continue;
 		}
-		loop_report(loop, conn, events[i].events);
-		reported++;
+		if (conn->sending.watched && events[i].events & ~READING)
+			sending_go_on(conn);
+		if (conn->watched && events[i].events & ~(uint32_t)EPOLLOUT) {
+			loop_report(loop, conn, events[i].events);
+			reported++;
+		}
 	}
 	return reported;
 }
@@ -81,5 +128,7 @@ const struct backend backend_epoll = {
 	.close = epoll_backend_close,
 	.watch = epoll_backend_watch,
 	.unwatch = epoll_backend_unwatch,
+	.watch_out = epoll_backend_watch_out,
+	.unwatch_out = epoll_backend_unwatch_out,
 	.wait = epoll_backend_wait,
 };

@@ -106,6 +106,13 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	uint64_t now = conn->loop->now_ns;
 	int err = 0;
 
+	if (sending_expired(conn)) {
+		if (conn->reception.state == RECEPTION_ENDING)
+			conn_try_close(conn);
+		else
+			conn_end(conn, RPCBUF_CLOSE_UNREAD);
+		return;
+	}
 	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing ||
 	    !successor_check(conn))
 		return;
@@ -137,6 +144,7 @@ static void conn_excuse(struct rpcbuf_conn *conn)
 	excuse(&conn->slow_ns, conn->loop);
 	excuse(&conn->ending_ns, conn->loop);
 	excuse(&conn->pass.idle_ns, conn->loop);
+	sending_excuse(conn, conn->loop->missed_ns);
 }
 
 /* Nobody could get on while the loop did not run: because the process was

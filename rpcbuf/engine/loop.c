@@ -68,6 +68,7 @@ static void posted(struct rpcbuf_conn *conn)
 
 	if (reception->state == RECEPTION_CLOSED)
 		return;
+	sending_look(conn);
 	if (os_load(&conn->dropped))
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
 	else if (reception->state == RECEPTION_ENDING)
@@ -80,7 +81,8 @@ static void posted(struct rpcbuf_conn *conn)
 	else if (reception->state == RECEPTION_WATCHED)
 		held_rest(conn);
 	else if (waits_for_memory(reception->waits_for) ||
-		 (reception->waits_for == FOR_CALLS && !conn_too_busy(conn)))
+		 (reception->waits_for == FOR_CALLS && !conn_too_busy(conn)) ||
+		 (reception->waits_for == FOR_READER && !conn_unread(conn)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
@@ -116,7 +118,7 @@ static void retry(struct loop *loop)
 	long_next(loop);
 	list_for_each_entry_safe (conn, tmp, &loop->unsent, struct rpcbuf_conn,
 				  reception.link)
-		if (!loop->engine->handlers.unsent(conn->data))
+		if (!conn_unread(conn))
 			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	list_for_each_entry_safe (conn, tmp, &loop->ending, struct rpcbuf_conn,
 				  reception.link)
@@ -125,8 +127,9 @@ static void retry(struct loop *loop)
 
 static bool waits_for_retry(const struct loop *loop)
 {
-	return loop->starved || !list_empty(&loop->unsent) ||
-	       !list_empty(&loop->ending) || gate_waited_for(&loop->gate);
+	return loop->starved || !list_empty(&loop->ending) ||
+	       (loop->engine->handlers.unsent && !list_empty(&loop->unsent))
+	       || gate_waited_for(&loop->gate);
 }
 
 /*

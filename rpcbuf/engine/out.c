@@ -301,11 +301,18 @@ static bool await_writer(struct rpcbuf_out *out, uint64_t until_ns)
 {
 	int err = 0;
 
-	out->waiters++;
 	while (out->writes && !err)
 		err = os_cond_wait_until(&out->left, &out->lock, until_ns);
-	out->waiters--;
 	return !out->writes;
+}
+
+/* Under the lock, by one that is counted as a waiter. */
+static void end(struct rpcbuf_out *out, struct list_head *dropped)
+{
+	die(out, dropped);
+	/* It is in a system call that does not wait. */
+	while (!await_writer(out, os_now() + OS_SECOND_NS))
+		;
 }
 
 void out_end(struct rpcbuf_out *out)
@@ -314,10 +321,9 @@ void out_end(struct rpcbuf_out *out)
 
 	list_init(&dropped);
 	pthread_mutex_lock(&out->lock);
-	die(out, &dropped);
-	/* It is in a system call that does not wait. */
-	while (!await_writer(out, os_now() + OS_SECOND_NS))
-		;
+	os_store(&out->waiters, out->waiters + 1);
+	end(out, &dropped);
+	os_store(&out->waiters, out->waiters - 1);
 	pthread_mutex_unlock(&out->lock);
 	reply_free_list(&dropped);
 }
@@ -330,11 +336,9 @@ static void await_peer(struct rpcbuf_out *out, uint64_t until_ns)
 	uint64_t now = os_now();
 	uint64_t ms = until_ns > now ? (until_ns - now) / 1000000 + 1 : 0;
 
-	out->waiters++;
 	pthread_mutex_unlock(&out->lock);
 	(void)poll(&pfd, 1, (int)rpcbuf_min(ms, (uint64_t)LOOK_MS));
 	pthread_mutex_lock(&out->lock);
-	out->waiters--;
 }
 
 /* Under the lock: 1 when it is worth another look, else the result. */
@@ -363,16 +367,21 @@ static int flush_step(struct rpcbuf_out *out, uint64_t until_ns)
 
 int rpcbuf_out_flush(struct rpcbuf_out *out, uint64_t until_ns)
 {
+	struct list_head dropped;
 	int ret;
 
+	list_init(&dropped);
 	pthread_mutex_lock(&out->lock);
+	os_store(&out->waiters, out->waiters + 1);
 	out->more = false;
 	do
 		ret = flush_step(out, until_ns);
 	while (ret == 1);
-	pthread_mutex_unlock(&out->lock);
 	if (ret == -ETIMEDOUT && until_ns)
-		out_end(out);
+		end(out, &dropped);
+	os_store(&out->waiters, out->waiters - 1);
+	pthread_mutex_unlock(&out->lock);
+	reply_free_list(&dropped);
 	return ret;
 }
 

@@ -59,7 +59,7 @@ struct rpcbuf_out {
 	enum out_state state;	   /* others read it: os_load() */
 	bool writes;		   /* a thread does, in WRITING or DEAD */
 	bool more;	      /* replies that follow at once are expected */
-	unsigned int waiters; /* others read it */
+	unsigned int waiters; /* that flush or end it; others read it */
 	unsigned int nr;      /* of the replies */
 	struct list_head replies;
 	uint64_t bytes;	 /* not sent; others read it */

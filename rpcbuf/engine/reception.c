@@ -26,8 +26,9 @@
  *	    Quota, pages, heap: it keeps its place in the queues for these, and
  *	    their turns, also while it is ready again; who waits for anything
  *	    else has none.  A long record's turn: it is at the gate.  Its own
- *	    calls: one of them tells.  Its reader: on loop->unsent, the loop
- *	    asks again and again.
+ *	    calls: one of them tells.  Its reader: on loop->unsent, its send
+ *	    list tells; a handler that sends itself the loop asks again and
+ *	    again.
  * ending   On loop->ending: nothing more is received, it has given up all
  *	    turns.  When its calls are done and its replies are read, or were
  *	    waited for in vain, it closes.  Dropped meanwhile, it ends anew,

@@ -141,7 +141,7 @@ static struct io_uring_sqe *next_sqe(struct ring *ring)
 }
 
 int ring_arm_poll(struct ring *ring, struct rpcbuf_conn *conn, int fd,
-		  uint32_t *place)
+		  unsigned int events, uint32_t *place)
 {
 	struct io_uring_sqe *sqe;
 	struct ring_arm *arm;
@@ -164,7 +164,7 @@ int ring_arm_poll(struct ring *ring, struct rpcbuf_conn *conn, int fd,
 		conn_get(conn);
 		os_fetch_add(&conn->armed, 1);
 	}
-	io_uring_prep_poll_add(sqe, fd, POLLIN | POLLRDHUP);
+	io_uring_prep_poll_add(sqe, fd, events);
 	io_uring_sqe_set_data64(sqe, (uint64_t)arm->generation << 32 | *place);
 	return 0;
 }

@@ -43,10 +43,11 @@ int ring_enable(struct ring *ring);
 /* Whatever is armed goes with it.  NULL is allowed. */
 void ring_destroy(struct ring *ring);
 
-/* Completes once, when @fd is readable or at its end: 0 with the place in the
- * table, or -errno.  Submitted by the next ring_enter(). */
+/* Completes once, when one of @events, as of poll(2), holds for @fd, or its end
+ * does: 0 with the place in the table, or -errno.  Submitted by the next
+ * ring_enter(). */
 int ring_arm_poll(struct ring *ring, struct rpcbuf_conn *conn, int fd,
-		  uint32_t *place);
+		  unsigned int events, uint32_t *place);
 /* Does not complete any more, or already has. */
 void ring_disarm(struct ring *ring, uint32_t place);
 void ring_disarm_all(struct ring *ring);

@@ -336,7 +336,6 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->copied = 0;
 	call->reply_bytes = 0;
 	call->number = conn->nr_calls++;
-	call->more = false;
 	call->event = NULL;
 	count_call(loop, call);
 	trace_count(&conn->counts, call->message.wire_length);
@@ -434,6 +433,17 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 
 	if (conn->outgoing || held_beyond(conn))
 		return false;
+	if (sending_over(conn)) {
+		stat_add(conn->loop->stats.parked_unsent, 1);
+		log_wait(conn, WAIT_UNSENT,
+			 os_load(&conn->sending.out.pinned),
+			 engine->unsent_conn_limit);
+		step_aside(conn, FOR_READER);
+		/* Its peer may have read meanwhile. */
+		if (sending_under(conn))
+			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+		return true;
+	}
 	if (!engine->handlers.unsent || !engine->handlers.unsent(conn->data)) {
 		if (os_load(&conn->unsent_bytes))
 			os_store(&conn->unsent_bytes, 0);
@@ -499,7 +509,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		begin(loop, conn, call);
 		if (delegate_call(conn, call))
 			return STEP_OTHER;
-		call->more = batch_begin(loop, conn);
+		batch_begin(loop, conn);
 		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
 	}
 	call_put(engine, call);

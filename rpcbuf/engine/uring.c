@@ -29,6 +29,7 @@
  * with the loop's epoll until it can.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -75,9 +76,25 @@ static int uring_backend_watch(struct loop *loop, struct rpcbuf_conn *conn)
 		return backend_epoll.watch(loop, conn);
 	if (conn->arm)
 		return 0;
-	err = ring_arm_poll(loop->ring, conn, conn->fd, &place);
+	err = ring_arm_poll(loop->ring, conn, conn->fd, POLLIN | POLLRDHUP,
+			    &place);
 	if (!err)
 		conn->arm = place + 1;
+	return err;
+}
+
+static int uring_backend_watch_out(struct loop *loop, struct rpcbuf_conn *conn)
+{
+	uint32_t place;
+	int err;
+
+	if (!loop->ring)
+		return backend_epoll.watch_out(loop, conn);
+	if (conn->sending.arm)
+		return 0;
+	err = ring_arm_poll(loop->ring, conn, conn->fd, POLLOUT, &place);
+	if (!err)
+		conn->sending.arm = place + 1;
 	return err;
 }
 
@@ -86,7 +103,7 @@ static void arm_kick(struct loop *loop)
 	uint32_t place;
 
 	loop->kick_armed =
-		!ring_arm_poll(loop->ring, NULL, loop->kick_fd, &place);
+		!ring_arm_poll(loop->ring, NULL, loop->kick_fd, POLLIN, &place);
 }
 
 static int reap(struct loop *loop)
@@ -108,6 +125,9 @@ static int reap(struct loop *loop)
 			loop_report(loop, conn,
 				    result > 0 ? (uint32_t)result : 0);
 			reported++;
+		} else if (conn->sending.arm == place + 1) {
+			conn->sending.arm = 0;
+			sending_go_on(conn);
 		}
 		rpcbuf_conn_put(conn);
 	}
@@ -123,6 +143,19 @@ static void uring_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
 		return;
 	conn->arm = 0;
 	/* At once: the socket may be about to be closed. */
+	ring_disarm(loop->ring, arm - 1);
+	reap(loop);
+}
+
+static void uring_backend_unwatch_out(struct loop *loop,
+				      struct rpcbuf_conn *conn)
+{
+	uint32_t arm = conn->sending.arm;
+
+	backend_epoll.unwatch_out(loop, conn);
+	if (!arm)
+		return;
+	conn->sending.arm = 0;
 	ring_disarm(loop->ring, arm - 1);
 	reap(loop);
 }
@@ -150,8 +183,10 @@ static struct ring *get_ring(struct loop *loop, struct worker *worker)
 
 static void rearm(struct rpcbuf_conn *conn)
 {
-	conn->arm = 0;
+	conn->arm = conn->sending.arm = 0;
 	backend_epoll.unwatch(conn->loop, conn);
+	backend_epoll.unwatch_out(conn->loop, conn);
+	sending_look(conn);
 	if (conn->reception.state == RECEPTION_WATCHED)
 		loop_watch(conn);
 }
@@ -263,5 +298,7 @@ const struct backend backend_uring = {
 	.exit = uring_backend_exit,
 	.watch = uring_backend_watch,
 	.unwatch = uring_backend_unwatch,
+	.watch_out = uring_backend_watch_out,
+	.unwatch_out = uring_backend_unwatch_out,
 	.wait = uring_backend_wait,
 };

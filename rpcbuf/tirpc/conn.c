@@ -22,7 +22,7 @@ void svc_conn_kill(struct conn *conn)
 {
 	if (__atomic_exchange_n(&conn->dead, true, __ATOMIC_ACQ_REL))
 		return;
-	collect_flush(conn);
+	deliver_push(conn);
 	shutdown(conn->xprt.xp_fd, SHUT_RDWR);
 	if (conn->engine_conn)
 		rpcbuf_conn_drop(conn->engine_conn);
@@ -37,6 +37,7 @@ static void set_no_message(struct conn *conn)
 void svc_conn_end_call(struct conn *conn)
 {
 	conn->dispatching = false;
+	deliver_end_call();
 	set_no_message(conn);
 	gss_end(conn);
 }
@@ -50,6 +51,7 @@ static bool_t op_recv(SVCXPRT *xprt, struct rpc_msg *msg)
 	if (!conn->message || conn->dispatching)
 		return FALSE;
 	conn->dispatching = true;
+	deliver_begin_call(conn);
 	xdr_rpcbuf_message_create(&conn->xdrs, &conn->xdr, conn->message);
 	if (!xdr_callmsg(&conn->xdrs, msg)) {
 		svc_conn_kill(conn);
@@ -86,7 +88,7 @@ static bool_t op_freeargs(SVCXPRT *xprt, xdrproc_t proc, void *args)
 
 static bool_t op_reply(SVCXPRT *xprt, struct rpc_msg *msg)
 {
-	return reply_send(svc_conn_of(xprt), msg);
+	return encode_reply(svc_conn_of(xprt), msg);
 }
 
 /* By a dispatcher, the end of the call is waited for; it may use the transport
@@ -95,6 +97,9 @@ static void op_destroy(SVCXPRT *xprt)
 {
 	struct conn *conn = svc_conn_of(xprt);
 
+	/* What it has answered arrives. */
+	if (conn->dispatching && !svc_conn_dead(conn))
+		(void)deliver_all(conn);
 	if (conn->engine_conn || conn->dispatching)
 		svc_conn_kill(conn);
 	else
@@ -144,7 +149,6 @@ static struct conn *svc_conn_new(int fd,
 	conn->xprt.xp_verf.oa_base = conn->verf;
 	conn->options = *options;
 	pthread_mutex_init(&conn->lock, NULL);
-	collect_init(conn);
 	list_init(&conn->link);
 	rpcbuf_stream_init(&conn->stream, home.mm, NULL, 0);
 	set_no_message(conn);
@@ -158,8 +162,7 @@ static void svc_conn_delete(struct conn *conn)
 	poll_reset(conn);
 	if (conn->engine_conn)
 		rpcbuf_conn_put(conn->engine_conn);
-	watch_forget(conn);
-	collect_exit(conn);
+	rpcbuf_out_free(conn->out);
 	pthread_mutex_destroy(&conn->lock);
 	xprt_free_addresses(&conn->xprt);
 	gss_conn_free(conn);
@@ -182,6 +185,8 @@ void svc_conn_free(struct conn *conn)
 /* Under svc_run(): by libtirpc's table of descriptors alone. */
 static int register_for_poll(struct conn *conn)
 {
+	int err;
+
 	if (conn->xprt.xp_fd >= _rpc_dtablesize()) {
 		svc_log(&conn->options, RPCBUF_LOG_WARNING,
 			"closing a connection: svc_run() serves descriptors "
@@ -189,10 +194,25 @@ static int register_for_poll(struct conn *conn)
 			_rpc_dtablesize(), conn->xprt.xp_fd);
 		return -EMFILE;
 	}
+	err = rpcbuf_out_create(&conn->out, conn->xprt.xp_fd);
+	if (err)
+		return err;
 	table_lock();
 	xprt_register(&conn->xprt);
 	table_unlock();
 	return 0;
+}
+
+/* Under home.lock, so that the connection is not freed meanwhile. */
+int svc_conn_adopt(struct conn *conn)
+{
+	int err = rpcbuf_engine_adopt(home.engine, conn->xprt.xp_fd, conn,
+				      false, &conn->engine_conn);
+
+	if (!err)
+		rpcbuf_conn_send_timeout(conn->engine_conn,
+					 conn->options.send_timeout);
+	return err;
 }
 
 /* Under home.lock, so that the engine neither comes nor goes meanwhile. */
@@ -205,8 +225,7 @@ static int svc_conn_start(struct conn *conn)
 	err = dispatch_register(conn);
 	if (err)
 		return err;
-	err = rpcbuf_engine_adopt(home.engine, conn->xprt.xp_fd, conn, false,
-				  &conn->engine_conn);
+	err = svc_conn_adopt(conn);
 	if (err)
 		dispatch_unregister(conn);
 	return err;

@@ -157,18 +157,12 @@ static void dispatch(struct conn *conn)
 	place_put(fd);
 }
 
-/* @more: the next one is at hand, and will not be queued behind this. */
-static void run_call(struct conn *conn, struct rpcbuf_call *call, bool more)
+static void run_call(struct conn *conn, struct rpcbuf_call *call)
 {
 	conn->message = &call->message;
-	conn->more = more;
-	conn->reply_bytes = 0;
-	if (more)
-		collect_begin_call(conn);
+	conn->call = call;
 	dispatch(conn);
-	if (!more)
-		send_rest(conn);
-	call->reply_bytes = conn->reply_bytes;
+	conn->call = NULL;
 	call->bytes_copied += conn->xdr.copied;
 	call->in_place += conn->xdr.refs_in_place;
 	call->copied += conn->xdr.refs_copied;
@@ -224,7 +218,6 @@ static struct rpcbuf_call *next_or_end(struct conn *conn)
 static void on_call(struct rpcbuf_call *call)
 {
 	struct conn *conn = call->conn_data;
-	bool more = call->more;
 
 	if (!begin_or_queue(conn, call))
 		return;
@@ -232,8 +225,7 @@ static void on_call(struct rpcbuf_call *call)
 		struct rpcbuf_call *next;
 
 		if (!svc_conn_dead(conn))
-			run_call(conn, call, more);
-		more = false;
+			run_call(conn, call);
 		next = next_or_end(conn);
 		rpcbuf_call_done(call);
 		call = next;
@@ -246,19 +238,16 @@ static void on_closed(void *conn_data, enum rpcbuf_close_reason reason)
 {
 	struct conn *conn = conn_data;
 
+	if (reason == RPCBUF_CLOSE_UNREAD)
+		svc_stat_add(send_timeouts, 1);
 	if (reason != RPCBUF_CLOSE_STOP && !os_load(&home.stopping))
 		svc_conn_free(conn);
-}
-
-static void on_flush(void *conn_data)
-{
-	collect_flush(conn_data);
 }
 
 static void on_thread_start(const char *name)
 {
 	(void)name;
-	reply_thread_start();
+	encode_thread_start();
 }
 
 static void on_log(enum rpcbuf_log_level level, const char *line)
@@ -271,7 +260,6 @@ const struct rpcbuf_handlers dispatch_handlers = {
 	.call = on_call,
 	.closed = on_closed,
 	.thread_start = on_thread_start,
-	.thread_stop = reply_thread_stop,
+	.thread_stop = encode_thread_stop,
 	.log = on_log,
-	.flush = on_flush,
 };

@@ -17,7 +17,7 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/ratelimit.h"
-#include "rpcbuf/tirpc/reply.h"
+#include "rpcbuf/tirpc/encode.h"
 #include <rpcbuf/why.h>
 
 #include "rpcbuf/tirpc/tirpc_private.h"
@@ -129,14 +129,13 @@ bool home_is_ours(const struct rpcbuf_svc_options *options)
 static void mark_child(void)
 {
 	home.forked = true;
-	watch_forked();
 }
 
 static int watch_forks(void)
 {
 	static bool watched;
 
-	if (!watched && pthread_atfork(NULL, NULL, mark_child))
+	if (!watched && pthread_atfork(deliver_before_fork, NULL, mark_child))
 		return -ENOMEM;
 	watched = true;
 	return 0;
@@ -160,8 +159,7 @@ static int make_mm(const struct rpcbuf_svc_options *o)
 
 static void unmake(void)
 {
-	watch_stop();
-	reply_home_free();
+	encode_home_free();
 	rpcbuf_rqst_destroy(home.rqst);
 	rpcbuf_mempool_destroy(home.reserve);
 	if (home.own_mm && home.mm)

@@ -191,7 +191,6 @@ bool poll_receive(struct conn *conn)
 	while (!svc_conn_dead(conn)) {
 		if (next_call(conn) == 1) {
 			conn->message = &conn->received;
-			collect_begin_call(conn);
 			return true;
 		}
 		if (!begins || svc_conn_dead(conn) ||
@@ -205,7 +204,7 @@ enum xprt_stat poll_stat(struct conn *conn)
 {
 	if (conn->message) {
 		if (!rpcbuf_stream_ready(&conn->stream))
-			send_rest(conn);
+			deliver_rest(conn);
 		svc_conn_end_call(conn);
 		rpcbuf_message_release(&conn->received);
 		conn->received.nr_pages = 0;

@@ -144,8 +144,7 @@ static void adopt_all(void)
 		poll_reset(conn);
 		dispatch_unregister(conn);
 		if (clean && !dispatch_register(conn) &&
-		    !rpcbuf_engine_adopt(home.engine, conn->xprt.xp_fd, conn,
-					 false, &conn->engine_conn))
+		    !svc_conn_adopt(conn))
 			continue;
 		svc_log(&conn->options, RPCBUF_LOG_WARNING,
 			"closing a connection that rpcbuf_svc_run() cannot "

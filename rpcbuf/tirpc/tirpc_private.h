@@ -9,20 +9,19 @@
  *   run.c       rpcbuf_svc_run(): the engine, and everything that is not its
  *   dispatch.c  a call of the engine's on its way to libtirpc's dispatch
  *   gss.c       what RPCSEC_GSS of libtirpc needs around it
- *   reply.c     encoding
- *   send.c      sending
- *   collect.c   replies that leave together
- *   watch.c     ... under svc_run(), when a call lasts
+ *   encode.c    replies: encoding
+ *   deliver.c   ... and where they go
  *   xdr_*.c     XDR over pages
  *
- * Lock order: conn->lock, home.lock, table_lock(); watch.lock, that of what is
- * collected.  None is held over a dispatcher or over sending that may wait.
+ * Lock order: conn->lock, home.lock, table_lock().  None is held over a dispatcher
+ * or over sending that may wait, but for the one of encode.c.
  */
 #ifndef RPCBUF_TIRPC_PRIVATE_H
 #define RPCBUF_TIRPC_PRIVATE_H
 
 #include <pthread.h>
 #include <rpcbuf/mempool.h>
+#include <rpcbuf/out.h>
 #include <rpcbuf/stream.h>
 #include <rpcbuf/tirpc.h>
 
@@ -37,8 +36,6 @@
  * still in the processor's caches. */
 #define RECEIVE_PAGES 64u
 
-struct reply;
-
 struct listener {
 	SVCXPRT xprt; /* first: found by it */
 	SVCXPRT_EXT ext;
@@ -50,15 +47,6 @@ struct listener {
 struct pending {
 	struct rpcbuf_call *call;
 	struct pending *next;
-};
-
-/* Replies that wait for the next one. */
-struct collected {
-	pthread_mutex_t lock;
-	uint8_t *page;	     /* or NULL; changed under the lock */
-	uint32_t begin, end; /* of the bytes in it; under the lock */
-	bool let_go;	/* atomic: the call lasts, nothing waits for its reply */
-	bool in_socket; /* atomic: the socket holds the end of a reply back */
 };
 
 struct conn {
@@ -74,12 +62,8 @@ struct conn {
 	XDR xdrs;
 	struct rpcbuf_xdr xdr;
 	bool dispatching;
-	bool more;	/* the engine has the next one already */
-	uint32_t reply_bytes;
-	uint64_t until_ms; /* when the client must have taken the reply; 0: it
+	uint64_t until_ns; /* when the client must have taken the reply; 0: it
 			    * did not make us wait yet */
-	uint64_t together_ns; /* until then replies may wait; 0: none does */
-	struct collected collected;
 	bool dead;	/* atomic: nothing more is received or sent */
 	bool gss_alone; /* holds the lock of gss.c */
 	bool gss_used;
@@ -87,12 +71,14 @@ struct conn {
 
 	/* Under svc_run(). */
 	bool hung_up; /* the end of the stream was seen */
+	struct rpcbuf_out *out;
 	struct rpcbuf_stream stream;
 	void **slots; /* of the stream, then those of `received` */
 	struct rpcbuf_message received;
 
 	/* Under rpcbuf_svc_run(). */
 	struct rpcbuf_conn *engine_conn;
+	struct rpcbuf_call *call; /* the one at hand, or NULL */
 	pthread_mutex_t lock; /* all below */
 	bool running;
 	uint32_t due;	       /* number of the call to run next */
@@ -153,6 +139,8 @@ static inline struct conn *svc_conn_of(SVCXPRT *xprt)
 int svc_conn_create(int fd, const struct rpcbuf_svc_options *options,
 		    struct conn **conn);
 void svc_conn_free(struct conn *conn);
+/* The engine receives its calls from now on: 0 or -errno.  Under home.lock. */
+int svc_conn_adopt(struct conn *conn);
 /* The call at hand is over; its message is the caller's to release. */
 void svc_conn_end_call(struct conn *conn);
 /* Nothing more is received or sent; the end follows. */
@@ -189,49 +177,29 @@ void gss_end(struct conn *conn);
 bool gss_applies(struct conn *conn);
 void gss_conn_free(struct conn *conn);
 
-/* reply.c */
-bool reply_send(struct conn *conn, struct rpc_msg *msg);
-void reply_thread_start(void);
-void reply_thread_stop(void);
-void reply_home_free(void);
+/* encode.c */
+bool encode_reply(struct conn *conn, struct rpc_msg *msg);
+void encode_thread_start(void);
+void encode_thread_stop(void);
+void encode_home_free(void);
 
-/* send.c */
-/* Sends @len bytes, at once or with the next reply; there is room for an entry
- * in front of @iov.  @whole: it is all of a reply.  False: it cannot be sent.
- */
-bool send_reply(struct conn *conn, struct iovec *iov, unsigned int nr,
-		uint32_t len, bool whole);
-/* Sends what is a whole reply, and nothing else; no lock is taken. */
-bool send_alone(struct conn *conn, void *data, size_t len);
-/* The call at hand is over, and none is behind it: what was collected leaves,
- * but in a child, where it is the parent's. */
-void send_rest(struct conn *conn);
-
-/* collect.c: the thread that runs the call, but for collect_flush() */
-void collect_init(struct conn *conn);
-void collect_exit(struct conn *conn);
-void collect_begin_call(struct conn *conn);
-/* Copies a reply of @len bytes to those that wait; false: it cannot wait. */
-bool collect_reply(struct conn *conn, const struct iovec *iov, unsigned int nr,
-		   size_t len);
-static inline bool collect_some(const struct conn *conn)
-{
-	return os_load(&conn->collected.page);
-}
-/* What waits, as the caller's: the page to free, or NULL. */
-void *collect_take(struct conn *conn, struct iovec *iov);
-/* Sends what waits, and what the socket holds back, without waiting itself; no
- * reply waits before the next call begins.  Any thread. */
-void collect_flush(struct conn *conn);
-
-/* watch.c: the thread of svc_run() */
-/* Replies to @conn wait: false, when there can be no watcher. */
-bool watch_begin(struct conn *conn);
-void watch_end(void);
-/* @conn is about to be freed. */
-void watch_forget(struct conn *conn);
-void watch_stop(void);
-/* In the child, after fork(): there is no watcher. */
-void watch_forked(void);
+/* deliver.c: the thread that runs the call */
+void deliver_begin_call(struct conn *conn);
+void deliver_end_call(void);
+/* The client has its time for what follows from here. */
+void deliver_begin_reply(struct conn *conn);
+/* Sends @reply, now or later, or a part of one; @wait: nothing of it is needed
+ * when this returns.  False: it cannot be sent. */
+bool deliver(struct conn *conn, struct rpcbuf_reply *reply, bool wait);
+/* Waits until all has left: false when it cannot, or the client does not read. */
+bool deliver_all(struct conn *conn);
+/* Sends what the socket takes, and does not wait.  Any thread. */
+void deliver_push(struct conn *conn);
+/* Under svc_run() the call at hand is over, and none is behind it: what was held
+ * back leaves, but in a child, where it is the parent's. */
+void deliver_rest(struct conn *conn);
+void deliver_before_fork(void);
+/* In a child: sends what is a whole reply, and nothing else; no lock is taken. */
+bool deliver_alone(struct conn *conn, const void *data, size_t len);
 
 #endif

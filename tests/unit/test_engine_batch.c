@@ -3,9 +3,9 @@
  * Goal: replies to calls that wait together leave together, within bounds; no
  * reply is held back by a call that runs long, by the last call, or when there
  * is nothing behind it.
- * Method: the handler asks the kernel whether the socket holds back what is
- * sent, while it runs each of several calls that came in one segment; or it
- * notes what the engine tells it, where it lets replies go itself.
+ * Method: a handler that sends by itself asks the kernel whether the socket holds
+ * back what is sent, while it runs each of several calls that came in one
+ * segment.  (test_engine_sending.c has the replies that the engine sends.)
  */
 #include "engine_util.h"
 #include "rpcbuf/os/os.h"
@@ -17,10 +17,8 @@ static uint32_t reply_bytes; /* what the handler says */
 static uint64_t call_ns;     /* how long it takes */
 static struct {
 	bool held[MANY]; /* while call n ran */
-	bool more[MANY]; /* what it was told */
-	unsigned int nr, flushes;
+	unsigned int nr;
 } seen_by_handler;
-static void (*flush)(void *conn_data);
 
 static bool held(void)
 {
@@ -34,7 +32,6 @@ static bool held(void)
 static void on_batched_call(struct rpcbuf_call *call)
 {
 	seen_by_handler.held[seen_by_handler.nr] = held();
-	seen_by_handler.more[seen_by_handler.nr] = call->more;
 	__atomic_store_n(&seen_by_handler.nr, seen_by_handler.nr + 1,
 			 __ATOMIC_RELEASE);
 	call->reply_bytes = reply_bytes;
@@ -43,19 +40,12 @@ static void on_batched_call(struct rpcbuf_call *call)
 	on_call(call);
 }
 
-static void on_flush(void *conn_data)
-{
-	(void)conn_data;
-	count(seen_by_handler.flushes);
-}
-
 static void start_with(unsigned int batch_calls, uint32_t handover_us)
 {
 	struct rpcbuf_engine_options o = server_options();
 	struct rpcbuf_handlers with = handlers;
 
 	with.call = on_batched_call;
-	with.flush = flush;
 	o.receivers = 1;
 	o.batch_calls = batch_calls;
 	o.handover_us = handover_us;
@@ -204,44 +194,6 @@ START_TEST(pushing_replies)
 }
 END_TEST
 
-/* The handler collects: it is told of the next call, and nothing is corked. */
-START_TEST(told_of_more)
-{
-	unsigned int most = 4, in_row = 0;
-
-	flush = on_flush;
-	start(most);
-	send_together(20, ECHO);
-	receive_replies(&peer, 0, 20);
-	ck_assert_uint_eq(seen(seen_by_handler.nr), 20);
-	ck_assert(seen_by_handler.more[0]);
-	ck_assert(!seen_by_handler.more[19]);
-	for (unsigned int i = 0; i < 20; i++) {
-		ck_assert(!seen_by_handler.held[i]);
-		in_row = seen_by_handler.more[i] ? in_row + 1 : 0;
-		ck_assert_uint_lt(in_row, most);
-	}
-	eventually(seen(seen_by_handler.flushes) == stats().batches);
-	ck_assert_uint_ge(stats().batches, 20 / most);
-	stop();
-	flush = NULL;
-}
-END_TEST
-
-/* Its replies are asked for while a call of the batch does not end. */
-START_TEST(flushed_in_a_long_call)
-{
-	flush = on_flush;
-	start_with(1024, 500);
-	send_together(2, BLOCK);
-	eventually(seen(server.blocked) == 1);
-	eventually(seen(seen_by_handler.flushes));
-	ck_assert(seen_by_handler.more[0] && !seen_by_handler.more[1]);
-	stop();
-	flush = NULL;
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("engine_batch");
@@ -253,8 +205,6 @@ int main(void)
 	tcase_add_test(tcase, long_call);
 	tcase_add_test(tcase, large_replies);
 	tcase_add_test(tcase, pushing_replies);
-	tcase_add_test(tcase, told_of_more);
-	tcase_add_test(tcase, flushed_in_a_long_call);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * reply.h - the pages that replies are encoded into.
+ * encode.h - the pages that replies are encoded into.
  */
-#ifndef RPCBUF_TIRPC_REPLY_H
-#define RPCBUF_TIRPC_REPLY_H
+#ifndef RPCBUF_TIRPC_ENCODE_H
+#define RPCBUF_TIRPC_ENCODE_H
 
 /* Pages that a thread keeps for its replies: rq_respages. */
 #define REPLY_PAGES	16u
 /* Pages that one reply takes at most at a time; longer ones are sent in
- * fragments, as they are encoded. */
+ * fragments, as they are encoded, and the client is waited for between. */
 #define REPLY_PAGES_MAX 272u
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Replies.  A thread owns a small vector of pages, which is full before it
- * encodes and which it keeps; further pages come in bulk and go back with the
- * reply.  Where none come, or one reply had its share, what is encoded is sent
- * as a fragment and its pages are used again: a reply needs no more memory than
- * there is.
+ * encodes; further pages come in bulk.  What was used of them goes with the
+ * reply, and comes back when that was sent.  Where none come, or one reply had
+ * its share, what is encoded is sent as a fragment, and waited for: a reply
+ * needs no more memory than there is.
  *
  * Each thread of the engine has one; all others share one under a lock, which
  * under svc_run() nobody contends for.
@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "rpcbuf/os/bits.h"
-#include "rpcbuf/tirpc/reply.h"
+#include "rpcbuf/tirpc/encode.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define EXTRA_MAX (REPLY_PAGES_MAX - REPLY_PAGES)
@@ -26,11 +26,10 @@
 #define GSS_MAX	  ((size_t)64 << 20)
 /* What a reply has in front of its results, verifier included (RFC 5531). */
 #define HEAD_MAX  (6 * sizeof(uint32_t) + MAX_AUTH_BYTES)
-#define IOV_FEW	  64u
-/* In front of what is encoded: the mark, and room that send_reply() needs. */
-#define IOV_FRONT 2u
+/* In front of what is encoded: what a reply needs, and the mark. */
+#define FRONT	  (RPCBUF_REPLY_HEAD + RPCBUF_MARK_SIZE)
 
-struct reply {
+struct encoder {
 	struct rpcbuf_xdr xdr; /* first: found by it */
 	XDR xdrs;
 	struct conn *conn;
@@ -39,19 +38,20 @@ struct reply {
 	unsigned int nr_extra, next_extra;
 	bool in_fragments;
 	void *wrapped; /* what RPCSEC_GSS made, attached */
+	uint64_t wrapped_bytes;
 	void *extra[EXTRA_MAX];
 };
 
-static __thread struct reply *mine;
+static __thread struct encoder *mine;
 
 static struct {
 	pthread_mutex_t lock;
-	struct reply *reply;
+	struct encoder *encoder;
 } others = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct reply *reply_create(void)
+static struct encoder *encoder_create(void)
 {
-	struct reply *r = calloc(1, sizeof(*r));
+	struct encoder *r = calloc(1, sizeof(*r));
 
 	if (!r || rpcbuf_rqst_create(&r->rqst, home.mm, NULL, REPLY_PAGES)) {
 		free(r);
@@ -61,83 +61,106 @@ static struct reply *reply_create(void)
 	return r;
 }
 
-static void reply_destroy(struct reply *r)
+static void encoder_destroy(struct encoder *r)
 {
 	if (r)
 		rpcbuf_rqst_destroy(r->rqst);
 	free(r);
 }
 
-void reply_thread_start(void)
+void encode_thread_start(void)
 {
-	mine = reply_create();
+	mine = encoder_create();
 }
 
-void reply_thread_stop(void)
+void encode_thread_stop(void)
 {
-	reply_destroy(mine);
+	encoder_destroy(mine);
 	mine = NULL;
 }
 
-void reply_home_free(void)
+void encode_home_free(void)
 {
 	pthread_mutex_lock(&others.lock);
-	reply_destroy(others.reply);
-	others.reply = NULL;
+	encoder_destroy(others.encoder);
+	others.encoder = NULL;
 	pthread_mutex_unlock(&others.lock);
 }
 
-/* The record mark in front of the fragment, which is @nr entries at @iov. */
-static struct iovec *put_mark(struct reply *r, struct iovec *iov,
-			      unsigned int *nr, uint32_t value)
+/* The pages that were used: those of the vector and those beside it. */
+static struct rpcbuf_reply *take_pages(struct encoder *r)
 {
-	uint8_t *mark = rpcbuf_rqst_pages(r->rqst)[0];
+	void *pages[REPLY_PAGES];
+	unsigned int nr = r->next, nr_extra = r->next_extra;
+	struct rpcbuf_reply *reply;
 
-	value = htonl(value);
-	memcpy(mark, &value, sizeof(value));
-	if (*nr && iov->iov_base == mark + sizeof(value)) {
-		iov->iov_base = mark;
-		iov->iov_len += sizeof(value);
-		return iov;
+	rpcbuf_rqst_take(r->rqst, nr, pages);
+	reply = rpcbuf_reply_create(home.mm, pages[0]);
+	r->next = 0;
+	if (rpcbuf_reply_own_pages(reply, nr - 1, pages + 1)) {
+		rpcbuf_free_bulk_array(home.mm, nr - 1, pages + 1);
+	} else if (!rpcbuf_reply_own_pages(reply, nr_extra, r->extra)) {
+		/* What came with them goes back: the next part has its own. */
+		rpcbuf_free_bulk_array(home.mm, r->nr_extra - nr_extra,
+				       r->extra + nr_extra);
+		r->nr_extra = r->next_extra = 0;
+		return reply;
 	}
-	++*nr;
-	*--iov = (struct iovec){mark, sizeof(value)};
-	return iov;
+	rpcbuf_reply_free(reply);
+	return NULL;
 }
 
-/* What is encoded, as one fragment. */
-static bool send_fragment(struct reply *r, bool is_last)
+static int own_wrapped(struct encoder *r, struct rpcbuf_reply *reply)
+{
+	int err = 0;
+
+	if (r->wrapped)
+		err = rpcbuf_reply_own_ref(reply, r->wrapped_bytes, free,
+					   r->wrapped);
+	if (!err)
+		r->wrapped = NULL;
+	return err;
+}
+
+/* The record mark, and what is encoded behind it, in @first and elsewhere. */
+static int add_pieces(struct encoder *r, struct rpcbuf_reply *reply,
+		      uint8_t *first, bool is_last)
 {
 	struct rpcbuf_xdr *x = &r->xdr;
-	struct iovec few[IOV_FEW], *all = few, *iov;
-	uint32_t length;
-	unsigned int nr;
-	bool sent;
+	uint32_t mark = xdr_write_length(x) - x->flushed;
+	int err;
 
-	xdr_write_settle(x);
-	length = xdr_write_length(x) - x->flushed;
-	nr = rpcbuf_xdr_iov(x, few + IOV_FRONT, IOV_FEW - IOV_FRONT);
-	if (nr > IOV_FEW - IOV_FRONT) {
-		all = malloc((nr + IOV_FRONT) * sizeof(*all));
-		if (!all)
-			return false;
-		rpcbuf_xdr_iov(x, all + IOV_FRONT, nr);
+	mark = htonl(mark | (is_last ? RPCBUF_MARK_LAST : 0));
+	memcpy(first + RPCBUF_REPLY_HEAD, &mark, sizeof(mark));
+	err = rpcbuf_reply_add(reply, first + RPCBUF_REPLY_HEAD, sizeof(mark));
+	for (unsigned int i = 0; !err && i < x->nr_segments; i++)
+		err = rpcbuf_reply_add(reply, x->segments[i].base,
+				       x->segments[i].length);
+	return err;
+}
+
+/* What is encoded, as one fragment.  The client is waited for where bytes are the
+ * dispatcher's, or pages are wanted again. */
+static bool send_fragment(struct encoder *r, bool is_last)
+{
+	uint8_t *first = rpcbuf_rqst_pages(r->rqst)[0];
+	struct rpcbuf_reply *reply = take_pages(r);
+	bool wait = r->in_fragments || r->xdr.attached > r->wrapped_bytes;
+
+	if (!reply)
+		return false;
+	xdr_write_settle(&r->xdr);
+	if (add_pieces(r, reply, first, is_last) || own_wrapped(r, reply)) {
+		rpcbuf_reply_free(reply);
+		return false;
 	}
-	iov = put_mark(r, all + IOV_FRONT, &nr,
-		       length | (is_last ? RPCBUF_MARK_LAST : 0));
-	length += RPCBUF_MARK_SIZE;
-	r->conn->reply_bytes += length;
-	sent = send_reply(r->conn, iov, nr, length,
-			  is_last && !r->in_fragments);
-	if (all != few)
-		free(all);
-	return sent;
+	return deliver(r->conn, reply, wait);
 }
 
 /* Room for another page: from the thread's, then in bulk, else by sending. */
 static void *more(struct rpcbuf_xdr *x)
 {
-	struct reply *r = (struct reply *)x;
+	struct encoder *r = (struct encoder *)x;
 	void **pages = rpcbuf_rqst_pages(r->rqst);
 
 	if (r->next < REPLY_PAGES)
@@ -157,14 +180,14 @@ static void *more(struct rpcbuf_xdr *x)
 	if (!r->in_fragments)
 		svc_stat_add(reply_fragments, 1);
 	r->in_fragments = true;
-	if (!send_fragment(r, false)) {
+	if (!send_fragment(r, false) || rpcbuf_rqst_fill(r->rqst)) {
 		svc_conn_kill(r->conn);
 		return NULL;
 	}
 	r->next = 1;
-	r->next_extra = 0;
-	xdr_write_flushed(x, (uint8_t *)pages[0] + RPCBUF_MARK_SIZE,
-			  RPCBUF_PAGE_SIZE - RPCBUF_MARK_SIZE);
+	pages = rpcbuf_rqst_pages(r->rqst);
+	xdr_write_flushed(x, (uint8_t *)pages[0] + FRONT,
+			  RPCBUF_PAGE_SIZE - FRONT);
 	return pages[0];
 }
 
@@ -172,7 +195,7 @@ static void *more(struct rpcbuf_xdr *x)
  * RPCSEC_GSS goes back over what it encoded and takes it in one piece, so it
  * gets a buffer of that kind.
  */
-static bool encode_wrapped(struct reply *r, xdrproc_t proc, caddr_t where)
+static bool encode_wrapped(struct encoder *r, xdrproc_t proc, caddr_t where)
 {
 	SVCAUTH *auth = &r->conn->ext.xp_auth;
 	size_t size = xdr_sizeof(proc, where) + GSS_SLACK;
@@ -186,6 +209,7 @@ static bool encode_wrapped(struct reply *r, xdrproc_t proc, caddr_t where)
 		xdrmem_create(&xdrs, r->wrapped, (u_int)size, XDR_ENCODE);
 		if (SVCAUTH_WRAP(auth, &xdrs, proc, where)) {
 			length = XDR_GETPOS(&xdrs);
+			r->wrapped_bytes = length;
 			return !length ||
 			       xdr_write_attach(&r->xdr, r->wrapped, length);
 		}
@@ -216,7 +240,7 @@ static struct results take_results(struct rpc_msg *msg)
 	return results;
 }
 
-static bool encode(struct reply *r, struct rpc_msg *msg)
+static bool encode(struct encoder *r, struct rpc_msg *msg)
 {
 	struct conn *conn = r->conn;
 	struct results results = take_results(msg);
@@ -272,23 +296,23 @@ static bool reply_in_child(struct conn *conn, struct rpc_msg *msg)
 	block = encode_in_child(conn, msg, &length);
 	if (!block)
 		return false;
-	conn->until_ms = 0;
-	sent = send_alone(conn, block, length);
+	sent = deliver_alone(conn, block, length);
 	free(block);
 	return sent;
 }
 
-static bool encode_and_send(struct reply *r, struct rpc_msg *msg)
+static bool encode_and_send(struct encoder *r, struct rpc_msg *msg)
 {
 	bool encoded, sent;
 
 	if (rpcbuf_rqst_fill(r->rqst))
 		return false;
 	xdr_write_init(&r->xdrs, &r->xdr, more);
-	r->xdr.offset = RPCBUF_MARK_SIZE;
+	r->xdr.offset = FRONT;
 	r->next = r->nr_extra = r->next_extra = 0;
 	r->in_fragments = false;
-	r->conn->until_ms = 0;
+	r->wrapped_bytes = 0;
+	deliver_begin_reply(r->conn);
 	encoded = encode(r, msg);
 	sent = encoded && send_fragment(r, true);
 	/* A reply that was sent in part cannot be followed by another one. */
@@ -307,7 +331,7 @@ static bool encode_and_send(struct reply *r, struct rpc_msg *msg)
 	return sent;
 }
 
-bool reply_send(struct conn *conn, struct rpc_msg *msg)
+bool encode_reply(struct conn *conn, struct rpc_msg *msg)
 {
 	bool sent = false;
 
@@ -320,11 +344,11 @@ bool reply_send(struct conn *conn, struct rpc_msg *msg)
 		return encode_and_send(mine, msg);
 	}
 	pthread_mutex_lock(&others.lock);
-	if (!others.reply)
-		others.reply = reply_create();
-	if (others.reply) {
-		others.reply->conn = conn;
-		sent = encode_and_send(others.reply, msg);
+	if (!others.encoder)
+		others.encoder = encoder_create();
+	if (others.encoder) {
+		others.encoder->conn = conn;
+		sent = encode_and_send(others.encoder, msg);
 	}
 	pthread_mutex_unlock(&others.lock);
 	return sent;

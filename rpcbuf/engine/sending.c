@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The sending side of a connection: the loop goes on where a full socket
+ * stopped, a peer that does not read is not read from and in the end let go of.
+ *
+ * What waits is counted per connection and per engine, in bytes not sent and in
+ * bytes of memory that these keep; the bounds are of memory.  A connection's is
+ * never less than one reply as long as a record may be, so a peer that reads one
+ * reply after the other never meets it.  Beyond the engine's, connections wait
+ * to which anything is unsent at all, and so none waits for another's peer.
+ */
+#include <errno.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+static struct rpcbuf_conn *conn_of(struct rpcbuf_out *out)
+{
+	return rpcbuf_container_of(
+		rpcbuf_container_of(out, struct sending, out),
+		struct rpcbuf_conn, sending);
+}
+
+/* Any thread: does the owner have to know? */
+static void wrote(struct rpcbuf_out *out)
+{
+	struct rpcbuf_conn *conn = conn_of(out);
+	enum out_state state = out_state(out);
+
+	if (state == OUT_DEAD)
+		os_store(&conn->gone, true);
+	if (state == OUT_DEAD || state == OUT_BLOCKED ||
+	    os_load(&conn->sending.wanted) ||
+	    os_load(&conn->reception.waits_for) == FOR_READER ||
+	    os_load(&conn->reception.state) == RECEPTION_ENDING)
+		conn_post(conn);
+}
+
+static void count(struct rpcbuf_out *out, uint64_t bytes, uint64_t pinned)
+{
+	struct rpcbuf_engine *engine = conn_of(out)->loop->engine;
+
+	os_fetch_add(&engine->unsent_bytes, bytes);
+	os_fetch_add(&engine->unsent_pinned, pinned);
+}
+
+static const struct out_ops ops = {.wrote = wrote, .count = count};
+
+void sending_init(struct rpcbuf_conn *conn)
+{
+	conn->sending.timeout = SENDING_TIMEOUT;
+	out_init(&conn->sending.out, conn->fd, &ops);
+}
+
+void sending_look(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+	struct sending *sending = &conn->sending;
+	enum out_state state = out_state(&sending->out);
+
+	if (state == OUT_BLOCKED) {
+		os_store(&sending->wanted, true);
+		if (!loop->backend->watch_out(loop, conn))
+			return;
+		/* Not from here: the back end may be amid its reports. */
+		os_store(&conn->gone, true);
+		conn_post(conn);
+	} else if (state != OUT_WRITING && sending->wanted) {
+		os_store(&sending->wanted, false);
+		loop->backend->unwatch_out(loop, conn);
+	}
+}
+
+void sending_go_on(struct rpcbuf_conn *conn)
+{
+	out_write(&conn->sending.out);
+	sending_look(conn);
+}
+
+static uint64_t pinned(const struct rpcbuf_conn *conn)
+{
+	return os_load(&conn->sending.out.pinned);
+}
+
+static bool engine_over(const struct rpcbuf_engine *engine)
+{
+	return os_load(&engine->unsent_pinned) > engine->unsent_limit;
+}
+
+bool sending_over(const struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+
+	return pinned(conn) > engine->unsent_conn_limit ||
+	       (engine_over(engine) && pinned(conn));
+}
+
+/* The lock: a thread that writes either has before this look, or sees that the
+ * connection waits (wrote()). */
+bool sending_under(struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t now;
+
+	pthread_mutex_lock(&conn->sending.out.lock);
+	now = pinned(conn);
+	pthread_mutex_unlock(&conn->sending.out.lock);
+	return !now ||
+	       (now <= engine->unsent_conn_limit / 2 && !engine_over(engine));
+}
+
+bool sending_done(const struct rpcbuf_conn *conn)
+{
+	enum out_state state = out_state(&conn->sending.out);
+
+	return state == OUT_EMPTY || state == OUT_DEAD;
+}
+
+bool sending_expired(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_out *out = &conn->sending.out;
+	uint64_t since = os_load(&out->blocked_ns), now = conn->loop->now_ns;
+	uint32_t limit = os_load(&conn->sending.timeout);
+	char peer[LOG_PEER_MAX];
+
+	/* Who waits for the peer has a time of its own. */
+	if (!since || os_load(&out->waiters) ||
+	    now < since + limit * OS_SECOND_NS)
+		return false;
+	stat_add(conn->loop->stats.closed_unread, 1);
+	log_peer_name(conn->fd, peer, sizeof(peer));
+	engine_log(
+		conn->loop->engine, RPCBUF_LOG_WARNING,
+		"closing connection of %s, which does not read: a reply was not taken, in seconds: %llu, limit %u",
+		peer, (unsigned long long)((now - since) / OS_SECOND_NS),
+		limit);
+	out_end(out);
+	return true;
+}
+
+void sending_excuse(struct rpcbuf_conn *conn, uint64_t missed_ns)
+{
+	struct rpcbuf_out *out = &conn->sending.out;
+
+	if (!os_load(&out->blocked_ns))
+		return;
+	pthread_mutex_lock(&out->lock);
+	if (out->blocked_ns)
+		os_store(&out->blocked_ns,
+			 rpcbuf_min(out->blocked_ns + missed_ns,
+				    conn->loop->now_ns));
+	pthread_mutex_unlock(&out->lock);
+}
+
+void sending_end(struct rpcbuf_conn *conn)
+{
+	struct sending *sending = &conn->sending;
+
+	out_end(&sending->out);
+	if (sending->wanted)
+		conn->loop->backend->unwatch_out(conn->loop, conn);
+	os_store(&sending->wanted, false);
+}
+
+int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply)
+{
+	uint64_t bytes = rpcbuf_reply_bytes(reply);
+
+	call->reply_bytes = (uint32_t)rpcbuf_min(bytes, (uint64_t)UINT32_MAX);
+	return out_append(&call->conn->sending.out, reply,
+			  call_is_running(call));
+}
+
+int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply)
+{
+	return out_append(&conn->sending.out, reply, false);
+}
+
+int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns)
+{
+	return rpcbuf_out_flush(&conn->sending.out, until_ns);
+}
+
+void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds)
+{
+	os_store(&conn->sending.timeout, seconds);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * sending.h - the sending side of an engine's connection.
+ *
+ * Its send list (out.h) belongs to all threads.  What a full socket leaves in it
+ * the owner of the loop sends, when the back end says that the socket takes
+ * bytes; the members below are the owner's.
+ */
+#ifndef RPCBUF_ENGINE_SENDING_H
+#define RPCBUF_ENGINE_SENDING_H
+
+#include "rpcbuf/engine/out.h"
+
+/* Seconds that a peer has for a reply, until somebody says otherwise. */
+#define SENDING_TIMEOUT 30u
+
+struct rpcbuf_conn;
+struct loop;
+
+struct sending {
+	struct rpcbuf_out out;
+	uint32_t timeout; /* seconds; others read it */
+	bool wanted;  /* the back end is asked to report it; others read it */
+	bool watched; /* epoll's: it is registered there */
+	uint32_t arm; /* io_uring's: its place in loop->ring, plus 1 */
+};
+
+void sending_init(struct rpcbuf_conn *conn);
+
+/* The rest is for the owner. */
+
+/* The list is written to elsewhere as well: has the back end to report the
+ * socket? */
+void sending_look(struct rpcbuf_conn *conn);
+/* The back end: the socket takes bytes, or has failed. */
+void sending_go_on(struct rpcbuf_conn *conn);
+/* Replies to it take too much for more of its calls to be run; or, once that
+ * was so, not any more. */
+bool sending_over(const struct rpcbuf_conn *conn);
+bool sending_under(struct rpcbuf_conn *conn);
+/* Nothing waits to be sent. */
+bool sending_done(const struct rpcbuf_conn *conn);
+/* Its peer had its time for a reply: the rest is dropped. */
+bool sending_expired(struct rpcbuf_conn *conn);
+/* The loop did not run for so long. */
+void sending_excuse(struct rpcbuf_conn *conn, uint64_t missed_ns);
+/* It is closed: no thread sends any more when this returns. */
+void sending_end(struct rpcbuf_conn *conn);
+
+#endif /* RPCBUF_ENGINE_SENDING_H */

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: replies that are given to the engine arrive whole and in order, however
+ * little the socket takes at a time and whoever gives them; a client that does
+ * not read is not read from, holds up nobody, and is let go of in the end; what
+ * waits is counted exactly, leaves while the engine stops, and goes back when
+ * its connection ends, wherever it ends.  Method: an engine on sockets whose
+ * buffers take 4 KiB, with replies of sizes around these; readers that stop
+ * within each reply and go on, that reset, that come too late; replies of other
+ * threads, and of calls that sleep; each request for memory fails in turn.
+ */
+#include <rpcbuf/fault.h>
+
+#include "engine_util.h"
+#include "reply_util.h"
+
+#define NUMBER 3u
+
+/* The reply to call @n of a connection has so many bytes lent; 0: none. */
+static uint32_t lent_to_calls;
+static unsigned int answers, held_back, no_memory;
+
+static struct shape shape_of(uint32_t lends)
+{
+	return (struct shape){40, 100, lends, lends ? 1000 : 1};
+}
+
+/* All are alike: two calls may be answered in another order, by two threads. */
+static void answer(struct rpcbuf_call *call)
+{
+	struct shape s = shape_of(lent_to_calls);
+	struct rpcbuf_reply *reply = reply_make(server.mm, NUMBER, &s);
+
+	if (!reply)
+		count(no_memory);
+	else if (rpcbuf_call_reply(call, reply) == 1)
+		count(held_back);
+	rpcbuf_call_done(call);
+	count(answers);
+}
+
+static void on_sending_call(struct rpcbuf_call *call)
+{
+	struct peer *peer = call->conn_data;
+	struct rpcbuf_cursor cursor;
+	uint8_t xid[4];
+
+	rpcbuf_cursor_init(&cursor, &call->message);
+	must(rpcbuf_cursor_read(&cursor, xid, 4) == 0);
+	count(peer->calls);
+	if (xid[0] >> 4 == BLOCK)
+		wait_at_gate();
+	if (xid[0] >> 4 != LATER) {
+		answer(call);
+		return;
+	}
+	pthread_mutex_lock(&server.lock);
+	server.later[server.nr_later++] = call;
+	pthread_mutex_unlock(&server.lock);
+}
+
+static void start_with(const struct rpcbuf_engine_options *o)
+{
+	struct rpcbuf_handlers with = handlers;
+
+	with.call = on_sending_call;
+	with.unsent = NULL;
+	lend();
+	answers = held_back = no_memory = 0;
+	server_start_with(64 << 20, o, &with);
+}
+
+static void start(uint32_t lends)
+{
+	struct rpcbuf_engine_options o = server_options();
+
+	lent_to_calls = lends;
+	start_with(&o);
+}
+
+static void stop(void)
+{
+	server_stop();
+	ck_assert_uint_eq(lent, returned);
+}
+
+/* A connection whose sockets take little. */
+static void narrow(struct peer *peer)
+{
+	int room = 4096;
+
+	peer_connect(peer);
+	setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	setsockopt(peer->client, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	must(rpcbuf_engine_adopt(server.engine, peer->fd, peer, false,
+				 &peer->conn) == 0);
+}
+
+static void ask(struct peer *peer, unsigned int nr, uint32_t how)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		must(send_call(peer, XID(how, SMALL, i)));
+}
+
+/* Reads up to byte @to of the stream, of which *@at was read. */
+static void read_to(struct peer *peer, size_t *at, size_t to)
+{
+	struct shape s = shape_of(lent_to_calls);
+	struct pollfd pfd = {.fd = peer->client, .events = POLLIN};
+	uint8_t bytes[65536];
+	size_t len = shape_bytes(&s);
+
+	while (*at < to) {
+		ssize_t n;
+
+		must(poll(&pfd, 1, GUARD_S * 1000) == 1);
+		n = recv(peer->client, bytes,
+			 rpcbuf_min(sizeof(bytes), to - *at), 0);
+		must(n > 0);
+		for (ssize_t i = 0; i < n; i++, ++*at)
+			must(bytes[i] == shape_byte(&s, NUMBER, *at % len));
+	}
+}
+
+static size_t reply_len(void)
+{
+	struct shape s = shape_of(lent_to_calls);
+
+	return shape_bytes(&s);
+}
+
+static bool server_said(const char *words)
+{
+	bool found;
+
+	pthread_mutex_lock(&server.lock);
+	found = strstr(server.log, words);
+	pthread_mutex_unlock(&server.lock);
+	return found;
+}
+
+/* It has nothing more to say, and is let go of. */
+static void bye(struct peer *peer)
+{
+	peer_hang_up(peer);
+	eventually(seen(peer->closed) == 1);
+	peer_free(peer);
+}
+
+START_TEST(arrive)
+{
+	struct peer peer;
+	size_t at = 0;
+
+	start(_i ? 30000 : 0);
+	peer_open(&peer);
+	for (uint32_t i = 0; i < 50; i++) {
+		ask(&peer, 1, i % 3 == 2 ? LATER : ECHO);
+		if (i % 3 == 2) {
+			eventually(nr_later() == 1);
+			answer(server.later[--server.nr_later]);
+		}
+		read_to(&peer, &at, (i + 1) * reply_len());
+	}
+	eventually(lent == returned);
+	ck_assert_uint_eq(stats().unsent_bytes, 0);
+	bye(&peer);
+	stop();
+}
+END_TEST
+
+/* Calls that come together: their replies leave in few calls, and the last does
+ * not wait for anything. */
+START_TEST(together)
+{
+	struct peer peer;
+	uint8_t calls[20 * 200];
+	size_t at = 0, end = 0, len;
+
+	start(0);
+	peer_open(&peer);
+	for (uint32_t i = 0; i < 20; i++) {
+		uint8_t *call = call_record(XID(ECHO, SMALL, i), 1, NULL, &len);
+
+		memcpy(calls + end, call, len);
+		end += len;
+		free(call);
+	}
+	must(send_bytes(&peer, calls, end));
+	read_to(&peer, &at, 20 * reply_len());
+	must(seen(held_back) > 0 && stats().batches > 0);
+	bye(&peer);
+	stop();
+}
+END_TEST
+
+/* The replies before a call that does not end leave while it runs. */
+START_TEST(behind_a_long_call)
+{
+	struct peer peer;
+	uint8_t calls[3 * 200];
+	size_t at = 0, end = 0, len;
+
+	start(0);
+	set_gate(false);
+	peer_open(&peer);
+	for (uint32_t i = 0; i < 3; i++) {
+		uint8_t *call = call_record(
+			XID(i == 1 ? BLOCK : ECHO, SMALL, i), 1, NULL, &len);
+
+		memcpy(calls + end, call, len);
+		end += len;
+		free(call);
+	}
+	must(send_bytes(&peer, calls, end));
+	read_to(&peer, &at, reply_len());
+	set_gate(true);
+	eventually(seen(answers) == 3);
+	bye(&peer);
+	stop();
+}
+END_TEST
+
+/* It stops within each reply, at every part of it, and goes on. */
+START_TEST(stops_and_goes_on)
+{
+	static const size_t within[] = {1, 39, 40, 41, 141, 2000, 4095, 19000};
+	struct peer peer;
+	size_t at = 0;
+
+	start(20000);
+	narrow(&peer);
+	for (uint32_t i = 0; i < WIRE_NR(within); i++) {
+		size_t base = 4 * i * reply_len();
+
+		ask(&peer, 4, ECHO);
+		eventually(seen(answers) == 4 * (i + 1));
+		for (uint32_t r = 0; r < 4; r++) {
+			read_to(&peer, &at, base + r * reply_len() + within[i]);
+			/* Others are served meanwhile. */
+			must(stats().unsent_bytes <= 4 * reply_len());
+		}
+		read_to(&peer, &at, base + 4 * reply_len());
+		eventually(stats().unsent_bytes == 0);
+	}
+	eventually(lent == returned);
+	bye(&peer);
+	stop();
+}
+END_TEST
+
+/* Beyond its bound it is not read from, until it has read enough; others are. */
+START_TEST(waits_for_its_reader)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct peer peer, other;
+	unsigned int bound, nr = 12;
+	size_t at = 0;
+
+	lent_to_calls = 100000;
+	o.max_unsent = 1;
+	start_with(&o);
+	narrow(&peer);
+	ask(&peer, nr, ECHO);
+	eventually(stats().parked_unsent == 1);
+	/* Not less than one reply as long as a record may be, nor much more. */
+	bound = seen(answers);
+	must(bound >= MAX_CALL / (100000 + 2 * RPCBUF_PAGE_SIZE));
+	must(bound <= MAX_CALL / 100000 + 3);
+	must(stats().unsent_bytes >= (bound - 1) * reply_len());
+	must(stats().unsent_bytes <= bound * reply_len());
+	eventually(server_said("bytes of replies that it does not read"));
+	peer_open(&other);
+	ask(&other, 1, ECHO);
+	{
+		size_t other_at = 0;
+
+		read_to(&other, &other_at, reply_len());
+	}
+	must(seen(peer.calls) == bound);
+	read_to(&peer, &at, nr * reply_len());
+	must(seen(peer.calls) == nr && stats().parked_unsent > 1);
+	eventually(stats().unsent_bytes == 0 && lent == returned);
+	bye(&peer);
+	bye(&other);
+	stop();
+}
+END_TEST
+
+/* Who never reads is let go of, and all goes back. */
+START_TEST(never_reads)
+{
+	struct peer peer;
+
+	start(100000);
+	narrow(&peer);
+	rpcbuf_conn_send_timeout(peer.conn, 1);
+	ask(&peer, 2, ECHO);
+	expect_closed(&peer, RPCBUF_CLOSE_UNREAD);
+	must(stats().closed_unread == 1 && stats().unsent_bytes == 0);
+	must(server_said("does not read"));
+	eventually(lent == returned);
+	peer_free(&peer);
+	stop();
+}
+END_TEST
+
+/* Replies that wait when their client resets, is dropped, or goes. */
+START_TEST(ends_while_they_wait)
+{
+	const struct linger linger = {1, 0};
+	struct peer peer;
+
+	start(100000);
+	for (int i = 0; i < 20; i++) {
+		narrow(&peer);
+		ask(&peer, 2, ECHO);
+		eventually(seen(peer.calls) == 2);
+		eventually(stats().unsent_bytes > 0);
+		if (_i == 0)
+			setsockopt(peer.client, SOL_SOCKET, SO_LINGER, &linger,
+				   sizeof(linger));
+		if (_i == 2)
+			rpcbuf_conn_drop(peer.conn);
+		else
+			peer_hang_up(&peer);
+		eventually(seen(peer.closed) == 1);
+		must(stats().unsent_bytes == 0 && lent == returned);
+		peer_free(&peer);
+	}
+	stop();
+}
+END_TEST
+
+/* It has sent its last call, and reads slowly: it gets all of them. */
+START_TEST(half_closed)
+{
+	struct peer peer;
+	size_t at = 0;
+
+	start(50000);
+	narrow(&peer);
+	ask(&peer, 10, ECHO);
+	must(shutdown(peer.client, SHUT_WR) == 0);
+	eventually(seen(answers) >= 5);
+	read_to(&peer, &at, 10 * reply_len());
+	expect_closed(&peer, RPCBUF_CLOSE_EOF);
+	bye(&peer);
+	stop();
+}
+END_TEST
+
+static void *late_reader(void *arg)
+{
+	size_t at = 0;
+
+	eventually(seen(answers) == 4);
+	read_to(arg, &at, 4 * reply_len());
+	return NULL;
+}
+
+/* The engine stops: who reads gets what waits; who does not is let go of within
+ * the time that there is. */
+START_TEST(stops_with_replies)
+{
+	bool reads = _i == 0;
+	struct peer peer;
+	pthread_t thread;
+
+	start(60000);
+	narrow(&peer);
+	ask(&peer, 4, ECHO);
+	eventually(seen(answers) == 4);
+	must(stats().unsent_bytes > 2 * reply_len());
+	if (reads)
+		must(!pthread_create(&thread, NULL, late_reader, &peer));
+	must(rpcbuf_engine_stop(server.engine, reads ? GUARD_S * 1000 : 2000) ==
+	     0);
+	if (reads)
+		pthread_join(thread, NULL);
+	must(stats().unsent_bytes == 0 && lent == returned);
+	must(peer.reason == RPCBUF_CLOSE_STOP);
+	peer_free(&peer);
+	server_gone();
+}
+END_TEST
+
+/* Many connections, replies of many threads, readers of all kinds. */
+static void *client_main(void *arg)
+{
+	struct peer peer;
+	size_t at = 0;
+	uintptr_t n = (uintptr_t)arg;
+
+	narrow(&peer);
+	for (uint32_t i = 1; i <= 20; i++) {
+		ask(&peer, 3, ECHO);
+		read_to(&peer, &at, n % 2 ? at + 1000 : 3 * i * reply_len());
+	}
+	if (n % 3)
+		read_to(&peer, &at, 60 * reply_len());
+	bye(&peer);
+	return NULL;
+}
+
+START_TEST(many_connections)
+{
+	pthread_t threads[12];
+
+	start(9000);
+	for (uintptr_t i = 0; i < WIRE_NR(threads); i++)
+		must(!pthread_create(&threads[i], NULL, client_main,
+				     (void *)i));
+	for (unsigned int i = 0; i < WIRE_NR(threads); i++)
+		pthread_join(threads[i], NULL);
+	must(stats().unsent_bytes == 0);
+	stop();
+}
+END_TEST
+
+/* One request for pages after the other fails: replies that could not be made
+ * are missing, and nothing else is. */
+START_TEST(faults)
+{
+	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;
+
+	start(9000);
+	for (uint64_t nth = 1; nth < 30; nth++) {
+		struct peer peer;
+
+		fault.nth = nth;
+		fault.slow = true;
+		answers = 0;
+		must(rpcbuf_fault_set(server.mm, &fault) == 0);
+		narrow(&peer);
+		ask(&peer, 5, ECHO);
+		eventually(seen(answers) == 5);
+		must(rpcbuf_fault_set(server.mm, NULL) == 0);
+		bye(&peer);
+		must(lent == returned && stats().unsent_bytes == 0);
+	}
+	must(no_memory > 0);
+	stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine_sending");
+	TCase *tcase = tcase_create("sending");
+
+	tcase_set_timeout(tcase, 2 * GUARD_S);
+	tcase_add_loop_test(tcase, arrive, 0, 2);
+	tcase_add_test(tcase, together);
+	tcase_add_test(tcase, behind_a_long_call);
+	tcase_add_test(tcase, stops_and_goes_on);
+	tcase_add_test(tcase, waits_for_its_reader);
+	tcase_add_test(tcase, never_reads);
+	tcase_add_loop_test(tcase, ends_while_they_wait, 0, 3);
+	tcase_add_test(tcase, half_closed);
+	tcase_add_loop_test(tcase, stops_with_replies, 0, 2);
+	tcase_add_test(tcase, many_connections);
+	tcase_add_test(tcase, faults);
+	suite_add_tcase(suite, tcase);
+	return wire_run(suite);
+}
