@@ -149,8 +149,10 @@ struct rpcbuf_engine_options {
 				   * most 1024; 1: each at once */
 	uint32_t max_calls;	  /* in flight on a connection; 0: no limit */
 	uint64_t max_unsent;	  /* bytes of replies to one peer that may wait
-				   * in memory before it is not read from,
-				   * until none waits; 0: none */
+				   * in memory before it is not read from; of
+				   * those that the engine sends at least the
+				   * longest record, rpcbuf_call_reply(); of
+				   * others until none waits, and 0: none */
 	uint64_t max_partial;	  /* bytes that the unfinished records of all
 				   * connections may hold, those of one client
 				   * at most what all leave; 0, and at most:

@@ -32,8 +32,9 @@
  * the first creation unless the program gives one.  The instance belongs to
  * the process that made it: create transports after daemon() or fork().  A
  * dispatcher may fork and leave the answer to the child, which ends then: the
- * child answers from its own heap, at once; replies that waited when it was
- * forked are its parent's.
+ * child answers from its own heap, at once; replies that wait are sent by the
+ * parent before it forks, which waits for the client to read, for send_timeout at
+ * most.
  *
  * Threads: as libtirpc's, creation, destruction and svc_run() are one thread's,
  * unless rpcbuf_svc_run() runs; then transports may be created and destroyed
@@ -61,9 +62,9 @@ struct rpcbuf_svc_options {
 	struct rpcbuf_record_limits limits; /* of calls under svc_run();
 			    * rpcbuf_svc_run() has its own */
 	uint32_t send_timeout; /* seconds that a client has to take a whole
-			    * reply, 1 to 3600; then it is disconnected.  Its
-			    * thread waits meanwhile: under svc_run() the
-			    * whole server, as libtirpc's does */
+			    * reply, 1 to 3600; then it is disconnected.
+			    * Under svc_run() the whole server waits
+			    * meanwhile, as libtirpc's does */
 	/* Gets a sentence, without a newline, about each refusal, at most ten
 	 * a second.  NULL: they go to standard error. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);
@@ -122,8 +123,10 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options);
  * engine could not be created with.
  *
  * A call that lasts keeps its thread and holds up later ones of its own
- * connection only; so does a client that does not read, for send_timeout at
- * most.  Arguments by reference are valid until the dispatcher returns.  A call
+ * connection only.  So does a client that does not read, for send_timeout at
+ * most, where the reply has an rpcbuf_bytes_ref or is longer than 1 MiB; other
+ * replies wait in memory (rpcbuf_call_reply() in rpcbuf/engine.h), and nothing
+ * more is read from the client once they are too many.  Arguments by reference are valid until the dispatcher returns.  A call
  * whose descriptor lies above libtirpc's table, whose size is the limit of
  * descriptors when libtirpc first asked for it, shares one of 32 places in it
  * with others of this kind.
@@ -147,7 +150,7 @@ const char *rpcbuf_svc_backend(void);
 #define RPCBUF_SVC_STATS(X)                                                    \
 	X(connections_total, "connections accepted")                           \
 	X(connections, "connections now")                                      \
-	X(replies, "replies sent")                                             \
+	X(replies, "replies sent, or given to the engine to be sent")          \
 	X(replies_kept, "... that waited for the next one, to leave with it")  \
 	X(reply_bytes, "bytes of replies, record marks included")              \
 	X(bytes_attached, "bytes of replies that were not copied")             \
