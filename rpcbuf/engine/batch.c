@@ -78,8 +78,13 @@ void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
 		loop->batch_more = may_go_on(loop, conn) &&
 				   os_now() < loop->batch_end_ns;
 	/* The reply to the last one takes the others along. */
-	if (!handler_sends(loop) && (loop->batch_more || !first))
-		out_more(&conn->sending.out, loop->batch_more);
+	if (handler_sends(loop) || (first && !loop->batch_more))
+		return;
+	out_more(&conn->sending.out, loop->batch_more);
+	/* Taken before that: nobody else would let go of what is held back from
+	 * here on.  Taken later, it is let go of later, too. */
+	if (os_load(&loop->batched) != conn)
+		out_release(&conn->sending.out);
 }
 
 /* After it: may the next call of @conn join?  It has to when the send list was
@@ -101,21 +106,47 @@ bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 	return now < loop->batch_end_ns;
 }
 
-/* The owner, or the watcher. */
-void batch_release(struct loop *loop)
+/* Whose replies the caller has to let go, or NULL. */
+static struct rpcbuf_conn *take(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
 
 	if (!os_load(&loop->batched))
-		return;
+		return NULL;
 	conn = __atomic_exchange_n(&loop->batched, NULL, __ATOMIC_ACQ_REL);
-	if (conn && handler_sends(loop))
-		set_cork(conn->fd, 0);
-	else if (conn)
+	if (!conn || !handler_sends(loop))
+		return conn;
+	set_cork(conn->fd, 0);
+	return NULL;
+}
+
+/* The owner. */
+void batch_release(struct loop *loop)
+{
+	struct rpcbuf_conn *conn = take(loop);
+
+	if (conn)
 		out_release(&conn->sending.out);
 }
 
-/* @conn is about to be closed. */
+/* The watcher, under threads_lock, which it gives up while it sends: replies
+ * that have left are freed, and that calls their owners. */
+void batch_release_late(struct loop *loop)
+{
+	struct rpcbuf_engine *engine = loop->engine;
+	struct rpcbuf_conn *conn = take(loop);
+
+	if (!conn)
+		return;
+	conn_get(conn);
+	pthread_mutex_unlock(&engine->threads_lock);
+	out_release(&conn->sending.out);
+	rpcbuf_conn_put(conn);
+	pthread_mutex_lock(&engine->threads_lock);
+}
+
+/* @conn is about to be closed: the watcher is done with it, or has a reference
+ * and finds a list that is dead. */
 void batch_forget(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;

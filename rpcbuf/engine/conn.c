@@ -238,7 +238,7 @@ static bool may_close(struct rpcbuf_conn *conn)
 	if (conn->reason == RPCBUF_CLOSE_DROPPED ||
 	    conn->reason == RPCBUF_CLOSE_ERROR)
 		return true;
-	/* Its peer has its time for each of them: conn_check_times(). */
+	/* Its peer has its time for each reply: conn_check_times(). */
 	if (!sending_done(conn))
 		return false;
 	if (!engine->handlers.unsent)

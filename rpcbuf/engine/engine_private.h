@@ -532,10 +532,11 @@ void call_thread_exit(void);
 /* Is @call the one that the handler has by this thread? */
 bool call_is_running(const struct rpcbuf_call *call);
 
-/* batch.c: the owner only, but for batch_release() */
+/* batch.c: the owner only, but for batch_release_late() */
 void batch_begin(struct loop *loop, struct rpcbuf_conn *conn);
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn);
 void batch_release(struct loop *loop);
+void batch_release_late(struct loop *loop);
 void batch_forget(struct rpcbuf_conn *conn);
 
 /* observe.c: while somebody looks on */

@@ -109,6 +109,12 @@ static void take_posted(struct loop *loop)
 	}
 }
 
+/* Does the handler send by itself?  Then nobody tells us what its peers read. */
+static bool handler_sends(const struct loop *loop)
+{
+	return loop->engine->handlers.unsent;
+}
+
 /* Looks again at those that wait for something nobody tells us about. */
 static void retry(struct loop *loop)
 {
@@ -116,6 +122,8 @@ static void retry(struct loop *loop)
 
 	shortage_retry(loop);
 	long_next(loop);
+	if (!handler_sends(loop))
+		return;
 	list_for_each_entry_safe (conn, tmp, &loop->unsent, struct rpcbuf_conn,
 				  reception.link)
 		if (!conn_unread(conn))
@@ -127,9 +135,9 @@ static void retry(struct loop *loop)
 
 static bool waits_for_retry(const struct loop *loop)
 {
-	return loop->starved || !list_empty(&loop->ending) ||
-	       (loop->engine->handlers.unsent && !list_empty(&loop->unsent))
-	       || gate_waited_for(&loop->gate);
+	return loop->starved || gate_waited_for(&loop->gate) ||
+	       (handler_sends(loop) &&
+		(!list_empty(&loop->unsent) || !list_empty(&loop->ending)));
 }
 
 /*

@@ -382,6 +382,10 @@ int rpcbuf_out_flush(struct rpcbuf_out *out, uint64_t until_ns)
 	os_store(&out->waiters, out->waiters - 1);
 	pthread_mutex_unlock(&out->lock);
 	reply_free_list(&dropped);
+	/* It is not said by a round that the list is dead, or that nobody waits
+	 * any more. */
+	if (ret && out->ops)
+		out->ops->wrote(out);
 	return ret;
 }
 

@@ -95,8 +95,8 @@ bool sending_over(const struct rpcbuf_conn *conn)
 	       (engine_over(engine) && pinned(conn));
 }
 
-/* The lock: a thread that writes either has before this look, or sees that the
- * connection waits (wrote()). */
+/* This and sending_done() take the lock: a thread that writes has either left off
+ * before, or finds that the connection waits for that (wrote()). */
 bool sending_under(struct rpcbuf_conn *conn)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
@@ -109,10 +109,14 @@ bool sending_under(struct rpcbuf_conn *conn)
 	       (now <= engine->unsent_conn_limit / 2 && !engine_over(engine));
 }
 
-bool sending_done(const struct rpcbuf_conn *conn)
+bool sending_done(struct rpcbuf_conn *conn)
 {
-	enum out_state state = out_state(&conn->sending.out);
+	struct rpcbuf_out *out = &conn->sending.out;
+	enum out_state state;
 
+	pthread_mutex_lock(&out->lock);
+	state = out->state;
+	pthread_mutex_unlock(&out->lock);
 	return state == OUT_EMPTY || state == OUT_DEAD;
 }
 

@@ -39,7 +39,7 @@ void sending_go_on(struct rpcbuf_conn *conn);
 bool sending_over(const struct rpcbuf_conn *conn);
 bool sending_under(struct rpcbuf_conn *conn);
 /* Nothing waits to be sent. */
-bool sending_done(const struct rpcbuf_conn *conn);
+bool sending_done(struct rpcbuf_conn *conn);
 /* Its peer had its time for a reply: the rest is dropped. */
 bool sending_expired(struct rpcbuf_conn *conn);
 /* The loop did not run for so long. */

@@ -241,7 +241,7 @@ static bool look(struct rpcbuf_engine *engine)
 		if (turn != loop->seen_turn) {
 			loop->seen_running = 0;
 		} else if (turn & LOOP_BUSY) {
-			batch_release(loop);
+			batch_release_late(loop);
 			if (!engine->orphan && is_due(loop))
 				take_over(engine, loop, turn);
 		}

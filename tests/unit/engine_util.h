@@ -343,13 +343,14 @@ static in_addr_t peer_source;
 /* From which port, that others may have had; 0: any. */
 static uint16_t peer_source_port;
 
-static inline void peer_connect(struct peer *peer)
+/* @room: bytes that the client's end takes; 0: as many as the kernel likes. */
+static inline void peer_connect_with(struct peer *peer, int room)
 {
 	/* What one connects, another must not accept. */
 	static pthread_mutex_t connecting = PTHREAD_MUTEX_INITIALIZER;
 	struct sockaddr_in address, from = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
-	int one = 1;
+	int one = 1, segment = 1000;
 
 	memset(peer, 0, sizeof(*peer));
 	pthread_mutex_init(&peer->sending, NULL);
@@ -361,6 +362,13 @@ static inline void peer_connect(struct peer *peer)
 		setsockopt(peer->client, SOL_SOCKET, SO_REUSEADDR, &one,
 			   sizeof(one));
 	must(bind(peer->client, (void *)&from, sizeof(from)) == 0);
+	/* Where a segment is longer than the window, TCP waits for timers. */
+	if (room) {
+		setsockopt(peer->client, SOL_SOCKET, SO_RCVBUF, &room,
+			   sizeof(room));
+		setsockopt(peer->client, IPPROTO_TCP, TCP_MAXSEG, &segment,
+			   sizeof(segment));
+	}
 	pthread_mutex_lock(&connecting);
 	must(connect(peer->client, (void *)&address, len) == 0);
 	setsockopt(peer->client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -368,6 +376,11 @@ static inline void peer_connect(struct peer *peer)
 	pthread_mutex_unlock(&connecting);
 	must(peer->fd >= 0);
 	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+static inline void peer_connect(struct peer *peer)
+{
+	peer_connect_with(peer, 0);
 }
 
 static inline void peer_open(struct peer *peer)

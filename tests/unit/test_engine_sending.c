@@ -7,22 +7,36 @@
  * its connection ends, wherever it ends.  Method: an engine on sockets whose
  * buffers take 4 KiB, with replies of sizes around these; readers that stop
  * within each reply and go on, that reset, that come too late; replies of other
- * threads, and of calls that sleep; each request for memory fails in turn.
+ * threads, and of calls that sleep; each request for memory fails in turn; the
+ * watcher of hand-overs comes in between, and the server is stopped for a while.
  */
 #include <rpcbuf/fault.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "engine_util.h"
 #include "reply_util.h"
+#include "rpcbuf/engine/engine_private.h"
 
 #define NUMBER 3u
 
 /* The reply to call @n of a connection has so many bytes lent; 0: none. */
 static uint32_t lent_to_calls;
-static unsigned int answers, held_back, no_memory;
+static unsigned int answers, held_back, no_memory, asked;
 
 static struct shape shape_of(uint32_t lends)
 {
 	return (struct shape){40, 100, lends, lends ? 1000 : 1};
+}
+
+/* A release may ask the engine: no lock is held over it. */
+static void ask_engine(void *arg)
+{
+	struct rpcbuf_engine_stats s;
+
+	(void)arg;
+	rpcbuf_engine_stats(server.engine, &s);
+	count(asked);
 }
 
 /* All are alike: two calls may be answered in another order, by two threads. */
@@ -33,7 +47,9 @@ static void answer(struct rpcbuf_call *call)
 
 	if (!reply)
 		count(no_memory);
-	else if (rpcbuf_call_reply(call, reply) == 1)
+	else
+		must(!rpcbuf_reply_own_ref(reply, 0, ask_engine, NULL));
+	if (reply && rpcbuf_call_reply(call, reply) == 1)
 		count(held_back);
 	rpcbuf_call_done(call);
 	count(answers);
@@ -59,15 +75,20 @@ static void on_sending_call(struct rpcbuf_call *call)
 	pthread_mutex_unlock(&server.lock);
 }
 
-static void start_with(const struct rpcbuf_engine_options *o)
+static void start_in(uint64_t memory, const struct rpcbuf_engine_options *o)
 {
 	struct rpcbuf_handlers with = handlers;
 
 	with.call = on_sending_call;
 	with.unsent = NULL;
 	lend();
-	answers = held_back = no_memory = 0;
-	server_start_with(64 << 20, o, &with);
+	answers = held_back = no_memory = asked = 0;
+	server_start_with(memory, o, &with);
+}
+
+static void start_with(const struct rpcbuf_engine_options *o)
+{
+	start_in(64 << 20, o);
 }
 
 static void start(uint32_t lends)
@@ -89,9 +110,8 @@ static void narrow(struct peer *peer)
 {
 	int room = 4096;
 
-	peer_connect(peer);
+	peer_connect_with(peer, room);
 	setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	setsockopt(peer->client, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	must(rpcbuf_engine_adopt(server.engine, peer->fd, peer, false,
 				 &peer->conn) == 0);
 }
@@ -194,6 +214,55 @@ START_TEST(together)
 }
 END_TEST
 
+/* The batch that the watcher takes in between, as it is told of: @intrude is the
+ * number of that telling. */
+static unsigned int intrude, told;
+
+void __real_out_more(struct rpcbuf_out *out, bool more);
+void __wrap_out_more(struct rpcbuf_out *out, bool more);
+
+void __wrap_out_more(struct rpcbuf_out *out, bool more)
+{
+	struct rpcbuf_conn *conn = rpcbuf_container_of(
+		rpcbuf_container_of(out, struct sending, out),
+		struct rpcbuf_conn, sending);
+
+	if (++told == intrude) {
+		pthread_mutex_lock(&server.engine->threads_lock);
+		batch_release_late(conn->loop);
+		pthread_mutex_unlock(&server.engine->threads_lock);
+	}
+	__real_out_more(out, more);
+}
+
+/* Whenever the watcher comes, what was held back leaves. */
+START_TEST(watcher_comes_in_between)
+{
+	struct peer peer;
+	uint8_t calls[6 * 200];
+	size_t at = 0, end = 0, len;
+
+	start(0);
+	peer_open(&peer);
+	for (uint32_t i = 0; i < 6; i++) {
+		uint8_t *call = call_record(XID(ECHO, SMALL, i), 1, NULL, &len);
+
+		memcpy(calls + end, call, len);
+		end += len;
+		free(call);
+	}
+	for (uint32_t i = 1; i <= 12; i++) {
+		told = 0;
+		intrude = i;
+		must(send_bytes(&peer, calls, end));
+		read_to(&peer, &at, i * 6 * reply_len());
+	}
+	intrude = 0;
+	bye(&peer);
+	stop();
+}
+END_TEST
+
 /* The replies before a call that does not end leave while it runs. */
 START_TEST(behind_a_long_call)
 {
@@ -283,6 +352,115 @@ START_TEST(waits_for_its_reader)
 	eventually(stats().unsent_bytes == 0 && lent == returned);
 	bye(&peer);
 	bye(&other);
+	stop();
+}
+END_TEST
+
+static uint64_t kept_by(const struct peer *peer)
+{
+	return __atomic_load_n(&peer->conn->sending.out.pinned,
+			       __ATOMIC_RELAXED);
+}
+
+/*
+ * Replies to all together have a bound: beyond it those are not read from that
+ * have any unsent, each of which is below its own bound; others are served, and
+ * once they are read the rest is answered.  What is counted is what the lists
+ * have.
+ */
+START_TEST(all_have_a_bound)
+{
+	struct rpcbuf_engine_options o = server_options();
+	struct peer peers[16], other;
+	const struct rpcbuf_engine *engine;
+	uint64_t one, sum = 0;
+	size_t at = 0;
+
+	lent_to_calls = 60000;
+	start_in(8 << 20, &o);
+	engine = server.engine;
+	ck_assert_uint_eq(engine->unsent_limit, 2 << 20);
+	one = lent_to_calls + 2 * RPCBUF_PAGE_SIZE;
+	for (unsigned int i = 0; i < WIRE_NR(peers); i++) {
+		narrow(&peers[i]);
+		ask(&peers[i], 8, ECHO);
+	}
+	eventually(stats().parked_unsent >= WIRE_NR(peers));
+	eventually(seen(engine->in_flight) == 0);
+	for (unsigned int i = 0; i < WIRE_NR(peers); i++)
+		sum += kept_by(&peers[i]);
+	ck_assert_uint_eq(seen(engine->unsent_pinned), sum);
+	ck_assert_uint_gt(sum, engine->unsent_limit);
+	ck_assert_uint_le(sum, engine->unsent_limit + WIRE_NR(peers) * one);
+	peer_open(&other);
+	for (uint32_t i = 1; i <= 20; i++) {
+		ask(&other, 1, ECHO);
+		read_to(&other, &at, i * reply_len());
+	}
+	for (unsigned int i = 0; i < WIRE_NR(peers); i++) {
+		at = 0;
+		read_to(&peers[i], &at, 8 * reply_len());
+	}
+	eventually(seen(engine->unsent_pinned) == 0 && lent == returned);
+	ck_assert_uint_eq(stats().unsent_bytes, 0);
+	for (unsigned int i = 0; i < WIRE_NR(peers); i++)
+		bye(&peers[i]);
+	bye(&other);
+	stop();
+}
+END_TEST
+
+/* In a process of its own: stops @us for longer than the client has to take a
+ * reply. */
+static void stop_for_a_while(pid_t us)
+{
+	kill(us, SIGSTOP);
+	usleep(4500000);
+	kill(us, SIGCONT);
+	_exit(0);
+}
+
+/* The time that the server was stopped is not its client's. */
+START_TEST(stopped_while_they_wait)
+{
+	pid_t us = getpid(), pid;
+	struct peer peer;
+	size_t at = 0;
+	int status;
+
+	start(100000);
+	narrow(&peer);
+	rpcbuf_conn_send_timeout(peer.conn, 4);
+	ask(&peer, 2, ECHO);
+	eventually(seen(answers) == 2 && stats().unsent_bytes > 0);
+	pid = fork();
+	must(pid >= 0);
+	if (pid == 0)
+		stop_for_a_while(us);
+	must(waitpid(pid, &status, 0) == pid && status == 0);
+	read_to(&peer, &at, 2 * reply_len());
+	ck_assert_uint_eq(stats().closed_unread, 0);
+	bye(&peer);
+	stop();
+}
+END_TEST
+
+/* Who asks for all to leave, and gives up, ends the connection: nobody needs to
+ * drop it. */
+START_TEST(given_up)
+{
+	struct peer peer;
+
+	start(200000);
+	narrow(&peer);
+	ask(&peer, 8, ECHO);
+	eventually(stats().parked_unsent == 1);
+	must(rpcbuf_conn_flush(peer.conn, 0) == -ETIMEDOUT);
+	must(rpcbuf_conn_flush(peer.conn, os_now() + 20000000) == -ETIMEDOUT);
+	expect_closed(&peer, RPCBUF_CLOSE_ERROR);
+	must(rpcbuf_conn_flush(peer.conn, 0) == -EPIPE);
+	must(stats().unsent_bytes == 0 && lent == returned);
+	peer_free(&peer);
 	stop();
 }
 END_TEST
@@ -452,9 +630,13 @@ int main(void)
 	tcase_set_timeout(tcase, 2 * GUARD_S);
 	tcase_add_loop_test(tcase, arrive, 0, 2);
 	tcase_add_test(tcase, together);
+	tcase_add_test(tcase, watcher_comes_in_between);
 	tcase_add_test(tcase, behind_a_long_call);
 	tcase_add_test(tcase, stops_and_goes_on);
 	tcase_add_test(tcase, waits_for_its_reader);
+	tcase_add_test(tcase, all_have_a_bound);
+	tcase_add_test(tcase, stopped_while_they_wait);
+	tcase_add_test(tcase, given_up);
 	tcase_add_test(tcase, never_reads);
 	tcase_add_loop_test(tcase, ends_while_they_wait, 0, 3);
 	tcase_add_test(tcase, half_closed);
