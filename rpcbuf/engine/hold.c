@@ -215,6 +215,5 @@ void rpcbuf_out_free(struct rpcbuf_out *out)
 int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 		    bool more)
 {
-	out_more(out, more && hold_start());
-	return out_append(out, reply, true);
+	return out_append_own(out, reply, more && hold_start());
 }

@@ -239,9 +239,10 @@ void out_exit(struct rpcbuf_out *out)
 	pthread_mutex_destroy(&out->lock);
 }
 
-int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own)
+/* Under the lock. */
+static int append_and_unlock(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
+			     bool own)
 {
-	pthread_mutex_lock(&out->lock);
 	if (out->state == OUT_DEAD || !reply_left(reply)) {
 		bool dead = out->state == OUT_DEAD;
 
@@ -268,6 +269,20 @@ int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own)
 	tell_count(out);
 	pthread_mutex_unlock(&out->lock);
 	return 1;
+}
+
+int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own)
+{
+	pthread_mutex_lock(&out->lock);
+	return append_and_unlock(out, reply, own);
+}
+
+int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
+		   bool more)
+{
+	pthread_mutex_lock(&out->lock);
+	out->more = more;
+	return append_and_unlock(out, reply, true);
 }
 
 void out_more(struct rpcbuf_out *out, bool more)

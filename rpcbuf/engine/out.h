@@ -80,6 +80,9 @@ void out_exit(struct rpcbuf_out *out);
 /* As rpcbuf_out_send(), where @own says that this thread is the one that
  * out_more() speaks of. */
 int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own);
+/* The same by that thread, which says it with the reply. */
+int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
+		   bool more);
 /* Will another reply follow that of the call that begins now? */
 void out_more(struct rpcbuf_out *out, bool more);
 /* What was held back leaves, and no reply is held back from now on.  Any

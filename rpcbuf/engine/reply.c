@@ -146,46 +146,71 @@ uint64_t rpcbuf_reply_bytes(const struct rpcbuf_reply *reply)
 	return reply->bytes;
 }
 
-static void release_owners(struct rpcbuf_reply *reply)
-{
+/* Pages on their way back to their instance. */
+struct returns {
+	struct rpcbuf *mm;
+	unsigned int nr;
 	void *pages[FREED_PAGES];
-	unsigned int nr = 0;
+};
 
+static void give_back(struct returns *returns)
+{
+	if (returns->nr)
+		rpcbuf_free_bulk_array(returns->mm, returns->nr,
+				       returns->pages);
+	returns->nr = 0;
+}
+
+static void add_return(struct returns *returns, struct rpcbuf *mm, void *page)
+{
+	if (returns->nr == FREED_PAGES || (returns->nr && returns->mm != mm))
+		give_back(returns);
+	returns->mm = mm;
+	returns->pages[returns->nr++] = page;
+}
+
+static void release_owners(struct rpcbuf_reply *reply, struct returns *returns)
+{
 	for (const struct reply_block *b = &reply->owners.first; b; b = b->next)
 		for (unsigned int i = 0; i < b->nr; i++) {
 			const union reply_entry *e = &b->entries[i];
 
-			if (e->owner.release) {
+			if (e->owner.release)
 				e->owner.release(e->owner.arg);
-				continue;
-			}
-			pages[nr++] = e->owner.arg;
-			if (nr < FREED_PAGES)
-				continue;
-			rpcbuf_free_bulk_array(reply->mm, nr, pages);
-			nr = 0;
+			else
+				add_return(returns, reply->mm, e->owner.arg);
 		}
-	if (nr)
-		rpcbuf_free_bulk_array(reply->mm, nr, pages);
+}
+
+static void free_one(struct rpcbuf_reply *reply, struct returns *returns)
+{
+	release_owners(reply, returns);
+	chain_free(&reply->pieces);
+	chain_free(&reply->owners);
+	add_return(returns, reply->mm, reply);
 }
 
 void rpcbuf_reply_free(struct rpcbuf_reply *reply)
 {
-	release_owners(reply);
-	chain_free(&reply->pieces);
-	chain_free(&reply->owners);
-	rpcbuf_free_page(reply->mm, reply);
+	struct returns returns;
+
+	returns.nr = 0;
+	free_one(reply, &returns);
+	give_back(&returns);
 }
 
 void reply_free_list(struct list_head *replies)
 {
 	struct rpcbuf_reply *reply;
+	struct returns returns;
 
+	returns.nr = 0;
 	while (!list_empty(replies)) {
 		reply = list_first_entry(replies, struct rpcbuf_reply, link);
 		list_del(&reply->link);
-		rpcbuf_reply_free(reply);
+		free_one(reply, &returns);
 	}
+	give_back(&returns);
 }
 
 unsigned int reply_gather(const struct rpcbuf_reply *reply, struct iovec *iov,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Replies.  A thread owns a small vector of pages, which is full before it
- * encodes; further pages come in bulk.  What was used of them goes with the
+ * Replies.  A thread owns a small vector of pages, at least half of which are there
+ * before it encodes; further pages come in bulk.  What was used of them goes with the
  * reply, and comes back when that was sent.  Where none come, or one reply had
  * its share, what is encoded is sent as a fragment, and waited for: a reply
  * needs no more memory than there is.
@@ -163,7 +163,7 @@ static void *more(struct rpcbuf_xdr *x)
 	struct encoder *r = (struct encoder *)x;
 	void **pages = rpcbuf_rqst_pages(r->rqst);
 
-	if (r->next < REPLY_PAGES)
+	if (r->next < rpcbuf_rqst_populated(r->rqst))
 		return pages[r->next++];
 	if (r->next_extra == r->nr_extra) {
 		unsigned int want =
@@ -305,7 +305,8 @@ static bool encode_and_send(struct encoder *r, struct rpc_msg *msg)
 {
 	bool encoded, sent;
 
-	if (rpcbuf_rqst_fill(r->rqst))
+	if (rpcbuf_rqst_populated(r->rqst) < REPLY_PAGES / 2 &&
+	    rpcbuf_rqst_fill(r->rqst))
 		return false;
 	xdr_write_init(&r->xdrs, &r->xdr, more);
 	r->xdr.offset = FRONT;
