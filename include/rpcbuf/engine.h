@@ -284,7 +284,17 @@ void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes);
  */
 int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply);
 
-/* The same for what is no reply.  The caller holds a reference on @conn. */
+/*
+ * rpcbuf_call_reply_join - send a short reply with one that is held back.
+ *
+ * As rpcbuf_call_reply(), with the bytes at @bytes, which are copied: see
+ * rpcbuf_out_join() in rpcbuf/out.h.  -EAGAIN: it has to be a reply of its own;
+ * nothing was sent.
+ */
+int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
+			   size_t len);
+
+/* As rpcbuf_call_reply(), for what is no reply.  The caller holds a reference on @conn. */
 int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply);
 
 /*

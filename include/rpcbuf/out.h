@@ -53,6 +53,18 @@ int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 		    bool more);
 
 /*
+ * rpcbuf_out_join - a short reply follows one that is held back, in its page.
+ *
+ * The @len bytes at @bytes, record mark included, are copied: that is cheaper than
+ * a page for each of many short replies.  @more: as with rpcbuf_out_send().
+ *
+ * Returns as that, or -EAGAIN: none is held back, or it has no room or is more
+ * than bytes in its first page; then nothing was sent.
+ */
+int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
+		    bool more);
+
+/*
  * rpcbuf_out_flush - all that was added has left, or never will.
  *
  * Waits for the peer to read until @until_ns of CLOCK_MONOTONIC at most; 0: it

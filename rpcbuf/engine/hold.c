@@ -217,3 +217,9 @@ int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 {
 	return out_append_own(out, reply, more && hold_start());
 }
+
+int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
+		    bool more)
+{
+	return out_join_own(out, bytes, len, more && hold_start());
+}

@@ -285,6 +285,43 @@ int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 	return append_and_unlock(out, reply, true);
 }
 
+/* Under the lock. */
+static int join_and_unlock(struct rpcbuf_out *out, const void *bytes,
+			   size_t len, bool own)
+{
+	if (out->state != OUT_HELD ||
+	    !reply_join(
+		    list_entry(out->replies.prev, struct rpcbuf_reply, link),
+		    bytes, len)) {
+		int err = out->state == OUT_DEAD ? -EPIPE : -EAGAIN;
+
+		pthread_mutex_unlock(&out->lock);
+		return err;
+	}
+	os_store(&out->bytes, out->bytes + len);
+	if (!own || !hold_may(out)) {
+		write_and_unlock(out);
+		return 0;
+	}
+	tell_count(out);
+	pthread_mutex_unlock(&out->lock);
+	return 1;
+}
+
+int out_join(struct rpcbuf_out *out, const void *bytes, size_t len, bool own)
+{
+	pthread_mutex_lock(&out->lock);
+	return join_and_unlock(out, bytes, len, own);
+}
+
+int out_join_own(struct rpcbuf_out *out, const void *bytes, size_t len,
+		 bool more)
+{
+	pthread_mutex_lock(&out->lock);
+	out->more = more;
+	return join_and_unlock(out, bytes, len, true);
+}
+
 void out_more(struct rpcbuf_out *out, bool more)
 {
 	pthread_mutex_lock(&out->lock);

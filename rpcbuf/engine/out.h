@@ -83,6 +83,11 @@ int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own);
 /* The same by that thread, which says it with the reply. */
 int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 		   bool more);
+/* A whole reply of @len bytes at @bytes is copied behind the last one that is held
+ * back: as out_append(), or -EAGAIN when there is none with room. */
+int out_join(struct rpcbuf_out *out, const void *bytes, size_t len, bool own);
+int out_join_own(struct rpcbuf_out *out, const void *bytes, size_t len,
+		 bool more);
 /* Will another reply follow that of the call that begins now? */
 void out_more(struct rpcbuf_out *out, bool more);
 /* What was held back leaves, and no reply is held back from now on.  Any

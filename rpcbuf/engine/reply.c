@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rpcbuf/engine/reply.h"
 #include "rpcbuf/os/bits.h"
@@ -103,6 +104,24 @@ int rpcbuf_reply_add(struct rpcbuf_reply *reply, const void *base, size_t len)
 	if (!err)
 		reply->bytes += len;
 	return err;
+}
+
+/* With one piece and no owner the page is nobody's but the reply's. */
+bool reply_join(struct rpcbuf_reply *reply, const void *bytes, size_t len)
+{
+	struct iovec *piece = &reply->pieces.first.entries[0].piece;
+	char *page = (char *)reply, *end;
+
+	if (reply->pieces.first.nr != 1 || reply->owners.first.nr)
+		return false;
+	end = (char *)piece->iov_base + piece->iov_len;
+	if (end <= page || end > page + RPCBUF_PAGE_SIZE ||
+	    len > (size_t)(page + RPCBUF_PAGE_SIZE - end))
+		return false;
+	memcpy(end, bytes, len);
+	piece->iov_len += len;
+	reply->bytes += len;
+	return true;
 }
 
 /* All or nothing: what was added before the failure is taken out again. */

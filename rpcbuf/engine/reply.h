@@ -58,6 +58,14 @@ struct rpcbuf_reply {
 unsigned int reply_gather(const struct rpcbuf_reply *reply, struct iovec *iov,
 			  unsigned int max, size_t *most);
 
+/*
+ * reply_join - @len bytes follow those of @reply, copied into its page.
+ *
+ * Of one that nothing was sent of.  False: there is no room, or something else may
+ * lie there.
+ */
+bool reply_join(struct rpcbuf_reply *reply, const void *bytes, size_t len);
+
 /* The first @n bytes of what was not sent are: returns those beyond its end. */
 size_t reply_advance(struct rpcbuf_reply *reply, size_t n);
 

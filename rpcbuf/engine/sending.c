@@ -175,6 +175,14 @@ int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply)
 			  call_is_running(call));
 }
 
+int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
+			   size_t len)
+{
+	call->reply_bytes = (uint32_t)rpcbuf_min(len, (size_t)UINT32_MAX);
+	return out_join(&call->conn->sending.out, bytes, len,
+			call_is_running(call));
+}
+
 int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply)
 {
 	return out_append(&conn->sending.out, reply, false);

@@ -108,6 +108,25 @@ bool deliver(struct conn *conn, struct rpcbuf_reply *reply, bool wait)
 	return true;
 }
 
+int deliver_join(struct conn *conn, const void *bytes, size_t len)
+{
+	int ret;
+
+	if (conn->call)
+		ret = rpcbuf_call_reply_join(conn->call, bytes, len);
+	else if (!conn->engine_conn)
+		ret = rpcbuf_out_join(conn->out, bytes, len, more_follow(conn));
+	else
+		return -EAGAIN;
+	if (ret < 0)
+		return ret;
+	svc_stat_add(reply_bytes, len);
+	svc_stat_add(replies_kept, (uint64_t)ret);
+	if (!conn->engine_conn && !ret && !deliver_all(conn))
+		return -EPIPE;
+	return ret;
+}
+
 void deliver_rest(struct conn *conn)
 {
 	if (home.forked || !conn->out || !rpcbuf_out_unsent(conn->out))

@@ -13,6 +13,7 @@
  * be held there for ever.  It answers from memory of its own, and at once; the
  * replies that waited when it was forked are its parent's to send.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@
 /* Room for the checksum or the padding that RPCSEC_GSS adds. */
 #define GSS_SLACK 2048u
 #define GSS_MAX	  ((size_t)64 << 20)
+/* Longer ones cost more to copy than a page does. */
+#define JOIN_MAX  512u
 /* What a reply has in front of its results, verifier included (RFC 5531). */
 #define HEAD_MAX  (6 * sizeof(uint32_t) + MAX_AUTH_BYTES)
 /* In front of what is encoded: what a reply needs, and the mark. */
@@ -139,17 +142,45 @@ static int add_pieces(struct encoder *r, struct rpcbuf_reply *reply,
 	return err;
 }
 
+/* A short reply in its first page joins those that are held back, and leaves the
+ * page to the next one. */
+static int join(struct encoder *r)
+{
+	struct rpcbuf_xdr *x = &r->xdr;
+	uint8_t *record =
+		(uint8_t *)rpcbuf_rqst_pages(r->rqst)[0] + RPCBUF_REPLY_HEAD;
+	uint32_t length, mark;
+	int ret;
+
+	if (r->next != 1 || r->in_fragments || r->wrapped || x->attached)
+		return -EAGAIN;
+	length = xdr_write_length(x);
+	if (length > JOIN_MAX)
+		return -EAGAIN;
+	mark = htonl(length | RPCBUF_MARK_LAST);
+	memcpy(record, &mark, sizeof(mark));
+	ret = deliver_join(r->conn, record, sizeof(mark) + length);
+	if (ret >= 0)
+		r->next = 0;
+	return ret;
+}
+
 /* What is encoded, as one fragment.  The client is waited for where bytes are the
  * dispatcher's, or pages are wanted again. */
 static bool send_fragment(struct encoder *r, bool is_last)
 {
 	uint8_t *first = rpcbuf_rqst_pages(r->rqst)[0];
-	struct rpcbuf_reply *reply = take_pages(r);
+	struct rpcbuf_reply *reply;
 	bool wait = r->in_fragments || r->xdr.attached > r->wrapped_bytes;
+	int ret;
 
+	xdr_write_settle(&r->xdr);
+	ret = is_last ? join(r) : -EAGAIN;
+	if (ret != -EAGAIN)
+		return ret >= 0;
+	reply = take_pages(r);
 	if (!reply)
 		return false;
-	xdr_write_settle(&r->xdr);
 	if (add_pieces(r, reply, first, is_last) || own_wrapped(r, reply)) {
 		rpcbuf_reply_free(reply);
 		return false;

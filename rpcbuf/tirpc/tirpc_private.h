@@ -191,6 +191,8 @@ void deliver_begin_reply(struct conn *conn);
 /* Sends @reply, now or later, or a part of one; @wait: nothing of it is needed
  * when this returns.  False: it cannot be sent. */
 bool deliver(struct conn *conn, struct rpcbuf_reply *reply, bool wait);
+/* Sends a short reply with one that is held back; -EAGAIN: there is none. */
+int deliver_join(struct conn *conn, const void *bytes, size_t len);
 /* Waits until all has left: false when it cannot, or the client does not read. */
 bool deliver_all(struct conn *conn);
 /* Sends what the socket takes, and does not wait.  Any thread. */

@@ -147,6 +147,19 @@ static int add_of(uint32_t number, const struct shape *s)
 	return out_append(&out, reply, true);
 }
 
+/* In its first page alone. */
+static int add_alone(uint32_t number, const struct shape *s)
+{
+	uint8_t *page = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOWAIT);
+	struct rpcbuf_reply *reply;
+
+	must(page);
+	reply_fill(page + RPCBUF_REPLY_HEAD, number, 0, s->head);
+	reply = rpcbuf_reply_create(mm, page);
+	must(!rpcbuf_reply_add(reply, page + RPCBUF_REPLY_HEAD, s->head));
+	return out_append(&out, reply, true);
+}
+
 static int add(uint32_t number)
 {
 	return add_of(number, &shape);
@@ -319,6 +332,54 @@ START_TEST(held_back)
 	require(!out_append(&out, reply_make(mm, 1, &shape), false));
 	require(out_state(&out) == OUT_EMPTY);
 	read_all(&shape, &at, 2);
+	stop();
+}
+END_TEST
+
+/* Short ones are copied behind one that is held back, as long as its page has
+ * room and nothing else may lie there. */
+START_TEST(joined)
+{
+	const struct shape small = {28, 0, 0, 1}, page = {28, 100, 0, 1};
+	uint8_t bytes[600];
+	unsigned int nr = 1;
+	size_t at = 0;
+	int ret;
+
+	start();
+	reply_fill(bytes, 0, 0, sizeof(bytes));
+	require(out_join(&out, bytes, 28, true) == -EAGAIN);
+	out_more(&out, true);
+	/* The second owns a page: behind it anything may lie. */
+	require(add_of(0, &page) == 1);
+	require(out_join(&out, bytes, 28, true) == -EAGAIN && out.nr == 1);
+	out_release(&out);
+	while (read_on(&page, &at, SIZE_MAX))
+		;
+	at = 0;
+	out_more(&out, true);
+	require(add_alone(0, &small) == 1);
+	do {
+		out.hold_until_ns = UINT64_MAX;
+		reply_fill(bytes, nr, 0, 28);
+		ret = out_join(&out, bytes, 28, true);
+		nr += ret == 1;
+		require(is_valid());
+	} while (ret == 1);
+	require(ret == -EAGAIN && out.nr == 1);
+	ck_assert_uint_eq(nr, (RPCBUF_PAGE_SIZE - RPCBUF_REPLY_HEAD) / 28);
+	out_release(&out);
+	read_all(&small, &at, nr);
+	/* The last one takes the others along. */
+	at = 0;
+	out_more(&out, true);
+	require(add_alone(0, &small) == 1);
+	reply_fill(bytes, 1, 0, 28);
+	require(out_join_own(&out, bytes, 28, false) == 0);
+	require(out_state(&out) == OUT_EMPTY);
+	read_all(&small, &at, 2);
+	rpcbuf_out_end(&out);
+	require(out_join(&out, bytes, 28, true) == -EPIPE);
 	stop();
 }
 END_TEST
@@ -570,6 +631,7 @@ int main(void)
 	tcase_add_test(tcase, readers_that_stop);
 	tcase_add_loop_test(tcase, dies, 0, 2);
 	tcase_add_test(tcase, held_back);
+	tcase_add_test(tcase, joined);
 	tcase_add_test(tcase, bounds_of_holding);
 	tcase_add_test(tcase, a_round);
 	tcase_add_test(tcase, flush);
