@@ -22,6 +22,11 @@ static inline void take_back(void *arg)
 	count(returned);
 }
 
+static inline bool all_returned(void)
+{
+	return seen(lent) == seen(returned);
+}
+
 /* Position @at of reply @number. */
 static inline uint8_t reply_byte(uint32_t number, size_t at)
 {

@@ -292,8 +292,8 @@ START_TEST(dies)
 		rpcbuf_out_end(&out);
 	}
 	require(out_state(&out) == OUT_DEAD && is_valid());
-	require(lent == returned && rpcbuf_out_unsent(&out) == 0);
-	require(add(0) == -EPIPE && lent == returned);
+	require(all_returned() && rpcbuf_out_unsent(&out) == 0);
+	require(add(0) == -EPIPE && all_returned());
 	out_write(&out);
 	out_release(&out);
 	require(rpcbuf_out_flush(&out, 0) == -EPIPE);
@@ -466,7 +466,7 @@ START_TEST(flush)
 	require(out_state(&out) == OUT_BLOCKED);
 	must(!pthread_create(&thread, NULL, slow_reader, NULL));
 	require(rpcbuf_out_flush(&out, os_now() + GUARD_S * OS_SECOND_NS) == 0);
-	require(out_state(&out) == OUT_EMPTY && lent == returned);
+	require(out_state(&out) == OUT_EMPTY && all_returned());
 	pthread_join(thread, NULL);
 	require(rpcbuf_out_flush(&out, 0) == 0);
 	for (uint32_t i = 0; i < NR; i++)
@@ -474,7 +474,7 @@ START_TEST(flush)
 	now = os_now();
 	require(rpcbuf_out_flush(&out, now + 50000000) == -ETIMEDOUT);
 	require(os_now() >= now + 50000000);
-	require(out_state(&out) == OUT_DEAD && lent == returned);
+	require(out_state(&out) == OUT_DEAD && all_returned());
 	stop();
 }
 END_TEST
@@ -585,7 +585,7 @@ START_TEST(let_go)
 		}
 		/* Or it is freed, amid all that. */
 		rpcbuf_out_free(alone);
-		require(lent == returned);
+		require(all_returned());
 		while (recv(reader, &at, 1, MSG_DONTWAIT) == 1)
 			;
 	}
