@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The exchange of ntirpc's malloc_, calloc_ and free_size_ parameters.  Any
- * thread calls them; what a thread decodes is its own affair, `decoding`.
+ * The exchange of ntirpc's malloc_ and free_size_ parameters.  Any thread
+ * calls them; what a thread decodes is its own affair, `decoding`.
  *
  * A payload is used in place when ntirpc asks on behalf of the function that
  * decodes counted bytes, and the stream stands right behind their count.
@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "payload.h"
-#include "reply.h"
 
 /* Below, a block of malloc's and a copy are as cheap. */
 #define PAYLOAD_MIN ((size_t)8 << 10)
@@ -24,7 +23,6 @@ static __thread struct xdr_pages *decoding;
 static struct {
 	struct rpcbuf *mm;
 	mem_1_size_t stock_malloc;
-	mem_2_size_t stock_calloc;
 	mem_free_size_t stock_free;
 } hook;
 
@@ -45,17 +43,6 @@ static void *payload_malloc(size_t size, const char *file, int line,
 	return hook.stock_malloc(size, file, line, function);
 }
 
-static void *payload_calloc(size_t count, size_t size, const char *file,
-			    int line, const char *function)
-{
-	size_t room = reply_room(size, function);
-	void *block = hook.stock_calloc(count, room, file, line, function);
-
-	if (room != size)
-		reply_made(block);
-	return block;
-}
-
 static void payload_free(void *block, size_t size)
 {
 	if (!rpcbuf_owns(hook.mm, block))
@@ -71,13 +58,10 @@ void payload_hook(struct rpcbuf *mm)
 {
 	hook.mm = mm;
 	hook.stock_malloc = __ntirpc_pkg_params.malloc_;
-	hook.stock_calloc = __ntirpc_pkg_params.calloc_;
 	hook.stock_free = __ntirpc_pkg_params.free_size_;
 	/* free first: it must be there before the first address in the arena */
 	__atomic_store_n(&__ntirpc_pkg_params.free_size_, payload_free,
 			 __ATOMIC_RELEASE);
 	__atomic_store_n(&__ntirpc_pkg_params.malloc_, payload_malloc,
-			 __ATOMIC_RELEASE);
-	__atomic_store_n(&__ntirpc_pkg_params.calloc_, payload_calloc,
 			 __ATOMIC_RELEASE);
 }

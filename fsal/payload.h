@@ -11,7 +11,7 @@
 
 #include "xdr_pages.h"
 
-/* From here on, ntirpc's malloc, calloc and free parameters go through us, for
+/* From here on, ntirpc's malloc and free parameters go through us, for
  * good.  @mm: where payloads can lie; it must never be destroyed. */
 void payload_hook(struct rpcbuf *mm);
 

@@ -12,7 +12,6 @@
 #include <rpcbuf/stats.h>
 
 #include "abi.h"
-#include "reply.h"
 #include "stats_file.h"
 
 static struct {
@@ -53,7 +52,6 @@ static void print_all(FILE *out, struct rpcbuf_engine *engine,
 	print(out, "pages_total", counts.pages_total);
 	print(out, "pages_out", counts.pages_out);
 	print(out, "pages_cached", counts.pages_cached);
-	print(out, "replies_held", reply_count());
 #define X(kind, member, what) print(out, "mm_" #member, mm_stats.member);
 	RPCBUF_STATS(X)
 #undef X

@@ -20,13 +20,13 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "encode.h"
 #include "linger.h"
 #include "listener.h"
 #include "payload.h"
 #include "rpcbuf/os/clock.h"
 #include "request.h"
 #include "rpcbuf/os/bits.h"
-#include "sendq.h"
 #include "sizes.h"
 #include "stats_file.h"
 #include "takeover.h"
@@ -102,7 +102,6 @@ static void name_thread(const char *name)
 static const struct rpcbuf_handlers handlers = {
 	.call = request_run,
 	.closed = xprt_closed,
-	.unsent = xprt_unsent,
 	.thread_start = name_thread,
 	.thread_stop = request_thread_exit,
 	.log = log_line,
@@ -210,6 +209,11 @@ static void take_over(void)
 				 ? " with Engine = io_uring"
 				 : "",
 			 rpcbuf_why());
+	err = encode_start(takeover.mm);
+	if (err)
+		LogFatal(COMPONENT_INIT,
+			 "RPCBUF: there are no pages to keep for replies: %s",
+			 rpcbuf_why());
 	publish();
 	payload_hook(takeover.mm);
 	/* What is announced, before what is received by it. */
@@ -239,7 +243,7 @@ static uint64_t upkeep(void)
 	if (now >= due) {
 		due = now + OS_SECOND_NS;
 		stats_file_write(takeover.engine, takeover.mm);
-		sendq_tick();
+		encode_tick();
 	}
 	linger_tick();
 	return now + (listener_tick() ? LISTENER_MS : 1000) * MS_NS;
@@ -362,7 +366,6 @@ static void stop_engine(void)
 
 	rpcbuf_maintain_stop(takeover.mm);
 	linger_end();
-	sendq_end();
 	listener_end();
 	stats_file_close(takeover.engine, takeover.mm);
 	if (takeover.publisher)
@@ -375,6 +378,7 @@ static void stop_engine(void)
 		return;
 	}
 	xprt_end();
+	encode_stop();
 	rpcbuf_engine_destroy(takeover.engine);
 	rpcbuf_publisher_destroy(takeover.publisher);
 	rpcbuf_mm_counts(takeover.mm, &counts);

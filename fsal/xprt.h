@@ -3,8 +3,8 @@
  * xprt.h - ntirpc's transports, with our functions in their tables.
  *
  * All connected TCP transports of the process share one table of functions
- * (struct xp_ops), all TCP listeners another.  Both are found by making a
- * transport of each kind; both can be written to.
+ * (struct xp_ops), all TCP listeners another, and all clients over connections a
+ * third: see facts.h.
  */
 #ifndef FSAL_RPCBUF_XPRT_H
 #define FSAL_RPCBUF_XPRT_H
@@ -13,7 +13,8 @@
 
 /*
  * xprt_hook - from now on no byte of a TCP connection is read by ntirpc, but
- * for a record that it is reading just now.
+ * for a record that it is reading just now, and none is sent by it on a
+ * connection that is adopted.
  *
  * A connection of which nothing was read is adopted by @engine, when it is
  * accepted or with its first event; any other is shut down at its next one.
@@ -29,8 +30,7 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
  * functions stay in the tables. */
 void xprt_end(void);
 
-/* The engine's handlers for a connection whose conn_data is its SVCXPRT. */
-bool xprt_unsent(void *conn_data);
+/* The engine's handler for a connection whose conn_data is its SVCXPRT. */
 void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason);
 
 #endif

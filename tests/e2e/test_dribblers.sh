@@ -59,7 +59,7 @@ wait "$dribblers" || fail "a dribbler, see above"
 assert_cmp $(((most - rss) * 1024)) '<' $((MEMORY + UNREAD + OTHERS)) "bytes more beside them"
 cmp -n $((EACH * WRITE_LEN)) "$T/slow" "$T/export/slow" || fail "what dribbled in is not what was written"
 wait_stat connections '<=' 2
-wait_stat replies_held == 0
+wait_stat unsent_bytes == 0
 wait_stat held_pages == 0
 assert_eq "$(stat_get refused_timeout)" "$EACH" "records that were not finished in time"
 assert_eq "$(stat_get records_refused)" "$EACH" "records refused"

@@ -41,7 +41,7 @@ for service in krb5 krb5i krb5p; do
 done
 if with_plugin; then
 	wait_stat connections == 0
-	wait_stat replies_held == 0
+	wait_stat unsent_bytes == 0
 	assert_eq "$(stat_get payloads_in_place)" "$before" "sealed payloads in place"
 fi
 server_stop

@@ -50,7 +50,7 @@ killed() {
 	kill -9 "$pid"
 	wait "$pid" 2>/dev/null || true
 	wait_stat connections == 0
-	wait_stat replies_held == 0
+	wait_stat unsent_bytes == 0
 }
 
 anonymous_kib() {

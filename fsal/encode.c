@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * ntirpc encodes the head of a reply itself, and asks for the results through a
+ * function, which is ours for that long: what it encodes goes through the
+ * flavour first.  Nobody else uses a request while it is replied to.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <rpc/svc_auth.h>
+#include <rpc/xdr_ioq.h>
+#include <rpcbuf/record.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "encode.h"
+#include "xdr_reply.h"
+
+/* What all replies at once may need when there is not a page else: most need
+ * one, and give it back when they are sent. */
+#define RESERVE_PAGES 32u
+
+static struct {
+	struct rpcbuf *mm;
+	struct rpcbuf_mempool *reserve;
+} pages;
+
+int encode_start(struct rpcbuf *mm)
+{
+	pages.mm = mm;
+	return rpcbuf_mempool_create(&pages.reserve, mm, RESERVE_PAGES);
+}
+
+void encode_stop(void)
+{
+	rpcbuf_mempool_destroy(pages.reserve);
+	pages.reserve = NULL;
+}
+
+void encode_tick(void)
+{
+	rpcbuf_mempool_refill(pages.reserve);
+}
+
+struct results {
+	struct svc_req *req;
+	struct xdrpair pair;
+};
+
+static bool encode_results(XDR *xdrs, void *arg)
+{
+	struct results *results = arg;
+	struct svc_req *req = results->req;
+
+	req->rq_msg.RPCM_ack.ar_results = results->pair;
+	return !req->rq_auth || SVCAUTH_WRAP(req, xdrs);
+}
+
+static bool encode(struct svc_req *req, XDR *xdrs)
+{
+	struct rpc_msg *msg = &req->rq_msg;
+	struct results results = {.req = req};
+	bool encoded;
+
+	if (msg->rm_reply.rp_stat != MSG_ACCEPTED ||
+	    msg->RPCM_ack.ar_stat != SUCCESS)
+		return xdr_nreplymsg(xdrs, msg);
+	results.pair = msg->RPCM_ack.ar_results;
+	msg->RPCM_ack.ar_results.proc = (xdrproc_t)encode_results;
+	msg->RPCM_ack.ar_results.where = (void *)&results;
+	encoded = xdr_nreplymsg(xdrs, msg);
+	msg->RPCM_ack.ar_results = results.pair;
+	return encoded;
+}
+
+int encode_reply(struct svc_req *req, struct rpcbuf_reply **reply)
+{
+	struct xdr_reply x;
+	bool encoded;
+	int err;
+
+	rpcbuf_mempool_refill(pages.reserve);
+	err = xdr_reply_begin(&x, pages.mm, pages.reserve);
+	if (err)
+		return err;
+	encoded = encode(req, &x.xdr);
+	err = xdr_reply_end(&x, encoded, reply);
+	if (encoded)
+		return err;
+	return x.short_of_pages ? -ENOMEM : -EINVAL;
+}
+
+static int add_pieces(struct rpcbuf_reply *reply, XDR *xdrs)
+{
+	u_int len = XDR_GETPOS(xdrs);
+	int nr = XDR_IOVCOUNT(xdrs, 0, len), err = 0;
+	uint32_t mark = htonl(len | RPCBUF_MARK_LAST);
+	uint8_t *mark_at = (uint8_t *)reply + RPCBUF_REPLY_HEAD;
+	xdr_vio *pieces;
+
+	pieces = nr > 0 ? calloc((size_t)nr, sizeof(*pieces)) : NULL;
+	if (!pieces || !XDR_FILLBUFS(xdrs, 0, pieces, len))
+		err = -ENOMEM;
+	memcpy(mark_at, &mark, sizeof(mark));
+	if (!err)
+		err = rpcbuf_reply_add(reply, mark_at, sizeof(mark));
+	for (int i = 0; !err && i < nr; i++)
+		err = rpcbuf_reply_add(reply, pieces[i].vio_head,
+				       pieces[i].vio_length);
+	free(pieces);
+	return err;
+}
+
+int encode_foreign(struct xdr_ioq *xioq, void (*release)(void *xioq),
+		   struct rpcbuf_reply **made)
+{
+	void *page = rpcbuf_mempool_alloc_page(pages.reserve,
+					       RPCBUF_GFP_NOWAIT);
+	struct rpcbuf_reply *reply;
+	int err;
+
+	if (!page)
+		return -ENOMEM;
+	reply = rpcbuf_reply_create(pages.mm, page);
+	xdr_tail_update(xioq->xdrs);
+	err = add_pieces(reply, xioq->xdrs);
+	if (!err)
+		err = rpcbuf_reply_own_ref(reply, XDR_GETPOS(xioq->xdrs),
+					   release, xioq);
+	if (err)
+		rpcbuf_reply_free(reply);
+	else
+		*made = reply;
+	return err;
+}
