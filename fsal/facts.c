@@ -13,10 +13,8 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <rpc/svc_auth.h>
-#include <rpc/svc_rqst.h>
 #include <rpc/xdr_ioq.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -192,8 +190,10 @@ static bool registration(struct probe *probe)
 {
 	SVCXPRT *xprt = probe->xprt;
 
+	int fd = fcntl(xprt->xp_fd, F_DUPFD_CLOEXEC, 0);
+
 	xprt->xp_dispatch.process_cb = no_call;
-	if (socket_register_apart(xprt))
+	if (fd < 0 || socket_register_apart(xprt, fd))
 		return false;
 	probe->client = clnt_vc_ncreate_svc(xprt, 100000, 2,
 					    CLNT_CREATE_FLAG_NONE);
@@ -313,6 +313,7 @@ static void end_probe(SVCXPRT *xprt, int *fd)
 	if (!xprt)
 		return;
 	*fd = -1;
+	xprt->xp_p1 = NULL;
 	SVC_DESTROY(xprt);
 	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * listener.h - accepting connections only while there are descriptors.
+ * listener.h - accepting connections, while there are descriptors.
  *
- * Without one, ntirpc's function tries again and again, with a thread for each
- * listener.  So it is called only when one can be had; else the listener waits,
- * and is looked at ten times a second until there is one.
+ * A listening socket is ours from its first event on: ntirpc is never asked to
+ * watch it again, and never sees what is accepted.  A thread of ours accepts.
  */
 #ifndef FSAL_RPCBUF_LISTENER_H
 #define FSAL_RPCBUF_LISTENER_H
@@ -12,24 +11,23 @@
 #include "abi.h"
 
 /*
- * Before the first listener_recv().  @stock: ntirpc's function.  @claim is
- * called for each connection before ntirpc waits for its bytes; where that
- * returned true, @accepted when the server has it in full, or has destroyed it;
- * both by the thread that accepted it, with a reference held.
+ * listener_start - begin to accept on the listeners that listener_take() gives.
+ *
+ * @accepted gets each new connection, on the thread that accepts, with a
+ * reference that goes back to it when @accepted returns.  The server knows the
+ * connection then; ntirpc's epoll does not.  0, or -errno and nothing runs.
  */
-void listener_init(enum xprt_stat (*stock)(SVCXPRT *xprt),
-		   bool (*claim)(SVCXPRT *xprt),
-		   void (*accepted)(SVCXPRT *xprt));
+int listener_start(void (*accepted)(SVCXPRT *xprt));
 
-/* In the place of a listener's xp_recv. */
-enum xprt_stat listener_recv(SVCXPRT *xprt);
+/*
+ * listener_take - accept on @xprt from now on.
+ *
+ * False when it cannot be one of ours, as it is no socket of IPv4 or IPv6, or
+ * there are too many: it is ntirpc's as before.  Any thread.
+ */
+bool listener_take(SVCXPRT *xprt);
 
-/* Goes on accepting where that is possible.  True while listeners wait: to be
- * called again after LISTENER_MS. */
-#define LISTENER_MS 100
-bool listener_tick(void);
+/* Nothing is accepted any more when this returns. */
+void listener_stop(void);
 
-/* Nothing is accepted any more. */
-void listener_end(void);
-
-#endif
+#endif /* FSAL_RPCBUF_LISTENER_H */

@@ -65,25 +65,23 @@ void socket_pair_close(const struct pair *pair)
 }
 
 /* The registration follows its file: it ends when that is closed, which happens
- * as the socket comes back.  ntirpc need not take it off then. */
-int socket_register_apart(SVCXPRT *xprt)
+ * as the socket takes its place.  ntirpc need not take it off then. */
+int socket_register_apart(SVCXPRT *xprt, int fd)
 {
-	int fd = xprt->xp_fd, socket = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	int nothing = eventfd(0, EFD_CLOEXEC);
-	int err = socket < 0 || nothing < 0 ? -errno : 0;
+	int nothing = eventfd(0, EFD_CLOEXEC), err = 0;
 
-	if (!err && dup3(nothing, fd, O_CLOEXEC) < 0)
+	if (nothing < 0)
+		return -errno;
+	if (dup3(nothing, xprt->xp_fd, O_CLOEXEC) < 0)
 		err = -errno;
-	if (nothing >= 0)
-		close(nothing);
-	if (!err) {
+	close(nothing);
+	if (!err)
 		err = -svc_rqst_evchan_reg(0, xprt,
 					   SVC_RQST_FLAG_CHAN_AFFINITY);
-		dup3(socket, fd, O_CLOEXEC);
-		atomic_clear_uint16_t_bits(&xprt->xp_flags,
-					   SVC_XPRT_FLAG_ADDED_RECV);
-	}
-	if (socket >= 0)
-		close(socket);
+	if (!err && dup3(fd, xprt->xp_fd, O_CLOEXEC) < 0)
+		err = -errno;
+	atomic_clear_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_ADDED_RECV);
+	if (!err)
+		close(fd);
 	return err;
 }

@@ -19,13 +19,15 @@ int socket_pair(struct pair *pair, int family);
 void socket_pair_close(const struct pair *pair);
 
 /*
- * socket_register_apart - let ntirpc register @xprt with its events, but with a
- * descriptor that never has one in the place of its socket.
+ * socket_register_apart - give @xprt its socket @fd, registered with ntirpc's
+ * events, but not for any of the socket.
  *
- * A transport that is not registered would be, with its socket, and given
- * another function for its calls, when the server makes a client of it.  Takes
- * two descriptors for a moment.  0 or -errno.
+ * It is registered with a descriptor that never has an event, and @fd takes the
+ * place of that.  A transport that is not registered would be, with its socket,
+ * and given another function for its calls, when the server makes a client of
+ * it.  @fd is closed then.  Takes a descriptor for a moment.  0; or -errno, @fd
+ * is still the caller's and @xprt as before.
  */
-int socket_register_apart(SVCXPRT *xprt);
+int socket_register_apart(SVCXPRT *xprt, int fd);
 
 #endif /* FSAL_RPCBUF_SOCKET_H */

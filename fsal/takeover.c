@@ -21,7 +21,6 @@
 
 #include "abi.h"
 #include "encode.h"
-#include "linger.h"
 #include "listener.h"
 #include "payload.h"
 #include "rpcbuf/os/clock.h"
@@ -234,25 +233,8 @@ static void take_over(void)
 		 budget.memory, longest_record());
 }
 
-/* What is done from time to time; returns when to do it again. */
-static uint64_t upkeep(void)
-{
-	static uint64_t due;
-	uint64_t now = os_now();
-
-	if (now >= due) {
-		due = now + OS_SECOND_NS;
-		stats_file_write(takeover.engine, takeover.mm);
-		encode_tick();
-	}
-	linger_tick();
-	return now + (listener_tick() ? LISTENER_MS : 1000) * MS_NS;
-}
-
 static void *takeover_main(void *arg)
 {
-	uint64_t until;
-
 	(void)arg;
 	SetNameFunction("rpcbuf");
 	if (!wait_for_server())
@@ -261,11 +243,12 @@ static void *takeover_main(void *arg)
 	pthread_mutex_lock(&takeover.lock);
 	while (!takeover.stopping) {
 		pthread_mutex_unlock(&takeover.lock);
-		until = upkeep();
+		stats_file_write(takeover.engine, takeover.mm);
+		encode_tick();
 		pthread_mutex_lock(&takeover.lock);
 		if (!takeover.stopping)
 			os_cond_wait_until(&takeover.change, &takeover.lock,
-					   until);
+					   os_now() + OS_SECOND_NS);
 	}
 	pthread_mutex_unlock(&takeover.lock);
 	return NULL;
@@ -362,11 +345,12 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 static void stop_engine(void)
 {
 	struct rpcbuf_mm_counts counts;
-	int err = rpcbuf_engine_stop(takeover.engine, STOP_MS);
+	int err;
+
+	listener_stop();
+	err = rpcbuf_engine_stop(takeover.engine, STOP_MS);
 
 	rpcbuf_maintain_stop(takeover.mm);
-	linger_end();
-	listener_end();
 	stats_file_close(takeover.engine, takeover.mm);
 	if (takeover.publisher)
 		rpcbuf_publisher_end(takeover.publisher);

@@ -10,19 +10,19 @@
  * So a connection is the engine's from its first byte, or it is shut down, and
  * its peer or its owner tries again, as after a restart:
  *
- *  - One that is accepted from now on is claimed before ntirpc's epoll knows of it
- *    (rendezvous() in listener.c), so xprt_recv() leaves it alone, and adopted when
- *    ntirpc is done with making it.
- *  - Any other comes to xprt_recv() with its first event from now on: what was
- *    accepted before the tables were ours, whether at the start of the server, or
- *    because DBus or a reload brings our first export, and what the server opened
- *    itself, as callbacks, NLM, NSM and rpcbind do.  ntirpc reads from a
- *    connection only in an xp_recv function, arms its epoll once for each call of
- *    one, and only when it has read what it wants.  So when ours is called, the one
- *    before it is done with the socket, none runs beside it, and what was read can
- *    be counted: nothing, and the connection is adopted, or it is shut down.
- *  - Until then such a connection is ntirpc's as before: a record that it is in
- *    the midst of it finishes in the function that runs, or never.
+ *  - One that is accepted from now on is accepted by us (listener.c), and made,
+ *    told to the server, given its token and adopted, in this order, by one
+ *    thread; ntirpc's epoll never knows of it.
+ *  - One that was accepted before the tables were ours, whether at the start of
+ *    the server, or because DBus or a reload brings our first export, is shut
+ *    down at its next event.  A record that ntirpc is in the midst of it finishes
+ *    in the function that runs, or never.
+ *  - What the server opened itself, as callbacks, NLM, NSM and rpcbind do, comes
+ *    to xprt_recv() with its first event.  ntirpc reads from a connection only in
+ *    an xp_recv function, arms its epoll once for each call of one, and only when
+ *    it has read what it wants.  So when ours is called, the one before it is done
+ *    with the socket, none runs beside it, and what was read can be counted:
+ *    nothing, and the connection is adopted, or it is shut down.
  *  - What is no TCP, as the connection to rpcbind's socket, stays ntirpc's: it
  *    reads that from the first byte to the last.
  *
@@ -37,13 +37,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "abi.h"
 #include "encode.h"
-#include "linger.h"
 #include "listener.h"
 #include "request.h"
 #include "rpcbuf/os/clock.h"
@@ -75,12 +75,6 @@ static void drop_conn(struct wire *wire)
 	pthread_rwlock_unlock(&hook.gate);
 }
 
-/* True for one thread, which adopts it then. */
-static bool claim(SVCXPRT *xprt)
-{
-	return wire_claim(xprt) == 0;
-}
-
 static int adopt_socket(SVCXPRT *xprt)
 {
 	int err = -ESHUTDOWN;
@@ -103,7 +97,7 @@ static void shut_down(SVCXPRT *xprt)
 	SVC_DESTROY(xprt);
 }
 
-/* After claim().  The caller holds a reference: the engine may be done with the
+/* After wire_claim().  The caller holds a reference: the engine may be done with the
  * connection before this returns. */
 static void adopt(SVCXPRT *xprt)
 {
@@ -122,6 +116,15 @@ static void adopt(SVCXPRT *xprt)
 	/* Destroyed meanwhile: xprt_unlink() may have come too early. */
 	if (flags & SVC_XPRT_FLAG_DESTROYED)
 		drop_conn(wire_of(xprt));
+}
+
+/* The acceptor has made it, and nobody else knows of it. */
+static void accepted(SVCXPRT *xprt)
+{
+	if (wire_claim(xprt))
+		shut_down(xprt);
+	else
+		adopt(xprt);
 }
 
 static bool is_tcp(int fd)
@@ -143,9 +146,9 @@ static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 		return SVC_STAT(xprt);
 	if (!is_tcp(xprt->xp_fd))
 		return hook.stock_connected.xp_recv(xprt);
-	if (!untouched(xprt->xp_fd)) {
+	if (xprt->xp_parent || !untouched(xprt->xp_fd)) {
 		LogInfo(COMPONENT_DISPATCH,
-			"RPCBUF: shutting down a connection that was read from before the take-over: its peer connects again");
+			"RPCBUF: shutting down a connection from before the take-over: its peer connects again");
 		shut_down(xprt);
 		return SVC_STAT(xprt);
 	}
@@ -163,7 +166,6 @@ static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 {
 	if (wire_of(xprt))
 		drop_conn(wire_of(xprt));
-	linger_unlink(xprt);
 	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
 }
 
@@ -182,6 +184,13 @@ static void xprt_destroy(SVCXPRT *xprt, u_int flags, const char *tag,
 	if (xprt->xp_flags & SVC_XPRT_FLAG_CLOSE)
 		shutdown(xprt->xp_fd, SHUT_RDWR);
 	hook.stock_connected.xp_destroy(xprt, flags, tag, line);
+}
+
+/* In the place of a listener's xp_recv: its first event since that is. */
+static enum xprt_stat listener_recv(SVCXPRT *xprt)
+{
+	return listener_take(xprt) ? SVC_STAT(xprt)
+				   : hook.stock_listening.xp_recv(xprt);
 }
 
 /* A listener goes away for good only when the server shuts down. */
@@ -268,35 +277,44 @@ static void set(void *slot, void *function)
 	__atomic_store_n((void **)slot, function, __ATOMIC_RELEASE);
 }
 
-int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
-	      char *why, size_t len)
+/* The server's tables, from now on. */
+static void exchange(void)
 {
-	struct xp_ops *connected, *listening;
-	int err = facts_find(&hook.facts, why, len);
+	struct xp_ops *connected = hook.facts.connected;
 
-	if (err)
-		return err;
-	connected = hook.facts.connected;
-	listening = hook.facts.listening;
-	pthread_rwlock_wrlock(&hook.gate);
-	hook.engine = engine;
-	pthread_rwlock_unlock(&hook.gate);
-	hook.listeners_gone = listeners_gone;
 	hook.stock_connected = *connected;
-	hook.stock_listening = *listening;
+	hook.stock_listening = *hook.facts.listening;
 	hook.stock_call = hook.facts.clients->cl_call;
-	wire_start(&hook.facts);
-	listener_init(hook.stock_listening.xp_recv, claim, adopt);
-	set(&listening->xp_unlink, listener_unlink);
-	set(&listening->xp_recv, listener_recv);
+	set(&hook.facts.listening->xp_unlink, listener_unlink);
 	set(&hook.facts.clients->cl_call, client_call);
 	set(&connected->xp_checksum, request_checksum);
 	set(&connected->xp_reply, xprt_reply);
 	set(&connected->xp_unlink, xprt_unlink);
 	set(&connected->xp_destroy, xprt_destroy);
-	/* Last: what it adopts needs the others. */
+	/* Last: what these bring needs the others. */
 	set(&connected->xp_recv, xprt_recv);
-	return 0;
+	set(&hook.facts.listening->xp_recv, listener_recv);
+}
+
+int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
+	      char *why, size_t len)
+{
+	int err = facts_find(&hook.facts, why, len);
+
+	if (err)
+		return err;
+	pthread_rwlock_wrlock(&hook.gate);
+	hook.engine = engine;
+	pthread_rwlock_unlock(&hook.gate);
+	hook.listeners_gone = listeners_gone;
+	wire_start(&hook.facts);
+	err = listener_start(accepted);
+	if (err)
+		snprintf(why, len, "connections cannot be accepted: %s",
+			 strerror(-err));
+	else
+		exchange();
+	return err;
 }
 
 void xprt_end(void)

@@ -16,8 +16,9 @@
  * for a record that it is reading just now, and none is sent by it on a
  * connection that is adopted.
  *
- * A connection of which nothing was read is adopted by @engine, when it is
- * accepted or with its first event; any other is shut down at its next one.
+ * What is accepted from now on @engine adopts; what was before is shut down at
+ * its next event.  A connection that the server opened itself is adopted with its
+ * first one, unless something was read from it.
  *
  * @listeners_gone is called by the thread that shuts the server down, as soon
  * as it takes the first listener away.  Returns 0, or -errno with nothing
