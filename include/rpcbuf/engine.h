@@ -33,11 +33,7 @@ struct rpcbuf_call {
 	uint64_t bytes_copied; /* the handler adds what it copied out */
 	unsigned int in_place; /* ... payloads it could use where they lie */
 	unsigned int copied;   /* ... and payloads it had to copy */
-	uint32_t reply_bytes;  /* ... and a handler that sends by itself says
-				* about how long its reply is: those of 16 KiB
-				* and more do not wait for others, but for the
-				* end of one where the loop has a single
-				* connection, up to 128 KiB */
+	uint32_t reply_bytes;  /* of its reply: rpcbuf_call_reply() sets it */
 	uint32_t number;       /* of its connection's calls, in the order in
 				* which they came, from 0: two may reach the
 				* handler in another order, on two threads */
@@ -81,11 +77,6 @@ struct rpcbuf_handlers {
 	 * RPCBUF_CLOSE_DROPPED.  The owner may close it.
 	 */
 	void (*closed)(void *conn_data, enum rpcbuf_close_reason reason);
-	/* For handlers that send on the descriptor themselves: true while
-	 * replies wait in memory because the peer does not read; how much of
-	 * that is allowed, max_unsent says.  NULL: replies are given to
-	 * rpcbuf_call_reply(). */
-	bool (*unsent)(void *conn_data);
 	/* Each thread of the engine calls these first, with its name, and
 	 * last.  May be NULL. */
 	void (*thread_start)(const char *name);
@@ -148,11 +139,9 @@ struct rpcbuf_engine_options {
 				   * and whose replies may leave together, at
 				   * most 1024; 1: each at once */
 	uint32_t max_calls;	  /* in flight on a connection; 0: no limit */
-	uint64_t max_unsent;	  /* bytes of replies to one peer that may wait
-				   * in memory before it is not read from; of
-				   * those that the engine sends at least the
-				   * longest record, rpcbuf_call_reply(); of
-				   * others until none waits, and 0: none */
+	uint64_t max_unsent;	  /* bytes that replies to one peer may keep
+				   * before it is not read from; at least the
+				   * longest record, rpcbuf_call_reply() */
 	uint64_t max_partial;	  /* bytes that the unfinished records of all
 				   * connections may hold, those of one client
 				   * at most what all leave; 0, and at most:
@@ -254,13 +243,6 @@ void rpcbuf_conn_drop(struct rpcbuf_conn *conn);
 
 /* Drops the reference that rpcbuf_engine_adopt() returned. */
 void rpcbuf_conn_put(struct rpcbuf_conn *conn);
-
-/*
- * The reply to @call, of @bytes bytes, could not be sent at once and waits in
- * memory: counts towards max_unsent, until ->unsent() says that nothing waits.
- * Before rpcbuf_call_done().  Any thread.
- */
-void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes);
 
 /*
  * rpcbuf_call_reply - send the reply to @call.

@@ -3,63 +3,28 @@
  * Calls of one connection that run one after the other, and whose replies leave
  * together (hold.h): while complete calls wait behind the one that is about to
  * run, for at most batch_calls calls or HOLD_NS, whichever comes first.  The
- * send list is told before each call whether another one follows; where the
- * handler sends on the descriptor itself, the kernel holds back (TCP_CORK).
+ * send list is told before each call whether another one follows.
  *
  * Whoever takes `batched` out of the loop, atomically, lets the replies go: the
  * owner at the end of the batch, or the watcher when a call of the batch runs
  * long.  The watcher does so under threads_lock, for which the owner waits
  * before it closes a connection.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/hold.h"
 #include "rpcbuf/os/os.h"
 
-/* Pushes out the replies before it and all of itself but an end, for which the
- * time begins anew. */
-#define PUSHING_REPLY (16u << 10)
-/* Its end is so little of it that it need not leave with another's. */
-#define LARGE_REPLY   (128u << 10)
-
-static int set_cork(int fd, int on)
-{
-	return setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
-}
-
-/* A handler that has replies of its own waiting sends them as well. */
-static bool handler_sends(const struct loop *loop)
-{
-	return loop->engine->handlers.unsent;
-}
-
-/* The replies of @conn are as its last one was.  One that pushes waits where no
- * other connection is: among many its client has enough to do without its end.
- */
-static bool waits(const struct rpcbuf_conn *conn)
-{
-	uint32_t bytes = os_load(&conn->reply_bytes);
-
-	if (!handler_sends(conn->loop))
-		return bytes < HOLD_BYTES;
-	return bytes < PUSHING_REPLY ||
-	       (bytes < LARGE_REPLY && os_load(&conn->loop->nr_conns) == 1);
-}
-
+/* The replies of @conn are as its last one was. */
 static bool may_go_on(const struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	return loop->batch_left && rpcbuf_stream_ready(&conn->stream) &&
-	       waits(conn);
+	       os_load(&conn->reply_bytes) < HOLD_BYTES;
 }
 
 static bool begin(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	loop->batch_left = loop->engine->options.batch_calls - 1;
-	if (!may_go_on(loop, conn) ||
-	    (handler_sends(loop) && set_cork(conn->fd, 1)))
+	if (!may_go_on(loop, conn))
 		return false;
 	loop->batch_end_ns = os_now() + HOLD_NS;
 	os_store_release(&loop->batched, conn);
@@ -74,11 +39,11 @@ void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
 
 	if (first)
 		loop->batch_more = begin(loop, conn);
-	else if (!handler_sends(loop))
+	else
 		loop->batch_more = may_go_on(loop, conn) &&
 				   os_now() < loop->batch_end_ns;
 	/* The reply to the last one takes the others along. */
-	if (handler_sends(loop) || (first && !loop->batch_more))
+	if (first && !loop->batch_more)
 		return;
 	out_more(&conn->sending.out, loop->batch_more);
 	/* Taken before that: nobody else would let go of what is held back from
@@ -91,33 +56,19 @@ void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
  * told of it. */
 bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 {
-	uint64_t now;
-
 	if (os_load(&loop->batched) != conn || !loop->batch_left)
 		return false;
 	loop->batch_left--;
-	if (!handler_sends(loop))
-		return loop->batch_more;
-	if (!rpcbuf_stream_ready(&conn->stream) || !waits(conn))
-		return false;
-	now = os_now();
-	if (os_load(&conn->reply_bytes) >= PUSHING_REPLY)
-		loop->batch_end_ns = now + HOLD_NS;
-	return now < loop->batch_end_ns;
+	return loop->batch_more;
 }
 
 /* Whose replies the caller has to let go, or NULL. */
 static struct rpcbuf_conn *take(struct loop *loop)
 {
-	struct rpcbuf_conn *conn;
-
-	if (!os_load(&loop->batched))
-		return NULL;
-	conn = __atomic_exchange_n(&loop->batched, NULL, __ATOMIC_ACQ_REL);
-	if (!conn || !handler_sends(loop))
-		return conn;
-	set_cork(conn->fd, 0);
-	return NULL;
+	return os_load(&loop->batched)
+		       ? __atomic_exchange_n(&loop->batched, NULL,
+					     __ATOMIC_ACQ_REL)
+		       : NULL;
 }
 
 /* The owner. */

@@ -89,11 +89,6 @@ void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 	self->running = NULL;
 }
 
-void rpcbuf_call_queued(struct rpcbuf_call *call, uint64_t bytes)
-{
-	os_fetch_add(&call->conn->unsent_bytes, bytes);
-}
-
 void rpcbuf_call_done(struct rpcbuf_call *call)
 {
 	struct rpcbuf_conn *conn = call->conn;

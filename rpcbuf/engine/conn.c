@@ -4,8 +4,7 @@
  *
  * Three parties hold references: the engine until it has let go of the
  * descriptor, the adapter, and every call in flight.  All but refs, in_flight,
- * dropped, gone, waits, awaits, unsent_bytes and posted belongs to the owner of
- * the loop.
+ * dropped, gone, waits, awaits and posted belongs to the owner of the loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,11 +12,6 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
-
-/* Longest wait for a peer to read its last replies. */
-#define LINGER_NS UINT64_C(10000000000)
-/* How often in a row nothing must be unsent before the socket is let go. */
-#define QUIET_LOOKS 2
 
 struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 				int fd, void *data, bool outgoing)
@@ -129,15 +123,6 @@ bool conn_too_busy(struct rpcbuf_conn *conn)
 	return false;
 }
 
-/* Waits for its peer to read, and must go on to. */
-bool conn_unread(struct rpcbuf_conn *conn)
-{
-	const struct rpcbuf_handlers *handlers = &conn->loop->engine->handlers;
-
-	return handlers->unsent ? handlers->unsent(conn->data)
-				: !sending_under(conn);
-}
-
 /* Gives the stream an array to keep its pages in. */
 bool conn_attach_slots(struct rpcbuf_conn *conn)
 {
@@ -218,7 +203,6 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	    conn->reason != RPCBUF_CLOSE_UNREAD)
 		conn->reason = reason;
 	conn->record_ns = 0;
-	conn->ending_ns = conn->loop->now_ns;
 	await_calls(conn, AWAITS_LAST);
 	reception_move(conn, RECEPTION_ENDING, FOR_NOTHING);
 	conn_try_close(conn);
@@ -239,17 +223,7 @@ static bool may_close(struct rpcbuf_conn *conn)
 	    conn->reason == RPCBUF_CLOSE_ERROR)
 		return true;
 	/* Its peer has its time for each reply: conn_check_times(). */
-	if (!sending_done(conn))
-		return false;
-	if (!engine->handlers.unsent)
-		return true;
-	if (now - conn->ending_ns > LINGER_NS)
-		return true;
-	/* Between two replies the sender may look done for a moment. */
-	conn->quiet_looks = engine->handlers.unsent(conn->data)
-				    ? 0
-				    : conn->quiet_looks + 1;
-	return conn->quiet_looks >= QUIET_LOOKS;
+	return sending_done(conn);
 }
 
 bool conn_try_close(struct rpcbuf_conn *conn)

@@ -135,7 +135,6 @@ struct rpcbuf_conn {
 	bool local;	/* within one host */
 	bool moved;	/* the call under way, to a run */
 	bool drained;	/* stopping: the socket was empty once */
-	uint8_t quiet_looks; /* ending: looks in a row without unsent replies */
 	uint32_t last_length; /* of the last call, in bytes on the wire */
 	uint32_t next_length; /* of the next, looked at in the socket; or 0 */
 	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
@@ -145,7 +144,6 @@ struct rpcbuf_conn {
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
 	struct lag lag;	      /* of that, while its peer is waited for */
-	uint64_t ending_ns;   /* since when it is ending */
 	struct pass pass;     /* of the long record under way */
 	struct turn beyond;   /* to hold more than its share */
 	uint64_t beyond_ns;   /* since when it has that, and pages */
@@ -171,7 +169,6 @@ struct rpcbuf_conn {
 	bool gone;	/* its peer is: nobody would get a reply */
 	bool waits;	/* for another one to end: successor.c */
 	uint8_t awaits; /* enum conn_awaits: tells a call to post */
-	uint64_t unsent_bytes; /* of replies, since none waited last */
 	bool posted;	/* on loop->posted; under loop->lock */
 };
 
@@ -513,7 +510,6 @@ void conn_post(struct rpcbuf_conn *conn);
 void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);
 bool conn_too_busy(struct rpcbuf_conn *conn);
-bool conn_unread(struct rpcbuf_conn *conn);
 bool conn_attach_slots(struct rpcbuf_conn *conn);
 void conn_rest(struct rpcbuf_conn *conn);
 void conn_free_slots(struct rpcbuf_engine *engine, void **slots);

@@ -142,7 +142,6 @@ static void conn_excuse(struct rpcbuf_conn *conn)
 	excuse(&conn->record_ns, conn->loop);
 	excuse(&conn->beyond_ns, conn->loop);
 	excuse(&conn->slow_ns, conn->loop);
-	excuse(&conn->ending_ns, conn->loop);
 	excuse(&conn->pass.idle_ns, conn->loop);
 	sending_excuse(conn, conn->loop->missed_ns);
 }

@@ -82,7 +82,7 @@ static void posted(struct rpcbuf_conn *conn)
 		held_rest(conn);
 	else if (waits_for_memory(reception->waits_for) ||
 		 (reception->waits_for == FOR_CALLS && !conn_too_busy(conn)) ||
-		 (reception->waits_for == FOR_READER && !conn_unread(conn)))
+		 (reception->waits_for == FOR_READER && sending_under(conn)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
@@ -109,35 +109,16 @@ static void take_posted(struct loop *loop)
 	}
 }
 
-/* Does the handler send by itself?  Then nobody tells us what its peers read. */
-static bool handler_sends(const struct loop *loop)
-{
-	return loop->engine->handlers.unsent;
-}
-
 /* Looks again at those that wait for something nobody tells us about. */
 static void retry(struct loop *loop)
 {
-	struct rpcbuf_conn *conn, *tmp;
-
 	shortage_retry(loop);
 	long_next(loop);
-	if (!handler_sends(loop))
-		return;
-	list_for_each_entry_safe (conn, tmp, &loop->unsent, struct rpcbuf_conn,
-				  reception.link)
-		if (!conn_unread(conn))
-			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
-	list_for_each_entry_safe (conn, tmp, &loop->ending, struct rpcbuf_conn,
-				  reception.link)
-		conn_try_close(conn);
 }
 
 static bool waits_for_retry(const struct loop *loop)
 {
-	return loop->starved || gate_waited_for(&loop->gate) ||
-	       (handler_sends(loop) &&
-		(!list_empty(&loop->unsent) || !list_empty(&loop->ending)));
+	return loop->starved || gate_waited_for(&loop->gate);
 }
 
 /*

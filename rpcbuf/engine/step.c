@@ -444,16 +444,6 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 		return true;
 	}
-	if (!engine->handlers.unsent || !engine->handlers.unsent(conn->data)) {
-		if (os_load(&conn->unsent_bytes))
-			os_store(&conn->unsent_bytes, 0);
-	} else if (os_load(&conn->unsent_bytes) >= engine->options.max_unsent) {
-		stat_add(conn->loop->stats.parked_unsent, 1);
-		log_wait(conn, WAIT_UNSENT, os_load(&conn->unsent_bytes),
-			 engine->options.max_unsent);
-		step_aside(conn, FOR_READER);
-		return true;
-	}
 	if (os_load(&conn->in_flight) >= engine->calls_limit &&
 	    conn_too_busy(conn)) {
 		stat_add(conn->loop->stats.parked_calls, 1);

@@ -150,22 +150,13 @@ static void *client_main(void *arg)
 	return NULL;
 }
 
-/* Finishes the calls that the handler put aside; now and then says that a peer
- * does not read, for a moment. */
+/* Finishes the calls that the handler put aside. */
 static void *disturb(void *arg)
 {
 	uint64_t seed = *(uint64_t *)arg;
 
 	while (!seen(finishing)) {
-		bool *unsent =
-			&clients[test_below(&seed, CLIENTS)].peer.unsent;
-
 		answer_later();
-		if (test_below(&seed, 4) == 0) {
-			__atomic_store_n(unsent, true, __ATOMIC_RELEASE);
-			usleep(test_below(&seed, 3000));
-			__atomic_store_n(unsent, false, __ATOMIC_RELEASE);
-		}
 		usleep(test_below(&seed, 1000));
 	}
 	return NULL;

@@ -40,7 +40,6 @@ struct peer {
 	unsigned int calls;  /* that the handler has seen */
 	unsigned int closed; /* how often */
 	enum rpcbuf_close_reason reason;
-	bool unsent;	/* what the unsent handler says */
 	pthread_mutex_t sending;
 };
 
@@ -134,9 +133,6 @@ static inline void reply(struct rpcbuf_call *call)
 	pthread_mutex_lock(&peer->sending);
 	(void)!send(peer->fd, record, sizeof(record), MSG_NOSIGNAL);
 	pthread_mutex_unlock(&peer->sending);
-	/* What a sender with a queue would say. */
-	if (seen(peer->unsent))
-		rpcbuf_call_queued(call, sizeof(record));
 	rpcbuf_call_done(call);
 }
 
@@ -221,11 +217,6 @@ static inline void on_closed(void *data, enum rpcbuf_close_reason reason)
 	count(server.closed);
 }
 
-static inline bool on_unsent(void *data)
-{
-	return seen(((struct peer *)data)->unsent);
-}
-
 static inline void on_log(enum rpcbuf_log_level level, const char *line)
 {
 	(void)level;
@@ -254,14 +245,13 @@ static inline void on_thread_stop(void)
 static const struct rpcbuf_handlers handlers = {
 	.call = on_call,
 	.closed = on_closed,
-	.unsent = on_unsent,
 	.thread_start = on_thread_start,
 	.thread_stop = on_thread_stop,
 	.log = on_log,
 };
 
 /* Options for a small server: two receivers, calls of up to MAX_CALL, as many
- * as come; nothing is read while replies wait. */
+ * as come. */
 static inline struct rpcbuf_engine_options server_options(void)
 {
 	struct rpcbuf_engine_options o = RPCBUF_ENGINE_OPTIONS_INIT;

@@ -123,38 +123,6 @@ START_TEST(busy_connections_end)
 }
 END_TEST
 
-/* Replies of so many bytes may wait, and no more; then nothing is read until
- * none waits. */
-START_TEST(unsent_bytes)
-{
-	struct rpcbuf_engine_options o = server_options();
-	struct peer *p = &peers[0];
-	uint32_t i;
-
-	o.max_unsent = 10 * REPLY_BYTES;
-	start(16 << 20, &o);
-	peer_open(p);
-	__atomic_store_n(&p->unsent, true, __ATOMIC_RELEASE);
-	for (i = 0; i < 30; i++)
-		send_call(p, XID(ECHO, SMALL, i));
-	eventually(stats().parked_unsent == 1);
-	check_alive(&good);
-	ck_assert_uint_eq(seen(p->calls), 10);
-	check_line(p, "replies that it does not read", "240, limit 240");
-	for (i = 2; i <= 3; i++) {
-		__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
-		eventually(seen(p->calls) > (i - 1) * 10);
-		__atomic_store_n(&p->unsent, true, __ATOMIC_RELEASE);
-		check_alive(&good);
-	}
-	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
-	receive_replies(p, 0, 30);
-	ck_assert_uint_eq(seen(p->closed), 0);
-	finish();
-	peer_free(p);
-}
-END_TEST
-
 /* The next one is refused; when one has gone there is room for another. */
 START_TEST(connections)
 {
@@ -297,7 +265,6 @@ int main(void)
 	tcase_set_timeout(tcase, 2 * GUARD_S);
 	tcase_add_loop_test(tcase, calls_in_flight, 0, 2);
 	tcase_add_loop_test(tcase, busy_connections_end, 0, 3);
-	tcase_add_test(tcase, unsent_bytes);
 	tcase_add_test(tcase, connections);
 	tcase_add_loop_test(tcase, partial_records, 0, 2);
 	tcase_add_test(tcase, claims);

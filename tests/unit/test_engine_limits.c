@@ -297,43 +297,29 @@ static void let_time_pass(void)
 	peer_free(&silent);
 }
 
-/* Replies wait from the first one on, until the test says that none does. */
-static void call_unsent(struct rpcbuf_call *call)
-{
-	struct peer *peer = call->conn_data;
-
-	if (!seen(peer->calls))
-		__atomic_store_n(&peer->unsent, true, __ATOMIC_RELEASE);
-	on_call(call);
-}
-
-/* The engine does not read on, because of calls or of replies, and the rest of a
- * record waits for that: not for its peer. */
+/* The engine does not read on, because of calls, and the rest of a record waits
+ * for that: not for its peer. */
 START_TEST(time_of_ours)
 {
 	struct rpcbuf_engine_options o = server_options();
-	struct rpcbuf_handlers with = handlers;
 	struct peer *p = &peers[0];
 	size_t first_len, len;
 	uint8_t *first, *record;
 
-	first = call_record(XID(_i ? ECHO : LATER, SMALL, 0), 1, NULL,
+	first = call_record(XID(LATER, SMALL, 0), 1, NULL,
 			    &first_len);
 	record = call_record(XID(ECHO, SMALL, 1), 1, NULL, &len);
 	first = realloc(first, first_len + len);
 	memcpy(first + first_len, record, len);
 	o.receivers = 1;
-	o.max_calls = _i ? 0 : 1;
+	o.max_calls = 1;
 	o.record_timeout = SLOW_LIMIT;
-	if (_i)
-		with.call = call_unsent;
-	server_start_with(16 << 20, &o, &with);
+	server_start_with(16 << 20, &o, &handlers);
 	peer_open(p);
 	send_bytes(p, first, first_len + len / 2);
-	eventually(stats().parked_unsent + stats().parked_calls == 1);
+	eventually(stats().parked_calls == 1);
 	let_time_pass();
 	ck_assert_uint_eq(seen(p->calls), 1);
-	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
 	answer_later();
 	/* From now its peer is waited for. */
 	eventually(os_load(&p->conn->reception.state) ==
@@ -455,32 +441,6 @@ START_TEST(adopted_during_a_look)
 }
 END_TEST
 
-/* While replies wait for a peer, it is not read from; then all goes on. */
-START_TEST(unsent_replies)
-{
-	struct peer *p = &peers[0];
-
-	peer_open(p);
-	check_alive(p);
-	__atomic_store_n(&p->unsent, true, __ATOMIC_RELEASE);
-	send_call(p, XID(ECHO, SMALL, 0));
-	send_call(p, XID(ECHO, LONGEST, 1));
-	eventually(stats().parked_unsent == 1);
-	check_alive(&good);
-	ck_assert_uint_eq(seen(p->calls), 1);
-	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
-	receive_replies(p, 0, 2);
-	/* A peer that has said all it has to say is waited for as well. */
-	__atomic_store_n(&p->unsent, true, __ATOMIC_RELEASE);
-	shutdown(p->client, SHUT_WR);
-	check_alive(&good);
-	ck_assert_uint_eq(seen(p->closed), 0);
-	__atomic_store_n(&p->unsent, false, __ATOMIC_RELEASE);
-	expect_closed(p, RPCBUF_CLOSE_EOF);
-	peer_free(p);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("engine_limits");
@@ -493,7 +453,6 @@ int main(void)
 	tcase_add_loop_test(tcase, too_short, 0, 4);
 	tcase_add_test(tcase, calls_before_a_refusal);
 	tcase_add_test(tcase, log_is_limited);
-	tcase_add_test(tcase, unsent_replies);
 	suite_add_tcase(suite, tcase);
 	tcase_set_timeout(times, 2 * GUARD_S);
 	tcase_add_checked_fixture(times, setup_short_times, NULL);
@@ -506,7 +465,7 @@ int main(void)
 	tcase_add_test(times, adopted_during_a_look);
 	tcase_add_test(times, waiting_is_not_idle);
 	tcase_add_test(times, slow_link);
-	tcase_add_loop_test(times, time_of_ours, 0, 2);
+	tcase_add_test(times, time_of_ours);
 	tcase_add_loop_test(times, stopped, 0, 2);
 	suite_add_tcase(suite, times);
 	return wire_run(suite);

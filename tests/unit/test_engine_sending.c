@@ -80,7 +80,6 @@ static void start_in(uint64_t memory, const struct rpcbuf_engine_options *o)
 	struct rpcbuf_handlers with = handlers;
 
 	with.call = on_sending_call;
-	with.unsent = NULL;
 	lend();
 	answers = held_back = no_memory = asked = 0;
 	server_start_with(memory, o, &with);

@@ -205,17 +205,6 @@ START_TEST(half_a_call)
 }
 END_TEST
 
-/* A peer that does not read its replies is waited for, but not for ever. */
-START_TEST(unsent_replies)
-{
-	peers[0].unsent = true;
-	check_alive(&peers[1]);
-	eventually(rpcbuf_engine_stop(server.engine, 500) == 0);
-	expect_closed(&peers[0], RPCBUF_CLOSE_STOP);
-	expect_closed(&peers[1], RPCBUF_CLOSE_STOP);
-}
-END_TEST
-
 /* Owners drop their connections before, during, and after. */
 START_TEST(drops)
 {
@@ -302,7 +291,6 @@ int main(void)
 	tcase_add_test(tcase, late_calls);
 	tcase_add_loop_test(tcase, calls_that_take_too_long, 0, 2);
 	tcase_add_test(tcase, half_a_call);
-	tcase_add_test(tcase, unsent_replies);
 	tcase_add_test(tcase, drops);
 	tcase_add_loop_test(tcase, under_traffic, 0, 5);
 	suite_add_tcase(suite, tcase);
