@@ -296,8 +296,11 @@ int listener_start(void (*accepted)(SVCXPRT *xprt))
 	if (listeners.wake < 0)
 		return -errno;
 	err = socket_pair(&listeners.inet, AF_INET);
-	/* Without it no listener has that family. */
-	(void)socket_pair(&listeners.inet6, AF_INET6);
+	if (!err)
+		err = socket_pair(&listeners.inet6, AF_INET6);
+	/* Then no listener has that family. */
+	if (err == -EAFNOSUPPORT)
+		err = 0;
 	if (!err) {
 		sigfillset(&all);
 		pthread_sigmask(SIG_SETMASK, &all, &old);

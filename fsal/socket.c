@@ -10,6 +10,8 @@
 
 #include "socket.h"
 
+/* By an address of IPv4 in either case: a host may have sockets of IPv6, and no
+ * address. */
 static socklen_t loopback(struct sockaddr_storage *any, int family)
 {
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)any;
@@ -17,7 +19,7 @@ static socklen_t loopback(struct sockaddr_storage *any, int family)
 
 	*any = (struct sockaddr_storage){.ss_family = (sa_family_t)family};
 	if (family == AF_INET6) {
-		in6->sin6_addr = in6addr_loopback;
+		inet_pton(AF_INET6, "::ffff:127.0.0.1", &in6->sin6_addr);
 		return sizeof(*in6);
 	}
 	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
