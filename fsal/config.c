@@ -37,17 +37,11 @@ static struct config_item_list engines[] = {
 	CONFIG_LIST_EOL,
 };
 
-static struct config_item_list congestions[] = {
-	CONFIG_LIST_TOK("system", CONGESTION_SYSTEM),
-	CONFIG_LIST_TOK("cubic", CONGESTION_CUBIC),
-	CONFIG_LIST_TOK("reno", CONGESTION_RENO),
-	CONFIG_LIST_EOL,
-};
-
-static struct config_item_list awake[] = {
-	CONFIG_LIST_TOK("auto", RPCBUF_AWAKE_AUTO),
-	CONFIG_LIST_TOK("never", RPCBUF_AWAKE_NEVER),
-	CONFIG_LIST_TOK("always", RPCBUF_AWAKE_ALWAYS),
+/* What Local_Congestion and Keep_Awake could be, when they did something. */
+static struct config_item_list without_effect[] = {
+	CONFIG_LIST_TOK("system", 1), CONFIG_LIST_TOK("cubic", 1),
+	CONFIG_LIST_TOK("reno", 1),   CONFIG_LIST_TOK("auto", 1),
+	CONFIG_LIST_TOK("never", 1),  CONFIG_LIST_TOK("always", 1),
 	CONFIG_LIST_EOL,
 };
 
@@ -91,10 +85,10 @@ static struct config_item parameters[] = {
 		       max_connections),
 	CONF_ITEM_TOKEN("Engine", RPCBUF_BACKEND_AUTO, engines,
 			fsal_rpcbuf_config, engine),
-	CONF_ITEM_TOKEN("Local_Congestion", CONGESTION_CUBIC, congestions,
+	CONF_ITEM_TOKEN("Local_Congestion", 0, without_effect,
 			fsal_rpcbuf_config, local_congestion),
-	CONF_ITEM_TOKEN("Keep_Awake", RPCBUF_AWAKE_AUTO, awake,
-			fsal_rpcbuf_config, keep_awake),
+	CONF_ITEM_TOKEN("Keep_Awake", 0, without_effect, fsal_rpcbuf_config,
+			keep_awake),
 	CONF_ITEM_PATH("Statistics", 1, PATH_MAX, NULL, fsal_rpcbuf_config,
 		       statistics),
 	CONFIG_EOL,

@@ -18,12 +18,6 @@
 
 #include "config_parsing.h"
 
-enum local_congestion {
-	CONGESTION_SYSTEM,
-	CONGESTION_CUBIC,
-	CONGESTION_RENO,
-};
-
 /*
  * The values in force: defaults that depend on the machine are already in
  * their place.  Units and ranges are those of the parameter in the comment.
@@ -93,12 +87,9 @@ struct fsal_rpcbuf_config {
 	/* Engine: auto, epoll or io_uring, an enum rpcbuf_backend; default
 	 * auto.  The server does not start with one that the system lacks. */
 	uint32_t engine;
-	/* Local_Congestion: TCP congestion control of connections within this
-	 * host, an enum local_congestion; default cubic. */
-	uint32_t local_congestion;
-	/* Keep_Awake: whether idle processors stay awake while calls come
-	 * closely, an enum rpcbuf_awake; default auto. */
-	uint32_t keep_awake;
+	/* Local_Congestion and Keep_Awake, of versions before: not 0 when they
+	 * are given.  They do nothing. */
+	uint32_t local_congestion, keep_awake;
 	/* Statistics: absolute path of the file that counters are written to;
 	 * default NULL, and none is written. */
 	char *statistics;

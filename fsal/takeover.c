@@ -125,11 +125,6 @@ static uint32_t longest_record(void)
 
 static int create_engine(void)
 {
-	static const char *const congestion[] = {
-		[CONGESTION_SYSTEM] = NULL,
-		[CONGESTION_CUBIC] = "cubic",
-		[CONGESTION_RENO] = "reno",
-	};
 	const struct fsal_rpcbuf_config *config = takeover.config;
 	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
 
@@ -152,8 +147,6 @@ static int create_engine(void)
 	options.max_partial_conn = config->max_partial_connection;
 	options.max_receiving = config->max_receiving;
 	options.max_calls = config->max_calls;
-	options.local_congestion = congestion[config->local_congestion];
-	options.keep_awake = (enum rpcbuf_awake)config->keep_awake;
 	options.max_connections = config->max_connections;
 	if (!options.max_connections)
 		options.max_connections = default_connections();
@@ -323,6 +316,9 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 		return err;
 	}
 	takeover.config = config;
+	if (config->local_congestion || config->keep_awake)
+		LogWarn(COMPONENT_CONFIG,
+			"RPCBUF: Keep_Awake and Local_Congestion do nothing any more: they helped clients on the server's own host alone");
 	stats_file_open(config->statistics);
 	err = start_thread();
 	if (err) {

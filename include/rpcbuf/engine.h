@@ -92,21 +92,6 @@ enum rpcbuf_backend {
 			       * where nothing forbids it */
 };
 
-/*
- * Whether idle processors stay awake while loops find the next call without
- * blocking: to wake one up takes longer than many a call.  All processors of
- * the system do (PM QoS, /dev/cpu_dma_latency, for root only), until 10 ms
- * after the last such call; in a guest that halts them (cpuidle driver
- * haltpoll) they poll, elsewhere they do not sleep deeper than 2 us take to
- * wake up.
- */
-enum rpcbuf_awake {
-	RPCBUF_AWAKE_AUTO, /* for clients of this host, in a guest that halts
-			    * its processors and has at most four */
-	RPCBUF_AWAKE_NEVER,
-	RPCBUF_AWAKE_ALWAYS, /* for any client, on any machine */
-};
-
 /* Start from RPCBUF_ENGINE_OPTIONS_INIT. */
 struct rpcbuf_engine_options {
 	size_t size; /* sizeof(struct rpcbuf_engine_options) */
@@ -152,16 +137,10 @@ struct rpcbuf_engine_options {
 	uint32_t long_call_us;	  /* calls of a connection whose calls sleep, and
 				   * take longer on average, run on threads of
 				   * their own; 0: never */
-	const char *local_congestion; /* TCP congestion control, of at most 15
-				   * characters, of connections within this
-				   * host, where pacing only costs; NULL or "":
-				   * the system's.  One that the system does not
-				   * have is logged and left out */
 	uint64_t max_receiving;	  /* bytes of records longer than 128 KiB under
 				   * way in one loop, beyond which it begins
 				   * no other, or twice that for a client that
 				   * has none under way; 0: no limit */
-	enum rpcbuf_awake keep_awake;
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \
@@ -174,8 +153,7 @@ struct rpcbuf_engine_options {
 		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
 		.record_timeout = 60, .least_rate = 1024, .batch_calls = 8,    \
 		.max_unsent = 1 << 20, .max_calls = 128,                       \
-		.long_call_us = 40, .local_congestion = "cubic",               \
-		.max_receiving = 4 << 20,                                      \
+		.long_call_us = 40, .max_receiving = 4 << 20,                  \
 	}
 
 /*
@@ -325,8 +303,6 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(parked_pages, "times a connection waited for pages")                 \
 	X(parked_partial, "... because unfinished records held their share")   \
 	X(parked_unsent, "times a connection waited for its peer to read")     \
-	X(awakes, "times processors began to be kept awake")                   \
-	X(awake_ns, "nanoseconds that they were")                              \
 	X(batches, "times replies were held back to leave together")           \
 	X(parked_long, "times a connection waited to begin a long record")     \
 	X(parked_calls, "times a connection waited for its own calls")         \

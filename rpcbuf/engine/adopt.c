@@ -107,7 +107,6 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **out)
 {
 	struct rpcbuf_conn *conn;
-	bool local;
 	int err;
 
 	if (engine_stopping(engine))
@@ -119,11 +118,9 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 		os_fetch_add(&engine->connections, 1);
 	else if (is_full(engine, fd))
 		return -EUSERS;
-	local = local_tune(engine, fd);
 	conn = create(engine, fd, conn_data, outgoing);
 	err = -ENOMEM;
 	if (conn) {
-		conn->local = local;
 		err = post_new(conn, out);
 		if (!err)
 			return 0;

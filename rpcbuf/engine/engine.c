@@ -27,7 +27,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 128,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 112,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 
@@ -64,8 +64,6 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages,
 	uint64_t held = rpcbuf_min(pages_left / 2, (uint64_t)UINT32_MAX / 4);
 	uint32_t calls = o->max_calls ? o->max_calls : INT32_MAX;
 
-	if (o->local_congestion)
-		strcpy(engine->local_congestion, o->local_congestion);
 	engine->machine_limits = o->limits;
 	engine->machine_limits.min_length =
 		rpcbuf_min(o->limits.min_length, RPCBUF_REPLY_MIN);
@@ -104,9 +102,6 @@ static int create_loops(struct rpcbuf_engine *engine, unsigned int wanted,
 	engine->nr_loops = wanted;
 	for (unsigned int i = 0; i < wanted && !err; i++)
 		err = loop_open(&engine->loops[i], engine, vector);
-	/* The loops have what they need: they can do without this. */
-	for (unsigned int i = 0; i < wanted && !err; i++)
-		awake_open(&engine->loops[i]);
 	return err;
 }
 
@@ -141,7 +136,6 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	engine->options.max_threads =
 		rpcbuf_max(options->max_threads, wanted + 1);
 	delegate_init(engine);
-	engine->awake_us = awake_choose(options);
 	set_limits(engine, counts.pages_total,
 		   counts.pages_total - (wanted + 1) * vector);
 	engine->held_slack =
@@ -272,8 +266,6 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->parked_unsent += os_load(&s->parked_unsent);
 	sum->parked_long += os_load(&s->parked_long);
 	sum->batches += os_load(&s->batches);
-	sum->awakes += os_load(&s->awakes);
-	sum->awake_ns += os_load(&s->awake_ns);
 	sum->parked_calls += os_load(&s->parked_calls);
 	sum->fills_timed += os_load(&s->fills_timed);
 	sum->fill_ns_sum += os_load(&s->fill_ns_sum);

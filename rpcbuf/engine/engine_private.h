@@ -5,8 +5,6 @@
  *   engine.c   creation, stop, statistics
  *   options.c  what its options may be
  *   adopt.c    adoption
- *   local.c    connections within one host
- *   awake.c    processors that stay awake while calls come closely
  *   log.c      what is said, and how often
  *   client.c   connections from one address
  *   successor.c ... that take the place of others
@@ -79,8 +77,6 @@ enum conn_awaits {
 	AWAITS_FEWER, /* the one that leaves calls_resume: it waits FOR_CALLS */
 };
 
-/* What the name of a congestion control takes, as in the kernel. */
-#define CONGESTION_MAX 16u
 #define ENGINE_RECEIVERS_MAX 64u
 
 #define CLIENT_KEY 16	    /* bytes of an address */
@@ -132,7 +128,6 @@ struct rpcbuf_conn {
 	bool readable;	/* bytes, or the end, may be in the socket */
 	bool watched;	/* epoll's: it is registered there */
 	bool outgoing;
-	bool local;	/* within one host */
 	bool moved;	/* the call under way, to a run */
 	bool drained;	/* stopping: the socket was empty once */
 	uint32_t last_length; /* of the last call, in bytes on the wire */
@@ -180,19 +175,9 @@ struct loop_stats {
 	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
 	uint64_t parked_long;
 	uint64_t runs_reserved, pages_reserved; /* for long records */
-	uint64_t awakes, awake_ns;
 	uint64_t batches, fills_timed, fill_ns_sum;
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
 	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
-};
-
-/* What a loop asks of the system's processors. */
-struct awake {
-	int fd;		     /* -1: it does not ask */
-	bool asked;
-	unsigned int looks;  /* in a row that found a call */
-	uint64_t until_ns;   /* asked until then */
-	uint64_t counted_ns; /* ... and counted up to then */
 };
 
 /* loop->turn: even, the owner is at the loop; odd, it runs a call and the
@@ -235,7 +220,6 @@ struct loop {
 	unsigned int spin_misses; /* polls in a row that found nothing */
 	unsigned int spin_skip;	  /* polls to leave out */
 	bool kicked;		  /* kick_fd was readable */
-	struct awake awake;
 	struct loop_trace trace;
 
 	uint32_t turn __attribute__((aligned(64))); /* atomic */
@@ -257,8 +241,7 @@ struct loop {
 	struct loop_stats stats __attribute__((aligned(64)));
 };
 
-#define LOOP_CLOSED \
-	((struct loop){ .kick_fd = -1, .awake.fd = -1 })
+#define LOOP_CLOSED ((struct loop){.kick_fd = -1})
 
 /* All of it is for the owner of the loop. */
 struct backend {
@@ -327,8 +310,6 @@ struct rpcbuf_engine {
 	int calls_resume;      /* so few that it goes on */
 	uint64_t heap_limit;   /* bytes that connections and calls may take */
 	size_t call_bytes;     /* that one call takes */
-	char local_congestion[CONGESTION_MAX]; /* "": the system's */
-	int awake_us;	       /* for loops to ask, or OS_WAKEUP_ANY */
 	uint64_t long_ticks;   /* a call of so many is long; 0: none is */
 	unsigned int nr_loops; /* that clients' connections are spread over */
 	struct loop *loops;    /* ... and one more, see engine_all_loops() */
@@ -470,16 +451,6 @@ bool shortage_passes(struct rpcbuf_conn *conn);
 void shortage_wait(struct rpcbuf_conn *conn);
 void shortage_end(struct rpcbuf_conn *conn);
 void shortage_retry(struct loop *loop);
-
-/* local.c: any thread */
-bool local_tune(struct rpcbuf_engine *engine, int fd);
-
-/* awake.c: the owner only */
-int awake_choose(const struct rpcbuf_engine_options *options);
-void awake_open(struct loop *loop);
-void awake_looked(struct loop *loop, bool blocked);
-int awake_block_ms(const struct loop *loop, int ms);
-void awake_close(struct loop *loop);
 
 /* client.c: any thread */
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);

@@ -191,10 +191,9 @@ static void collect(struct loop *loop)
 		n = spin(loop);
 	blocks = idle && !n && !loop->kicked;
 	if (blocks)
-		loop->backend->wait(loop, awake_block_ms(loop, block_ms(loop)));
+		loop->backend->wait(loop, block_ms(loop));
 	loop->now_ns = os_now();
 	loop->kicked = false;
-	awake_looked(loop, blocks);
 	if (trace_is_due(&loop->trace, loop->now_ns))
 		trace_look(loop);
 	take_posted(loop);
@@ -343,7 +342,6 @@ void loop_close(struct loop *loop)
 		rpcbuf_conn_put(conn);
 	}
 	loop->backend->close(loop);
-	awake_close(loop);
 	if (loop->kick_fd >= 0)
 		close(loop->kick_fd);
 	rpcbuf_rqst_destroy(loop->rqst);

@@ -37,8 +37,7 @@ def about(settings):
     if settings["kind"] == LOCAL:
         return ("LOCAL: server and client on the loopback device, which no "
                 "user's clients are on; TCP congestion control "
-                f"{settings['congestion']}, but for what a server sets itself "
-                "(rpcbuf: Local_Congestion)")
+                f"{settings['congestion']}")
     return ("servers that ran already, over the network that leads to them, "
             "without namespaces; TCP congestion control is theirs")
 
