@@ -275,6 +275,14 @@ wait_stat() {
 	wait_for "the statistics to show $*" stat_is "$@"
 }
 
+# sockets_in STATE…: how many connections of clients to the server's port are in
+# one of these, numbers in hexadecimal as the kernel has them (CLOSE_WAIT is 08).
+sockets_in() {
+	awk -v port="$(printf ':%04X' "$PORT")" -v states=" $* " \
+		'$2 ~ port "$" && index(states, " " $4 " ") { n++ } END { print n + 0 }' \
+		"/proc/$SERVER/net/tcp" "/proc/$SERVER/net/tcp6"
+}
+
 server_rss_kib() {
 	awk '/^VmRSS:/ { print $2 }' "/proc/$SERVER/status"
 }

@@ -39,7 +39,7 @@ channels_down() {
 start() {
 	pick_port
 	server_configure
-	sed -i 's/^NFSv4 {/&\n\tDelegations = true;/' "$CONF"
+	sed -i 's/^NFSv4 {/&\n\tDelegations = true; Lease_Lifetime = 120;/' "$CONF"
 	S_KEEP_PORTS=1 server_start
 }
 
@@ -61,8 +61,15 @@ statuses_are() {
 	[[ $(paste -s -d ' ' "$T/statuses" 2>/dev/null) =~ ^$1$ ]]
 }
 
+# The server keeps a transport with a back channel as long as its client's lease;
+# the client is told at once.
+none_left_open() {
+	(($(sockets_in 01 08) == 0))
+}
+
 start
 called nfs4_back_channel unasked
+! with_plugin || wait_for "the client's connections to be shut down" none_left_open
 for part in answered held many moved; do
 	called nfs4_callbacks "$part"
 	assert_eq "$(channels_down)" 0 "callback channels down after $part"

@@ -4,10 +4,11 @@
 # Goal: clients that vanish with calls in flight and with replies that they did not
 # read leave nothing behind: no descriptor, no page, no memory that grows with them.
 # Method: hundreds of clients ask for 20 MB each and reset the connection, some at
-# a time. Then the server has as many descriptors as before, and further hundreds
-# do not make it larger than the first did. Others read nothing until they are not
-# read from either, and are killed then: ntirpc waits to send to them. No reply is
-# left of these, and the server does not grow from one lot to the next.
+# a time, while another makes a thousand calls. Then the server has as many
+# descriptors as before, and further hundreds do not make it larger than the first
+# did. Others read nothing until they are not read from either, and are killed
+# then, while the server waits to send to them. No reply is left of these, and the
+# server does not grow from one lot to the next.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock leaks a descriptor for each"
 
@@ -62,7 +63,10 @@ truncate -s $((64 << 20)) "$T/export/large"
 raw --count 50 read large 0 65536 >/dev/null
 before=$(descriptors)
 for ((round = 1; round <= ROUNDS; round++)); do
+	raw --count 1000 --interval 1000 getattr large &
+	caller=$!
 	vanish
+	wait "$caller" || fail "calls beside those who left"
 	wait_stat in_flight == 0
 	wait_for "the descriptors of those who left" few_descriptors
 	((round > 1)) || rss=$(server_rss_kib)
