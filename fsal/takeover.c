@@ -214,8 +214,8 @@ static void take_over(void)
 			"RPCBUF: exports that are not over RPCBUF may announce a maxwrite of more than %" PRIu32
 			" bytes over NFS v4; larger WRITEs are refused",
 			takeover.config->max_payload);
-	err = xprt_hook(takeover.engine, fsal_rpcbuf_takeover_stop, why,
-			sizeof(why));
+	err = xprt_hook(takeover.engine, &handlers, fsal_rpcbuf_takeover_stop,
+			why, sizeof(why));
 	if (err)
 		LogFatal(COMPONENT_INIT, "RPCBUF: %s", why);
 	rpcbuf_get_budget(takeover.mm, &budget);

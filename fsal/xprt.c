@@ -189,8 +189,15 @@ static void xprt_destroy(SVCXPRT *xprt, u_int flags, const char *tag,
 /* In the place of a listener's xp_recv: its first event since that is. */
 static enum xprt_stat listener_recv(SVCXPRT *xprt)
 {
-	return listener_take(xprt) ? SVC_STAT(xprt)
-				   : hook.stock_listening.xp_recv(xprt);
+	int err = listener_take(xprt);
+
+	if (!err)
+		return SVC_STAT(xprt);
+	if (err != -EAFNOSUPPORT)
+		LogCrit(COMPONENT_DISPATCH,
+			"RPCBUF: a listening socket is left to ntirpc: %s",
+			strerror(-err));
+	return hook.stock_listening.xp_recv(xprt);
 }
 
 /* A listener goes away for good only when the server shuts down. */
@@ -296,8 +303,9 @@ static void exchange(void)
 	set(&hook.facts.listening->xp_recv, listener_recv);
 }
 
-int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
-	      char *why, size_t len)
+int xprt_hook(struct rpcbuf_engine *engine,
+	      const struct rpcbuf_handlers *handlers,
+	      void (*listeners_gone)(void), char *why, size_t len)
 {
 	int err = facts_find(&hook.facts, why, len);
 
@@ -308,7 +316,7 @@ int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
 	pthread_rwlock_unlock(&hook.gate);
 	hook.listeners_gone = listeners_gone;
 	wire_start(&hook.facts);
-	err = listener_start(accepted);
+	err = listener_start(accepted, handlers->thread_start, handlers->log);
 	if (err)
 		snprintf(why, len, "connections cannot be accepted: %s",
 			 strerror(-err));

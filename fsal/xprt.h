@@ -20,12 +20,14 @@
  * its next event.  A connection that the server opened itself is adopted with its
  * first one, unless something was read from it.
  *
- * @listeners_gone is called by the thread that shuts the server down, as soon
+ * @handlers: the engine's, which also say how the thread that accepts starts and
+ * logs.  @listeners_gone is called by the thread that shuts the server down, as soon
  * as it takes the first listener away.  Returns 0, or -errno with nothing
  * hooked and a sentence in @why.  Only after the server's RPC is up.
  */
-int xprt_hook(struct rpcbuf_engine *engine, void (*listeners_gone)(void),
-	      char *why, size_t len);
+int xprt_hook(struct rpcbuf_engine *engine,
+	      const struct rpcbuf_handlers *handlers,
+	      void (*listeners_gone)(void), char *why, size_t len);
 
 /* The engine has stopped and will be gone: what still comes is shut down.  Our
  * functions stay in the tables. */

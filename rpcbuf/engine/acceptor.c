@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The thread that accepts, and the descriptors that it keeps.
+ *
+ * `lock` is for the listeners, of which there are only ever more, and for the
+ * reserve; it is held over no system call but those that open and close a
+ * descriptor of the reserve.  All else is the thread's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <rpcbuf/acceptor.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "rpcbuf/os/clock.h"
+
+#define LISTENERS_MAX 64u
+#define RESERVE_MAX   64u
+#define PAUSE_MS      100
+/* Accepted in a row before another listener has its turn. */
+#define TURN	      64u
+
+struct rpcbuf_acceptor {
+	struct rpcbuf_acceptor_handlers handlers;
+	pthread_t thread;
+	int wake; /* eventfd: another listener, or the end */
+	bool paused;
+	uint64_t say_ns; /* when to say that again */
+	pthread_mutex_t lock;
+	struct {
+		int fd;
+		void *data;
+	} listeners[LISTENERS_MAX]; /* one that is there does not change */
+	unsigned int nr;
+	bool stopping;
+	int first, reserve[RESERVE_MAX];
+	unsigned int nr_reserve, wanted;
+};
+
+static bool spare(struct rpcbuf_acceptor *a)
+{
+	if (!a->nr_reserve)
+		return false;
+	close(a->reserve[--a->nr_reserve]);
+	return true;
+}
+
+bool rpcbuf_acceptor_spare(struct rpcbuf_acceptor *a)
+{
+	bool spared;
+
+	pthread_mutex_lock(&a->lock);
+	spared = spare(a);
+	pthread_mutex_unlock(&a->lock);
+	return spared;
+}
+
+/* True when it is full. */
+static bool fill_reserve(struct rpcbuf_acceptor *a)
+{
+	bool full;
+
+	pthread_mutex_lock(&a->lock);
+	while (a->nr_reserve < a->wanted) {
+		int fd = fcntl(a->wake, F_DUPFD_CLOEXEC, a->first);
+
+		if (fd < 0)
+			break;
+		a->reserve[a->nr_reserve++] = fd;
+	}
+	full = a->nr_reserve == a->wanted;
+	pthread_mutex_unlock(&a->lock);
+	return full;
+}
+
+/* False when there is no descriptor for it. */
+static bool accept_some(struct rpcbuf_acceptor *a, void *listener, int from)
+{
+	struct sockaddr_storage peer;
+
+	for (unsigned int i = 0; i < TURN; i++) {
+		socklen_t len = sizeof(peer);
+		int fd;
+
+		if (!fill_reserve(a))
+			return false;
+		fd = accept4(from, (struct sockaddr *)&peer, &len,
+			     SOCK_CLOEXEC);
+		if (fd < 0)
+			return errno != EMFILE && errno != ENFILE &&
+			       errno != ENOBUFS && errno != ENOMEM;
+		a->handlers.accepted(listener, fd, &peer, len);
+	}
+	return true;
+}
+
+/* Clients that come and go take turns with the last descriptors: a line a
+ * second is enough. */
+static void set_paused(struct rpcbuf_acceptor *a, bool paused)
+{
+	uint64_t now = os_now();
+	bool say = paused && !a->paused && now >= a->say_ns;
+
+	a->paused = paused;
+	if (!say)
+		return;
+	a->say_ns = now + OS_SECOND_NS;
+	if (a->handlers.log)
+		a->handlers.log(
+			RPCBUF_LOG_WARNING,
+			"not accepting connections for now: no descriptor is free");
+}
+
+/* Waits for connections, or while paused for a while: returns how many listeners
+ * there are to look at. */
+static unsigned int wait_for_any(struct rpcbuf_acceptor *a, struct pollfd *pfds)
+{
+	struct pollfd woken = {a->wake, POLLIN, 0};
+	uint64_t count;
+	unsigned int nr;
+	bool stopping;
+
+	(void)!read(a->wake, &count, sizeof(count));
+	pthread_mutex_lock(&a->lock);
+	stopping = a->stopping;
+	nr = a->nr;
+	for (unsigned int i = 0; i < nr; i++)
+		pfds[i] = (struct pollfd){a->listeners[i].fd, POLLIN, 0};
+	pthread_mutex_unlock(&a->lock);
+	/* Looked at behind the read: it may have been for this. */
+	if (stopping)
+		return 0;
+	pfds[nr] = woken;
+	if (a->paused)
+		poll(&woken, 1, PAUSE_MS);
+	poll(pfds, nr + !a->paused, a->paused ? 0 : -1);
+	return nr;
+}
+
+static bool is_stopping(struct rpcbuf_acceptor *a)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&a->lock);
+	stopping = a->stopping;
+	pthread_mutex_unlock(&a->lock);
+	return stopping;
+}
+
+static void *accept_main(void *arg)
+{
+	struct rpcbuf_acceptor *a = arg;
+	struct pollfd pfds[LISTENERS_MAX + 1];
+
+	if (a->handlers.thread_start)
+		a->handlers.thread_start("rpcbuf-accept");
+	while (!is_stopping(a)) {
+		unsigned int nr = wait_for_any(a, pfds);
+		bool all = true;
+
+		for (unsigned int i = 0; i < nr && all; i++)
+			if (pfds[i].revents)
+				all = accept_some(a, a->listeners[i].data,
+						  pfds[i].fd);
+		set_paused(a, !all);
+	}
+	return NULL;
+}
+
+static void wake(struct rpcbuf_acceptor *a)
+{
+	const uint64_t one = 1;
+
+	(void)!write(a->wake, &one, sizeof(one));
+}
+
+static int start_thread(struct rpcbuf_acceptor *a)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&a->thread, NULL, accept_main, a);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
+			   const struct rpcbuf_acceptor_handlers *handlers,
+			   unsigned int reserve, int first)
+{
+	struct rpcbuf_acceptor *a;
+	int err = 0;
+
+	if (!handlers->accepted || reserve > RESERVE_MAX || first < 0)
+		return -EINVAL;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->handlers = *handlers;
+	a->wanted = reserve;
+	a->first = first;
+	a->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (a->wake < 0)
+		err = -errno;
+	pthread_mutex_init(&a->lock, NULL);
+	if (!err) {
+		fill_reserve(a);
+		err = start_thread(a);
+	}
+	if (!err) {
+		*acceptor = a;
+		return 0;
+	}
+	while (spare(a))
+		;
+	if (a->wake >= 0)
+		close(a->wake);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+	return err;
+}
+
+/* Under the lock. */
+static int own_descriptor(struct rpcbuf_acceptor *a, int fd)
+{
+	int own;
+
+	do
+		own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	while (own < 0 && errno == EMFILE && spare(a));
+	if (own < 0)
+		return -errno;
+	(void)fcntl(own, F_SETFL, fcntl(own, F_GETFL) | O_NONBLOCK);
+	return own;
+}
+
+int rpcbuf_acceptor_add(struct rpcbuf_acceptor *a, int fd, void *listener)
+{
+	int own = -ENOMEM;
+
+	pthread_mutex_lock(&a->lock);
+	if (a->nr < LISTENERS_MAX)
+		own = own_descriptor(a, fd);
+	if (own >= 0) {
+		a->listeners[a->nr].fd = own;
+		a->listeners[a->nr++].data = listener;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (own < 0)
+		return own;
+	wake(a);
+	return 0;
+}
+
+void rpcbuf_acceptor_destroy(struct rpcbuf_acceptor *a)
+{
+	if (!a)
+		return;
+	pthread_mutex_lock(&a->lock);
+	a->stopping = true;
+	pthread_mutex_unlock(&a->lock);
+	wake(a);
+	pthread_join(a->thread, NULL);
+	while (a->nr)
+		close(a->listeners[--a->nr].fd);
+	while (spare(a))
+		;
+	close(a->wake);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
