@@ -84,9 +84,7 @@ int encode_reply(struct svc_req *req, struct rpcbuf_reply **reply)
 		return err;
 	encoded = encode(req, &x.xdr);
 	err = xdr_reply_end(&x, encoded, reply);
-	if (encoded)
-		return err;
-	return x.short_of_pages ? -ENOMEM : -EINVAL;
+	return err == -ECANCELED ? -EINVAL : err;
 }
 
 static int add_pieces(struct rpcbuf_reply *reply, XDR *xdrs)

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "xdr_none.h"
 #include "xdr_pages.h"
 
 static const struct xdr_ops xdr_pages_ops;
@@ -154,14 +155,6 @@ static void xdr_pages_destroy(XDR *xdrs)
 	rpcbuf_call_done(pages_of(xdrs)->call);
 }
 
-static bool xdr_pages_control(XDR *xdrs, int request, void *info)
-{
-	(void)xdrs;
-	(void)request;
-	(void)info;
-	return false;
-}
-
 /*
  * The contiguous stretches of @len bytes from @start: how many there are, and
  * the stretches themselves where @vector is not NULL; -1 when the message ends
@@ -210,60 +203,18 @@ static bool xdr_pages_fillbufs(XDR *xdrs, u_int start, xdr_vio *vector,
 	return stretches(pages_of(xdrs), start, vector, len) >= 0;
 }
 
-/* A received call is not written to. */
-
-static bool xdr_pages_putunit(XDR *xdrs, const uint32_t unit)
-{
-	(void)xdrs;
-	(void)unit;
-	return false;
-}
-
-static bool xdr_pages_putbytes(XDR *xdrs, const char *from, u_int len)
-{
-	(void)xdrs;
-	(void)from;
-	(void)len;
-	return false;
-}
-
-static bool xdr_pages_bufs(XDR *xdrs, xdr_uio *uio, u_int flags)
-{
-	(void)xdrs;
-	(void)uio;
-	(void)flags;
-	return false;
-}
-
-static bool xdr_pages_newbuf(XDR *xdrs)
-{
-	(void)xdrs;
-	return false;
-}
-
-static bool xdr_pages_allochdrs(XDR *xdrs, u_int start, xdr_vio *vector,
-				int count)
-{
-	(void)xdrs;
-	(void)start;
-	(void)vector;
-	(void)count;
-	return false;
-}
-
 static const struct xdr_ops xdr_pages_ops = {
 	.x_getunit = xdr_pages_getunit,
-	.x_putunit = xdr_pages_putunit,
+	.x_putunit = xdr_none_putunit,
 	.x_getbytes = xdr_pages_getbytes,
-	.x_putbytes = xdr_pages_putbytes,
+	.x_putbytes = xdr_none_putbytes,
 	.x_getpostn = xdr_pages_getpostn,
 	.x_setpostn = xdr_pages_setpostn,
 	.x_destroy = xdr_pages_destroy,
-	.x_control = xdr_pages_control,
-	.x_getbufs = xdr_pages_bufs,
-	.x_putbufs = xdr_pages_bufs,
-	.x_newbuf = xdr_pages_newbuf,
+	.x_getbufs = xdr_none_bufs,
+	.x_putbufs = xdr_none_bufs,
+	.x_newbuf = xdr_none_newbuf,
 	.x_iovcount = xdr_pages_iovcount,
 	.x_fillbufs = xdr_pages_fillbufs,
-	.x_allochdrs = xdr_pages_allochdrs,
+	.x_allochdrs = xdr_none_allochdrs,
 };

@@ -4,6 +4,7 @@
  *
  *   engine.c   creation, stop, statistics
  *   options.c  what its options may be
+ *   acceptor.c connections are accepted, for who has no other thread for that
  *   adopt.c    adoption
  *   log.c      what is said, and how often
  *   client.c   connections from one address
@@ -23,6 +24,7 @@
  *   step.c     one look at one connection: runs a call, or receives
  *   limits.c   time limits, once a second; pages that idle loops can spare
  *   reply.c    a reply: its pieces, and what it owns
+ *   writer.c   ... and how one is written
  *   out.c      the send list: replies in, system calls out
  *   hold.c     replies that leave together
  *   sending.c  ... of a connection: when the loop goes on, and its bounds

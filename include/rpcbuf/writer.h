@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * rpcbuf/writer.h - writes a record into the pages of a reply.
+ *
+ * What is written is a row of stretches: bytes in pages of the reply's, and bytes
+ * that lie elsewhere and are only referred to.  From `at` to `end` is the window
+ * of a page in which the caller writes itself, by moving `at`; the functions take
+ * over at its end.  One may go back to what was written, and put bytes in
+ * between, as a seal over what is there already needs.
+ *
+ * Pages come without waiting, at last from a reserve.  One thread at a time.
+ * (The kernel's xdr_reserve_space() and xdr_write_pages(), net/sunrpc/xdr.c.)
+ */
+#ifndef RPCBUF_WRITER_H
+#define RPCBUF_WRITER_H
+
+#include <rpcbuf/mempool.h>
+#include <rpcbuf/reply.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RPCBUF_WRITER_FEW   24u
+#define RPCBUF_WRITER_PAGES 16u
+
+/* In a page, with room for more behind it, or referred to, without. */
+struct rpcbuf_stretch {
+	uint8_t *base;
+	uint32_t length, room;
+};
+
+struct rpcbuf_writer {
+	uint8_t *at, *end;	    /* the window */
+	struct rpcbuf_reply *reply; /* owns what was used, and is told by the
+				     * caller who owns what it refers to */
+	/* Private. */
+	struct rpcbuf_mempool *pages;
+	struct rpcbuf_stretch *stretches, few[RPCBUF_WRITER_FEW];
+	unsigned int nr, max, current;
+	uint32_t before; /* bytes in front of the current one */
+	bool is_short;	 /* there was no page */
+	unsigned int nr_ready, next_ready, grow;
+	void *ready[RPCBUF_WRITER_PAGES]; /* pages that are not used yet */
+};
+
+/* A record without a byte, behind room for its mark.  @pages: of @mm.  0; or
+ * -ENOMEM, and there is nothing to end. */
+int rpcbuf_writer_begin(struct rpcbuf_writer *writer, struct rpcbuf *mm,
+			struct rpcbuf_mempool *pages);
+
+/*
+ * rpcbuf_writer_end - the record is complete, or dropped.
+ *
+ * @keep: *reply gets it, marked, and 0 is returned, or -ENOMEM.  Otherwise the
+ * reply is freed, with what it owns: -ENOMEM when there was a page too few,
+ * -ECANCELED.
+ */
+int rpcbuf_writer_end(struct rpcbuf_writer *writer, bool keep,
+		      struct rpcbuf_reply **reply);
+
+/* The functions below return false when there is no page or memory, or the
+ * position is not the end, where they write from there on. */
+
+/* On with a new page. */
+bool rpcbuf_writer_page(struct rpcbuf_writer *writer);
+/* @len bytes, over as many pages as it takes. */
+bool rpcbuf_writer_put(struct rpcbuf_writer *writer, const void *from,
+		       size_t len);
+/* @len bytes that stay at @base until the reply is freed. */
+bool rpcbuf_writer_refer(struct rpcbuf_writer *writer, void *base, size_t len);
+
+/* Of the record, without its mark. */
+uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *writer);
+/* Back, or forth to the end; there the window ends with the stretch. */
+bool rpcbuf_writer_seek(struct rpcbuf_writer *writer, uint32_t position);
+
+/* The stretches of @len bytes from @start: how many, and they themselves where
+ * @iov is not NULL; -1 when so many were not written. */
+int rpcbuf_writer_stretches(struct rpcbuf_writer *writer, uint32_t start,
+			    uint32_t len, struct iovec *iov);
+
+/*
+ * @len bytes in one piece, at most a page, for the caller to write: at the end; or
+ * in front of @position, where a page was begun (rpcbuf_writer_page()).
+ *
+ * Returns where they are, and the position is the end then; NULL as above.
+ */
+void *rpcbuf_writer_append(struct rpcbuf_writer *writer, uint32_t len);
+void *rpcbuf_writer_insert(struct rpcbuf_writer *writer, uint32_t position,
+			   uint32_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RPCBUF_WRITER_H */

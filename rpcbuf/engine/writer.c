@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The last stretch always lies in a page, or is empty; the position is in the
+ * current one, the last but after going back.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <rpcbuf/record.h>
+#include <rpcbuf/writer.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpcbuf/os/bits.h"
+
+/* Of the first page: the reply itself, and the record mark behind it. */
+#define FRONT (RPCBUF_REPLY_HEAD + RPCBUF_MARK_SIZE)
+
+static struct rpcbuf_stretch *last(struct rpcbuf_writer *w)
+{
+	return &w->stretches[w->nr - 1];
+}
+
+/* What was written in the window belongs to its stretch. */
+static void settle(struct rpcbuf_writer *w)
+{
+	struct rpcbuf_stretch *s = &w->stretches[w->current];
+
+	if (s->room)
+		s->length = rpcbuf_max(s->length, (uint32_t)(w->at - s->base));
+}
+
+/* Opens the window of stretch @nr, in front of which there are @before bytes,
+ * @offset bytes behind its start. */
+static void enter(struct rpcbuf_writer *w, unsigned int nr, uint32_t before,
+		  uint32_t offset)
+{
+	const struct rpcbuf_stretch *s = &w->stretches[nr];
+
+	w->current = nr;
+	w->before = before;
+	w->at = s->base + offset;
+	/* Behind an earlier one others follow: it keeps its length. */
+	w->end = s->base + (nr + 1 == w->nr ? s->room : s->length);
+}
+
+static bool grow(struct rpcbuf_writer *w)
+{
+	bool few = w->stretches == w->few;
+	struct rpcbuf_stretch *more = realloc(few ? NULL : w->stretches,
+					      2 * w->max * sizeof(*more));
+
+	if (!more)
+		return false;
+	if (few)
+		memcpy(more, w->few, sizeof(w->few));
+	w->stretches = more;
+	w->max *= 2;
+	return true;
+}
+
+/* A stretch behind the first @at. */
+static bool insert(struct rpcbuf_writer *w, unsigned int at, uint8_t *base,
+		   uint32_t length, uint32_t room)
+{
+	if (w->nr == w->max && !grow(w))
+		return false;
+	memmove(&w->stretches[at + 1], &w->stretches[at],
+		(w->nr - at) * sizeof(*w->stretches));
+	w->stretches[at] = (struct rpcbuf_stretch){base, length, room};
+	w->nr++;
+	return true;
+}
+
+static void *take_page(struct rpcbuf_writer *w)
+{
+	if (w->next_ready == w->nr_ready) {
+		memset(w->ready, 0, sizeof(w->ready));
+		w->next_ready = 0;
+		w->nr_ready = (unsigned int)rpcbuf_max(
+			rpcbuf_mempool_alloc_bulk_array(
+				w->pages, RPCBUF_GFP_NOWAIT, w->grow, w->ready),
+			0);
+		w->grow = rpcbuf_min(4 * w->grow, RPCBUF_WRITER_PAGES);
+	}
+	w->is_short = w->next_ready == w->nr_ready;
+	return w->is_short ? NULL : w->ready[w->next_ready++];
+}
+
+/* A page of the reply's, in a stretch of its own behind the first @at. */
+static bool insert_page(struct rpcbuf_writer *w, unsigned int at)
+{
+	void *page = take_page(w);
+
+	if (!page)
+		return false;
+	if (rpcbuf_reply_own_pages(w->reply, 1, &page)) {
+		rpcbuf_mempool_free_page(w->pages, page);
+		return false;
+	}
+	return insert(w, at, page, 0, RPCBUF_PAGE_SIZE);
+}
+
+static uint32_t bytes_before(const struct rpcbuf_writer *w, unsigned int nr)
+{
+	uint32_t bytes = 0;
+
+	while (nr)
+		bytes += w->stretches[--nr].length;
+	return bytes;
+}
+
+static void enter_end(struct rpcbuf_writer *w)
+{
+	enter(w, w->nr - 1, bytes_before(w, w->nr - 1), last(w)->length);
+}
+
+bool rpcbuf_writer_page(struct rpcbuf_writer *w)
+{
+	settle(w);
+	if (w->current + 1 != w->nr || !insert_page(w, w->nr))
+		return false;
+	enter(w, w->nr - 1, w->before + w->stretches[w->nr - 2].length, 0);
+	return true;
+}
+
+bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
+{
+	const uint8_t *bytes = from;
+
+	while (len) {
+		size_t n = rpcbuf_min((size_t)(w->end - w->at), len);
+
+		if (!n && !rpcbuf_writer_page(w))
+			return false;
+		memcpy(w->at, bytes, n);
+		w->at += n;
+		bytes += n;
+		len -= n;
+	}
+	return true;
+}
+
+/* What is referred to ends the page's stretch; another one begins in the room
+ * that is left there. */
+bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
+{
+	struct rpcbuf_stretch *s = last(w);
+	uint8_t *rest;
+	uint32_t room;
+
+	settle(w);
+	if (w->current + 1 != w->nr || len > UINT32_MAX)
+		return false;
+	rest = s->base + s->length;
+	room = s->room - rpcbuf_min(s->length, s->room);
+	s->room = s->length;
+	if (!insert(w, w->nr, base, (uint32_t)len, 0) ||
+	    !insert(w, w->nr, rest, 0, room))
+		return false;
+	enter_end(w);
+	return true;
+}
+
+uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *w)
+{
+	return w->before + (uint32_t)(w->at - w->stretches[w->current].base);
+}
+
+bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
+{
+	uint32_t before = 0;
+
+	settle(w);
+	for (unsigned int i = 0; i < w->nr; i++) {
+		uint32_t length = w->stretches[i].length;
+
+		if (position - before < length ||
+		    (i + 1 == w->nr && position - before == length)) {
+			enter(w, i, before, position - before);
+			return true;
+		}
+		before += length;
+	}
+	return false;
+}
+
+int rpcbuf_writer_stretches(struct rpcbuf_writer *w, uint32_t start,
+			    uint32_t len, struct iovec *iov)
+{
+	int nr = 0;
+
+	settle(w);
+	for (unsigned int i = 0; i < w->nr && len; i++) {
+		const struct rpcbuf_stretch *s = &w->stretches[i];
+		uint32_t skip = rpcbuf_min(s->length, start);
+		uint32_t n = rpcbuf_min(s->length - skip, len);
+
+		if (n && iov)
+			iov[nr] = (struct iovec){s->base + skip, n};
+		nr += n > 0;
+		start -= skip;
+		len -= n;
+	}
+	return len ? -1 : nr;
+}
+
+/* How many stretches there are in front of @position, where one begins. */
+static unsigned int stretches_before(const struct rpcbuf_writer *w,
+				     uint32_t position)
+{
+	unsigned int nr = 0;
+	uint32_t bytes = 0;
+
+	while (nr < w->nr && bytes < position)
+		bytes += w->stretches[nr++].length;
+	return bytes == position ? nr : 0;
+}
+
+/* Behind the first @at stretches: in the room of the last of them, or in a page
+ * of their own. */
+static void *place(struct rpcbuf_writer *w, unsigned int at, uint32_t len)
+{
+	struct rpcbuf_stretch *s;
+
+	if (!at || len > RPCBUF_PAGE_SIZE)
+		return NULL;
+	s = &w->stretches[at - 1];
+	if (s->room < s->length + len) {
+		if (!insert_page(w, at))
+			return NULL;
+		s = &w->stretches[at];
+	}
+	s->length += len;
+	enter_end(w);
+	return s->base + s->length - len;
+}
+
+void *rpcbuf_writer_append(struct rpcbuf_writer *w, uint32_t len)
+{
+	settle(w);
+	return place(w, w->nr, len);
+}
+
+void *rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
+			   uint32_t len)
+{
+	settle(w);
+	return place(w, stretches_before(w, position), len);
+}
+
+int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
+			struct rpcbuf_mempool *pages)
+{
+	uint8_t *page;
+
+	w->pages = pages;
+	w->stretches = w->few;
+	w->max = RPCBUF_WRITER_FEW;
+	w->grow = 1;
+	w->nr = w->nr_ready = w->next_ready = 0;
+	page = take_page(w);
+	if (!page)
+		return -ENOMEM;
+	w->reply = rpcbuf_reply_create(mm, page);
+	insert(w, 0, page + FRONT, 0, (uint32_t)RPCBUF_PAGE_SIZE - FRONT);
+	enter(w, 0, 0, 0);
+	return 0;
+}
+
+static int add_all(struct rpcbuf_writer *w)
+{
+	uint8_t *mark_at = (uint8_t *)w->reply + RPCBUF_REPLY_HEAD;
+	uint32_t mark;
+	int err;
+
+	settle(w);
+	mark = htonl(bytes_before(w, w->nr) | RPCBUF_MARK_LAST);
+	memcpy(mark_at, &mark, sizeof(mark));
+	err = rpcbuf_reply_add(w->reply, mark_at, sizeof(mark));
+	for (unsigned int i = 0; !err && i < w->nr; i++)
+		err = rpcbuf_reply_add(w->reply, w->stretches[i].base,
+				       w->stretches[i].length);
+	return err;
+}
+
+int rpcbuf_writer_end(struct rpcbuf_writer *w, bool keep,
+		      struct rpcbuf_reply **reply)
+{
+	int err = keep ? add_all(w) : w->is_short ? -ENOMEM : -ECANCELED;
+
+	if (w->next_ready < w->nr_ready)
+		rpcbuf_mempool_free_bulk_array(w->pages,
+					       w->nr_ready - w->next_ready,
+					       w->ready + w->next_ready);
+	if (w->stretches != w->few)
+		free(w->stretches);
+	if (err)
+		rpcbuf_reply_free(w->reply);
+	else
+		*reply = w->reply;
+	return err;
+}

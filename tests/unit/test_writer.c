@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: whatever is written, referred to, gone back to and put in between, the
+ * record is those bytes in that order, behind its mark; pages that were not used
+ * go back, and nothing is lost where pages end.
+ * Method: random operations on a writer and on a flat array beside it; the record
+ * is sent to a socket and compared.  The same where so many pages are left, and no
+ * more.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <rpcbuf/out.h>
+#include <rpcbuf/record.h>
+#include <rpcbuf/writer.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "mm_util.h"
+#include "until_util.h"
+
+#define ROUNDS	400
+#define LONGEST (200u << 10)
+
+static struct rpcbuf *mm;
+static struct rpcbuf_mempool *pages;
+static uint8_t flat[LONGEST + 2 * RPCBUF_PAGE_SIZE], lent[RPCBUF_PAGE_SIZE];
+static uint8_t got[sizeof(flat) + RPCBUF_MARK_SIZE];
+static uint32_t length;
+
+static void setup(void)
+{
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+
+	options.memory = 8 << 20;
+	must(!rpcbuf_create(&mm, &options));
+	must(!rpcbuf_mempool_create(&pages, mm, 32));
+	for (size_t i = 0; i < sizeof(lent); i++)
+		lent[i] = (uint8_t)(i * 5 + 3);
+}
+
+static void teardown(void)
+{
+	struct rpcbuf_mm_counts counts;
+
+	must(!rpcbuf_mempool_destroy(pages));
+	rpcbuf_mm_counts(mm, &counts);
+	ck_assert_uint_eq(counts.pages_out, 0);
+	must(!rpcbuf_destroy(mm));
+}
+
+static void check_record(struct rpcbuf_reply *reply)
+{
+	size_t all = length + RPCBUF_MARK_SIZE, at = 0;
+	struct rpcbuf_out *out;
+	uint32_t mark;
+	int fds[2];
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	must(!rpcbuf_out_create(&out, fds[0]));
+	ck_assert_uint_eq(rpcbuf_reply_bytes(reply), all);
+	must(!rpcbuf_out_send(out, reply, false));
+	while (at < all) {
+		ssize_t n = recv(fds[1], got + at, all - at, 0);
+
+		must(n > 0);
+		at += (size_t)n;
+		rpcbuf_out_flush(out, 0);
+	}
+	memcpy(&mark, got, sizeof(mark));
+	ck_assert_uint_eq(ntohl(mark), length | RPCBUF_MARK_LAST);
+	ck_assert_mem_eq(got + RPCBUF_MARK_SIZE, flat, length);
+	rpcbuf_out_free(out);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Bytes in front of @at, in the array. */
+static void put_between(uint32_t at, const void *from, uint32_t len)
+{
+	memmove(flat + at + len, flat + at, length - at);
+	memcpy(flat + at, from, len);
+	length += len;
+}
+
+static bool write_some(struct rpcbuf_writer *w, uint64_t *seed)
+{
+	uint32_t len = (uint32_t)test_below(seed, 3000);
+
+	memset(flat + length, (int)test_below(seed, 256), len);
+	if (!rpcbuf_writer_put(w, flat + length, len))
+		return false;
+	length += len;
+	return true;
+}
+
+static bool refer_some(struct rpcbuf_writer *w, uint64_t *seed)
+{
+	uint32_t len = (uint32_t)test_below(seed, sizeof(lent));
+
+	if (!rpcbuf_writer_refer(w, lent, len))
+		return false;
+	memcpy(flat + length, lent, len);
+	length += len;
+	return true;
+}
+
+/* As a seal does: a word is written over, a header before, a trailer behind. */
+static bool seal_some(struct rpcbuf_writer *w, uint64_t *seed)
+{
+	uint32_t start = length, word = (uint32_t)test_random(seed);
+	uint8_t *at;
+
+	if ((w->end - w->at < 4 && !rpcbuf_writer_page(w)) ||
+	    !rpcbuf_writer_put(w, "\0\0\0\0", 4) || !rpcbuf_writer_page(w))
+		return false;
+	length += 4;
+	if (!write_some(w, seed) || !refer_some(w, seed) ||
+	    !write_some(w, seed))
+		return false;
+	ck_assert(rpcbuf_writer_seek(w, start));
+	ck_assert(rpcbuf_writer_put(w, &word, sizeof(word)));
+	memcpy(flat + start, &word, sizeof(word));
+	at = rpcbuf_writer_insert(w, start + 4, 24);
+	if (!at)
+		return false;
+	memset(at, 'h', 24);
+	put_between(start + 4, at, 24);
+	at = rpcbuf_writer_append(w, 40);
+	if (!at)
+		return false;
+	memset(at, 't', 40);
+	put_between(length, at, 40);
+	return true;
+}
+
+/* What is at any place is what was written there. */
+static void look_back(struct rpcbuf_writer *w, uint64_t *seed)
+{
+	static struct iovec iov[1024];
+	uint32_t from = (uint32_t)test_below(seed, length + 1), at = from;
+	uint32_t len = (uint32_t)test_below(seed, length - from + 1);
+	int nr = rpcbuf_writer_stretches(w, from, len, NULL);
+
+	ck_assert_int_ge(nr, 0);
+	ck_assert_int_lt(nr, 1024);
+	ck_assert_int_eq(rpcbuf_writer_stretches(w, from, len, iov), nr);
+	for (int i = 0; i < nr; at += (uint32_t)iov[i++].iov_len)
+		ck_assert_mem_eq(iov[i].iov_base, flat + at, iov[i].iov_len);
+	ck_assert_uint_eq(at, from + len);
+	ck_assert_int_eq(rpcbuf_writer_stretches(w, from, length - from + 1,
+						 NULL),
+			 -1);
+	ck_assert(!rpcbuf_writer_seek(w, length + 1));
+	ck_assert(rpcbuf_writer_seek(w, length));
+	ck_assert_uint_eq(rpcbuf_writer_position(w), length);
+}
+
+static bool write_record(struct rpcbuf_writer *w, uint64_t *seed)
+{
+	static bool (*const some[])(struct rpcbuf_writer *, uint64_t *) = {
+		write_some, write_some, refer_some, seal_some};
+	uint32_t most = (uint32_t)test_below(seed, LONGEST - 20000);
+
+	length = 0;
+	while (length < most) {
+		if (!some[test_below(seed, 4)](w, seed))
+			return false;
+		look_back(w, seed);
+	}
+	return true;
+}
+
+START_TEST(any_record)
+{
+	uint64_t seed = test_seed();
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct rpcbuf_reply *reply;
+		struct rpcbuf_writer w;
+
+		ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages), 0);
+		ck_assert(write_record(&w, &seed));
+		if (i % 10 == 9) {
+			ck_assert_int_eq(rpcbuf_writer_end(&w, false, &reply),
+					 -ECANCELED);
+			continue;
+		}
+		ck_assert_int_eq(rpcbuf_writer_end(&w, true, &reply), 0);
+		check_record(reply);
+	}
+}
+END_TEST
+
+/* So many pages are left when a record begins. */
+START_TEST(pages_end)
+{
+	static void *held[8 << 8];
+	uint64_t seed = test_seed();
+	unsigned int nr = 0;
+
+	while (nr < 8 << 8 &&
+	       (held[nr] = rpcbuf_mempool_alloc_page(pages, RPCBUF_GFP_NOWAIT)))
+		nr++;
+	for (unsigned int left = 0; left < 30; left++) {
+		struct rpcbuf_reply *reply = NULL;
+		struct rpcbuf_writer w;
+		int err = rpcbuf_writer_begin(&w, mm, pages);
+
+		if (!err) {
+			length = 0;
+			while (length < LONGEST - 20000 && seal_some(&w, &seed))
+				;
+			err = rpcbuf_writer_end(&w, false, &reply);
+		}
+		ck_assert_int_eq(err, -ENOMEM);
+		ck_assert_ptr_null(reply);
+		rpcbuf_mempool_free_page(pages, held[--nr]);
+	}
+	rpcbuf_mempool_free_bulk_array(pages, nr, held);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("writer");
+	TCase *tcase = tcase_create("writer");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, any_record);
+	tcase_add_test(tcase, pages_end);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
