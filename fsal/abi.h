@@ -42,6 +42,12 @@ static inline bool fsal_rpcbuf_server_is_up(void)
 	return nfs_init_wait_timeout(-(1 << 30)) == 0;
 }
 
+/* Exchanges a function in a table of the server's, which other threads call. */
+static inline void fsal_rpcbuf_set(void *slot, void *function)
+{
+	__atomic_store_n((void **)slot, function, __ATOMIC_RELEASE);
+}
+
 /*
  * fsal_rpcbuf_abi_check - is the server that loads us the one we know?
  *

@@ -111,8 +111,8 @@ static int add_pieces(struct rpcbuf_reply *reply, XDR *xdrs)
 int encode_foreign(struct xdr_ioq *xioq, void (*release)(void *xioq),
 		   struct rpcbuf_reply **made)
 {
-	void *page = rpcbuf_mempool_alloc_page(pages.reserve,
-					       RPCBUF_GFP_NOWAIT);
+	void *page =
+		rpcbuf_mempool_alloc_page(pages.reserve, RPCBUF_GFP_NOWAIT);
 	struct rpcbuf_reply *reply;
 	int err;
 

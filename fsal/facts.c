@@ -9,7 +9,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <rpc/svc_auth.h>
@@ -19,65 +18,27 @@
 #include <unistd.h>
 
 #include "facts.h"
-#include "socket.h"
+#include "listener.h"
+#include "rpcbuf/engine/loopback.h"
+#include "rpcbuf/os/table.h"
 
 /* No record of a transport is longer. */
 #define RECORD_MAX ((size_t)64 << 10)
 
 struct probe {
 	struct facts *facts;
-	struct pair pair;
+	struct loopback pair;
 	SVCXPRT *xprt, *listener;
 	CLIENT *client;
 	struct poolq_entry token;
 };
-
-/* Whether ntirpc has [at, at + len) in memory that it may write to for as long
- * as it runs: not const, and not only until it was relocated. */
-struct written {
-	uintptr_t at;
-	size_t len;
-	bool found, fixed;
-};
-
-static bool covers(const struct dl_phdr_info *info, const ElfW(Phdr) *p,
-		   const struct written *w)
-{
-	uintptr_t from = info->dlpi_addr + p->p_vaddr;
-
-	return w->at >= from && w->at + w->len <= from + p->p_memsz;
-}
-
-static int look_in_object(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct written *w = arg;
-
-	(void)size;
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-
-		if (p->p_type == PT_LOAD && p->p_flags & PF_W)
-			w->found |= covers(info, p, w);
-		else if (p->p_type == PT_GNU_RELRO)
-			w->fixed |= covers(info, p, w);
-	}
-	return 0;
-}
-
-static bool is_writable(const void *table, size_t len)
-{
-	struct written w = {.at = (uintptr_t)table, .len = len};
-
-	dl_iterate_phdr(look_in_object, &w);
-	return w.found && !w.fixed;
-}
 
 static bool connected_table(struct probe *probe)
 {
 	const struct xp_ops *ops = probe->xprt->xp_ops;
 
 	probe->facts->connected = probe->xprt->xp_ops;
-	return is_writable(ops, sizeof(*ops)) && ops->xp_recv &&
+	return os_table_is_writable(ops, sizeof(*ops)) && ops->xp_recv &&
 	       ops->xp_reply && ops->xp_unlink && ops->xp_destroy;
 }
 
@@ -86,17 +47,16 @@ static bool listening_table(struct probe *probe)
 	const struct xp_ops *ops = probe->listener->xp_ops;
 
 	probe->facts->listening = probe->listener->xp_ops;
-	return is_writable(ops, sizeof(*ops)) && ops->xp_recv &&
+	return os_table_is_writable(ops, sizeof(*ops)) && ops->xp_recv &&
 	       ops->xp_unlink && ops != probe->facts->connected;
 }
 
 static bool is_unused(struct probe *probe)
 {
-	SVCXPRT *xprt = probe->xprt;
-	bool fresh = !xprt->xp_p1 && !xprt->xp_u1 && xprt->xp_fd_send == -1;
+	bool fresh = !probe->xprt->xp_p1;
 
-	xprt->xp_p1 = probe;
-	return fresh && !probe->listener->xp_u1;
+	probe->xprt->xp_p1 = probe;
+	return fresh;
 }
 
 static bool is_left_alone(struct probe *probe)
@@ -168,9 +128,8 @@ static bool queue_place(struct probe *probe)
 	    (char *)sent.first < record + sizeof(SVCXPRT) ||
 	    (char *)sent.first > record + RECORD_MAX)
 		return false;
-	probe->facts->queue =
-		(size_t)((char *)sent.first - record) -
-		offsetof(struct poolq_head, qh.tqh_first);
+	probe->facts->queue = (size_t)((char *)sent.first - record) -
+			      offsetof(struct poolq_head, qh.tqh_first);
 	queue = facts_queue(probe->facts, probe->xprt);
 	return !queue->qh.tqh_first &&
 	       queue->qh.tqh_last == &queue->qh.tqh_first &&
@@ -193,10 +152,10 @@ static bool registration(struct probe *probe)
 	int fd = fcntl(xprt->xp_fd, F_DUPFD_CLOEXEC, 0);
 
 	xprt->xp_dispatch.process_cb = no_call;
-	if (fd < 0 || socket_register_apart(xprt, fd))
+	if (fd < 0 || listener_register(xprt, fd))
 		return false;
-	probe->client = clnt_vc_ncreate_svc(xprt, 100000, 2,
-					    CLNT_CREATE_FLAG_NONE);
+	probe->client =
+		clnt_vc_ncreate_svc(xprt, 100000, 2, CLNT_CREATE_FLAG_NONE);
 	return CLNT_SUCCESS(probe->client) &&
 	       xprt->xp_dispatch.process_cb == no_call &&
 	       !(xprt->xp_flags & SVC_XPRT_FLAG_ADDED_RECV);
@@ -214,7 +173,7 @@ static bool clients_table(struct probe *probe)
 
 	probe->facts->clients = ops;
 	CLNT_DESTROY(other);
-	return same && is_writable(ops, sizeof(*ops));
+	return same && os_table_is_writable(ops, sizeof(*ops));
 }
 
 static void free_call(struct clnt_req *call, size_t size)
@@ -279,8 +238,8 @@ static const struct {
 	 "svc_vc.c, svc_vc_override_ops()", connected_table},
 	{"listeners share another table that can be written to",
 	 "svc_vc.c, svc_vc_rendezvous_ops()", listening_table},
-	{"xp_p1 of a transport, and xp_u1 of a listener, are empty at first",
-	 "svc.h, struct svc_xprt", is_unused},
+	{"xp_p1 of a transport is empty at first", "svc.h, struct svc_xprt",
+	 is_unused},
 	{"a reply that is sent heads the queue of its transport",
 	 "svc_ioq.c, svc_ioq_write_now()", queue_place},
 	{"a transport that is registered keeps what calls are given to when a client is made of it",
@@ -299,9 +258,10 @@ static int try_all(struct probe *probe, char *why, size_t len)
 {
 	for (size_t i = 0; i < sizeof(facts_table) / sizeof(*facts_table); i++)
 		if (!facts_table[i].holds(probe)) {
-			snprintf(why, len,
-				 "ntirpc is not as this was built for (%s): not true is that %s",
-				 facts_table[i].where, facts_table[i].what);
+			snprintf(
+				why, len,
+				"ntirpc is not as this was built for (%s): not true is that %s",
+				facts_table[i].where, facts_table[i].what);
 			return -ENOTSUP;
 		}
 	return 0;
@@ -320,10 +280,10 @@ static void end_probe(SVCXPRT *xprt, int *fd)
 
 int facts_find(struct facts *facts, char *why, size_t len)
 {
-	const uint32_t flags =
-		SVC_CREATE_FLAG_XPRT_NOREG | SVC_CREATE_FLAG_CLOSE;
+	const uint32_t flags = SVC_CREATE_FLAG_XPRT_NOREG |
+			       SVC_CREATE_FLAG_CLOSE;
 	struct probe probe = {.facts = facts};
-	int err = socket_pair(&probe.pair, AF_INET);
+	int err = loopback_open(&probe.pair, AF_INET);
 
 	if (!err) {
 		probe.xprt = svc_fd_ncreatef(probe.pair.accepted, 0, 0, flags);
@@ -340,6 +300,6 @@ int facts_find(struct facts *facts, char *why, size_t len)
 		CLNT_DESTROY(probe.client);
 	end_probe(probe.xprt, &probe.pair.accepted);
 	end_probe(probe.listener, &probe.pair.listening);
-	socket_pair_close(&probe.pair);
+	loopback_close(&probe.pair);
 	return err;
 }

@@ -17,13 +17,15 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <rpc/svc_rqst.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "listener.h"
+#include "rpcbuf/engine/loopback.h"
 #include "rpcbuf/os/bits.h"
-#include "socket.h"
 
 /* Descriptors that making one connection takes. */
 #define RESERVE	     4u
@@ -34,15 +36,15 @@ static struct {
 	struct rpcbuf_acceptor *acceptor;
 	bool stopped;
 	void (*accepted)(SVCXPRT *xprt);
-	struct pair inet, inet6; /* stand in for the real ones */
+	struct loopback inet, inet6; /* stand in for the real ones */
 	int first_fd;
 } listeners = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* A number of our range, with a socket that stands in for one of @family. */
 static int stand_in(int family)
 {
-	const struct pair *pair =
-		family == AF_INET6 ? &listeners.inet6 : &listeners.inet;
+	const struct loopback *pair = family == AF_INET6 ? &listeners.inet6
+							 : &listeners.inet;
 	int fd;
 
 	do
@@ -51,12 +53,34 @@ static int stand_in(int family)
 	return fd;
 }
 
+/* The registration follows its file: it ends when that is closed, which happens
+ * as the socket takes its place.  ntirpc need not take it off then. */
+int listener_register(SVCXPRT *xprt, int fd)
+{
+	int nothing = eventfd(0, EFD_CLOEXEC), err = 0;
+
+	if (nothing < 0)
+		return -errno;
+	if (dup3(nothing, xprt->xp_fd, O_CLOEXEC) < 0)
+		err = -errno;
+	close(nothing);
+	if (!err)
+		err = -svc_rqst_evchan_reg(0, xprt,
+					   SVC_RQST_FLAG_CHAN_AFFINITY);
+	if (!err && dup3(fd, xprt->xp_fd, O_CLOEXEC) < 0)
+		err = -errno;
+	atomic_clear_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_ADDED_RECV);
+	if (!err)
+		close(fd);
+	return err;
+}
+
 static bool put_in_place(SVCXPRT *xprt, int fd)
 {
 	int err;
 
 	do
-		err = socket_register_apart(xprt, fd);
+		err = listener_register(xprt, fd);
 	while (err && rpcbuf_acceptor_spare(listeners.acceptor));
 	return !err;
 }
@@ -82,8 +106,8 @@ static void introduce(SVCXPRT *xprt, SVCXPRT *listener,
 static void make(void *data, int fd, const struct sockaddr_storage *peer,
 		 socklen_t len)
 {
-	const uint32_t flags =
-		SVC_CREATE_FLAG_XPRT_NOREG | SVC_CREATE_FLAG_CLOSE;
+	const uint32_t flags = SVC_CREATE_FLAG_XPRT_NOREG |
+			       SVC_CREATE_FLAG_CLOSE;
 	SVCXPRT *listener = data, *xprt = NULL;
 	int number = stand_in(peer->ss_family), one = 1;
 
@@ -123,10 +147,10 @@ int listener_start(void (*accepted)(SVCXPRT *xprt),
 {
 	const struct rpcbuf_acceptor_handlers handlers = {make, thread_start,
 							  log};
-	int err = socket_pair(&listeners.inet, AF_INET);
+	int err = loopback_open(&listeners.inet, AF_INET);
 
 	if (!err)
-		err = socket_pair(&listeners.inet6, AF_INET6);
+		err = loopback_open(&listeners.inet6, AF_INET6);
 	/* Then no listener has that family. */
 	if (err && err != -EAFNOSUPPORT)
 		return err;
@@ -163,6 +187,6 @@ void listener_stop(void)
 	if (stopped || !listeners.acceptor)
 		return;
 	rpcbuf_acceptor_destroy(listeners.acceptor);
-	socket_pair_close(&listeners.inet);
-	socket_pair_close(&listeners.inet6);
+	loopback_close(&listeners.inet);
+	loopback_close(&listeners.inet6);
 }

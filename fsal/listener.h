@@ -29,6 +29,18 @@ int listener_start(void (*accepted)(SVCXPRT *xprt),
  * thread. */
 int listener_take(SVCXPRT *xprt);
 
+/*
+ * listener_register - give @xprt its socket @fd, registered with ntirpc's events,
+ * but not for any of the socket.
+ *
+ * It is registered with a descriptor that never has an event, and @fd takes the
+ * place of that.  A transport that is not registered would be, with its socket,
+ * and given another function for its calls, when the server makes a client of
+ * it.  @fd is closed then.  Takes a descriptor for a moment.  0; or -errno, @fd
+ * is still the caller's, and @xprt is to be tried again or destroyed.
+ */
+int listener_register(SVCXPRT *xprt, int fd);
+
 /* Nothing is accepted any more when this returns. */
 void listener_stop(void);
 

@@ -60,8 +60,6 @@ void payload_hook(struct rpcbuf *mm)
 	hook.stock_malloc = __ntirpc_pkg_params.malloc_;
 	hook.stock_free = __ntirpc_pkg_params.free_size_;
 	/* free first: it must be there before the first address in the arena */
-	__atomic_store_n(&__ntirpc_pkg_params.free_size_, payload_free,
-			 __ATOMIC_RELEASE);
-	__atomic_store_n(&__ntirpc_pkg_params.malloc_, payload_malloc,
-			 __ATOMIC_RELEASE);
+	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, payload_free);
+	fsal_rpcbuf_set(&__ntirpc_pkg_params.malloc_, payload_malloc);
 }

@@ -30,11 +30,6 @@ static struct {
 	struct svc_auth_ops stock_sealed;
 } hook;
 
-static void set(void *slot, void *function)
-{
-	__atomic_store_n((void **)slot, function, __ATOMIC_RELEASE);
-}
-
 static void lower(uint32_t *value, uint32_t limit)
 {
 	*value = rpcbuf_min(*value, limit);
@@ -157,8 +152,8 @@ void sizes_authenticated(struct svc_req *req)
 		struct svc_auth_ops *ops = req->rq_auth->svc_ah_ops;
 
 		hook.stock_sealed = *ops;
-		set(&ops->svc_ah_checksum, sealed_checksum);
-		set(&hook.sealed, ops);
+		fsal_rpcbuf_set(&ops->svc_ah_checksum, sealed_checksum);
+		fsal_rpcbuf_set(&hook.sealed, ops);
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -212,6 +207,6 @@ int sizes_hook(uint32_t payload, uint32_t record)
 	if (!ops)
 		return -ENOENT;
 	hook.stock_objects = *ops;
-	set(&ops->getattrs, getattrs);
+	fsal_rpcbuf_set(&ops->getattrs, getattrs);
 	return 0;
 }

@@ -156,9 +156,9 @@ struct wire *wire_by_fd(int fd)
 	struct wire *wire, *tmp, *found = NULL;
 
 	pthread_mutex_lock(&bucket->lock);
-	list_for_each_entry_safe(wire, tmp, &bucket->wires, struct wire, link)
-		if (wire->xprt->xp_fd == fd)
-			found = wire;
+	list_for_each_entry_safe(wire, tmp, &bucket->wires, struct wire,
+				 link) if (wire->xprt->xp_fd == fd)
+		found = wire;
 	pthread_mutex_unlock(&bucket->lock);
 	return found;
 }

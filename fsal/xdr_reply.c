@@ -83,8 +83,8 @@ static bool xdr_reply_putbufs(XDR *xdrs, xdr_uio *uio, u_int flags)
 
 		bytes += (size_t)(v->vio_wrap - v->vio_base);
 		/* vio_length is not always the padded one. */
-		done = rpcbuf_writer_refer(
-			w, v->vio_head, (size_t)(v->vio_tail - v->vio_head));
+		done = rpcbuf_writer_refer(w, v->vio_head,
+					   (size_t)(v->vio_tail - v->vio_head));
 	}
 	return leave(xdrs, done && !rpcbuf_reply_own_ref(w->reply, bytes,
 							 release_uio, uio));

@@ -10,29 +10,23 @@
  * So a connection is the engine's from its first byte, or it is shut down, and
  * its peer or its owner tries again, as after a restart:
  *
- *  - One that is accepted from now on is accepted by us (listener.c), and made,
- *    told to the server, given its token and adopted, in this order, by one
- *    thread; ntirpc's epoll never knows of it.
- *  - One that was accepted before the tables were ours, whether at the start of
- *    the server, or because DBus or a reload brings our first export, is shut
- *    down at its next event.  A record that ntirpc is in the midst of it finishes
- *    in the function that runs, or never.
+ *  - One that is accepted from now on is made, told to the server, given its
+ *    token and adopted, in this order, by one thread (listener.c).
+ *  - One that was accepted before is shut down at its next event.
  *  - What the server opened itself, as callbacks, NLM, NSM and rpcbind do, comes
  *    to xprt_recv() with its first event.  ntirpc reads from a connection only in
  *    an xp_recv function, arms its epoll once for each call of one, and only when
  *    it has read what it wants.  So when ours is called, the one before it is done
  *    with the socket, none runs beside it, and what was read can be counted:
  *    nothing, and the connection is adopted, or it is shut down.
- *  - What is no TCP, as the connection to rpcbind's socket, stays ntirpc's: it
- *    reads that from the first byte to the last.
+ *  - What is no TCP, as the connection to rpcbind's socket, stays ntirpc's.
  *
  * Our xp_recv does not arm ntirpc's epoll again, so after adoption the receive
- * side is ours alone.  So is sending, by the token: replies are encoded by us
- * and given to the engine, the server's own calls are collected.  Our functions
- * stay in the tables for good, as the module stays mapped: ntirpc's xp_recv must
- * never see a stream that the engine has read from, and calls may still run when
- * the engine has stopped.  `gate` is held for reading while the engine is used by
- * threads that have no call of it.
+ * side is ours alone, as sending is by the token.  Our functions stay in the
+ * tables for good, as the module stays mapped: ntirpc's xp_recv must never see a
+ * stream that the engine has read from, and calls may still run when the engine
+ * has stopped.  `gate` is held for reading while the engine is used by threads
+ * that have no call of it.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -46,10 +40,10 @@
 #include "encode.h"
 #include "listener.h"
 #include "request.h"
+#include "rpcbuf/engine/untouched.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/plain.h"
 #include "sizes.h"
-#include "untouched.h"
 #include "wire.h"
 #include "xdr_pages.h"
 #include "xprt.h"
@@ -279,11 +273,6 @@ static enum clnt_stat client_call(struct clnt_req *call)
 	return stat;
 }
 
-static void set(void *slot, void *function)
-{
-	__atomic_store_n((void **)slot, function, __ATOMIC_RELEASE);
-}
-
 /* The server's tables, from now on. */
 static void exchange(void)
 {
@@ -292,15 +281,15 @@ static void exchange(void)
 	hook.stock_connected = *connected;
 	hook.stock_listening = *hook.facts.listening;
 	hook.stock_call = hook.facts.clients->cl_call;
-	set(&hook.facts.listening->xp_unlink, listener_unlink);
-	set(&hook.facts.clients->cl_call, client_call);
-	set(&connected->xp_checksum, request_checksum);
-	set(&connected->xp_reply, xprt_reply);
-	set(&connected->xp_unlink, xprt_unlink);
-	set(&connected->xp_destroy, xprt_destroy);
+	fsal_rpcbuf_set(&hook.facts.listening->xp_unlink, listener_unlink);
+	fsal_rpcbuf_set(&hook.facts.clients->cl_call, client_call);
+	fsal_rpcbuf_set(&connected->xp_checksum, request_checksum);
+	fsal_rpcbuf_set(&connected->xp_reply, xprt_reply);
+	fsal_rpcbuf_set(&connected->xp_unlink, xprt_unlink);
+	fsal_rpcbuf_set(&connected->xp_destroy, xprt_destroy);
 	/* Last: what these bring needs the others. */
-	set(&connected->xp_recv, xprt_recv);
-	set(&hook.facts.listening->xp_recv, listener_recv);
+	fsal_rpcbuf_set(&connected->xp_recv, xprt_recv);
+	fsal_rpcbuf_set(&hook.facts.listening->xp_recv, listener_recv);
 }
 
 int xprt_hook(struct rpcbuf_engine *engine,

@@ -46,8 +46,8 @@ static void enter(struct rpcbuf_writer *w, unsigned int nr, uint32_t before,
 static bool grow(struct rpcbuf_writer *w)
 {
 	bool few = w->stretches == w->few;
-	struct rpcbuf_stretch *more = realloc(few ? NULL : w->stretches,
-					      2 * w->max * sizeof(*more));
+	struct rpcbuf_stretch *more =
+		realloc(few ? NULL : w->stretches, 2 * w->max * sizeof(*more));
 
 	if (!more)
 		return false;

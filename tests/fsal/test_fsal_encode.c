@@ -25,9 +25,9 @@
 #include "fsal/encode.h"
 #include "rpcbuf/os/bits.h"
 
-#define MEMORY	 ((uint64_t)2 << 20)
-#define LONGEST	 ((size_t)64 << 10)
-#define SEAL	 32u /* bytes of a header, and of a trailer */
+#define MEMORY	((uint64_t)2 << 20)
+#define LONGEST ((size_t)64 << 10)
+#define SEAL	32u /* bytes of a header, and of a trailer */
 
 static struct rpcbuf *mm;
 static struct rpcbuf_out *out;

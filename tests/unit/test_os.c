@@ -15,6 +15,7 @@
 
 #include <rpcbuf/os/lock.h>
 #include <rpcbuf/os/stat.h>
+#include <rpcbuf/os/table.h>
 
 #include "mm_util.h"
 
@@ -262,6 +263,24 @@ START_TEST(without_membarrier)
 }
 END_TEST
 
+static void (*changes[])(void) = {NULL, NULL};
+static void (*const stays[])(void) = {(void (*)(void))abort, NULL};
+static const int numbers[] = {1, 2, 3};
+
+/* Data is; what is const is not, though it was written to when the program was
+ * loaded; nor is what no object has, nor what goes beyond its data. */
+START_TEST(tables)
+{
+	void (*here[2])(void) = {NULL, NULL};
+
+	ck_assert(os_table_is_writable(changes, sizeof(changes)));
+	ck_assert(!os_table_is_writable(stays, sizeof(stays)));
+	ck_assert(!os_table_is_writable(numbers, sizeof(numbers)));
+	ck_assert(!os_table_is_writable(here, sizeof(here)));
+	ck_assert(!os_table_is_writable(changes, (size_t)1 << 40));
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("os");
@@ -275,6 +294,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, cpulock_excludes);
 	tcase_add_test(tcase, futex);
 	tcase_add_test(tcase, cpu_number);
+	tcase_add_test(tcase, tables);
 	tcase_add_test(tcase, without_membarrier);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);

@@ -150,9 +150,8 @@ static void look_back(struct rpcbuf_writer *w, uint64_t *seed)
 	for (int i = 0; i < nr; at += (uint32_t)iov[i++].iov_len)
 		ck_assert_mem_eq(iov[i].iov_base, flat + at, iov[i].iov_len);
 	ck_assert_uint_eq(at, from + len);
-	ck_assert_int_eq(rpcbuf_writer_stretches(w, from, length - from + 1,
-						 NULL),
-			 -1);
+	ck_assert_int_eq(
+		rpcbuf_writer_stretches(w, from, length - from + 1, NULL), -1);
 	ck_assert(!rpcbuf_writer_seek(w, length + 1));
 	ck_assert(rpcbuf_writer_seek(w, length));
 	ck_assert_uint_eq(rpcbuf_writer_position(w), length);

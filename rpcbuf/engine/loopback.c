@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <rpc/svc_rqst.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "socket.h"
+#include "rpcbuf/engine/loopback.h"
 
 /* By an address of IPv4 in either case: a host may have sockets of IPv6, and no
  * address. */
@@ -26,7 +23,7 @@ static socklen_t loopback(struct sockaddr_storage *any, int family)
 	return sizeof(*in);
 }
 
-static int connect_pair(struct pair *pair, int family)
+static int connect_pair(struct loopback *pair, int family)
 {
 	struct sockaddr_storage any;
 	struct sockaddr *addr = (struct sockaddr *)&any;
@@ -44,46 +41,24 @@ static int connect_pair(struct pair *pair, int family)
 	return pair->accepted < 0 ? -errno : 0;
 }
 
-int socket_pair(struct pair *pair, int family)
+int loopback_open(struct loopback *pair, int family)
 {
 	int err;
 
-	*pair = (struct pair){-1, -1, -1};
+	*pair = (struct loopback){-1, -1, -1};
 	err = connect_pair(pair, family);
 	if (err) {
-		socket_pair_close(pair);
-		*pair = (struct pair){-1, -1, -1};
+		loopback_close(pair);
+		*pair = (struct loopback){-1, -1, -1};
 	}
 	return err;
 }
 
-void socket_pair_close(const struct pair *pair)
+void loopback_close(const struct loopback *pair)
 {
 	const int fds[] = {pair->listening, pair->connecting, pair->accepted};
 
 	for (unsigned int i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-}
-
-/* The registration follows its file: it ends when that is closed, which happens
- * as the socket takes its place.  ntirpc need not take it off then. */
-int socket_register_apart(SVCXPRT *xprt, int fd)
-{
-	int nothing = eventfd(0, EFD_CLOEXEC), err = 0;
-
-	if (nothing < 0)
-		return -errno;
-	if (dup3(nothing, xprt->xp_fd, O_CLOEXEC) < 0)
-		err = -errno;
-	close(nothing);
-	if (!err)
-		err = -svc_rqst_evchan_reg(0, xprt,
-					   SVC_RQST_FLAG_CHAN_AFFINITY);
-	if (!err && dup3(fd, xprt->xp_fd, O_CLOEXEC) < 0)
-		err = -errno;
-	atomic_clear_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_ADDED_RECV);
-	if (!err)
-		close(fd);
-	return err;
 }

@@ -2,8 +2,8 @@
 /*
  * untouched.h - has anybody read from a TCP socket?
  */
-#ifndef FSAL_RPCBUF_UNTOUCHED_H
-#define FSAL_RPCBUF_UNTOUCHED_H
+#ifndef RPCBUF_ENGINE_UNTOUCHED_H
+#define RPCBUF_ENGINE_UNTOUCHED_H
 
 #include <stdbool.h>
 
@@ -16,4 +16,4 @@
  */
 bool untouched(int fd);
 
-#endif /* FSAL_RPCBUF_UNTOUCHED_H */
+#endif /* RPCBUF_ENGINE_UNTOUCHED_H */

@@ -17,7 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "untouched.h"
+#include "rpcbuf/engine/untouched.h"
 
 /* As tcp_info has it; <netinet/tcp.h> cannot be included beside <linux/tcp.h>. */
 #define TCP_CLOSE_WAIT 8

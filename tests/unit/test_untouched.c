@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fsal/untouched.h"
+#include "rpcbuf/engine/untouched.h"
 
 #define SENDS 20000
 
@@ -160,7 +160,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("fsal_untouched");
+	Suite *suite = suite_create("untouched");
 	TCase *tcase = tcase_create("untouched");
 	SRunner *runner;
 	int failed;
