@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: a wrong RPCBUF block is refused with the number of its line, and nothing
-# is served with it.
+# is served with it; one with parameters that have no effect any more is served, and
+# a line says so.
 # Method: one wrong line at a time in an otherwise good configuration; the log must
 # name the file with that line's number, and the export must not be there. Ganesha
 # itself may go on running without the export: that is its way with any FSAL.
@@ -43,7 +44,20 @@ refused "Max_Payload = 12345678901;"
 refused "Engine = steam;"
 refused "Memory = 1;"
 
+says_without_effect() {
+	grep -q ':WARN :RPCBUF: Keep_Awake and Local_Congestion do nothing' "$LOG"
+}
+
 S_RPCBUF="Max_Fragments = 100; Max_Payload = 65536;"
+: >"$LOG"
 server_start
 raw null || fail "a good block is not taken"
+! says_without_effect || fail "a line on parameters that are not given"
 server_stop
+for S_RPCBUF in "Keep_Awake = never;" "Local_Congestion = reno;"; do
+	: >"$LOG"
+	server_start
+	raw null || fail "$S_RPCBUF is not taken"
+	says_without_effect || fail "no line on $S_RPCBUF"
+	server_stop
+done

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: clients that connect while the server is still starting are served: on the
-# connection that they have, or, where the server had begun to read from it before
-# the plug-in took the receive path over, on the one that they make when it is shut
-# down. That happens at most once.
+# connection that they have, or, where ntirpc had accepted it before the plug-in took
+# over, on the one that they make when it is shut down. That happens at most once.
 # Method: clients that try to connect every 100 microseconds are started before
 # the server and send at once: single calls, calls that arrive in pieces over the
 # seconds of the take-over, and, after it, calls cut in a way that stock Ganesha
