@@ -36,11 +36,6 @@ void encode_stop(void)
 	pages.reserve = NULL;
 }
 
-void encode_tick(void)
-{
-	rpcbuf_mempool_refill(pages.reserve);
-}
-
 struct results {
 	struct svc_req *req;
 	struct xdrpair pair;
@@ -119,6 +114,7 @@ int encode_foreign(struct xdr_ioq *xioq, void (*release)(void *xioq),
 	if (!page)
 		return -ENOMEM;
 	reply = rpcbuf_reply_create(pages.mm, page);
+	rpcbuf_reply_return_to(reply, pages.reserve);
 	xdr_tail_update(xioq->xdrs);
 	err = add_pieces(reply, xioq->xdrs);
 	if (!err)

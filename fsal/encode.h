@@ -18,9 +18,6 @@ int encode_start(struct rpcbuf *mm);
 /* No reply is encoded any more; gives the reserve back. */
 void encode_stop(void);
 
-/* From time to time: fills the reserve up. */
-void encode_tick(void);
-
 /*
  * encode_reply - the reply to @req as a record.
  *

@@ -237,7 +237,6 @@ static void *takeover_main(void *arg)
 	while (!takeover.stopping) {
 		pthread_mutex_unlock(&takeover.lock);
 		stats_file_write(takeover.engine, takeover.mm);
-		encode_tick();
 		pthread_mutex_lock(&takeover.lock);
 		if (!takeover.stopping)
 			os_cond_wait_until(&takeover.change, &takeover.lock,

@@ -22,6 +22,7 @@
 extern "C" {
 #endif
 
+struct rpcbuf_mempool;
 struct rpcbuf_reply;
 
 /* Bytes in front of the first page that the reply itself takes; what is behind
@@ -35,6 +36,12 @@ struct rpcbuf_reply;
  * fails, and never waits.
  */
 struct rpcbuf_reply *rpcbuf_reply_create(struct rpcbuf *mm, void *page);
+
+/* Its pages go back to @pool, whose reserve they fill first (rpcbuf/mempool.h):
+ * what replies were lent of it is for replies again.  @pool is of the same
+ * instance, and outlives the reply. */
+void rpcbuf_reply_return_to(struct rpcbuf_reply *reply,
+			    struct rpcbuf_mempool *pool);
 
 /*
  * rpcbuf_reply_add - @len bytes at @base follow those before.

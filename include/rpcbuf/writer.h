@@ -47,8 +47,8 @@ struct rpcbuf_writer {
 	void *ready[RPCBUF_WRITER_PAGES]; /* pages that are not used yet */
 };
 
-/* A record without a byte, behind room for its mark.  @pages: of @mm.  0; or
- * -ENOMEM, and there is nothing to end. */
+/* A record without a byte, behind room for its mark.  @pages: of @mm; they go
+ * back there.  0; or -ENOMEM, and there is nothing to end. */
 int rpcbuf_writer_begin(struct rpcbuf_writer *writer, struct rpcbuf *mm,
 			struct rpcbuf_mempool *pages);
 

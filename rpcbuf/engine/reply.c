@@ -9,6 +9,7 @@
  * nothing has to know which piece lies where.  One thread at a time.
  */
 #include <errno.h>
+#include <rpcbuf/mempool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,7 @@ struct rpcbuf_reply *rpcbuf_reply_create(struct rpcbuf *mm, void *page)
 
 	list_init(&reply->link);
 	reply->mm = mm;
+	reply->pool = NULL;
 	reply->bytes = reply->sent = 0;
 	reply->pinned = RPCBUF_PAGE_SIZE;
 	chain_init(&reply->pieces);
@@ -83,6 +85,12 @@ struct rpcbuf_reply *rpcbuf_reply_create(struct rpcbuf *mm, void *page)
 	reply->index = 0;
 	reply->offset = 0;
 	return reply;
+}
+
+void rpcbuf_reply_return_to(struct rpcbuf_reply *reply,
+			    struct rpcbuf_mempool *pool)
+{
+	reply->pool = pool;
 }
 
 int rpcbuf_reply_add(struct rpcbuf_reply *reply, const void *base, size_t len)
@@ -165,26 +173,34 @@ uint64_t rpcbuf_reply_bytes(const struct rpcbuf_reply *reply)
 	return reply->bytes;
 }
 
-/* Pages on their way back to their instance. */
+/* Pages on their way back to their instance, or pool. */
 struct returns {
 	struct rpcbuf *mm;
+	struct rpcbuf_mempool *pool;
 	unsigned int nr;
 	void *pages[FREED_PAGES];
 };
 
 static void give_back(struct returns *returns)
 {
-	if (returns->nr)
+	if (returns->nr && returns->pool)
+		rpcbuf_mempool_free_bulk_array(returns->pool, returns->nr,
+					       returns->pages);
+	else if (returns->nr)
 		rpcbuf_free_bulk_array(returns->mm, returns->nr,
 				       returns->pages);
 	returns->nr = 0;
 }
 
-static void add_return(struct returns *returns, struct rpcbuf *mm, void *page)
+static void add_return(struct returns *returns,
+		       const struct rpcbuf_reply *reply, void *page)
 {
-	if (returns->nr == FREED_PAGES || (returns->nr && returns->mm != mm))
+	if (returns->nr == FREED_PAGES ||
+	    (returns->nr && (returns->mm != reply->mm ||
+			     returns->pool != reply->pool)))
 		give_back(returns);
-	returns->mm = mm;
+	returns->mm = reply->mm;
+	returns->pool = reply->pool;
 	returns->pages[returns->nr++] = page;
 }
 
@@ -197,7 +213,7 @@ static void release_owners(struct rpcbuf_reply *reply, struct returns *returns)
 			if (e->owner.release)
 				e->owner.release(e->owner.arg);
 			else
-				add_return(returns, reply->mm, e->owner.arg);
+				add_return(returns, reply, e->owner.arg);
 		}
 }
 
@@ -206,7 +222,7 @@ static void free_one(struct rpcbuf_reply *reply, struct returns *returns)
 	release_owners(reply, returns);
 	chain_free(&reply->pieces);
 	chain_free(&reply->owners);
-	add_return(returns, reply->mm, reply);
+	add_return(returns, reply, reply);
 }
 
 void rpcbuf_reply_free(struct rpcbuf_reply *reply)

@@ -39,6 +39,7 @@ struct reply_chain {
 struct rpcbuf_reply {
 	struct list_head link; /* of the list that it is on */
 	struct rpcbuf *mm;
+	struct rpcbuf_mempool *pool; /* its pages go there, or NULL */
 	uint64_t bytes;	 /* added */
 	uint64_t sent;	 /* ... and sent */
 	uint64_t pinned; /* that it keeps from other use, in bytes */

@@ -262,6 +262,7 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
 	if (!page)
 		return -ENOMEM;
 	w->reply = rpcbuf_reply_create(mm, page);
+	rpcbuf_reply_return_to(w->reply, pages);
 	insert(w, 0, page + FRONT, 0, (uint32_t)RPCBUF_PAGE_SIZE - FRONT);
 	enter(w, 0, 0, 0);
 	return 0;
