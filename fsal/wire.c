@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "encode.h"
+#include "rpcbuf/os/assert.h"
 #include "wire.h"
 
 #define BUCKETS 256u
@@ -169,6 +170,8 @@ void wire_free(SVCXPRT *xprt)
 
 	if (!wire)
 		return;
+	/* What is behind the token has a reference, as who collects. */
+	rpcbuf_assert_debug(!wire->collects && !TAILQ_NEXT(&wire->token, q));
 	leave(wire);
 	if (wire->conn)
 		rpcbuf_conn_put(wire->conn);
