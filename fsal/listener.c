@@ -154,6 +154,8 @@ int listener_start(void (*accepted)(SVCXPRT *xprt),
 	/* Then no listener has that family. */
 	if (err && err != -EAFNOSUPPORT)
 		return err;
+	loopback_stop_listening(&listeners.inet);
+	loopback_stop_listening(&listeners.inet6);
 	listeners.accepted = accepted;
 	listeners.first_fd = choose_first_fd();
 	return rpcbuf_acceptor_create(&listeners.acceptor, &handlers, RESERVE,

@@ -2,6 +2,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,22 +25,61 @@ static socklen_t loopback(struct sockaddr_storage *any, int family)
 	return sizeof(*in);
 }
 
+/* Of IPv6 for that address as well, whatever net.ipv6.bindv6only says. */
+static int open_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), off = 0;
+
+	if (fd >= 0 && family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off,
+				 sizeof(off));
+	return fd;
+}
+
+/* Anybody may connect to a socket that listens: is it @connecting? */
+static bool is_from(const struct sockaddr_storage *peer, socklen_t len,
+		    int connecting)
+{
+	struct sockaddr_storage own = {0};
+	socklen_t own_len = sizeof(own);
+
+	return getsockname(connecting, (struct sockaddr *)&own, &own_len) ==
+		       0 &&
+	       own_len == len && !memcmp(&own, peer, len);
+}
+
+static int accept_it(struct loopback *pair)
+{
+	for (;;) {
+		struct sockaddr_storage peer = {0};
+		socklen_t len = sizeof(peer);
+
+		pair->accepted = accept4(pair->listening,
+					 (struct sockaddr *)&peer, &len,
+					 SOCK_CLOEXEC);
+		if (pair->accepted < 0)
+			return -errno;
+		if (is_from(&peer, len, pair->connecting))
+			return 0;
+		close(pair->accepted);
+	}
+}
+
 static int connect_pair(struct loopback *pair, int family)
 {
 	struct sockaddr_storage any;
 	struct sockaddr *addr = (struct sockaddr *)&any;
 	socklen_t len = loopback(&any, family);
 
-	pair->listening = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	pair->connecting = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pair->listening = open_socket(family);
+	pair->connecting = open_socket(family);
 	if (pair->listening < 0 || pair->connecting < 0 ||
 	    bind(pair->listening, addr, len) < 0 ||
-	    listen(pair->listening, 1) < 0 ||
+	    listen(pair->listening, 8) < 0 ||
 	    getsockname(pair->listening, addr, &len) < 0 ||
 	    connect(pair->connecting, addr, len) < 0)
 		return -errno;
-	pair->accepted = accept4(pair->listening, NULL, NULL, SOCK_CLOEXEC);
-	return pair->accepted < 0 ? -errno : 0;
+	return accept_it(pair);
 }
 
 int loopback_open(struct loopback *pair, int family)
@@ -52,6 +93,13 @@ int loopback_open(struct loopback *pair, int family)
 		*pair = (struct loopback){-1, -1, -1};
 	}
 	return err;
+}
+
+void loopback_stop_listening(struct loopback *pair)
+{
+	if (pair->listening >= 0)
+		close(pair->listening);
+	pair->listening = -1;
 }
 
 void loopback_close(const struct loopback *pair)

@@ -15,6 +15,9 @@ struct loopback {
  * nothing is open.  Does not wait for anybody else. */
 int loopback_open(struct loopback *loopback, int family);
 
+/* Nobody else can connect any more; the connection stays. */
+void loopback_stop_listening(struct loopback *loopback);
+
 /* Those that are not -1. */
 void loopback_close(const struct loopback *loopback);
 
