@@ -51,7 +51,7 @@ enum rpcbuf_close_reason {
 	RPCBUF_CLOSE_IDLE,	/* nothing came for idle_timeout */
 	RPCBUF_CLOSE_DROPPED,	/* rpcbuf_conn_drop() */
 	RPCBUF_CLOSE_STOP,	/* the engine stops */
-	RPCBUF_CLOSE_UNREAD,	/* it did not read a reply in time */
+	RPCBUF_CLOSE_UNREAD,	/* it read nothing of a reply for its time */
 };
 
 enum rpcbuf_log_level {
@@ -234,8 +234,8 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn);
  * What waits counts in memory that it keeps.  A connection with more than
  * max_unsent, or than the longest record, whichever is larger, is not read from
  * until half of that is left; nor are, while the replies of all take a quarter
- * of the budget, those that have any unsent.  A peer that has not taken a reply
- * within rpcbuf_conn_send_timeout() is let go of with RPCBUF_CLOSE_UNREAD.
+ * of the budget, those that have any unsent.  A peer that takes no byte of
+ * a reply for rpcbuf_conn_send_timeout() is let go of with RPCBUF_CLOSE_UNREAD.
  * (The kernel's server: svc_tcp_has_wspace(), svc_tcp_sendto() and the socket's
  * sk_sndtimeo of 30 s.)
  *
@@ -267,8 +267,8 @@ int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply);
  */
 int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns);
 
-/* How many seconds the peer has to take a reply, from when the socket was full
- * with it: 30 unless this says otherwise; at least 1.  Any thread. */
+/* For how many seconds the peer may take no byte of a reply, since the socket was
+ * full: 30 unless this says otherwise; at least 1.  Any thread. */
 void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
 
 /* The handler is done with @call: its pages go back.  Any thread. */

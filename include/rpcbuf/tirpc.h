@@ -62,9 +62,10 @@ struct rpcbuf_svc_options {
 	struct rpcbuf_record_limits limits; /* of calls under svc_run();
 			    * rpcbuf_svc_run() has its own */
 	uint32_t send_timeout; /* seconds that a client has to take a whole
-			    * reply, 1 to 3600; then it is disconnected.
-			    * Under svc_run() the whole server waits
-			    * meanwhile, as libtirpc's does */
+			    * reply that is waited for, or in which it has
+			    * to take some of another one, 1 to 3600; then
+			    * it is disconnected.  Under svc_run() the whole
+			    * server waits meanwhile, as libtirpc's does */
 	/* Gets a sentence, without a newline, about each refusal, at most ten
 	 * a second.  NULL: they go to standard error. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);

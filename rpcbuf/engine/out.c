@@ -111,6 +111,8 @@ static void die(struct rpcbuf_out *out, struct list_head *dropped)
 static void advance(struct rpcbuf_out *out, size_t n, struct list_head *done)
 {
 	os_store(&out->bytes, out->bytes - n);
+	/* The peer gets on. */
+	os_store(&out->blocked_ns, 0);
 	while (n) {
 		struct rpcbuf_reply *reply = list_first_entry(
 			&out->replies, struct rpcbuf_reply, link);
@@ -122,7 +124,6 @@ static void advance(struct rpcbuf_out *out, size_t n, struct list_head *done)
 		list_add_tail(&reply->link, done);
 		out->nr--;
 		os_store(&out->pinned, out->pinned - reply->pinned);
-		os_store(&out->blocked_ns, 0);
 	}
 }
 

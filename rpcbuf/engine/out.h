@@ -66,8 +66,8 @@ struct rpcbuf_out {
 	uint64_t pinned; /* that the replies keep, in bytes; others read it */
 	uint64_t told_bytes, told_pinned; /* what was counted of these */
 	uint64_t hold_until_ns;		  /* in HELD */
-	uint64_t blocked_ns; /* since when the first reply meets a full socket, 0: it
-			      * does not; others read it */
+	uint64_t blocked_ns; /* since when the socket takes nothing, 0: it does;
+			      * others read it */
 	/* hold.c's: under the watcher's lock. */
 	struct list_head hold_link;
 	uint64_t held_ns;

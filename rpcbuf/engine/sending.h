@@ -11,7 +11,8 @@
 
 #include "rpcbuf/engine/out.h"
 
-/* Seconds that a peer has for a reply, until somebody says otherwise. */
+/* Seconds in which a peer takes something of what it is sent, until somebody says
+ * otherwise. */
 #define SENDING_TIMEOUT 30u
 
 struct rpcbuf_conn;
@@ -40,7 +41,7 @@ bool sending_over(const struct rpcbuf_conn *conn);
 bool sending_under(struct rpcbuf_conn *conn);
 /* Nothing waits to be sent. */
 bool sending_done(struct rpcbuf_conn *conn);
-/* Its peer had its time for a reply: the rest is dropped. */
+/* Its peer took nothing for all its time: the rest is dropped. */
 bool sending_expired(struct rpcbuf_conn *conn);
 /* The loop did not run for so long. */
 void sending_excuse(struct rpcbuf_conn *conn, uint64_t missed_ns);

@@ -619,6 +619,30 @@ START_TEST(chart)
 }
 END_TEST
 
+/* The time in which a peer takes nothing begins anew when it took something,
+ * though it be less than a reply. */
+START_TEST(progress)
+{
+	uint64_t since;
+	size_t at = 0;
+
+	start();
+	add_of(0, &large);
+	since = seen(out.blocked_ns);
+	require(out_state(&out) == OUT_BLOCKED && since);
+	take = 0;
+	out_write(&out);
+	require(seen(out.blocked_ns) == since);
+	must(read_on(&large, &at, SIZE_MAX));
+	out_write(&out);
+	require(out_state(&out) == OUT_BLOCKED);
+	require(seen(out.blocked_ns) > since);
+	read_all(&large, &at, 1);
+	require(!seen(out.blocked_ns));
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("out");
@@ -626,6 +650,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 2 * GUARD_S);
 	tcase_add_test(tcase, chart);
+	tcase_add_test(tcase, progress);
 	tcase_add_test(tcase, at_once);
 	tcase_add_loop_test(tcase, every_split, 0, 2);
 	tcase_add_test(tcase, readers_that_stop);
