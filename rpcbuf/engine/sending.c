@@ -62,7 +62,10 @@ void sending_look(struct rpcbuf_conn *conn)
 		os_store(&sending->wanted, true);
 		if (!loop->backend->watch_out(loop, conn))
 			return;
-		/* Not from here: the back end may be amid its reports. */
+		/* Nobody would send the rest: it is dropped.  The connection is
+		 * not ended from here: the back end may be amid its reports. */
+		os_store(&sending->wanted, false);
+		out_end(&sending->out);
 		os_store(&conn->gone, true);
 		conn_post(conn);
 	} else if (state != OUT_WRITING && sending->wanted) {

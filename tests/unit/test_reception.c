@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "engine_util.h"
+#include "reply_util.h"
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
@@ -426,6 +427,59 @@ START_TEST(cannot_be_watched)
 }
 END_TEST
 
+static unsigned int outs_watched;
+
+static int watch_out(struct loop *of, struct rpcbuf_conn *it)
+{
+	must(of == loop && it == conn);
+	outs_watched++;
+	return -ENOSPC;
+}
+
+static void unwatch_out(struct loop *of, struct rpcbuf_conn *it)
+{
+	must(of == loop && it == conn);
+}
+
+/* A full socket that the back end cannot watch: nobody would go on, so what waits
+ * is dropped and the connection's owner told, once. */
+START_TEST(cannot_be_watched_for_sending)
+{
+	static const struct backend cannot = {
+		.watch = watch,
+		.unwatch = unwatch,
+		.watch_out = watch_out,
+		.unwatch_out = unwatch_out,
+	};
+	struct shape shape = {100, 4096, 1 << 20, 4096};
+	struct rpcbuf *mm = test_create(64);
+	int fds[2];
+
+	lend();
+	must(!socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	come_to(RECEPTION_READY, FOR_NOTHING);
+	loop->backend = &cannot;
+	conn->sending.out.fd = fds[0];
+	must(!rpcbuf_conn_send(conn, reply_make(mm, 0, &shape)));
+	ck_assert_int_eq(out_state(&conn->sending.out), OUT_BLOCKED);
+	ck_assert(conn->posted && !conn->gone);
+	for (int i = 0; i < 3; i++)
+		sending_look(conn);
+	ck_assert_uint_eq(outs_watched, 1);
+	ck_assert(conn->gone && sending_done(conn) && all_returned());
+	/* The loop lets go of it. */
+	pthread_mutex_lock(&loop->lock);
+	list_del(&conn->post_link);
+	conn->posted = false;
+	pthread_mutex_unlock(&loop->lock);
+	rpcbuf_conn_put(conn);
+	free_conn(conn);
+	close(fds[0]);
+	close(fds[1]);
+	test_destroy(mm);
+}
+END_TEST
+
 /* A connection that is ready anew goes behind the others of its client. */
 START_TEST(in_turns)
 {
@@ -521,6 +575,7 @@ int main(void)
 	tcase_add_test(tcase, turns);
 	tcase_add_test(tcase, watching);
 	tcase_add_test(tcase, cannot_be_watched);
+	tcase_add_test(tcase, cannot_be_watched_for_sending);
 	tcase_add_test(tcase, in_turns);
 	tcase_add_test(tcase, damage);
 	tcase_add_test(tcase, names);
