@@ -129,10 +129,19 @@ static void pass_on(struct wire *wire, struct xdr_ioq *xioq, bool lives)
 	} else if (encode_foreign(xioq, release, &reply)) {
 		/* The peer would wait for it in vain. */
 		release(xioq);
-		rpcbuf_conn_drop(conn);
+		if (!__atomic_exchange_n(&wire->dropped, true,
+					 __ATOMIC_ACQ_REL))
+			rpcbuf_conn_drop(conn);
 	} else {
 		(void)rpcbuf_conn_send(conn, reply);
 	}
+}
+
+/* While a connection is being adopted, what is queued waits for that. */
+static bool is_settled(const struct wire *wire)
+{
+	return __atomic_load_n(&wire->conn, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&wire->dropped, __ATOMIC_ACQUIRE);
 }
 
 /* Who comes while another thread collects leaves it to that: it looks again. */
@@ -143,7 +152,7 @@ void wire_collect(struct wire *wire, bool lives)
 	bool mine;
 
 	pthread_mutex_lock(&queue->qmutex);
-	mine = wire->holds && !wire->collects;
+	mine = wire->holds && !wire->collects && (!lives || is_settled(wire));
 	if (mine)
 		wire->collects = true;
 	pthread_mutex_unlock(&queue->qmutex);

@@ -19,7 +19,8 @@ struct wire {
 	SVCXPRT *xprt;		  /* never changes */
 	struct rpcbuf_conn *conn; /* once, by rpcbuf_engine_adopt(), which is
 				   * atomic; its reference is ours */
-	bool dropped;		  /* rpcbuf_conn_drop() was called; atomic */
+	bool dropped;		  /* rpcbuf_conn_drop() was called, or it was
+				   * not adopted; atomic */
 	struct list_head link;	  /* by descriptor: wire.c's */
 	struct poolq_entry token; /* from here under the queue's mutex */
 	bool holds;		  /* the token is in the queue */
@@ -45,7 +46,8 @@ void wire_hold(struct wire *wire);
 /*
  * wire_collect - what is behind the token goes to the connection.
  *
- * @lives: the engine does; otherwise it is dropped.  The caller holds a
+ * @lives: the engine does; otherwise it is dropped.  While the transport is being
+ * adopted nothing is done: who adopts it calls this then.  The caller holds a
  * reference on the transport.  Any thread; does not wait.
  */
 void wire_collect(struct wire *wire, bool lives);

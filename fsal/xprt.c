@@ -91,14 +91,24 @@ static void shut_down(SVCXPRT *xprt)
 	SVC_DESTROY(xprt);
 }
 
+static void collect(struct wire *wire)
+{
+	pthread_rwlock_rdlock(&hook.gate);
+	wire_collect(wire, hook.engine != NULL);
+	pthread_rwlock_unlock(&hook.gate);
+}
+
 /* After wire_claim().  The caller holds a reference: the engine may be done with the
  * connection before this returns. */
 static void adopt(SVCXPRT *xprt)
 {
+	struct wire *wire = wire_of(xprt);
 	uint16_t flags;
 
 	SVC_REF(xprt, SVC_REF_FLAG_NONE);
 	if (adopt_socket(xprt)) {
+		__atomic_store_n(&wire->dropped, true, __ATOMIC_RELEASE);
+		wire_collect(wire, false);
 		shut_down(xprt);
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 		return;
@@ -109,7 +119,9 @@ static void adopt(SVCXPRT *xprt)
 					 SVC_XPRT_FLAG_UREG);
 	/* Destroyed meanwhile: xprt_unlink() may have come too early. */
 	if (flags & SVC_XPRT_FLAG_DESTROYED)
-		drop_conn(wire_of(xprt));
+		drop_conn(wire);
+	/* What the server has queued since the token was there. */
+	collect(wire);
 }
 
 /* The acceptor has made it, and nobody else knows of it. */
@@ -189,7 +201,7 @@ static enum xprt_stat listener_recv(SVCXPRT *xprt)
 		return SVC_STAT(xprt);
 	if (err != -EAFNOSUPPORT)
 		LogCrit(COMPONENT_DISPATCH,
-			"RPCBUF: a listening socket is left to ntirpc: %s",
+			"RPCBUF: a listening socket cannot be taken over yet, and what connects to it is shut down: %s",
 			strerror(-err));
 	return hook.stock_listening.xp_recv(xprt);
 }
@@ -263,13 +275,14 @@ static enum clnt_stat client_call(struct clnt_req *call)
 
 	if (CLNT_CONTROL(call->cc_clnt, CLGET_FD, &fd) && fd >= 0)
 		wire = wire_by_fd(fd);
-	if (!wire)
-		return hook.stock_call(call);
-	wire_hold(wire);
+	if (wire)
+		wire_hold(wire);
 	stat = hook.stock_call(call);
-	pthread_rwlock_rdlock(&hook.gate);
-	wire_collect(wire, hook.engine != NULL);
-	pthread_rwlock_unlock(&hook.gate);
+	/* It may have become ours meanwhile, with the call behind the token. */
+	if (!wire && fd >= 0)
+		wire = wire_by_fd(fd);
+	if (wire)
+		collect(wire);
 	return stat;
 }
 
