@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <rpcbuf/acceptor.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -78,8 +79,28 @@ static bool fill_reserve(struct rpcbuf_acceptor *a)
 	return full;
 }
 
-/* False when there is no descriptor for it. */
-static bool accept_some(struct rpcbuf_acceptor *a, void *listener, int from)
+/* After @err another connection may be accepted, or there is none: all but a
+ * shortage, and what the system forbids. */
+static bool may_go_on(int err)
+{
+	switch (err) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EPERM:
+	case EACCES:
+	case EINVAL:
+	case EBADF:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* False when that is not to be tried again at once: @err says why. */
+static bool accept_some(struct rpcbuf_acceptor *a, void *listener, int from,
+			int *err)
 {
 	struct sockaddr_storage peer;
 
@@ -87,13 +108,15 @@ static bool accept_some(struct rpcbuf_acceptor *a, void *listener, int from)
 		socklen_t len = sizeof(peer);
 		int fd;
 
+		*err = EMFILE;
 		if (!fill_reserve(a))
 			return false;
 		fd = accept4(from, (struct sockaddr *)&peer, &len,
 			     SOCK_CLOEXEC);
-		if (fd < 0)
-			return errno != EMFILE && errno != ENFILE &&
-			       errno != ENOBUFS && errno != ENOMEM;
+		if (fd < 0) {
+			*err = errno;
+			return may_go_on(*err);
+		}
 		a->handlers.accepted(listener, fd, &peer, len);
 	}
 	return true;
@@ -101,19 +124,21 @@ static bool accept_some(struct rpcbuf_acceptor *a, void *listener, int from)
 
 /* Clients that come and go take turns with the last descriptors: a line a
  * second is enough. */
-static void set_paused(struct rpcbuf_acceptor *a, bool paused)
+static void set_paused(struct rpcbuf_acceptor *a, bool paused, int err)
 {
 	uint64_t now = os_now();
 	bool say = paused && !a->paused && now >= a->say_ns;
+	char line[128];
 
 	a->paused = paused;
 	if (!say)
 		return;
 	a->say_ns = now + OS_SECOND_NS;
+	snprintf(line, sizeof(line), "not accepting connections for now: %s",
+		 err == EMFILE || err == ENFILE ? "no descriptor is free"
+						: strerror(err));
 	if (a->handlers.log)
-		a->handlers.log(
-			RPCBUF_LOG_WARNING,
-			"not accepting connections for now: no descriptor is free");
+		a->handlers.log(RPCBUF_LOG_WARNING, line);
 }
 
 /* Waits for connections, or while paused for a while: returns how many listeners
@@ -162,12 +187,13 @@ static void *accept_main(void *arg)
 	while (!is_stopping(a)) {
 		unsigned int nr = wait_for_any(a, pfds);
 		bool all = true;
+		int err = 0;
 
 		for (unsigned int i = 0; i < nr && all; i++)
 			if (pfds[i].revents)
 				all = accept_some(a, a->listeners[i].data,
-						  pfds[i].fd);
-		set_paused(a, !all);
+						  pfds[i].fd, &err);
+		set_paused(a, !all, err);
 	}
 	return NULL;
 }
@@ -234,7 +260,7 @@ static int own_descriptor(struct rpcbuf_acceptor *a, int fd)
 
 	do
 		own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	while (own < 0 && errno == EMFILE && spare(a));
+	while (own < 0 && (errno == EMFILE || errno == ENFILE) && spare(a));
 	if (own < 0)
 		return -errno;
 	(void)fcntl(own, F_SETFL, fcntl(own, F_GETFL) | O_NONBLOCK);
