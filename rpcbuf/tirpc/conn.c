@@ -22,6 +22,9 @@ void svc_conn_kill(struct conn *conn)
 {
 	if (__atomic_exchange_n(&conn->dead, true, __ATOMIC_ACQ_REL))
 		return;
+	/* A child lets go of it; the connection is its parent's. */
+	if (home.forked)
+		return;
 	deliver_push(conn);
 	shutdown(conn->xprt.xp_fd, SHUT_RDWR);
 	if (conn->engine_conn)

@@ -60,9 +60,16 @@ static int flush(struct conn *conn, uint64_t until_ns)
 		       : rpcbuf_out_flush(conn->out, until_ns);
 }
 
+/* In a child the list is the parent's, and its lock may be held for ever: what
+ * waited has left before the fork, and the child sends alone. */
+static bool has_list(const struct conn *conn)
+{
+	return !home.forked && (conn->engine_conn || conn->out);
+}
+
 void deliver_push(struct conn *conn)
 {
-	if (conn->engine_conn || conn->out)
+	if (has_list(conn))
 		(void)flush(conn, 0);
 }
 
@@ -70,7 +77,7 @@ bool deliver_all(struct conn *conn)
 {
 	int err;
 
-	if (!conn->engine_conn && !conn->out)
+	if (!has_list(conn))
 		return true;
 	err = flush(conn, 0);
 	if (err == -ETIMEDOUT)

@@ -99,6 +99,7 @@ static struct rpcbuf_reply *take_pages(struct encoder *r)
 
 	rpcbuf_rqst_take(r->rqst, nr, pages);
 	reply = rpcbuf_reply_create(home.mm, pages[0]);
+	rpcbuf_reply_return_to(reply, home.reserve);
 	r->next = 0;
 	if (rpcbuf_reply_own_pages(reply, nr - 1, pages + 1)) {
 		rpcbuf_free_bulk_array(home.mm, nr - 1, pages + 1);
