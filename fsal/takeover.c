@@ -13,7 +13,6 @@
 #include <rpcbuf/publish.h>
 #include <rpcbuf/stats.h>
 #include <rpcbuf/why.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -24,6 +23,7 @@
 #include "listener.h"
 #include "payload.h"
 #include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/thread.h"
 #include "request.h"
 #include "rpcbuf/os/bits.h"
 #include "sizes.h"
@@ -251,18 +251,6 @@ static void log_misuse(const char *sentence)
 	log_line(RPCBUF_LOG_ERROR, sentence);
 }
 
-static int start_thread(void)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&takeover.thread, NULL, takeover_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 /*
  * Address space for as much memory as the machine has: the budget may grow, and
  * so may what the process is allowed, as the limit of a container, while it
@@ -319,7 +307,7 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 		LogWarn(COMPONENT_CONFIG,
 			"RPCBUF: Keep_Awake and Local_Congestion do nothing any more: they helped clients on the server's own host alone");
 	stats_file_open(config->statistics);
-	err = start_thread();
+	err = os_thread_start(&takeover.thread, takeover_main, NULL);
 	if (err) {
 		LogCrit(COMPONENT_INIT,
 			"RPCBUF: there is no thread for the take-over: %s",

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <rpcbuf/acceptor.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/thread.h"
 
 #define LISTENERS_MAX 64u
 #define RESERVE_MAX   64u
@@ -205,18 +205,6 @@ static void wake(struct rpcbuf_acceptor *a)
 	(void)!write(a->wake, &one, sizeof(one));
 }
 
-static int start_thread(struct rpcbuf_acceptor *a)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&a->thread, NULL, accept_main, a);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
 			   const struct rpcbuf_acceptor_handlers *handlers,
 			   unsigned int reserve, int first)
@@ -238,7 +226,7 @@ int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
 	pthread_mutex_init(&a->lock, NULL);
 	if (!err) {
 		fill_reserve(a);
-		err = start_thread(a);
+		err = os_thread_start(&a->thread, accept_main, a);
 	}
 	if (!err) {
 		*acceptor = a;

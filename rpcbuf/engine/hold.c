@@ -8,13 +8,13 @@
  * who frees that one waits until it says otherwise.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "rpcbuf/engine/hold.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/plain.h"
+#include "rpcbuf/os/thread.h"
 
 #define LOOK_NS	   1000000
 #define IDLE_LOOKS 100u
@@ -131,20 +131,14 @@ static void forget_all(void)
 	life.runs = false;
 }
 
-/* Under life.lock.  A thread that no signal is delivered to. */
+/* Under life.lock. */
 static bool start(void)
 {
-	sigset_t all, old;
-
 	if (!life.knows_forks && pthread_atfork(NULL, NULL, forget_all))
 		return false;
 	life.knows_forks = true;
 	watch.stops = false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	os_store(&life.runs,
-		 !pthread_create(&life.thread, NULL, watch_main, NULL));
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	os_store(&life.runs, !os_thread_start(&life.thread, watch_main, NULL));
 	return life.runs;
 }
 

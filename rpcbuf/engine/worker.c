@@ -11,13 +11,13 @@
  * owner and the watcher settle between them.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
 /* Looks without a call before the watcher sleeps. */
@@ -107,17 +107,11 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* Starts a thread that no signal is delivered to. */
 static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
 {
-	sigset_t all, old;
-	int err;
+	int err = os_thread_start(thread, main, arg);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(thread, NULL, main, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return err ? os_why(-err, "no further thread") : 0;
+	return err ? os_why(err, "no further thread") : 0;
 }
 
 /* A new worker, with a loop to own or a call to run.  threads_lock is held. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <errno.h>
-#include <signal.h>
 
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/maintain.h>
@@ -8,6 +7,7 @@
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/thread.h>
 #include <rpcbuf/os/why.h>
 
 #define MS_NS UINT64_C(1000000)
@@ -177,16 +177,11 @@ void maintain_kick(struct rpcbuf *mm)
 static int start_thread(struct rpcbuf *mm)
 {
 	struct mm_thread *thread = os_guard(&mm->maintain.thread);
-	sigset_t all, old;
-	int err;
+	int err = os_thread_start(&thread->id, maintain_main, mm);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&thread->id, NULL, maintain_main, mm);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	thread->running = err == 0;
 	os_unguard(&mm->maintain.thread);
-	return -err;
+	return err;
 }
 
 int maintain_start(struct rpcbuf *mm, bool pressure)

@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <rpcbuf/publish.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/publish.h"
 #include "rpcbuf/os/segment.h"
+#include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
 #define PERIOD_NS      UINT64_C(1000000000)
@@ -301,19 +301,6 @@ static void *publisher_main(void *arg)
 	}
 }
 
-static int start_thread(struct rpcbuf_publisher *publisher)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&publisher->thread, NULL, publisher_main,
-			     publisher);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 int rpcbuf_publisher_create(struct rpcbuf_publisher **out,
 			    const struct rpcbuf_publisher_options *options)
 {
@@ -341,7 +328,8 @@ int rpcbuf_publisher_create(struct rpcbuf_publisher **out,
 	err = make_file(publisher, folder, o->name);
 	if (!err) {
 		publisher->ring = segment_at(publisher->map, EVENTS_AT);
-		err = start_thread(publisher);
+		err = os_thread_start(&publisher->thread, publisher_main,
+				      publisher);
 		if (err) {
 			os_why(err, "no thread for a publisher");
 			unlink(publisher->path);
