@@ -26,7 +26,7 @@ static bool is_full(struct rpcbuf_engine *engine, int fd)
 	char peer[LOG_PEER_MAX];
 
 	if ((!limit || now < limit) &&
-	    engine_heap_bytes(engine) < engine->heap_limit)
+	    heap_bytes(engine) < engine->heap.limit)
 		return false;
 	os_fetch_add(&engine->connections, -1);
 	os_fetch_add(&engine->refused_connections, 1);
@@ -38,8 +38,8 @@ static bool is_full(struct rpcbuf_engine *engine, int fd)
 	else
 		engine_log(engine, RPCBUF_LOG_WARNING,
 			   "refusing connection of %s: bytes of connections and calls: %llu, limit %llu",
-			   peer, (unsigned long long)engine_heap_bytes(engine),
-			   (unsigned long long)engine->heap_limit);
+			   peer, (unsigned long long)heap_bytes(engine),
+			   (unsigned long long)engine->heap.limit);
 	return true;
 }
 

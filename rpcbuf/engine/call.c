@@ -20,7 +20,7 @@ void call_thread_enter(struct worker *worker)
 
 static void call_free(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 {
-	os_fetch_add(&engine->heap_calls, -1);
+	os_fetch_add(&engine->heap.nr_calls, -1);
 	free(call);
 }
 
@@ -55,12 +55,12 @@ struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
 		self->spare = NULL;
 		return call;
 	}
-	if (engine_heap_bytes(engine) + engine->call_bytes > engine->heap_limit)
+	if (heap_bytes(engine) + engine->heap.call_bytes > engine->heap.limit)
 		return NULL;
-	call = malloc(engine->call_bytes);
+	call = malloc(engine->heap.call_bytes);
 	if (!call)
 		return NULL;
-	os_fetch_add(&engine->heap_calls, 1);
+	os_fetch_add(&engine->heap.nr_calls, 1);
 	call->message.pages = (void **)((char *)call + head);
 	call->private_data = (char *)call + head + slots;
 	return call;

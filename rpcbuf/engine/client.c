@@ -67,8 +67,7 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 	memset(client->parts, 0, size);
 	memcpy(client->key, key, CLIENT_KEY);
 	list_init(&client->link);
-	rota_client_init(&client->beyond);
-	rota_client_init(&client->pages);
+	admit_init_client(&client->admit);
 	for (unsigned int i = 0; i < nr; i++) {
 		client->parts[i].client = client;
 		list_init(&client->parts[i].link);

@@ -27,9 +27,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	conn->loop = loop;
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
-	turn_init(&conn->beyond, &client->beyond);
-	turn_init(&conn->pages, &client->pages);
-	pass_init(&conn->pass, &conn->part->gate);
+	admit_init_conn(&conn->admit, &client->admit, &conn->part->gate);
 	conn->data = data;
 	conn->outgoing = outgoing;
 	conn->progress_ns = os_now();
@@ -123,81 +121,10 @@ bool conn_too_busy(struct rpcbuf_conn *conn)
 	return false;
 }
 
-/* Gives the stream an array to keep its pages in. */
-bool conn_attach_slots(struct rpcbuf_conn *conn)
-{
-	struct loop *loop = conn->loop;
-	struct rpcbuf_engine *engine = loop->engine;
-
-	if (conn->slots)
-		return true;
-	conn->slots = loop->spare_slots;
-	loop->spare_slots = NULL;
-	if (!conn->slots) {
-		if (engine_heap_bytes(engine) > engine->heap_limit)
-			return false;
-		conn->slots = malloc(engine->nr_slots * sizeof(void *));
-		if (!conn->slots)
-			return false;
-		os_fetch_add(&engine->heap_slots, 1);
-	}
-	rpcbuf_stream_init(&conn->stream, engine->mm, conn->slots,
-			   engine->nr_slots);
-	return true;
-}
-
-void conn_free_slots(struct rpcbuf_engine *engine, void **slots)
-{
-	if (slots)
-		os_fetch_add(&engine->heap_slots, -1);
-	free(slots);
-}
-
-static void conn_detach_slots(struct rpcbuf_conn *conn)
-{
-	struct loop *loop = conn->loop;
-
-	if (loop->spare_slots)
-		conn_free_slots(loop->engine, conn->slots);
-	else
-		loop->spare_slots = conn->slots;
-	conn->slots = NULL;
-}
-
-/*
- * A few bytes may be kept for long: not in a page of a run, which would keep
- * the whole run from being used again.
- */
-static void leave_run(struct rpcbuf_conn *conn)
-{
-	struct rpcbuf_stream *stream = &conn->stream;
-	void *page = rpcbuf_alloc_page(stream->mm, RPCBUF_GFP_NOWAIT);
-
-	if (!page)
-		return;
-	rpcbuf_stream_move(stream, &page, false);
-	rpcbuf_free_run(stream->mm, 1, &page);
-}
-
-/* The owner turns to others. */
-void conn_rest(struct rpcbuf_conn *conn)
-{
-	if (conn->slots && !conn->stream.nr_pages) {
-		conn_detach_slots(conn);
-		held_end_turn(conn);
-	} else if (conn->stream.nr_pages == 1 && !conn->stream.nr_spare &&
-		   conn->stream.run) {
-		leave_run(conn);
-	}
-	held_count(conn);
-}
-
 /* Nothing more is read; waits for its calls, then closes. */
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 {
-	if (conn->slots)
-		rpcbuf_stream_reset(&conn->stream);
-	conn_rest(conn);
+	intake_reset(conn);
 	/* That it was dropped then is only what its owner made of it. */
 	if (conn->reception.state != RECEPTION_ENDING ||
 	    conn->reason != RPCBUF_CLOSE_UNREAD)

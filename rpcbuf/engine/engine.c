@@ -47,34 +47,16 @@ static unsigned int loops_for(uint64_t pages, unsigned int vector,
 	return wanted;
 }
 
-/* Bytes of the heap that connections and calls take. */
-uint64_t engine_heap_bytes(const struct rpcbuf_engine *engine)
-{
-	return os_load(&engine->connections) * sizeof(struct rpcbuf_conn) +
-	       os_load(&engine->heap_calls) * engine->call_bytes +
-	       os_load(&engine->heap_slots) * engine->nr_slots *
-		       (uint64_t)sizeof(void *);
-}
-
 /* What the options say, in the units that are compared with. */
-static void set_limits(struct rpcbuf_engine *engine, uint64_t pages,
-		       uint64_t pages_left)
+static void set_limits(struct rpcbuf_engine *engine, uint64_t pages)
 {
 	const struct rpcbuf_engine_options *o = &engine->options;
-	uint64_t held = rpcbuf_min(pages_left / 2, (uint64_t)UINT32_MAX / 4);
 	uint32_t calls = o->max_calls ? o->max_calls : INT32_MAX;
 
 	engine->machine_limits = o->limits;
 	engine->machine_limits.min_length =
 		rpcbuf_min(o->limits.min_length, RPCBUF_REPLY_MIN);
 	engine->nr_slots = rpcbuf_stream_slots(&o->limits, o->read_ahead);
-	if (o->max_partial)
-		held = rpcbuf_min(held, o->max_partial >> RPCBUF_PAGE_SHIFT);
-	engine->held_limit = (uint32_t)rpcbuf_max(held, UINT64_C(1));
-	engine->held_conn_limit = engine->nr_slots;
-	if (o->max_partial_conn)
-		engine->held_conn_limit = rpcbuf_max(
-			o->max_partial_conn >> RPCBUF_PAGE_SHIFT, 1u);
 	engine->unsent_conn_limit = rpcbuf_max(
 		o->max_unsent, (uint64_t)vector_pages(&o->limits)
 				       << RPCBUF_PAGE_SHIFT);
@@ -83,9 +65,27 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages,
 			   engine->unsent_conn_limit);
 	engine->calls_limit = (int)calls;
 	engine->calls_resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
-	engine->call_bytes = call_size_on_heap(engine);
-	engine->heap_limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_SHARE,
+	engine->heap.call_bytes = call_size_on_heap(engine);
+	engine->heap.limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_SHARE,
 					HEAP_LEAST);
+}
+
+/* @pages_left: what the vectors of @loops loops and the reserve do not take. */
+static void set_quota(struct rpcbuf_engine *engine, uint64_t pages_left,
+		      unsigned int vector, unsigned int loops)
+{
+	const struct rpcbuf_engine_options *o = &engine->options;
+	uint64_t all = rpcbuf_min(pages_left / 2, (uint64_t)UINT32_MAX / 4);
+	uint32_t limit, of_conn = engine->nr_slots;
+
+	if (o->max_partial)
+		all = rpcbuf_min(all, o->max_partial >> RPCBUF_PAGE_SHIFT);
+	limit = (uint32_t)rpcbuf_max(all, UINT64_C(1));
+	if (o->max_partial_conn)
+		of_conn = rpcbuf_max(o->max_partial_conn >> RPCBUF_PAGE_SHIFT,
+				     1u);
+	admit_init(&engine->admit, limit, of_conn,
+		   rpcbuf_min(limit / 8, vector / 2) / loops);
 }
 
 /* Opens all but the last one, which is the one of replies. */
@@ -136,10 +136,9 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	engine->options.max_threads =
 		rpcbuf_max(options->max_threads, wanted + 1);
 	delegate_init(engine);
-	set_limits(engine, counts.pages_total,
-		   counts.pages_total - (wanted + 1) * vector);
-	engine->held_slack =
-		rpcbuf_min(engine->held_limit / 8, vector / 2) / wanted;
+	set_limits(engine, counts.pages_total);
+	set_quota(engine, counts.pages_total - (wanted + 1) * vector, vector,
+		  wanted);
 	pthread_mutex_init(&engine->clients_lock, NULL);
 	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
 		list_init(&engine->clients[i]);
@@ -147,8 +146,6 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 		list_init(&engine->ports[i]);
 	pthread_mutex_init(&engine->threads_lock, NULL);
 	list_init(&engine->idle);
-	turns_init(&engine->beyond);
-	turns_init(&engine->pages);
 	err = backend_choose(engine);
 	if (!err)
 		err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
@@ -218,8 +215,7 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 	free(engine->loops);
 	pthread_mutex_destroy(&engine->log_limit.lock);
 	pthread_mutex_destroy(&engine->clients_lock);
-	turns_exit(&engine->beyond);
-	turns_exit(&engine->pages);
+	admit_exit(&engine->admit);
 	pthread_mutex_destroy(&engine->threads_lock);
 	free(engine);
 }
@@ -260,7 +256,7 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->refused_timeout += os_load(&s->refused_timeout);
 	sum->closed_idle += os_load(&s->closed_idle);
 	sum->closed_unread += os_load(&s->closed_unread);
-	sum->held_pages += os_load(&loop->held);
+	sum->held_pages += os_load(&loop->admit.quota.held);
 	sum->parked_pages += os_load(&s->parked_pages);
 	sum->parked_partial += os_load(&s->parked_partial);
 	sum->parked_unsent += os_load(&s->parked_unsent);
@@ -292,7 +288,7 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->in_flight = os_load(&engine->in_flight);
 	stats->unsent_bytes = os_load(&engine->unsent_bytes);
 	stats->refused_connections = os_load(&engine->refused_connections);
-	stats->heap_bytes = engine_heap_bytes(engine);
+	stats->heap_bytes = heap_bytes(engine);
 	pthread_mutex_lock(&engine->threads_lock);
 	stats->handovers = engine->handovers;
 	stats->delegated = engine->delegated;

@@ -11,17 +11,20 @@
  *   successor.c ... that take the place of others
  *   fair.c     who is next
  *   observe.c  what the probes are told
- *   held.c     what unfinished records hold, and who goes on at the limit
- *   shortage.c who is given pages when there are none
+ *   admit.c    how much a connection may receive, or what it waits for
+ *   quota.c    ... what unfinished records hold, and who goes on at the limit
+ *   gate.c     ... who begins a long record, of many that would
+ *   shortage.c ... who is given pages when there are none
  *   turn.c     one at a time
  *   rota.h     those who wait, by client
- *   gate.c     who begins a long record, of many that would
- *   long.c     long records: when they are received
+ *   heap.c     bytes of the heap
  *   lag.c      how far a record lags behind a least rate
  *   reception.c  the states of a connection, and all moves between them
  *   reception_check.c  ... whether it holds what its state says
  *   loop.c     the owner of a loop: when to look, and when to block
  *   step.c     one look at one connection: runs a call, or receives
+ *   receive.c  ... one receive
+ *   intake.c   ... into which pages
  *   limits.c   time limits, once a second; pages that idle loops can spare
  *   reply.c    a reply: its pieces, and what it owns
  *   writer.c   ... and how one is written
@@ -57,12 +60,14 @@
 #include <rpcbuf/engine.h>
 #include <rpcbuf/stream.h>
 
-#include "rpcbuf/engine/gate.h"
+#include "rpcbuf/engine/admit.h"
+#include "rpcbuf/engine/heap.h"
+#include "rpcbuf/engine/intake.h"
 #include "rpcbuf/engine/lag.h"
+#include "rpcbuf/engine/receive.h"
 #include "rpcbuf/engine/reception.h"
 #include "rpcbuf/engine/sending.h"
 #include "rpcbuf/engine/trace.h"
-#include "rpcbuf/engine/turn.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/list.h"
 #include "rpcbuf/os/plain.h"
@@ -111,7 +116,7 @@ struct client {
 	struct list_head link; /* engine->clients[] */
 	uint8_t key[CLIENT_KEY];
 	unsigned int nr_conns; /* atomic; changed under clients_lock */
-	struct rota_client beyond, pages; /* of engine->beyond, ->pages */
+	struct admit_client admit;
 	uint64_t refused[NR_REFUSALS]; /* atomic */
 	struct rpcbuf_client *row;     /* the publisher's */
 	struct client_part *parts;     /* of each loop */
@@ -136,17 +141,13 @@ struct rpcbuf_conn {
 	uint32_t next_length; /* of the next, looked at in the socket; or 0 */
 	uint8_t small_calls; /* in a row, up to SMALL_CALLS */
 	uint32_t nr_calls; /* wraps */
-	uint32_t held;	/* stream pages that are counted; os_store() */
 	uint32_t arm;	/* io_uring's: its place in loop->ring, plus 1 */
 	uint64_t progress_ns; /* when something was last received */
 	uint64_t record_ns;   /* when the record under way began, or 0 */
 	struct lag lag;	      /* of that, while its peer is waited for */
-	struct pass pass;     /* of the long record under way */
-	struct turn beyond;   /* to hold more than its share */
-	uint64_t beyond_ns;   /* since when it has that, and pages */
+	struct admission admit;
 	uint64_t slow_ns;     /* since when it brings little, or 0 */
 	uint32_t slow_filled; /* what had come of its record then, in bytes */
-	struct turn pages;    /* to be given pages */
 	struct rpcbuf_stream stream;
 	void **slots;	/* the stream's array: NULL while it is empty */
 	struct conn_counts counts;
@@ -203,13 +204,10 @@ struct loop {
 	struct list_head ready;	  /* of clients */
 	struct client_part *served; /* the last, if it pays */
 	uint64_t served_ns;	  /* ... until then it has */
-	struct gate gate;	  /* for long records */
+	struct admit_loop admit;
 	struct rpcbuf_conn *running; /* the last call is of; NULL: not known */
-	struct rpcbuf_conn *starved; /* has the turn to be given pages */
 	struct list_head unsent;     /* connections that wait FOR_READER */
 	struct list_head ending;     /* connections */
-	uint32_t held;		  /* pages, of all its connections; os_store() */
-	uint32_t held_told;	  /* ... that engine->held_pages knows of */
 	void **spare_slots;
 	uint64_t now_ns;
 	uint64_t missed_ns; /* that it did not run before now_ns */
@@ -269,19 +267,6 @@ struct backend {
 };
 extern const struct backend backend_epoll, backend_uring;
 
-/* Why a connection is not read from, where its peer can do something. */
-enum wait_reason {
-	WAIT_CALLS,
-	WAIT_UNSENT,
-	WAIT_PARTIAL,
-	WAIT_PARTIAL_CLIENT,
-	WAIT_PARTIAL_ALL,
-	WAIT_LONG,
-	WAIT_PAGES,
-	WAIT_HEAP,
-	NR_WAITS
-};
-
 struct worker {
 	struct list_head link; /* engine->idle */
 	struct rpcbuf_engine *engine;
@@ -305,13 +290,8 @@ struct rpcbuf_engine {
 	uint64_t unsent_conn_limit; /* bytes that replies to one peer may keep */
 	uint64_t unsent_limit;	    /* ... and those to all */
 	uint32_t nr_slots;     /* of a stream and of a call */
-	uint32_t held_limit;   /* pages that partial records may hold */
-	uint32_t held_conn_limit; /* ... that one connection's may */
-	uint32_t held_slack;   /* ... so many of a loop's need not be told */
 	int calls_limit;       /* in flight on a connection */
 	int calls_resume;      /* so few that it goes on */
-	uint64_t heap_limit;   /* bytes that connections and calls may take */
-	size_t call_bytes;     /* that one call takes */
 	uint64_t long_ticks;   /* a call of so many is long; 0: none is */
 	unsigned int nr_loops; /* that clients' connections are spread over */
 	struct loop *loops;    /* ... and one more, see engine_all_loops() */
@@ -321,16 +301,12 @@ struct rpcbuf_engine {
 	uint64_t stop_ns;      /* when to let go of everything */
 
 	/* atomic */
-	uint32_t held_pages;   /* in streams, as the loops told: held.c */
-	struct turns beyond;   /* to hold more than a share */
-	struct turns pages;    /* to be given pages while there are none */
+	struct admit_engine admit;
+	struct heap heap;
 	uint64_t unsent_bytes;	/* of replies that wait in send lists */
 	uint64_t unsent_pinned; /* ... and of the memory that these keep */
-	uint64_t spared_ns;    /* when loops were last asked to spare some */
 	uint32_t connections;
 	uint32_t in_flight;
-	uint32_t heap_calls;   /* blocks that exist */
-	uint32_t heap_slots;   /* arrays that exist */
 	uint64_t refused_connections;
 	uint64_t connections_total;
 	uint64_t bytes_copied;
@@ -343,7 +319,7 @@ struct rpcbuf_engine {
 	unsigned int nr_clients; /* atomic; changed under clients_lock */
 	struct list_head ports[PORT_BUCKETS]; /* connections, by their peers' */
 
-	uint64_t log_wait_ns[NR_WAITS]; /* atomic: when to say it again */
+	uint64_t log_wait_ns[NR_WAITS_FOR]; /* atomic: when to say it again */
 	struct ratelimit log_limit;
 
 	pthread_mutex_t threads_lock; /* all below */
@@ -379,12 +355,11 @@ int engine_budget_refused(const struct rpcbuf_handlers *handlers,
 void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
 		const char *format, ...) __attribute__((format(printf, 3, 4)));
 void log_peer_name(int fd, char *name, size_t len);
-bool log_wait_due(const struct rpcbuf_conn *conn, enum wait_reason why);
-void log_wait(struct rpcbuf_conn *conn, enum wait_reason why, uint64_t value,
-	      uint64_t limit);
+bool log_wait_due(const struct rpcbuf_conn *conn, enum waits_for what);
+void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
+	      const char *bound, uint64_t value, uint64_t limit);
 
 /* engine.c */
-uint64_t engine_heap_bytes(const struct rpcbuf_engine *engine);
 static inline bool engine_stopping(const struct rpcbuf_engine *engine)
 {
 	return __atomic_load_n(&engine->stopping, __ATOMIC_ACQUIRE);
@@ -421,14 +396,6 @@ bool loop_watch(struct rpcbuf_conn *conn);
 /* step.c: false when the loop was given to another thread meanwhile */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
 
-/* long.c: the owner only */
-int long_begin(struct rpcbuf_conn *conn);
-bool long_reserve(struct rpcbuf_conn *conn);
-void long_trim(struct rpcbuf_conn *conn);
-void long_rest(struct rpcbuf_conn *conn);
-void long_end(struct rpcbuf_conn *conn);
-void long_next(struct loop *loop);
-
 /* limits.c */
 void conn_check_times(struct rpcbuf_conn *conn);
 void loop_check_limits(struct loop *loop);
@@ -439,20 +406,6 @@ void limits_spare(struct rpcbuf_engine *engine);
 int shrinker_start(struct rpcbuf_engine *engine);
 void shrinker_stop(struct rpcbuf_engine *engine);
 
-/* held.c: the owner only */
-void held_count(struct rpcbuf_conn *conn);
-uint32_t held_room(const struct rpcbuf_conn *conn);
-bool held_beyond(const struct rpcbuf_conn *conn);
-bool held_wanted(struct rpcbuf_conn *conn);
-size_t held_may_receive(struct rpcbuf_conn *conn);
-void held_end_turn(struct rpcbuf_conn *conn);
-void held_rest(struct rpcbuf_conn *conn);
-
-/* shortage.c: the owner only */
-bool shortage_passes(struct rpcbuf_conn *conn);
-void shortage_wait(struct rpcbuf_conn *conn);
-void shortage_end(struct rpcbuf_conn *conn);
-void shortage_retry(struct loop *loop);
 
 /* client.c: any thread */
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);
@@ -483,9 +436,6 @@ void conn_post(struct rpcbuf_conn *conn);
 void conn_call_begin(struct rpcbuf_conn *conn);
 void conn_call_done(struct rpcbuf_conn *conn);
 bool conn_too_busy(struct rpcbuf_conn *conn);
-bool conn_attach_slots(struct rpcbuf_conn *conn);
-void conn_rest(struct rpcbuf_conn *conn);
-void conn_free_slots(struct rpcbuf_engine *engine, void **slots);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
 bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,

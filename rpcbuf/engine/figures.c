@@ -99,7 +99,7 @@ static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 
 	row->connections++;
 	row->in_flight += in_flight > 0 ? (uint32_t)in_flight : 0;
-	row->held_pages += os_load(&conn->held);
+	row->held_pages += os_load(&conn->admit.quota.held);
 	row->held_bytes += os_load(&conn->counts.held_bytes);
 	row->unsent_bytes += rpcbuf_out_unsent(&conn->sending.out);
 	row->requests += os_load(&conn->counts.requests);

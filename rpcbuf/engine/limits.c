@@ -67,7 +67,7 @@ static bool is_slow(struct rpcbuf_conn *conn)
 	return conn->record_ns && conn->slow_ns &&
 	       seconds_since(slow_since(conn), conn->loop->now_ns) >=
 		       SLOW_SECONDS &&
-	       held_wanted(conn);
+	       admit_wanted(conn);
 }
 
 /* What the peer of @conn keeps waiting for too long: 0, or why it is refused. */
@@ -75,15 +75,16 @@ static int check_record(struct rpcbuf_conn *conn,
 			struct rpcbuf_record_refusal *refusal)
 {
 	uint64_t now = conn->loop->now_ns;
+	uint64_t favoured_ns = conn->admit.quota.beyond_ns;
 
 	if (is_slow(conn)) {
 		refusal->value = seconds_since(slow_since(conn), now);
 		refusal->limit = SLOW_SECONDS;
 		return -ETIMEDOUT;
 	}
-	if (held_beyond(conn) &&
-	    seconds_since(conn->beyond_ns, now) >= FAVOUR_SECONDS) {
-		refusal->value = seconds_since(conn->beyond_ns, now);
+	if (admit_favours(&conn->loop->engine->admit, &conn->admit) &&
+	    seconds_since(favoured_ns, now) >= FAVOUR_SECONDS) {
+		refusal->value = seconds_since(favoured_ns, now);
 		refusal->limit = FAVOUR_SECONDS;
 		return -ETIMEDOUT;
 	}
@@ -140,9 +141,9 @@ static void conn_excuse(struct rpcbuf_conn *conn)
 {
 	excuse(&conn->progress_ns, conn->loop);
 	excuse(&conn->record_ns, conn->loop);
-	excuse(&conn->beyond_ns, conn->loop);
 	excuse(&conn->slow_ns, conn->loop);
-	excuse(&conn->pass.idle_ns, conn->loop);
+	excuse(&conn->admit.quota.beyond_ns, conn->loop);
+	excuse(&conn->admit.pass.idle_ns, conn->loop);
 	sending_excuse(conn, conn->loop->missed_ns);
 }
 
@@ -166,7 +167,7 @@ void loop_release_vectors(struct loop *loop)
  * go too. */
 static bool may_release(const struct loop *loop)
 {
-	return !loop->starved && list_empty(&loop->ready);
+	return !loop->admit.starved && list_empty(&loop->ready);
 }
 
 /* What is kept for the rest of records goes at once; a busy loop keeps its
@@ -177,7 +178,7 @@ void loop_shrink(struct loop *loop)
 
 	if (shrink == SHRINK_ALL) {
 		os_store(&loop->shrink, SHRINK_VECTORS);
-		loop_each(loop, long_trim);
+		loop_each(loop, intake_trim);
 	}
 	if (!shrink || !may_release(loop))
 		return;
@@ -223,7 +224,7 @@ void loop_check_limits(struct loop *loop)
 	loop_each(loop, conn_check_times);
 	if (rpcbuf_wait_pending(loop->engine->mm)) {
 		rpcbuf_rqst_release(loop->run);
-		loop_each(loop, long_trim);
+		loop_each(loop, intake_trim);
 	}
 	if (may_release(loop) &&
 	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)

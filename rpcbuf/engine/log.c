@@ -52,42 +52,31 @@ void log_peer_name(int fd, char *name, size_t len)
 		snprintf(name, len, "unknown client");
 }
 
-static const char *const wait_reasons[NR_WAITS] = {
-	[WAIT_CALLS] = "its calls in flight",
-	[WAIT_UNSENT] = "bytes of replies that it does not read",
-	[WAIT_PARTIAL] = "bytes of its unfinished record",
-	[WAIT_LONG] = "bytes of long records under way",
-	[WAIT_PAGES] = "pages in use",
-	[WAIT_HEAP] = "bytes of memory for connections and calls",
-	[WAIT_PARTIAL_CLIENT] =
-		"bytes of unfinished records of its address, of which all leave as many",
-	[WAIT_PARTIAL_ALL] = "bytes of unfinished records of all",
-};
-
 /* Whether log_wait() would say anything. */
-bool log_wait_due(const struct rpcbuf_conn *conn, enum wait_reason why)
+bool log_wait_due(const struct rpcbuf_conn *conn, enum waits_for what)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 
 	return engine->handlers.log &&
-	       conn->loop->now_ns >= os_load(&engine->log_wait_ns[why]);
+	       conn->loop->now_ns >= os_load(&engine->log_wait_ns[what]);
 }
 
-/* Says that @conn is not read from for now, and why. */
-void log_wait(struct rpcbuf_conn *conn, enum wait_reason why, uint64_t value,
-	      uint64_t limit)
+/* Says that @conn is not read from for now, because @value of what @bound names
+ * has come to @limit. */
+void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
+	      const char *bound, uint64_t value, uint64_t limit)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 	char peer[LOG_PEER_MAX];
 
-	if (!log_wait_due(conn, why))
+	if (!log_wait_due(conn, what))
 		return;
 	/* Two loops at once: two lines. */
-	os_store(&engine->log_wait_ns[why],
+	os_store(&engine->log_wait_ns[what],
 		 conn->loop->now_ns + LOG_WAIT_SECONDS * SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,
 		   "not reading from %s for now: %s: %llu, limit %llu", peer,
-		   wait_reasons[why], (unsigned long long)value,
+		   bound, (unsigned long long)value,
 		   (unsigned long long)limit);
 }

@@ -54,7 +54,7 @@ void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events)
 	 * the bytes, though. */
 	if (events & POLLHUP && !conn->outgoing)
 		os_store(&conn->gone, true);
-	pass_busy(&conn->pass);
+	admit_woken(&conn->admit);
 	if (lag_awaits(&conn->lag))
 		lag_pause(&conn->lag, os_now());
 	if (conn->reception.state == RECEPTION_WATCHED)
@@ -79,7 +79,7 @@ static void posted(struct rpcbuf_conn *conn)
 		 !successor_waits(conn))
 		loop_watch(conn);
 	else if (reception->state == RECEPTION_WATCHED)
-		held_rest(conn);
+		admit_rest(conn);
 	else if (waits_for_memory(reception->waits_for) ||
 		 (reception->waits_for == FOR_CALLS && !conn_too_busy(conn)) ||
 		 (reception->waits_for == FOR_READER && sending_under(conn)))
@@ -109,16 +109,27 @@ static void take_posted(struct loop *loop)
 	}
 }
 
+/* Those that need not wait for admission any more. */
+static void go_on(struct loop *loop)
+{
+	struct rpcbuf_conn *conn;
+
+	while (admit_may_name(&loop->admit) && (conn = admit_next(loop)))
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+}
+
 /* Looks again at those that wait for something nobody tells us about. */
 static void retry(struct loop *loop)
 {
-	shortage_retry(loop);
-	long_next(loop);
+	struct rpcbuf_conn *conn = admit_starved(loop);
+
+	if (conn)
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
 static bool waits_for_retry(const struct loop *loop)
 {
-	return loop->starved || gate_waited_for(&loop->gate);
+	return admit_looks(loop);
 }
 
 /*
@@ -274,6 +285,7 @@ bool loop_own(struct loop *loop, struct worker *worker)
 	if (loop->backend->enter)
 		loop->backend->enter(loop, worker);
 	for (;;) {
+		go_on(loop);
 		if (engine_stopping(loop->engine) && drain(loop)) {
 			loop_release_vectors(loop);
 			return true;
@@ -298,9 +310,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	loop->backend = engine->backend;
 	loop->poll_fd = -1;
 	list_init(&loop->ready);
-	gate_init(&loop->gate, engine->options.max_receiving
-				       ? engine->options.max_receiving
-				       : UINT64_MAX);
+	admit_init_loop(&loop->admit, engine->options.max_receiving);
 	list_init(&loop->unsent);
 	list_init(&loop->ending);
 	list_init(&loop->conns);
@@ -346,6 +356,6 @@ void loop_close(struct loop *loop)
 		close(loop->kick_fd);
 	rpcbuf_rqst_destroy(loop->rqst);
 	rpcbuf_rqst_destroy(loop->run);
-	conn_free_slots(loop->engine, loop->spare_slots);
+	heap_close_loop(loop);
 	pthread_mutex_destroy(&loop->lock);
 }

@@ -37,7 +37,7 @@
  *	    time for a stop is over.
  *
  * The turn to hold more than its share is kept in watched too: its holder's
- * peer is what is waited for (held_rest()).
+ * peer is what is waited for (admit_rest()).
  */
 #include "rpcbuf/engine/reception.h"
 
@@ -117,22 +117,14 @@ static void check_state(const struct rpcbuf_conn *conn)
 			 reception_name(conn->reception.state), wrong);
 }
 
-/* Who waits for something else must not keep others from going on. */
-static void give_up_turns(struct rpcbuf_conn *conn, enum reception_state to,
-			  enum waits_for what)
+/* What it does not need in the state that it comes to, others may have. */
+static void give_up(struct rpcbuf_conn *conn, enum reception_state to,
+		    enum waits_for what)
 {
-	if (to == RECEPTION_ENDING) {
-		held_end_turn(conn);
-		shortage_end(conn);
-		long_end(conn);
-		return;
-	}
-	if (what == FOR_PAGES || what == FOR_HEAP)
-		return;
-	if (what != FOR_QUOTA && conn->beyond.waiting)
-		held_end_turn(conn);
-	/* Behind others for its share, pages are of no use to it yet. */
-	shortage_end(conn);
+	if (to == RECEPTION_ENDING)
+		admit_gone(conn);
+	else if (to != RECEPTION_READY)
+		admit_waits(conn, what);
 }
 
 /* The list of those in a state, or NULL. */
@@ -176,9 +168,7 @@ int reception_move(struct rpcbuf_conn *conn, enum reception_state to,
 
 	if (RPCBUF_DEBUG)
 		check_move(conn->reception.state, to, what);
-	/* Before its list: ending lets others of its client become ready. */
-	if (to != RECEPTION_READY)
-		give_up_turns(conn, to, what);
+	give_up(conn, to, what);
 	leave_list(conn);
 	if (to != RECEPTION_READY && to != RECEPTION_WATCHED)
 		loop->backend->unwatch(loop, conn);

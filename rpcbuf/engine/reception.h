@@ -33,10 +33,10 @@ enum reception_state {
 /* What a connection in RECEPTION_WAITING waits for. */
 enum waits_for {
 	FOR_NOTHING, /* in every other state */
-	FOR_QUOTA,   /* to hold more than its share: held.c */
+	FOR_QUOTA,   /* to hold more than its share: quota.c */
 	FOR_PAGES,   /* or its turn to take some: shortage.c */
 	FOR_HEAP,    /* for a call or an array: likewise */
-	FOR_LONG,    /* its turn to begin a long record: long.c */
+	FOR_LONG,    /* its turn to begin a long record: gate.c */
 	FOR_CALLS,   /* fewer calls of its own in flight */
 	FOR_READER,  /* its peer to read its replies */
 	NR_WAITS_FOR

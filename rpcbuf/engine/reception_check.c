@@ -13,19 +13,19 @@ static const char *turns_are_valid(const struct rpcbuf_conn *conn)
 	bool ready = reception->state == RECEPTION_READY;
 	bool waits = waits_for_memory(reception->waits_for);
 
-	if (conn->beyond.waiting && !ready && !waits)
+	if (conn->admit.quota.beyond.waiting && !ready && !waits)
 		return "it waits for the turn to hold more than its share";
-	if (turn_asked(&engine->beyond, &conn->beyond) && !ready && !waits &&
+	if (turn_asked(&engine->admit.quota.beyond, &conn->admit.quota.beyond) && !ready && !waits &&
 	    reception->state != RECEPTION_WATCHED)
 		return "it has the turn to hold more than its share";
-	if (turn_asked(&engine->pages, &conn->pages) && !ready &&
+	if (turn_asked(&engine->admit.shortage.turns, &conn->admit.pages) && !ready &&
 	    reception->waits_for != FOR_PAGES &&
 	    reception->waits_for != FOR_HEAP)
 		return "it has the turn to be given pages, or waits for it";
-	if ((conn->pass.state == PASS_WAITS) !=
+	if ((conn->admit.pass.state == PASS_WAITS) !=
 	    (reception->waits_for == FOR_LONG))
 		return "it and the gate differ on whether it waits there";
-	if (conn->pass.state != PASS_NONE &&
+	if (conn->admit.pass.state != PASS_NONE &&
 	    reception->state >= RECEPTION_ENDING)
 		return "it has a long record under way";
 	return NULL;
@@ -134,7 +134,7 @@ static const char *take_census(const struct loop *loop, struct list_head *conns,
 const char *loop_is_valid(struct loop *loop)
 {
 	struct census census = {0};
-	const struct rpcbuf_conn *starved = loop->starved;
+	const struct rpcbuf_conn *starved = loop->admit.starved;
 	const char *wrong;
 
 	pthread_mutex_lock(&loop->lock);
@@ -154,7 +154,8 @@ const char *loop_is_valid(struct loop *loop)
 		return "the list of ending connections is not those";
 	if (census.states[RECEPTION_CLOSED])
 		return "a closed connection is still the loop's";
-	if (starved && !turn_held(&loop->engine->pages, &starved->pages))
+	if (starved && !turn_held(&loop->engine->admit.shortage.turns,
+				  &starved->admit.pages))
 		return "its starved connection has no turn";
 	return NULL;
 }

@@ -1,102 +1,87 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/*
- * Who is given pages, or heap, while there are none.  One connection of all
- * loops has the turn: its loop waits in the queue of the allocator, and has the
- * reserve.  Whoever needs pages while somebody waits comes behind, in the order
- * of turns: clients in turn, of a client the one that waited longest.  A turn
- * is a receive, with one page at least, so small calls go on between large
- * ones.
- *
- * The owner of the loop only, but for tell().
- */
+#include "rpcbuf/engine/shortage.h"
+
 #include "rpcbuf/engine/engine_private.h"
 
 /* Loops are asked for pages that they can spare this often. */
 #define SPARE_NS UINT64_C(4000000)
 
+static struct turns *turns_of(const struct rpcbuf_conn *conn)
+{
+	return &conn->loop->engine->admit.shortage.turns;
+}
+
 /* Any thread, as its turn cannot end meanwhile. */
 static void tell(struct turn *next)
 {
-	conn_post(list_entry(next, struct rpcbuf_conn, pages));
+	conn_post(list_entry(next, struct rpcbuf_conn, admit.pages));
 }
 
-/* May @conn look for pages now?  Else it waits. */
 bool shortage_passes(struct rpcbuf_conn *conn)
 {
-	struct turns *turns = &conn->loop->engine->pages;
+	struct turns *turns = turns_of(conn);
 
 	return rpcbuf_likely(!turns_asked(turns)) || conn->stream.nr_spare ||
-	       turn_ask(turns, &conn->pages);
+	       turn_ask(turns, &conn->admit.pages);
 }
 
 /* Pages that wait elsewhere for bytes to come can be spared. */
 static void ask_to_spare(struct loop *loop)
 {
-	struct rpcbuf_engine *engine = loop->engine;
+	struct shortage *shortage = &loop->engine->admit.shortage;
 
-	if (loop->now_ns < os_load(&engine->spared_ns) + SPARE_NS)
+	if (loop->now_ns < os_load(&shortage->spared_ns) + SPARE_NS)
 		return;
-	os_store(&engine->spared_ns, loop->now_ns);
-	limits_spare(engine);
+	os_store(&shortage->spared_ns, loop->now_ns);
+	limits_spare(loop->engine);
 }
 
-static void log_waiting(struct rpcbuf_conn *conn)
+static void log_waiting(struct rpcbuf_conn *conn, enum waits_for what)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
-	uint64_t heap = engine_heap_bytes(engine);
 	struct rpcbuf_mm_counts counts;
 
-	if (heap > engine->heap_limit) {
-		log_wait(conn, WAIT_HEAP, heap, engine->heap_limit);
+	if (!log_wait_due(conn, what))
+		return;
+	if (what == FOR_HEAP) {
+		log_wait(conn, what,
+			 "bytes of memory for connections and calls",
+			 heap_bytes(engine), engine->heap.limit);
 		return;
 	}
-	if (!log_wait_due(conn, WAIT_PAGES))
-		return;
 	rpcbuf_mm_counts(engine->mm, &counts);
-	log_wait(conn, WAIT_PAGES, counts.pages_out, counts.pages_total);
+	log_wait(conn, what, "pages in use", counts.pages_out,
+		 counts.pages_total);
 }
 
-/* There is nothing for @conn now. */
-void shortage_wait(struct rpcbuf_conn *conn)
+void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what)
 {
 	struct loop *loop = conn->loop;
 
-	if (loop->starved != conn) {
+	if (loop->admit.starved != conn) {
 		stat_add(loop->stats.parked_pages, 1);
-		log_waiting(conn);
+		log_waiting(conn, what);
 	}
-	if (turn_ask(&loop->engine->pages, &conn->pages)) {
-		loop->starved = conn;
+	if (turn_ask(turns_of(conn), &conn->admit.pages)) {
+		loop->admit.starved = conn;
 		ask_to_spare(loop);
-	} else if (!loop->starved) {
+	} else if (!loop->admit.starved) {
 		/* Another loop is to be given pages. */
 		rpcbuf_rqst_release(loop->rqst);
 	}
 }
 
-/* @conn has what it needed, or needs nothing any more. */
 void shortage_end(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
-	struct turns *turns = &loop->engine->pages;
 
-	if (rpcbuf_likely(!turn_asked(turns, &conn->pages)))
+	if (rpcbuf_likely(!turn_asked(turns_of(conn), &conn->admit.pages)))
 		return;
-	if (loop->starved == conn) {
-		loop->starved = NULL;
+	if (loop->admit.starved == conn) {
+		loop->admit.starved = NULL;
 		rpcbuf_rqst_give_up(loop->rqst);
 		/* The wait was not its peer's. */
-		conn->beyond_ns = loop->now_ns;
+		conn->admit.quota.beyond_ns = loop->now_ns;
 	}
-	turn_end(turns, &conn->pages, tell);
-}
-
-/* Looks again for the one of this loop whose turn it is: pages tell that they
- * have come, the heap does not. */
-void shortage_retry(struct loop *loop)
-{
-	struct rpcbuf_conn *conn = loop->starved;
-
-	if (conn && conn->reception.state == RECEPTION_WAITING)
-		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	turn_end(turns_of(conn), &conn->admit.pages, tell);
 }

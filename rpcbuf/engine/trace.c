@@ -118,7 +118,7 @@ static struct rpcbuf_event *event_of(const struct rpcbuf_call *call)
 {
 	const struct rpcbuf_engine *engine = call->conn->loop->engine;
 
-	return (struct rpcbuf_event *)((char *)call + engine->call_bytes -
+	return (struct rpcbuf_event *)((char *)call + engine->heap.call_bytes -
 				       sizeof(struct rpcbuf_event));
 }
 

@@ -6,7 +6,7 @@
  * Clients take turns, and among the connections of a client the one that waited
  * longest is first; so whoever waits comes to it, after as many turns at most
  * as there are clients that wait for each of its own client's before it.  What
- * it may do with the turn, and for how long, is said where it asks: held.c,
+ * it may do with the turn, and for how long, is said where it asks: quota.c,
  * shortage.c.
  *
  * Nothing here knows a socket or a page.  Any thread; a struct turn belongs to
@@ -37,13 +37,15 @@ void turns_init(struct turns *turns);
 void turns_exit(struct turns *turns);
 void turn_init(struct turn *turn, struct rota_client *client);
 
-static inline bool turn_held(struct turns *turns, const struct turn *turn)
+static inline bool turn_held(const struct turns *turns,
+			     const struct turn *turn)
 {
 	return os_load(&turns->holder) == turn;
 }
 
 /* @turn has the turn, or waits for it.  Its owner only. */
-static inline bool turn_asked(struct turns *turns, const struct turn *turn)
+static inline bool turn_asked(const struct turns *turns,
+			      const struct turn *turn)
 {
 	return turn->waiting || turn_held(turns, turn);
 }

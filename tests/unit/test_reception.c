@@ -65,7 +65,7 @@ static void make_loop(void)
 	list_init(&loop->conns);
 	list_init(&loop->looked_at);
 	list_init(&loop->posted);
-	gate_init(&loop->gate, 1);
+	admit_init_loop(&loop->admit, 1);
 	pthread_mutex_init(&loop->lock, NULL);
 }
 
@@ -79,8 +79,7 @@ static void setup(void)
 	pthread_mutex_init(&engine->clients_lock, NULL);
 	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
 		list_init(&engine->clients[i]);
-	turns_init(&engine->beyond);
-	turns_init(&engine->pages);
+	admit_init(&engine->admit, 1, 1, 0);
 	make_loop();
 	client = client_get(engine, -1, true);
 }
@@ -119,16 +118,16 @@ static void free_conn(struct rpcbuf_conn *old)
 static void prepare(enum reception_state to, enum waits_for what)
 {
 	if (what == FOR_LONG) {
-		loop->gate.used = loop->gate.limit * 2;
-		must(!gate_enter(&loop->gate, &conn->pass, 1));
+		loop->admit.gate.used = loop->admit.gate.limit * 2;
+		must(!gate_enter(&loop->admit.gate, &conn->admit.pass, 1));
 	}
 	if (what == FOR_CALLS)
 		conn->awaits = AWAITS_FEWER;
 	if (to == RECEPTION_ENDING)
 		conn->awaits = AWAITS_LAST;
 	if (conn->reception.waits_for == FOR_LONG && to == RECEPTION_READY) {
-		loop->gate.used = 0;
-		must(gate_next(&loop->gate, 0) == &conn->pass);
+		loop->admit.gate.used = 0;
+		must(gate_next(&loop->admit.gate, 0) == &conn->admit.pass);
 	}
 }
 
@@ -136,9 +135,9 @@ static void move(enum reception_state to, enum waits_for what)
 {
 	prepare(to, what);
 	ck_assert_int_eq(reception_move(conn, to, what), 0);
-	if (conn->pass.state == PASS_IN)
-		gate_leave(&loop->gate, &conn->pass);
-	loop->gate.used = 0;
+	if (conn->admit.pass.state == PASS_IN)
+		gate_leave(&loop->admit.gate, &conn->admit.pass);
+	loop->admit.gate.used = 0;
 }
 
 /* A new connection on a legal way to @state. */
@@ -338,14 +337,16 @@ END_TEST
 static void move_with_turn(enum reception_state to, enum waits_for what,
 			   bool quota, bool held, bool keeps)
 {
-	struct turns *turns = quota ? &engine->beyond : &engine->pages;
+	struct turns *turns = quota ? &engine->admit.quota.beyond
+				    : &engine->admit.shortage.turns;
 	struct rpcbuf_conn *other = new_conn();
 	struct turn *turn;
 
 	come_to(RECEPTION_READY, FOR_NOTHING);
-	turn = quota ? &conn->beyond : &conn->pages;
+	turn = quota ? &conn->admit.quota.beyond : &conn->admit.pages;
 	if (!held)
-		must(turn_ask(turns, quota ? &other->beyond : &other->pages));
+		must(turn_ask(turns, quota ? &other->admit.quota.beyond
+					   : &other->admit.pages));
 	must(turn_ask(turns, turn) == held);
 	move(to, what);
 	ck_assert_msg(turn_asked(turns, turn) == keeps,
@@ -533,9 +534,9 @@ START_TEST(damage)
 	must_find("the lists of ready");
 	list_del(&conn->reception.link);
 	list_add(&conn->reception.link, &conn->part->ready);
-	loop->starved = conn;
+	loop->admit.starved = conn;
 	must_find("has no turn");
-	loop->starved = NULL;
+	loop->admit.starved = NULL;
 	conn->loop = loop + 1;
 	must_find("of another loop");
 	conn->loop = loop;

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/intake.h"
+
+#include "rpcbuf/engine/engine_private.h"
+
+/* A call with a payload whose copy would cost. */
+#define LARGE_CALL  (8u << 10)
+/* So many small ones in a row, and no large one is expected. */
+#define SMALL_CALLS 64
+/* Most that is copied to let the rest of a large call lie in a run. */
+#define MOVED_PAGES 64
+
+bool intake_open(struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+
+	if (conn->slots)
+		return true;
+	conn->slots = heap_get_slots(conn->loop);
+	if (!conn->slots)
+		return false;
+	rpcbuf_stream_init(&conn->stream, engine->mm, conn->slots,
+			   engine->nr_slots);
+	return true;
+}
+
+/* Bytes that the call under way, or the next one, is known or likely to need. */
+static size_t call_size(const struct rpcbuf_conn *conn)
+{
+	if (!rpcbuf_stream_empty(&conn->stream))
+		return rpcbuf_stream_wanted(&conn->stream);
+	if (conn->next_length)
+		return conn->next_length < LARGE_CALL ? 0 : conn->next_length;
+	return conn->last_length < LARGE_CALL ? 0 : conn->last_length;
+}
+
+/*
+ * Whether the stream has the pages for the rest of its record, as many as come:
+ * adjacent ones, so that a payload is never copied, however often others are
+ * looked at meanwhile.
+ */
+static bool reserve(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_stream *stream = &conn->stream;
+	struct loop *loop = conn->loop;
+	uint32_t bytes, pages, copied;
+
+	if (stream->nr_spare)
+		return true;
+	bytes = intake_wanted(conn);
+	pages = rpcbuf_pages_spanned(0, stream->filled + (size_t)bytes) + 1;
+	if (conn->moved || !admit_may_reserve(conn, pages) ||
+	    rpcbuf_stream_reserve(stream, bytes, &copied))
+		return false;
+	stat_add(loop->stats.runs_reserved, 1);
+	stat_add(loop->stats.pages_reserved,
+		 stream->nr_pages + stream->nr_spare);
+	if (copied)
+		os_fetch_add(&loop->engine->bytes_copied, copied);
+	conn->moved = true;
+	return true;
+}
+
+/*
+ * A call turns out to be large: what has come of it moves to the front of a
+ * run, and the call goes on behind it.  What is copied here is less than the
+ * payload that need not be copied then; once for a call, as the run may go to
+ * others before the rest has come.
+ */
+static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
+{
+	struct rpcbuf_stream *stream = &conn->stream;
+	struct rpcbuf_rqst *run = conn->loop->run;
+	void *pages[MOVED_PAGES];
+	uint32_t nr_moved = stream->nr_pages;
+	bool of_run = stream->run;
+
+	if (conn->moved || nr_moved > MOVED_PAGES ||
+	    stream->filled + call_size(conn) < LARGE_CALL ||
+	    rpcbuf_rqst_try_run(run, nr + nr_moved))
+		return false;
+	os_fetch_add(&conn->loop->engine->bytes_copied, stream->filled);
+	rpcbuf_rqst_take(run, nr_moved, pages);
+	rpcbuf_stream_move(stream, pages, true);
+	conn->moved = true;
+	if (of_run)
+		rpcbuf_free_run(stream->mm, nr_moved, pages);
+	else
+		rpcbuf_free_bulk_array(stream->mm, nr_moved, pages);
+	return true;
+}
+
+/*
+ * The run, for a connection whose last call was large, and where a call turns
+ * out to be; the stream's own for a long record; the pages from the caches for
+ * others, and where no run is free.  A call that is under way goes on in the
+ * run only where its pages go on.
+ */
+static inline __attribute__((always_inline)) struct rpcbuf_rqst *
+choose_vector(struct rpcbuf_conn *conn, size_t size)
+{
+	struct loop *loop = conn->loop;
+	unsigned int nr = rpcbuf_pages_spanned(0, size);
+
+	if (conn->admit.pass.state != PASS_NONE && reserve(conn))
+		return loop->rqst; /* of which nothing is taken */
+	if (rpcbuf_stream_empty(&conn->stream)) {
+		if (nr && rpcbuf_rqst_try_run(loop->run, nr) == 0)
+			return loop->run;
+	} else if ((rpcbuf_rqst_populated(loop->run) >= nr &&
+		    rpcbuf_rqst_pages(loop->run)[0] ==
+			    rpcbuf_stream_next_page(&conn->stream)) ||
+		   move_to_run(conn, nr)) {
+		return loop->run;
+	}
+	if (rpcbuf_rqst_try_fill(loop->rqst) == 0)
+		return loop->rqst;
+	/* What is short is not kept for payloads to come. */
+	rpcbuf_rqst_release(loop->run);
+	if (rpcbuf_rqst_try_fill(loop->rqst) &&
+	    rpcbuf_rqst_make_do(loop->rqst, 1))
+		return NULL;
+	return loop->rqst;
+}
+
+/* The same, while somebody asks how long it takes. */
+static __attribute__((noinline)) struct rpcbuf_rqst *
+choose_vector_timed(struct rpcbuf_conn *conn, size_t size)
+{
+	struct trace_fill fill;
+	struct rpcbuf_rqst *rqst;
+
+	trace_fill_begin(conn->loop, &fill);
+	rqst = choose_vector(conn, size);
+	trace_fill_end(conn, &fill);
+	return rqst;
+}
+
+/*
+ * Small calls are read ahead.  Where the last call was large the next are likely
+ * to be as large: the receive ends where such a call does, so that each starts
+ * in fresh pages and lies in one run.  Where nothing is known a page is enough
+ * to see how long the call is.  @size is that of the call, as call_size() says.
+ */
+static size_t receive_size(const struct rpcbuf_conn *conn,
+			   const struct rpcbuf_rqst *rqst, size_t size)
+{
+	size_t most = rpcbuf_max(size, conn->loop->engine->options.read_ahead);
+
+	most = rpcbuf_min(most, rpcbuf_rqst_populated(rqst) * RPCBUF_PAGE_SIZE);
+	if (conn->small_calls < SMALL_CALLS && !size)
+		return RPCBUF_PAGE_SIZE;
+	if (conn->last_length < LARGE_CALL || size >= most)
+		return most;
+	return size + (most - size) / conn->last_length * conn->last_length;
+}
+
+unsigned int intake_offer(struct rpcbuf_conn *conn, size_t most,
+			  struct rpcbuf_rqst **rqst, struct iovec *iov,
+			  unsigned int max)
+{
+	size_t size = call_size(conn);
+	struct rpcbuf_rqst *chosen = trace_on(&conn->loop->trace)
+					     ? choose_vector_timed(conn, size)
+					     : choose_vector(conn, size);
+
+	if (!chosen)
+		return 0;
+	*rqst = chosen;
+	most = conn->stream.nr_spare
+		       ? SIZE_MAX
+		       : rpcbuf_min(most, receive_size(conn, chosen, size));
+	return rpcbuf_stream_iov(&conn->stream, chosen, most, iov, max);
+}
+
+void intake_commit(struct rpcbuf_conn *conn, struct rpcbuf_rqst *rqst,
+		   size_t len)
+{
+	uint32_t bytes = conn->stream.filled;
+	uint32_t pages = bytes ? conn->stream.nr_pages : 0;
+
+	rpcbuf_stream_commit(&conn->stream, rqst, len, rqst == conn->loop->run);
+	if (trace_on(&conn->loop->trace))
+		trace_received(conn, conn->stream.nr_pages - pages, bytes);
+}
+
+bool intake_looks_ahead(const struct rpcbuf_conn *conn)
+{
+	return conn->last_length >= ADMIT_LONG_RECORD &&
+	       conn->next_length <= 1 && rpcbuf_stream_empty(&conn->stream) &&
+	       admit_wants_length(conn);
+}
+
+/* What is longer than a record may be will be refused; of that, and where the
+ * mark does not tell, a page is enough to see more. */
+void intake_expect(struct rpcbuf_conn *conn, uint32_t bytes)
+{
+	if (bytes > conn->loop->engine->machine_limits.max_length)
+		bytes = 0;
+	conn->next_length = bytes ? bytes : 1;
+}
+
+uint32_t intake_wanted(const struct rpcbuf_conn *conn)
+{
+	return rpcbuf_stream_empty(&conn->stream)
+		       ? conn->next_length
+		       : rpcbuf_stream_wanted(&conn->stream);
+}
+
+void intake_taken(struct rpcbuf_conn *conn, uint32_t length)
+{
+	conn->moved = false;
+	conn->next_length = 0;
+	conn->last_length = length;
+	if (length >= LARGE_CALL)
+		conn->small_calls = 0;
+	else if (conn->small_calls < SMALL_CALLS)
+		conn->small_calls++;
+}
+
+/*
+ * A few bytes may be kept for long: not in a page of a run, which would keep
+ * the whole run from being used again.
+ */
+static void leave_run(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_stream *stream = &conn->stream;
+	void *page = rpcbuf_alloc_page(stream->mm, RPCBUF_GFP_NOWAIT);
+
+	if (!page)
+		return;
+	rpcbuf_stream_move(stream, &page, false);
+	rpcbuf_free_run(stream->mm, 1, &page);
+}
+
+void intake_rest(struct rpcbuf_conn *conn)
+{
+	if (conn->slots && !conn->stream.nr_pages) {
+		heap_put_slots(conn->loop, conn->slots);
+		conn->slots = NULL;
+		admit_empty(conn);
+	} else if (conn->stream.nr_pages == 1 && !conn->stream.nr_spare &&
+		   conn->stream.run) {
+		leave_run(conn);
+	}
+	admit_count(conn);
+}
+
+void intake_trim(struct rpcbuf_conn *conn)
+{
+	rpcbuf_stream_trim(&conn->stream);
+	admit_count(conn);
+}
+
+void intake_reset(struct rpcbuf_conn *conn)
+{
+	if (conn->slots)
+		rpcbuf_stream_reset(&conn->stream);
+	intake_rest(conn);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A receive: asks what is admitted, takes the pages for it, and says what has
+ * become of it.
+ */
+#include "rpcbuf/engine/receive.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+#define IOV_MAX_RECEIVE 64
+/* A peer that sends less than that in a second may be let go of for others. */
+#define SLOW_BYTES	(64u << 10)
+
+void receive_wait(struct rpcbuf_conn *conn, enum waits_for what)
+{
+	if (waits_for_memory(what))
+		probe_park(conn, conn->fd, conn->part->client->key);
+	conn->slow_ns = 0;
+	trace_aside(conn, waits_for_memory(what));
+	reception_move(conn, RECEPTION_WAITING, what);
+	intake_rest(conn);
+}
+
+void receive_lacks(struct rpcbuf_conn *conn, enum waits_for what)
+{
+	admit_lacks(conn, what);
+	receive_wait(conn, what);
+}
+
+void receive_goes_on(struct rpcbuf_conn *conn)
+{
+	admit_given(conn);
+	if (trace_was_aside(&conn->counts))
+		trace_back(conn);
+}
+
+/* All that has come was taken: from now its peer is waited for, or since less
+ * came than a slow link brings.  The difference wraps with the next record. */
+static void await_peer(struct rpcbuf_conn *conn)
+{
+	uint32_t filled = conn->stream.filled;
+
+	if (conn->slow_ns && filled - conn->slow_filled < SLOW_BYTES)
+		return;
+	conn->slow_ns = conn->loop->now_ns;
+	conn->slow_filled = filled;
+}
+
+/* All that has come was looked at.  A peer that sends bit by bit is ready
+ * whenever the loop looks for the slow ones, so it is looked at here. */
+static void await_bytes(struct rpcbuf_conn *conn)
+{
+	intake_rest(conn);
+	await_peer(conn);
+	if (!loop_watch(conn))
+		return;
+	admit_rest(conn);
+	if (conn->record_ns) {
+		lag_await(&conn->lag, os_now());
+		conn_check_times(conn);
+	}
+}
+
+/* Nothing has come; or what had come between an earlier look and the stop was
+ * received, which counts. */
+static void nothing_came(struct rpcbuf_conn *conn)
+{
+	conn->readable = false;
+	conn->drained = engine_stopping(conn->loop->engine);
+	await_bytes(conn);
+}
+
+/* @n bytes. */
+static void bytes_came(struct rpcbuf_conn *conn, size_t n)
+{
+	struct loop *loop = conn->loop;
+
+	stat_add(loop->stats.bytes_received, n);
+	conn->progress_ns = loop->now_ns;
+	loop->received_ns = loop->now_ns;
+	if (!conn->record_ns) {
+		conn->record_ns = loop->now_ns;
+		if (probe_request_begin_on())
+			observe_begin(conn);
+	}
+	lag_receive(&conn->lag, n, loop->engine->options.least_rate);
+	admit_woken(&conn->admit);
+	admit_count(conn);
+	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+}
+
+/*
+ * Looks whether the record that comes next is long: who is to wait for that
+ * holds no page.  False: nothing has come.
+ */
+static bool look_ahead(struct rpcbuf_conn *conn)
+{
+	uint32_t mark;
+	ssize_t n =
+		recv(conn->fd, &mark, sizeof(mark), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN) {
+		probe_receive(conn, conn->fd, conn->part->client->key, -EAGAIN);
+		return false;
+	}
+	mark = n == (ssize_t)sizeof(mark) ? ntohl(mark) : 0;
+	intake_expect(conn,
+		      mark & RPCBUF_MARK_LAST
+			      ? (mark & ~RPCBUF_MARK_LAST) + RPCBUF_MARK_SIZE
+			      : 0);
+	return true;
+}
+
+/* What came from the socket, or that nothing did. */
+static void received(struct rpcbuf_conn *conn, ssize_t n)
+{
+	if (n > 0)
+		bytes_came(conn, (size_t)n);
+	else if (n == -EAGAIN)
+		nothing_came(conn);
+	else
+		conn_end(conn, n ? RPCBUF_CLOSE_ERROR : RPCBUF_CLOSE_EOF);
+}
+
+/* Bytes, 0 at the end, or -errno. */
+static ssize_t receive_now(struct rpcbuf_conn *conn, struct iovec *iov,
+			   unsigned int nr_iov)
+{
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = nr_iov};
+	ssize_t n;
+
+	stat_add(conn->loop->stats.receives, 1);
+	do {
+		n = recvmsg(conn->fd, &msg, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	n = n < 0 ? -errno : n;
+	probe_receive(conn, conn->fd, conn->part->client->key, n);
+	return n;
+}
+
+static size_t iov_bytes(const struct iovec *iov, unsigned int nr)
+{
+	size_t bytes = 0;
+
+	while (nr--)
+		bytes += iov++->iov_len;
+	return bytes;
+}
+
+void receive(struct rpcbuf_conn *conn)
+{
+	struct iovec iov[IOV_MAX_RECEIVE];
+	struct rpcbuf_rqst *rqst;
+	enum waits_for what;
+	unsigned int nr;
+	size_t most;
+	ssize_t n;
+
+	if (!conn->readable) {
+		receive_goes_on(conn);
+		await_bytes(conn);
+		return;
+	}
+	if (intake_looks_ahead(conn) && !look_ahead(conn)) {
+		nothing_came(conn);
+		return;
+	}
+	most = admit_ask(conn, intake_wanted(conn), &what);
+	if (!most) {
+		receive_wait(conn, what);
+		return;
+	}
+	if (!intake_open(conn)) {
+		receive_lacks(conn, FOR_HEAP);
+		return;
+	}
+	nr = intake_offer(conn, most, &rqst, iov, IOV_MAX_RECEIVE);
+	if (!nr) {
+		receive_lacks(conn, FOR_PAGES);
+		return;
+	}
+	receive_goes_on(conn);
+	n = receive_now(conn, iov, nr);
+	conn->readable = n == (ssize_t)iov_bytes(iov, nr);
+	if (n > 0)
+		intake_commit(conn, rqst, (size_t)n);
+	received(conn, n);
+}

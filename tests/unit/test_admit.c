@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: asked how much a connection may receive, admission answers as its
+ * header says; who waits is named when there is room, in the order of turns, and
+ * is not forgotten; what is held keeps within its bounds; and no connection is
+ * moved.
+ * Method: a loop without a thread and connections without sockets, whose streams
+ * are said to hold pages.  First each thing that can be waited for, then a model
+ * of a loop: peers of some clients send records of random sizes, are silent,
+ * find no pages, and go away, until all that remain are served.  The states are
+ * walked after every step.  The seed is printed.
+ */
+#include <sys/eventfd.h>
+
+#include "engine_util.h"
+#include "rpcbuf/engine/engine_private.h"
+
+#define CLIENTS	 3
+#define CONNS	 24
+#define LIMIT	 60u /* pages that unfinished records may hold */
+#define OF_CONN	 48u
+#define MAXPAGES 32u
+#define LONG	 (256u << 10)
+
+static struct rpcbuf *mm;
+static struct rpcbuf_engine *engine;
+static struct loop *loop;
+static struct client *clients[CLIENTS];
+
+static int watch(struct loop *of, struct rpcbuf_conn *conn)
+{
+	(void)of;
+	conn->watched = true;
+	return 0;
+}
+
+static void unwatch(struct loop *of, struct rpcbuf_conn *conn)
+{
+	(void)of;
+	conn->watched = false;
+}
+
+static const struct backend backend = {.watch = watch, .unwatch = unwatch};
+
+static void make_loop(void)
+{
+	loop->engine = engine;
+	loop->backend = &backend;
+	loop->kick_fd = eventfd(0, EFD_NONBLOCK);
+	loop->now_ns = 1;
+	list_init(&loop->ready);
+	list_init(&loop->unsent);
+	list_init(&loop->ending);
+	list_init(&loop->conns);
+	list_init(&loop->looked_at);
+	list_init(&loop->posted);
+	pthread_mutex_init(&loop->lock, NULL);
+	admit_init_loop(&loop->admit, LONG);
+	must(rpcbuf_rqst_create(&loop->rqst, mm, NULL, MAXPAGES) == 0);
+	must(rpcbuf_rqst_create(&loop->run, mm, NULL, MAXPAGES) == 0);
+}
+
+static void setup(void)
+{
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+
+	options.memory = 4 << 20;
+	options.no_pressure = true;
+	must(rpcbuf_create(&mm, &options) == 0);
+	engine = calloc(1, sizeof(*engine));
+	engine->mm = mm;
+	engine->nr_loops = 1;
+	loop = engine->loops = aligned_alloc(64, sizeof(*loop));
+	memset(loop, 0, sizeof(*loop));
+	pthread_mutex_init(&engine->clients_lock, NULL);
+	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
+		list_init(&engine->clients[i]);
+	admit_init(&engine->admit, LIMIT, OF_CONN, 0);
+	make_loop();
+	/* Those that the process opened are one client; the others are made
+	 * like it. */
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = client_get(engine, -1, true);
+		memset(clients[i]->key, i, CLIENT_KEY);
+	}
+}
+
+static void teardown(void)
+{
+	for (int i = 0; i < CLIENTS; i++)
+		client_put(engine, clients[i]);
+	rpcbuf_rqst_destroy(loop->rqst);
+	rpcbuf_rqst_destroy(loop->run);
+	close(loop->kick_fd);
+	admit_exit(&engine->admit);
+	free(loop);
+	free(engine);
+	must(rpcbuf_destroy(mm) == 0);
+}
+
+static void check(void)
+{
+	const char *wrong = loop_is_valid(loop);
+
+	ck_assert_msg(!wrong, "%s", wrong);
+}
+
+static struct rpcbuf_conn *new_conn(int client)
+{
+	struct rpcbuf_conn *conn =
+		conn_create(loop, clients[client], -1, NULL, false);
+
+	list_add_tail(&conn->conn_link, &loop->conns);
+	fair_join(conn);
+	must(!reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING));
+	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	return conn;
+}
+
+/* Its stream holds so many pages from now. */
+static void hold(struct rpcbuf_conn *conn, uint32_t pages)
+{
+	conn->stream.nr_pages = pages;
+	conn->stream.filled = pages * RPCBUF_PAGE_SIZE;
+	admit_count(conn);
+}
+
+static void free_conn(struct rpcbuf_conn *conn)
+{
+	hold(conn, 0);
+	conn->awaits = AWAITS_LAST;
+	reception_move(conn, RECEPTION_ENDING, FOR_NOTHING);
+	reception_move(conn, RECEPTION_CLOSED, FOR_NOTHING);
+	list_del(&conn->conn_link);
+	fair_leave(conn);
+	if (conn->posted) {
+		list_del(&conn->post_link);
+		rpcbuf_conn_put(conn);
+	}
+	rpcbuf_conn_put(conn);
+	rpcbuf_conn_put(conn);
+}
+
+/* Asks, and does what the loop does with the answer. */
+static size_t ask(struct rpcbuf_conn *conn, uint32_t record)
+{
+	enum reception_state state = conn->reception.state;
+	enum waits_for what = NR_WAITS_FOR;
+	size_t most = admit_ask(conn, record, &what);
+
+	ck_assert_int_eq(conn->reception.state, state);
+	ck_assert(!most == (what != FOR_NOTHING));
+	if (!most)
+		reception_move(conn, RECEPTION_WAITING, what);
+	else
+		admit_given(conn);
+	check();
+	return most;
+}
+
+static void must_wait(struct rpcbuf_conn *conn, uint32_t record,
+		      enum waits_for what)
+{
+	ck_assert_uint_eq(ask(conn, record), 0);
+	ck_assert_msg(conn->reception.waits_for == what, "for %s, not %s",
+		      waits_for_name(conn->reception.waits_for),
+		      waits_for_name(what));
+}
+
+static struct rpcbuf_conn *next_posted(void)
+{
+	struct rpcbuf_conn *conn;
+
+	if (list_empty(&loop->posted))
+		return NULL;
+	conn = list_first_entry(&loop->posted, struct rpcbuf_conn, post_link);
+	list_del(&conn->post_link);
+	conn->posted = false;
+	rpcbuf_conn_put(conn);
+	return conn;
+}
+
+/* Alone a client has half of all, two have a third each. */
+START_TEST(shares)
+{
+	struct rpcbuf_conn *a = new_conn(0), *b = new_conn(1);
+
+	ck_assert_uint_eq(ask(a, 0), LIMIT / 2 * RPCBUF_PAGE_SIZE);
+	hold(a, LIMIT / 2);
+	ck_assert_uint_eq(ask(b, 0), LIMIT / 4 * RPCBUF_PAGE_SIZE);
+	hold(a, LIMIT / 3);
+	hold(b, LIMIT / 3 - 1);
+	ck_assert_uint_eq(ask(b, 0), RPCBUF_PAGE_SIZE);
+	/* Who holds nothing is read a page of, whatever others hold. */
+	hold(b, LIMIT);
+	hold(a, 0);
+	ck_assert_uint_eq(ask(a, 0), RPCBUF_PAGE_SIZE);
+	free_conn(a);
+	free_conn(b);
+}
+END_TEST
+
+static bool favoured(const struct rpcbuf_conn *conn)
+{
+	return admit_favours(&engine->admit, &conn->admit);
+}
+
+/* Its turn is over, and @next is told, not moved; it has the turn then. */
+static void pass_turn(struct rpcbuf_conn *from, struct rpcbuf_conn *next)
+{
+	hold(from, 0);
+	admit_done(from);
+	ck_assert(!favoured(from));
+	ck_assert_ptr_eq(next_posted(), next);
+	ck_assert_ptr_null(next_posted());
+	ck_assert_int_eq(next->reception.state, RECEPTION_WAITING);
+	reception_move(next, RECEPTION_READY, FOR_NOTHING);
+	ck_assert_uint_gt(ask(next, 0), 0);
+	ck_assert(favoured(next));
+}
+
+/* Beyond their shares one goes on at a time, clients in turn. */
+START_TEST(beyond_a_share)
+{
+	struct rpcbuf_conn *first = new_conn(0), *second = new_conn(0),
+			   *third = new_conn(0), *other = new_conn(1),
+			   *all = new_conn(2);
+
+	hold(all, 3 * LIMIT);
+	hold(first, 1);
+	hold(second, 1);
+	hold(third, 1);
+	hold(other, 1);
+	ck_assert_uint_gt(ask(first, 0), 0);
+	ck_assert(favoured(first));
+	must_wait(second, 0, FOR_QUOTA);
+	ck_assert(!admit_wanted(first));
+	must_wait(other, 0, FOR_QUOTA);
+	ck_assert(admit_wanted(first));
+	must_wait(third, 0, FOR_QUOTA);
+	ck_assert_ptr_null(next_posted());
+	pass_turn(first, second);
+	/* Those of the first client have waited as long, but had a turn. */
+	pass_turn(second, other);
+	pass_turn(other, third);
+	free_conn(first);
+	free_conn(second);
+	free_conn(third);
+	free_conn(other);
+	free_conn(all);
+}
+END_TEST
+
+/* Who waits for its turn and holds nothing keeps its place when its array is
+ * given back. */
+START_TEST(place_without_pages)
+{
+	struct rpcbuf_conn *holder = new_conn(0), *conn = new_conn(1);
+
+	engine->heap.limit = UINT64_MAX;
+	engine->nr_slots = OF_CONN;
+	hold(holder, 3 * LIMIT);
+	ck_assert_uint_gt(ask(holder, 0), 0);
+	must(intake_open(conn));
+	must_wait(conn, 0, FOR_QUOTA);
+	intake_rest(conn);
+	check();
+	hold(holder, 0);
+	admit_done(holder);
+	ck_assert_ptr_eq(next_posted(), conn);
+	free_conn(holder);
+	free_conn(conn);
+	heap_close_loop(loop);
+}
+END_TEST
+
+/* Long records wait at the gate, short ones do not; it names the next. */
+START_TEST(long_records)
+{
+	struct rpcbuf_conn *in = new_conn(0), *waits = new_conn(0),
+			   *small = new_conn(0), *more = new_conn(0);
+
+	ck_assert_uint_gt(ask(in, LONG), 0);
+	must_wait(waits, ADMIT_LONG_RECORD, FOR_LONG);
+	must_wait(more, LONG, FOR_LONG);
+	ck_assert_uint_gt(ask(small, ADMIT_LONG_RECORD - 1), 0);
+	ck_assert_ptr_null(admit_next(loop));
+	ck_assert(admit_looks(loop));
+	admit_done(in);
+	ck_assert_ptr_eq(admit_next(loop), waits);
+	ck_assert_int_eq(waits->reception.state, RECEPTION_WAITING);
+	reception_move(waits, RECEPTION_READY, FOR_NOTHING);
+	ck_assert_uint_gt(ask(waits, LONG), 0);
+	/* Two fit: the limit may be passed by one. */
+	ck_assert_ptr_eq(admit_next(loop), more);
+	reception_move(more, RECEPTION_READY, FOR_NOTHING);
+	ck_assert(!admit_looks(loop));
+	free_conn(in);
+	free_conn(waits);
+	free_conn(small);
+	free_conn(more);
+}
+END_TEST
+
+/* Who is inside and waits for anything, its peer or us, is put out in time. */
+START_TEST(slow_long_records)
+{
+	static const enum waits_for reasons[] = {FOR_NOTHING, FOR_PAGES,
+						 FOR_READER, FOR_CALLS};
+	struct rpcbuf_conn *in = new_conn(0), *next = new_conn(0);
+
+	ck_assert_uint_gt(ask(in, LONG), 0);
+	hold(in, 1);
+	in->awaits = AWAITS_FEWER;
+	if (reasons[_i] == FOR_PAGES)
+		admit_lacks(in, FOR_PAGES);
+	if (reasons[_i] == FOR_NOTHING)
+		must(!reception_move(in, RECEPTION_WATCHED, FOR_NOTHING));
+	else
+		reception_move(in, RECEPTION_WAITING, reasons[_i]);
+	must(!gate_enter(&loop->admit.gate, &next->admit.pass, LONG));
+	loop->now_ns = in->admit.pass.idle_ns;
+	ck_assert_ptr_null(admit_next(loop));
+	loop->now_ns += GATE_PATIENCE_NS;
+	ck_assert_ptr_eq(admit_next(loop), next);
+	free_conn(in);
+	free_conn(next);
+}
+END_TEST
+
+/* While there are no pages, or no heap, one looks for them, others wait. */
+START_TEST(shortage)
+{
+	struct rpcbuf_conn *first = new_conn(0), *second = new_conn(1);
+	enum waits_for what = _i ? FOR_HEAP : FOR_PAGES;
+
+	ck_assert_ptr_null(admit_starved(loop));
+	ck_assert_uint_gt(ask(first, 0), 0);
+	admit_lacks(first, what);
+	/* It looks now. */
+	ck_assert_ptr_null(admit_starved(loop));
+	reception_move(first, RECEPTION_WAITING, what);
+	check();
+	ck_assert_ptr_eq(admit_starved(loop), first);
+	ck_assert(admit_looks(loop));
+	must_wait(second, 0, FOR_PAGES);
+	ck_assert_ptr_eq(admit_starved(loop), first);
+	ck_assert_ptr_null(next_posted());
+	reception_move(first, RECEPTION_READY, FOR_NOTHING);
+	ck_assert_uint_gt(ask(first, 0), 0);
+	ck_assert_ptr_null(admit_starved(loop));
+	ck_assert(!admit_looks(loop));
+	ck_assert_ptr_eq(next_posted(), second);
+	reception_move(second, RECEPTION_READY, FOR_NOTHING);
+	ck_assert_uint_gt(ask(second, 0), 0);
+	free_conn(first);
+	free_conn(second);
+}
+END_TEST
+
+/* Replies to calls of our own wait for nothing but pages. */
+START_TEST(outgoing)
+{
+	struct rpcbuf_conn *conn = new_conn(0), *all = new_conn(1);
+
+	conn->outgoing = true;
+	hold(all, 3 * LIMIT);
+	loop->admit.gate.used = 2 * LONG;
+	hold(conn, 2 * OF_CONN);
+	ck_assert_uint_eq(ask(conn, LONG), SIZE_MAX);
+	ck_assert(!admit_wants_length(conn));
+	loop->admit.gate.used = 0;
+	free_conn(conn);
+	free_conn(all);
+}
+END_TEST
+
+/* A peer of the model. */
+struct sender {
+	struct rpcbuf_conn *conn;
+	uint32_t size;	   /* of its record, in pages */
+	unsigned int left; /* records */
+};
+
+static struct sender senders[CONNS];
+static unsigned int living; /* in front */
+static uint32_t free_pages;
+
+static uint32_t held_by_all(void)
+{
+	uint32_t sum = 0;
+
+	for (unsigned int i = 0; i < living; i++)
+		sum += senders[i].conn->stream.nr_pages;
+	return sum;
+}
+
+static void finish_record(struct sender *s, uint64_t *seed)
+{
+	free_pages += s->size;
+	hold(s->conn, 0);
+	admit_done(s->conn);
+	s->size = 1 + test_below(seed, OF_CONN);
+	s->left--;
+	if (s->left)
+		return;
+	free_conn(s->conn);
+	s->conn = NULL;
+}
+
+/* It has been admitted @most bytes: takes some of them. */
+static void take(struct sender *s, size_t most, uint64_t *seed)
+{
+	struct rpcbuf_conn *conn = s->conn;
+	uint32_t has = conn->stream.nr_pages, n;
+
+	if (!free_pages) {
+		admit_lacks(conn, FOR_PAGES);
+		reception_move(conn, RECEPTION_WAITING, FOR_PAGES);
+		return;
+	}
+	admit_given(conn);
+	most = rpcbuf_max(most / RPCBUF_PAGE_SIZE, (size_t)1);
+	n = (uint32_t)rpcbuf_min(most, (size_t)(s->size - has));
+	n = 1 + test_below(seed, rpcbuf_min(n, free_pages));
+	free_pages -= n;
+	admit_woken(&conn->admit);
+	hold(conn, has + n);
+	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	if (has + n == s->size)
+		finish_record(s, seed);
+}
+
+static void step(struct sender *s, uint64_t *seed)
+{
+	struct rpcbuf_conn *conn = s->conn;
+	uint32_t left = s->size - conn->stream.nr_pages;
+	enum waits_for what;
+	size_t most;
+
+	if (test_below(seed, 8) == 0) {
+		must(!reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING));
+		admit_rest(conn);
+		return;
+	}
+	most = admit_ask(conn, left * (uint32_t)RPCBUF_PAGE_SIZE, &what);
+	if (most)
+		take(s, most, seed);
+	else
+		reception_move(conn, RECEPTION_WAITING, what);
+}
+
+/* What the loop does between two steps. */
+static void look_around(uint64_t *seed)
+{
+	struct rpcbuf_conn *conn;
+
+	while ((conn = admit_next(loop)))
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	while ((conn = next_posted())) {
+		if (waits_for_memory(conn->reception.waits_for))
+			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+		else if (conn->reception.state == RECEPTION_WATCHED)
+			admit_rest(conn);
+	}
+	conn = admit_starved(loop);
+	if (conn)
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	for (unsigned int i = 0; i < living; i++) {
+		conn = senders[i].conn;
+		if (conn->reception.state == RECEPTION_WATCHED &&
+		    test_below(seed, 4) == 0) {
+			admit_woken(&conn->admit);
+			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+		}
+	}
+}
+
+/* Its peer is gone: in whatever state it is. */
+static void hang_up(struct sender *s)
+{
+	free_pages += s->conn->stream.nr_pages;
+	free_conn(s->conn);
+	s->conn = NULL;
+}
+
+START_TEST(model)
+{
+	uint64_t seed = test_seed() + (uint64_t)_i;
+	unsigned int steps = 0;
+
+	/* Too few for all, and for what admission lets them hold. */
+	free_pages = _i % 2 ? LIMIT : 4 * LIMIT;
+	for (living = 0; living < CONNS; living++)
+		senders[living] = (struct sender){
+			.conn = new_conn((int)test_below(&seed, CLIENTS)),
+			.size = 1 + test_below(&seed, OF_CONN),
+			.left = 5,
+		};
+	while (living) {
+		struct sender *s = &senders[test_below(&seed, living)];
+
+		must(steps++ < 200000); /* nobody is forgotten */
+		loop->now_ns += 100000;
+		if (s->conn->reception.state == RECEPTION_READY)
+			step(s, &seed);
+		else if (test_below(&seed, 2000) == 0)
+			hang_up(s);
+		if (!s->conn)
+			*s = senders[--living];
+		look_around(&seed);
+		check();
+		ck_assert_uint_eq(held_by_all(), loop->admit.quota.held);
+		ck_assert_uint_le(held_by_all(),
+				  2 * LIMIT + MAXPAGES + 2 * OF_CONN);
+	}
+	ck_assert(!admit_looks(loop));
+	ck_assert_uint_eq(loop->admit.gate.used, 0);
+	ck_assert(!turns_asked(&engine->admit.quota.beyond));
+	ck_assert(!turns_asked(&engine->admit.shortage.turns));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("admit");
+	TCase *tcase = tcase_create("admit");
+
+	tcase_set_timeout(tcase, GUARD_S);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, shares);
+	tcase_add_test(tcase, beyond_a_share);
+	tcase_add_test(tcase, place_without_pages);
+	tcase_add_test(tcase, long_records);
+	tcase_add_loop_test(tcase, slow_long_records, 0, 4);
+	tcase_add_loop_test(tcase, shortage, 0, 2);
+	tcase_add_test(tcase, outgoing);
+	tcase_add_loop_test(tcase, model, 0, 8);
+	suite_add_tcase(suite, tcase);
+	return wire_run(suite);
+}
