@@ -60,12 +60,8 @@ static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 	stopping = engine_stopping(engine);
 	if (!stopping) {
 		successor_join(conn);
-		list_add_tail(&conn->conn_link, &loop->conns);
-		fair_join(conn);
+		conns_join(conn);
 		os_fetch_add(&engine->connections_total, 1);
-		conn_get(conn);
-		conn->posted = true;
-		list_add_tail(&conn->post_link, &loop->posted);
 		__atomic_store_n(out, conn, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&loop->lock);
@@ -79,7 +75,7 @@ static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 static struct loop *choose_loop(struct rpcbuf_engine *engine,
 				const struct client *client, bool outgoing)
 {
-	return outgoing && workers_start_replies(engine)
+	return outgoing && replies_start(engine)
 		       ? engine_replies(engine)
 		       : client_choose_loop(engine, client);
 }

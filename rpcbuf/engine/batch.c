@@ -7,7 +7,7 @@
  *
  * Whoever takes `batched` out of the loop, atomically, lets the replies go: the
  * owner at the end of the batch, or the watcher when a call of the batch runs
- * long.  The watcher does so under threads_lock, for which the owner waits
+ * long.  The watcher does so under its lock, for which the owner waits
  * before it closes a connection.
  */
 #include "rpcbuf/engine/engine_private.h"
@@ -80,7 +80,7 @@ void batch_release(struct loop *loop)
 		out_release(&conn->sending.out);
 }
 
-/* The watcher, under threads_lock, which it gives up while it sends: replies
+/* The watcher, under its lock, which it gives up while it sends: replies
  * that have left are freed, and that calls their owners. */
 void batch_release_late(struct loop *loop)
 {
@@ -90,10 +90,10 @@ void batch_release_late(struct loop *loop)
 	if (!conn)
 		return;
 	conn_get(conn);
-	pthread_mutex_unlock(&engine->threads_lock);
+	pthread_mutex_unlock(&engine->watcher.lock);
 	out_release(&conn->sending.out);
 	rpcbuf_conn_put(conn);
-	pthread_mutex_lock(&engine->threads_lock);
+	pthread_mutex_lock(&engine->watcher.lock);
 }
 
 /* @conn is about to be closed: the watcher is done with it, or has a reference
@@ -104,6 +104,6 @@ void batch_forget(struct rpcbuf_conn *conn)
 
 	if (os_load(&conn->loop->batched) == conn)
 		batch_release(conn->loop);
-	pthread_mutex_lock(&engine->threads_lock);
-	pthread_mutex_unlock(&engine->threads_lock);
+	pthread_mutex_lock(&engine->watcher.lock);
+	pthread_mutex_unlock(&engine->watcher.lock);
 }

@@ -108,5 +108,5 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 	if (os_load(&conn->reply_bytes) != call->reply_bytes)
 		os_store(&conn->reply_bytes, call->reply_bytes);
 	call_put(engine, call);
-	conn_call_done(conn);
+	flight_done(conn);
 }

@@ -7,6 +7,7 @@
  * dropped, gone, waits, awaits and posted belongs to the owner of the loop.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -37,88 +38,33 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	return conn;
 }
 
-void conn_get(struct rpcbuf_conn *conn)
-{
-	__atomic_fetch_add(&conn->refs, 1, __ATOMIC_RELAXED);
-}
-
-void rpcbuf_conn_put(struct rpcbuf_conn *conn)
-{
-	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	out_exit(&conn->sending.out);
-	free(conn);
-}
-
-/* Tells the owner that something about @conn changed elsewhere. */
-void conn_post(struct rpcbuf_conn *conn)
-{
-	struct loop *loop = conn->loop;
-
-	pthread_mutex_lock(&loop->lock);
-	if (!conn->posted) {
-		conn->posted = true;
-		conn_get(conn);
-		list_add_tail(&conn->post_link, &loop->posted);
-	}
-	pthread_mutex_unlock(&loop->lock);
-	loop_kick(loop);
-}
-
 void rpcbuf_conn_drop(struct rpcbuf_conn *conn)
 {
 	__atomic_store_n(&conn->dropped, true, __ATOMIC_SEQ_CST);
 	conn_post(conn);
 }
 
-void conn_call_begin(struct rpcbuf_conn *conn)
+bool conn_watch(struct rpcbuf_conn *conn)
 {
-	conn_get(conn);
-	__atomic_fetch_add(&conn->in_flight, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&conn->loop->engine->in_flight, 1, __ATOMIC_RELAXED);
-}
-
-void conn_call_done(struct rpcbuf_conn *conn)
-{
-	struct rpcbuf_engine *engine = conn->loop->engine;
-
-	int left = __atomic_sub_fetch(&conn->in_flight, 1, __ATOMIC_SEQ_CST);
-	uint8_t awaits = __atomic_load_n(&conn->awaits, __ATOMIC_SEQ_CST);
-
-	/* Pairs with await_calls(): either it sees how few are in flight, or
-	 * we see that it waits. */
-	if (awaits != AWAITS_NONE &&
-	    left == (awaits == AWAITS_LAST ? 0 : engine->calls_resume))
-		conn_post(conn);
-	/* Pairs with rpcbuf_engine_stop(): from here on the engine may be
-	 * destroyed. */
-	__atomic_fetch_sub(&engine->in_flight, 1, __ATOMIC_RELEASE);
-	rpcbuf_conn_put(conn);
-}
-
-/*
- * Tells the calls in flight to post @conn when so few are left.  Pairs with
- * conn_call_done().
- */
-static void await_calls(struct rpcbuf_conn *conn, enum conn_awaits awaits)
-{
-	__atomic_store_n(&conn->awaits, awaits, __ATOMIC_SEQ_CST);
-}
-
-/* At its limit of calls in flight: it waits until there are fewer. */
-bool conn_too_busy(struct rpcbuf_conn *conn)
-{
-	const struct rpcbuf_engine *engine = conn->loop->engine;
-	int limit = engine->calls_limit;
-
-	if (conn->reception.waits_for == FOR_CALLS)
-		limit = engine->calls_resume + 1;
-	else if (os_load(&conn->in_flight) >= limit)
-		await_calls(conn, AWAITS_FEWER);
-	if (__atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST) >= limit)
+	if (rpcbuf_likely(!reception_move(conn, RECEPTION_WATCHED,
+					  FOR_NOTHING)))
 		return true;
-	await_calls(conn, AWAITS_NONE);
+	conn_end(conn, RPCBUF_CLOSE_ERROR);
 	return false;
+}
+
+void conn_report(struct rpcbuf_conn *conn, uint32_t events)
+{
+	conn->readable = true;
+	/* Reset, or closed at both ends.  Replies to calls of ours may be among
+	 * the bytes, though. */
+	if (events & POLLHUP && !conn->outgoing)
+		os_store(&conn->gone, true);
+	admit_woken(&conn->admit);
+	if (lag_awaits(&conn->lag))
+		lag_pause(&conn->lag, os_now());
+	if (conn->reception.state == RECEPTION_WATCHED)
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
 /* Nothing more is read; waits for its calls, then closes. */
@@ -130,7 +76,7 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	    conn->reason != RPCBUF_CLOSE_UNREAD)
 		conn->reason = reason;
 	conn->record_ns = 0;
-	await_calls(conn, AWAITS_LAST);
+	flight_await_last(conn);
 	reception_move(conn, RECEPTION_ENDING, FOR_NOTHING);
 	conn_try_close(conn);
 }
@@ -142,9 +88,7 @@ static bool may_close(struct rpcbuf_conn *conn)
 
 	if (engine_stopping(engine) && now >= engine->stop_ns)
 		return true;
-	/* Also of a dropped one: a call may be on its way to the handler, on a
-	 * thread that was interrupted before it could take a reference. */
-	if (__atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST))
+	if (!flight_none(conn))
 		return false;
 	if (conn->reason == RPCBUF_CLOSE_DROPPED ||
 	    conn->reason == RPCBUF_CLOSE_ERROR)
@@ -166,10 +110,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	 * closing it would not tell the peer. */
 	if (os_load(&conn->armed) && conn->reason != RPCBUF_CLOSE_DROPPED)
 		shutdown(conn->fd, SHUT_RDWR);
-	pthread_mutex_lock(&loop->lock);
-	list_del(&conn->conn_link);
-	fair_leave(conn);
-	pthread_mutex_unlock(&loop->lock);
+	conns_leave(conn);
 	successor_leave(conn);
 	client_put(loop->engine, conn->part->client);
 	conn->part = NULL;

@@ -110,29 +110,35 @@ void delegate_learn_taken(struct loop *loop)
 	learn(&conn->slept, 2 * SLEEPS);
 }
 
+/* The other thread. */
+static bool run(struct worker *worker, void *arg)
+{
+	struct rpcbuf_call *call = arg;
+	struct rpcbuf_conn *conn = call->conn;
+	struct call_clock clock;
+
+	(void)worker;
+	call_clock_start(&clock, conn);
+	call_dispatch(conn->loop->engine, call);
+	call_clock_stop(&clock, conn);
+	rpcbuf_conn_put(conn);
+	return false;
+}
+
 /*
  * Gives @call, of @conn, to another thread if it is likely to sleep and there
  * is one.  False: the owner, who calls this, has to run it.
  */
 bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
+	struct worker *worker;
+
 	if (!long_calls(conn) || os_load(&conn->slept) <= SLEEPS)
 		return false;
+	if (worker_get(conn->loop->engine, &worker))
+		return false;
 	conn_get(conn); /* for what is learned */
-	if (worker_give_call(conn->loop->engine, call))
-		return true;
-	rpcbuf_conn_put(conn);
-	return false;
-}
-
-/* The other thread. */
-void delegate_run(struct rpcbuf_call *call)
-{
-	struct rpcbuf_conn *conn = call->conn;
-	struct call_clock clock;
-
-	call_clock_start(&clock, conn);
-	call_dispatch(conn->loop->engine, call);
-	call_clock_stop(&clock, conn);
-	rpcbuf_conn_put(conn);
+	os_fetch_add(&conn->loop->engine->delegated, 1);
+	worker_run(worker, run, call);
+	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The engine as a whole: creation, stop, statistics.  Any thread.
+ * The engine as a whole: creation and stop.  Any thread.
  */
 #include <errno.h>
 #include <rpcbuf/mempool.h>
@@ -105,6 +105,15 @@ static int create_loops(struct rpcbuf_engine *engine, unsigned int wanted,
 	return err;
 }
 
+static int start_threads(struct rpcbuf_engine *engine)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < engine->nr_loops && !err; i++)
+		err = worker_start(engine, false, loop_work, &engine->loops[i]);
+	return err ? err : watcher_start(engine);
+}
+
 int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 			 const struct rpcbuf_handlers *handlers,
 			 const struct rpcbuf_engine_options *options)
@@ -133,8 +142,6 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	engine->handlers = *handlers;
 	engine->log_limit = (struct ratelimit)RATELIMIT_INIT;
 	engine->options = *options;
-	engine->options.max_threads =
-		rpcbuf_max(options->max_threads, wanted + 1);
 	delegate_init(engine);
 	set_limits(engine, counts.pages_total);
 	set_quota(engine, counts.pages_total - (wanted + 1) * vector, vector,
@@ -144,17 +151,18 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 		list_init(&engine->clients[i]);
 	for (unsigned int i = 0; i < PORT_BUCKETS; i++)
 		list_init(&engine->ports[i]);
-	pthread_mutex_init(&engine->threads_lock, NULL);
-	list_init(&engine->idle);
+	workers_init(&engine->workers,
+		     rpcbuf_max(options->max_threads, wanted + 1));
+	watcher_init(&engine->watcher);
 	err = backend_choose(engine);
 	if (!err)
 		err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
 	if (!err)
 		err = create_loops(engine, wanted, vector);
 	if (!err)
-		err = workers_start(engine);
+		err = start_threads(engine);
 	if (!err) {
-		err = shrinker_start(engine);
+		err = shrink_start(engine);
 		if (err)
 			os_why(err, "it cannot be asked to spare pages");
 	}
@@ -185,7 +193,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 	uint64_t now = os_now();
 	uint64_t end = now + timeout_ms * UINT64_C(1000000);
 
-	shrinker_stop(engine);
+	shrink_stop(engine);
 	/* Two fifths of the time are for clients that are slow to take their
 	 * replies, the rest is for calls that still run: on a busy machine they
 	 * do for long. */
@@ -197,6 +205,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 		loop_kick(&engine->loops[i]);
 	if (!workers_stop(engine, end))
 		return -ETIMEDOUT;
+	watcher_stop(engine);
 	/* Calls that the handler finishes on threads of its own. */
 	while (os_load_acquire(&engine->in_flight)) {
 		if (os_now() >= end)
@@ -216,82 +225,7 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 	pthread_mutex_destroy(&engine->log_limit.lock);
 	pthread_mutex_destroy(&engine->clients_lock);
 	admit_exit(&engine->admit);
-	pthread_mutex_destroy(&engine->threads_lock);
+	watcher_exit(&engine->watcher);
+	workers_exit(&engine->workers);
 	free(engine);
-}
-
-const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine)
-{
-	return engine->backend->name;
-}
-
-static void add_vector(struct rpcbuf_engine_stats *sum,
-		       const struct rpcbuf_rqst *rqst)
-{
-	struct rpcbuf_rqst_stats stats;
-
-	rpcbuf_rqst_stats(rqst, &stats);
-	sum->pages_filled += stats.pages_filled;
-	sum->bulk_calls += stats.bulk_calls;
-	sum->sleeps += stats.sleeps;
-	sum->sleep_ns += stats.sleep_ns;
-}
-
-static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
-{
-	const struct loop_stats *s = &loop->stats;
-
-	add_vector(sum, loop->rqst);
-	add_vector(sum, loop->run);
-	sum->pages_filled += os_load(&s->pages_reserved);
-	sum->bulk_calls += os_load(&s->runs_reserved);
-	sum->requests += os_load(&s->requests);
-	sum->pages += os_load(&s->pages);
-	sum->runs += os_load(&s->runs);
-	sum->bytes_received += os_load(&s->bytes_received);
-	sum->receives += os_load(&s->receives);
-	sum->refused_length += os_load(&s->refused_length);
-	sum->refused_fragments += os_load(&s->refused_fragments);
-	sum->refused_short += os_load(&s->refused_short);
-	sum->refused_timeout += os_load(&s->refused_timeout);
-	sum->closed_idle += os_load(&s->closed_idle);
-	sum->closed_unread += os_load(&s->closed_unread);
-	sum->held_pages += os_load(&loop->admit.quota.held);
-	sum->parked_pages += os_load(&s->parked_pages);
-	sum->parked_partial += os_load(&s->parked_partial);
-	sum->parked_unsent += os_load(&s->parked_unsent);
-	sum->parked_long += os_load(&s->parked_long);
-	sum->batches += os_load(&s->batches);
-	sum->parked_calls += os_load(&s->parked_calls);
-	sum->fills_timed += os_load(&s->fills_timed);
-	sum->fill_ns_sum += os_load(&s->fill_ns_sum);
-	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
-		sum->hist_pages[i] += os_load(&s->hist_pages[i]);
-	for (unsigned int i = 0; i < RPCBUF_HIST_NS; i++)
-		sum->hist_fill_ns[i] += os_load(&s->hist_fill_ns[i]);
-}
-
-void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
-			 struct rpcbuf_engine_stats *stats)
-{
-	*stats = (struct rpcbuf_engine_stats){ 0 };
-	for (unsigned int i = 0; i < engine_all_loops(engine); i++)
-		add_loop(stats, &engine->loops[i]);
-	stats->records_refused = stats->refused_length +
-				 stats->refused_fragments +
-				 stats->refused_short + stats->refused_timeout;
-	stats->bytes_copied = os_load(&engine->bytes_copied);
-	stats->payloads_in_place = os_load(&engine->payloads_in_place);
-	stats->payloads_copied = os_load(&engine->payloads_copied);
-	stats->connections = os_load(&engine->connections);
-	stats->connections_total = os_load(&engine->connections_total);
-	stats->in_flight = os_load(&engine->in_flight);
-	stats->unsent_bytes = os_load(&engine->unsent_bytes);
-	stats->refused_connections = os_load(&engine->refused_connections);
-	stats->heap_bytes = heap_bytes(engine);
-	pthread_mutex_lock(&engine->threads_lock);
-	stats->handovers = engine->handovers;
-	stats->delegated = engine->delegated;
-	stats->threads = engine->nr_workers;
-	pthread_mutex_unlock(&engine->threads_lock);
 }

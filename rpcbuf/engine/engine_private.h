@@ -2,7 +2,8 @@
 /*
  * What the parts of the engine share.
  *
- *   engine.c   creation, stop, statistics
+ *   engine.c   creation and stop
+ *   stats.c    statistics
  *   options.c  what its options may be
  *   acceptor.c connections are accepted, for who has no other thread for that
  *   adopt.c    adoption
@@ -25,17 +26,24 @@
  *   step.c     one look at one connection: runs a call, or receives
  *   receive.c  ... one receive
  *   intake.c   ... into which pages
- *   limits.c   time limits, once a second; pages that idle loops can spare
+ *   conns.c    the connections of a loop, and the post for its owner
+ *   limits.c   time limits, once a second
+ *   spare.c    pages that a loop can spare
+ *   shrink.c   ... when it is asked for them
  *   reply.c    a reply: its pieces, and what it owns
  *   writer.c   ... and how one is written
  *   out.c      the send list: replies in, system calls out
  *   hold.c     replies that leave together
  *   sending.c  ... of a connection: when the loop goes on, and its bounds
- *   call.c     a call in flight
+ *   call.c     a call
+ *   flight.c   ... how many of a connection are in flight
  *   batch.c    replies that leave together
  *   delegate.c calls that sleep
  *   conn.c     a connection's life
- *   worker.c   threads: who owns which loop, hand-over
+ *   worker.c   the pool of threads
+ *   handover.c whose a loop is while its owner runs a call
+ *   watcher.c  ... the thread that gives it away
+ *   replies.c  the loop of connections that this process opened
  *   epoll.c    a back end
  *   uring.c    another; ring.c is an io_uring of one thread
  *   trace.c    what readers of the segment see: a record per call
@@ -61,13 +69,21 @@
 #include <rpcbuf/stream.h>
 
 #include "rpcbuf/engine/admit.h"
+#include "rpcbuf/engine/conns.h"
+#include "rpcbuf/engine/flight.h"
+#include "rpcbuf/engine/handover.h"
 #include "rpcbuf/engine/heap.h"
 #include "rpcbuf/engine/intake.h"
 #include "rpcbuf/engine/lag.h"
 #include "rpcbuf/engine/receive.h"
 #include "rpcbuf/engine/reception.h"
+#include "rpcbuf/engine/replies.h"
 #include "rpcbuf/engine/sending.h"
+#include "rpcbuf/engine/shrink.h"
+#include "rpcbuf/engine/spare.h"
 #include "rpcbuf/engine/trace.h"
+#include "rpcbuf/engine/watcher.h"
+#include "rpcbuf/engine/worker.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/list.h"
 #include "rpcbuf/os/plain.h"
@@ -76,13 +92,6 @@
 #include "rpcbuf/os/stat.h"
 
 struct loop;
-
-/* Which of its calls posts a connection when it is done. */
-enum conn_awaits {
-	AWAITS_NONE,
-	AWAITS_LAST,  /* the last: it is ending */
-	AWAITS_FEWER, /* the one that leaves calls_resume: it waits FOR_CALLS */
-};
 
 #define ENGINE_RECEIVERS_MAX 64u
 
@@ -183,9 +192,6 @@ struct loop_stats {
 	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
 };
 
-/* loop->turn: even, the owner is at the loop; odd, it runs a call and the
- * loop can be taken.  Counts up with every change. */
-#define LOOP_BUSY 1u
 
 struct loop {
 	struct rpcbuf_engine *engine;
@@ -236,7 +242,7 @@ struct loop {
 	unsigned int nr_conns;	    /* atomic; changed under the lock */
 	unsigned int nr_clients;    /* that these are of; likewise */
 
-	uint32_t shrink; /* atomic: memory is short, idle vectors are wanted */
+	uint32_t shrink; /* atomic: enum shrink */
 
 	struct loop_stats stats __attribute__((aligned(64)));
 };
@@ -261,23 +267,11 @@ struct backend {
 	/* Likewise: calls sending_go_on() when its socket takes bytes. */
 	int (*watch_out)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch_out)(struct loop *loop, struct rpcbuf_conn *conn);
-	/* Reports ready connections through loop_report(); returns how many,
+	/* Reports ready connections through conn_report(); returns how many,
 	 * kicks not counted.  @timeout_ms: -1 is for ever. */
 	int (*wait)(struct loop *loop, int timeout_ms);
 };
 extern const struct backend backend_epoll, backend_uring;
-
-struct worker {
-	struct list_head link; /* engine->idle */
-	struct rpcbuf_engine *engine;
-	struct loop *loop;     /* to own next, under threads_lock */
-	struct rpcbuf_call *call; /* or to run next, likewise */
-	struct ring *ring;     /* io_uring's: this thread's, or NULL */
-	pthread_cond_t wake;
-	struct rpcbuf_call *spare;
-	struct rpcbuf_call *running; /* that the handler has, by this thread */
-	unsigned int number;
-};
 
 struct rpcbuf_engine {
 	struct rpcbuf *mm;
@@ -322,23 +316,11 @@ struct rpcbuf_engine {
 	uint64_t log_wait_ns[NR_WAITS_FOR]; /* atomic: when to say it again */
 	struct ratelimit log_limit;
 
-	pthread_mutex_t threads_lock; /* all below */
-	pthread_cond_t threads_gone;
-	struct list_head idle;
-	unsigned int nr_workers;
-	unsigned int nr_started; /* loops that were given to a worker */
-	unsigned int nr_ended;	 /* of these, how many have ended */
-	unsigned int next_number;
-	uint64_t handovers;
-	uint64_t delegated;	 /* calls */
-	struct loop *orphan;	 /* taken, but no thread to own it yet */
-	unsigned int replies_run; /* 1: the loop of replies; also atomic */
-	bool workers_stop;
-	bool watcher_runs;
-	bool watcher_stop;
-	pthread_t watcher;
-	pthread_cond_t watcher_wake;
-	uint32_t watcher_asleep; /* atomic */
+	struct workers workers;
+	struct watcher watcher;
+	uint64_t delegated;	 /* calls; atomic */
+	bool replies_starting;	  /* under workers.lock */
+	unsigned int replies_run; /* 1: the loop of replies; atomic */
 };
 
 /* options.c: after a sentence to ->log if not. */
@@ -365,12 +347,7 @@ static inline bool engine_stopping(const struct rpcbuf_engine *engine)
 	return __atomic_load_n(&engine->stopping, __ATOMIC_ACQUIRE);
 }
 
-/*
- * Behind the loops of clients' connections there is one of those that this
- * process opened, from the first of these on.  Its thread is one more than may
- * run calls, so replies are read while all others sit in calls, which may be
- * waiting for them.
- */
+/* See replies.h. */
 static inline struct loop *engine_replies(struct rpcbuf_engine *engine)
 {
 	return &engine->loops[engine->nr_loops];
@@ -383,29 +360,18 @@ static inline unsigned int engine_all_loops(const struct rpcbuf_engine *engine)
 /* backend.c */
 int backend_choose(struct rpcbuf_engine *engine);
 
-/* loop.c: the owner only, but for loop_kick() */
+/* loop.c: the owner only */
 int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	      unsigned int maxpages);
 void loop_close(struct loop *loop);
-bool loop_own(struct loop *loop, struct worker *worker);
-void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn));
-void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events);
-void loop_kick(struct loop *loop);
-bool loop_watch(struct rpcbuf_conn *conn);
+worker_job loop_work; /* of a struct loop */
 
 /* step.c: false when the loop was given to another thread meanwhile */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
 
-/* limits.c */
+/* limits.c: the owner only */
 void conn_check_times(struct rpcbuf_conn *conn);
-void loop_check_limits(struct loop *loop);
 void loop_excuse(struct loop *loop, uint64_t since_last_ns);
-void loop_release_vectors(struct loop *loop);
-void loop_shrink(struct loop *loop);
-void limits_spare(struct rpcbuf_engine *engine);
-int shrinker_start(struct rpcbuf_engine *engine);
-void shrinker_stop(struct rpcbuf_engine *engine);
-
 
 /* client.c: any thread */
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);
@@ -418,7 +384,7 @@ struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 void successor_join(struct rpcbuf_conn *conn);
 void successor_leave(struct rpcbuf_conn *conn);
 bool successor_waits(struct rpcbuf_conn *conn);
-bool successor_check(struct rpcbuf_conn *conn);
+bool successor_overdue(struct rpcbuf_conn *conn);
 
 /* fair.c */
 void fair_add(struct rpcbuf_conn *conn);
@@ -431,11 +397,11 @@ void fair_leave(struct rpcbuf_conn *conn);
 /* conn.c */
 struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 				int fd, void *data, bool outgoing);
-void conn_get(struct rpcbuf_conn *conn);
-void conn_post(struct rpcbuf_conn *conn);
-void conn_call_begin(struct rpcbuf_conn *conn);
-void conn_call_done(struct rpcbuf_conn *conn);
-bool conn_too_busy(struct rpcbuf_conn *conn);
+/* Nothing is to be done for @conn until the back end reports it.  False: it
+ * cannot, so @conn has ended, and may be gone already. */
+bool conn_watch(struct rpcbuf_conn *conn);
+/* The back end: bytes or an end have come.  @events: as of poll(2). */
+void conn_report(struct rpcbuf_conn *conn, uint32_t events);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
 bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,
@@ -474,16 +440,8 @@ struct call_clock {
 };
 void delegate_init(struct rpcbuf_engine *engine);
 bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
-void delegate_run(struct rpcbuf_call *call);
 void delegate_learn_taken(struct loop *loop);
 void call_clock_start(struct call_clock *clock, const struct rpcbuf_conn *conn);
 void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn);
-
-/* worker.c */
-bool worker_give_call(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
-int workers_start(struct rpcbuf_engine *engine);
-bool workers_start_replies(struct rpcbuf_engine *engine);
-bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns);
-void watcher_rouse(struct rpcbuf_engine *engine);
 
 #endif /* RPCBUF_ENGINE_PRIVATE_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What happens once a second: connections that take too long are closed, and a
- * loop that received nothing gives its pages back, or sooner, when memory is
- * short.  The owner of the loop only, but for the shrinker: any thread.
+ * Time limits: connections that take too long are closed, and time in which
+ * nobody could get on does not count.  Once a second, and for peers that send
+ * bit by bit whenever they do.  The owner of the loop only.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -10,12 +10,6 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-#define SECOND_NS UINT64_C(1000000000)
-#define MS_NS	  UINT64_C(1000000)
-/* A loop that received nothing for so long keeps no pages. */
-#define IDLE_PAGES_NS (2 * SECOND_NS)
-/* loop->shrink: what is wanted of it. */
-enum { SHRINK_NOTHING, SHRINK_VECTORS, SHRINK_ALL };
 /* How long one connection may hold up others that wait for pages. */
 #define FAVOUR_SECONDS 5
 /* ... and how long one whose peer sends next to nothing. */
@@ -25,7 +19,7 @@ enum { SHRINK_NOTHING, SHRINK_VECTORS, SHRINK_ALL };
  * thread that adopts a connection reads the clock too. */
 static uint64_t seconds_since(uint64_t since, uint64_t now)
 {
-	return now > since ? (now - since) / SECOND_NS : 0;
+	return now > since ? (now - since) / OS_SECOND_NS : 0;
 }
 
 /* Not idle: its bytes are there, and wait for pages or for their turn, and not
@@ -89,7 +83,7 @@ static int check_record(struct rpcbuf_conn *conn,
 		return -ETIMEDOUT;
 	}
 	lag_look(&conn->lag, now);
-	refusal->value = conn->lag.ns / SECOND_NS;
+	refusal->value = conn->lag.ns / OS_SECOND_NS;
 	refusal->limit = conn->loop->engine->options.record_timeout;
 	return refusal->limit && refusal->value >= refusal->limit ? -ETIME : 0;
 }
@@ -114,8 +108,9 @@ void conn_check_times(struct rpcbuf_conn *conn)
 			conn_end(conn, RPCBUF_CLOSE_UNREAD);
 		return;
 	}
-	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing ||
-	    !successor_check(conn))
+	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing)
+		return;
+	if (successor_overdue(conn) && !conn_watch(conn))
 		return;
 	if (conn->reception.state == RECEPTION_WATCHED)
 		err = check_record(conn, &refusal);
@@ -154,79 +149,5 @@ void loop_excuse(struct loop *loop, uint64_t since_last_ns)
 	if (since_last_ns <= 2 * LAG_LOOK_NS)
 		return;
 	loop->missed_ns = since_last_ns - LAG_LOOK_NS;
-	loop_each(loop, conn_excuse);
-}
-
-void loop_release_vectors(struct loop *loop)
-{
-	rpcbuf_rqst_release(loop->rqst);
-	rpcbuf_rqst_release(loop->run);
-}
-
-/* Not while a connection waits, or tries again: its place in the queue would
- * go too. */
-static bool may_release(const struct loop *loop)
-{
-	return !loop->admit.starved && list_empty(&loop->ready);
-}
-
-/* What is kept for the rest of records goes at once; a busy loop keeps its
- * vectors until it has nothing to do. */
-void loop_shrink(struct loop *loop)
-{
-	uint32_t shrink = os_load(&loop->shrink);
-
-	if (shrink == SHRINK_ALL) {
-		os_store(&loop->shrink, SHRINK_VECTORS);
-		loop_each(loop, intake_trim);
-	}
-	if (!shrink || !may_release(loop))
-		return;
-	os_store(&loop->shrink, SHRINK_NOTHING);
-	loop_release_vectors(loop);
-}
-
-/* Vectors are their loops': these let go of them in a moment, and of how many
- * pages is not known here. */
-void limits_spare(struct rpcbuf_engine *engine)
-{
-	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
-		os_store(&engine->loops[i].shrink, SHRINK_ALL);
-		loop_kick(&engine->loops[i]);
-	}
-}
-
-static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
-{
-	(void)nr;
-	limits_spare(rpcbuf_container_of(shrinker, struct rpcbuf_engine,
-					 shrinker));
-	return 0;
-}
-
-int shrinker_start(struct rpcbuf_engine *engine)
-{
-	engine->shrinker.shrink = shrink;
-	return rpcbuf_shrinker_register(engine->mm, &engine->shrinker);
-}
-
-void shrinker_stop(struct rpcbuf_engine *engine)
-{
-	rpcbuf_shrinker_unregister(engine->mm, &engine->shrinker);
-}
-
-/* Once a second. */
-void loop_check_limits(struct loop *loop)
-{
-	if (loop->now_ns < loop->next_scan_ns)
-		return;
-	loop->next_scan_ns = loop->now_ns + SECOND_NS;
-	loop_each(loop, conn_check_times);
-	if (rpcbuf_wait_pending(loop->engine->mm)) {
-		rpcbuf_rqst_release(loop->run);
-		loop_each(loop, intake_trim);
-	}
-	if (may_release(loop) &&
-	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
-		loop_release_vectors(loop);
+	conns_each(loop, conn_excuse);
 }

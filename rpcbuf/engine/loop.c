@@ -2,9 +2,7 @@
 /*
  * A loop and its owner: when to look who has become ready, and when to block.
  * step.c looks at one connection, limits.c at all of them once a second;
- * reception.c says what a connection is at.
- *
- * Only loop_kick() may be called by others than the owner.
+ * reception.c says what a connection is at.  The owner only.
  */
 #include <errno.h>
 #include <poll.h>
@@ -29,38 +27,6 @@
 /* Parked connections are tried again this often, wake-ups aside. */
 #define RETRY_MS 1
 
-void loop_kick(struct loop *loop)
-{
-	os_eventfd_signal(loop->kick_fd);
-}
-
-/* Nothing is to be done for @conn until the back end reports it.  False: it
- * cannot, so @conn has ended, and may be gone already. */
-bool loop_watch(struct rpcbuf_conn *conn)
-{
-	if (rpcbuf_likely(!reception_move(conn, RECEPTION_WATCHED,
-					  FOR_NOTHING)))
-		return true;
-	conn_end(conn, RPCBUF_CLOSE_ERROR);
-	return false;
-}
-
-/* The back end: bytes or an end have come.  @events: as of poll(2). */
-void loop_report(struct loop *loop, struct rpcbuf_conn *conn, uint32_t events)
-{
-	(void)loop;
-	conn->readable = true;
-	/* Reset, or closed at both ends.  Replies to calls of ours may be among
-	 * the bytes, though. */
-	if (events & POLLHUP && !conn->outgoing)
-		os_store(&conn->gone, true);
-	admit_woken(&conn->admit);
-	if (lag_awaits(&conn->lag))
-		lag_pause(&conn->lag, os_now());
-	if (conn->reception.state == RECEPTION_WATCHED)
-		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
-}
-
 /* Adopted, dropped, or done with its last call. */
 static void posted(struct rpcbuf_conn *conn)
 {
@@ -77,11 +43,11 @@ static void posted(struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 	else if (reception->state == RECEPTION_ADOPTED &&
 		 !successor_waits(conn))
-		loop_watch(conn);
+		conn_watch(conn);
 	else if (reception->state == RECEPTION_WATCHED)
 		admit_rest(conn);
 	else if (waits_for_memory(reception->waits_for) ||
-		 (reception->waits_for == FOR_CALLS && !conn_too_busy(conn)) ||
+		 (reception->waits_for == FOR_CALLS && !flight_too_many(conn)) ||
 		 (reception->waits_for == FOR_READER && sending_under(conn)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
@@ -90,20 +56,7 @@ static void take_posted(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
 
-	for (;;) {
-		pthread_mutex_lock(&loop->lock);
-		conn = list_empty(&loop->posted)
-			       ? NULL
-			       : list_first_entry(&loop->posted,
-						  struct rpcbuf_conn,
-						  post_link);
-		if (conn) {
-			list_del(&conn->post_link);
-			conn->posted = false;
-		}
-		pthread_mutex_unlock(&loop->lock);
-		if (!conn)
-			return;
+	while ((conn = conns_next_posted(loop))) {
 		posted(conn);
 		rpcbuf_conn_put(conn);
 	}
@@ -188,6 +141,15 @@ static void check(struct loop *loop)
 		os_panic("a receiver's connections: %s", wrong);
 }
 
+static void check_each_second(struct loop *loop)
+{
+	if (loop->now_ns < loop->next_scan_ns)
+		return;
+	loop->next_scan_ns = loop->now_ns + OS_SECOND_NS;
+	conns_each(loop, conn_check_times);
+	spare_look(loop);
+}
+
 /* Collects what is ready; blocks only when there is nothing to do. */
 static void collect(struct loop *loop)
 {
@@ -210,28 +172,10 @@ static void collect(struct loop *loop)
 	take_posted(loop);
 	loop_excuse(loop, loop->now_ns - looked_ns);
 	retry(loop);
-	loop_shrink(loop);
-	loop_check_limits(loop);
+	spare_give(loop);
+	check_each_second(loop);
 	if (RPCBUF_DEBUG)
 		check(loop);
-}
-
-/* Calls @look for every connection, which it may close. */
-void loop_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn))
-{
-	struct rpcbuf_conn *conn, *tmp;
-
-	/* Only the owner takes connections off a list, so the lock is
-	 * needed for the ends of it alone: new ones come in at the tail. */
-	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&loop->conns, &loop->looked_at);
-	pthread_mutex_unlock(&loop->lock);
-	list_for_each_entry_safe (conn, tmp, &loop->looked_at,
-				  struct rpcbuf_conn, conn_link)
-		look(conn);
-	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&loop->looked_at, &loop->conns);
-	pthread_mutex_unlock(&loop->lock);
 }
 
 static void drain_conn(struct rpcbuf_conn *conn)
@@ -246,7 +190,7 @@ static void drain_conn(struct rpcbuf_conn *conn)
 		 (watched && conn->drained))
 		conn_end(conn, RPCBUF_CLOSE_STOP);
 	else if (watched)
-		loop_report(loop, conn, POLLIN);
+		conn_report(conn, POLLIN);
 }
 
 /*
@@ -255,13 +199,8 @@ static void drain_conn(struct rpcbuf_conn *conn)
  */
 static bool drain(struct loop *loop)
 {
-	bool none;
-
-	loop_each(loop, drain_conn);
-	pthread_mutex_lock(&loop->lock);
-	none = list_empty(&loop->conns);
-	pthread_mutex_unlock(&loop->lock);
-	return none;
+	conns_each(loop, drain_conn);
+	return conns_none(loop);
 }
 
 /* Is it time to look who has become ready? */
@@ -277,7 +216,7 @@ static bool is_poll_due(const struct loop *loop)
  * Owns @loop until it has ended, when the engine stops, and returns true; or
  * until another thread took it during a long call, and returns false.
  */
-bool loop_own(struct loop *loop, struct worker *worker)
+static bool own(struct loop *loop, struct worker *worker)
 {
 	os_store(&loop->owner_id, os_thread_id());
 	loop->served = NULL;
@@ -287,7 +226,7 @@ bool loop_own(struct loop *loop, struct worker *worker)
 	for (;;) {
 		go_on(loop);
 		if (engine_stopping(loop->engine) && drain(loop)) {
-			loop_release_vectors(loop);
+			spare_vectors(loop);
 			return true;
 		}
 		if (list_empty(&loop->ready) || is_poll_due(loop))
@@ -299,6 +238,16 @@ bool loop_own(struct loop *loop, struct worker *worker)
 			return false;
 		fair_charge(loop, os_now);
 	}
+}
+
+bool loop_work(struct worker *worker, void *arg)
+{
+	const struct backend *backend = worker->engine->backend;
+	bool ended = own(arg, worker);
+
+	if (backend->leave)
+		backend->leave(worker);
+	return ended;
 }
 
 int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
@@ -313,10 +262,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	admit_init_loop(&loop->admit, engine->options.max_receiving);
 	list_init(&loop->unsent);
 	list_init(&loop->ending);
-	list_init(&loop->conns);
-	list_init(&loop->looked_at);
-	list_init(&loop->posted);
-	pthread_mutex_init(&loop->lock, NULL);
+	conns_init(loop);
 	loop->now_ns = os_now();
 	loop->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->kick_fd < 0)
@@ -340,22 +286,13 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 
 void loop_close(struct loop *loop)
 {
-	struct rpcbuf_conn *conn;
-
 	if (!loop->backend)
 		return;
-	/* Dropped, or done with, after the loop had ended. */
-	while (!list_empty(&loop->posted)) {
-		conn = list_first_entry(&loop->posted, struct rpcbuf_conn,
-					post_link);
-		list_del(&conn->post_link);
-		rpcbuf_conn_put(conn);
-	}
+	conns_exit(loop);
 	loop->backend->close(loop);
 	if (loop->kick_fd >= 0)
 		close(loop->kick_fd);
 	rpcbuf_rqst_destroy(loop->rqst);
 	rpcbuf_rqst_destroy(loop->run);
 	heap_close_loop(loop);
-	pthread_mutex_destroy(&loop->lock);
 }

@@ -57,7 +57,7 @@ static void await_bytes(struct rpcbuf_conn *conn)
 {
 	intake_rest(conn);
 	await_peer(conn);
-	if (!loop_watch(conn))
+	if (!conn_watch(conn))
 		return;
 	admit_rest(conn);
 	if (conn->record_ns) {

@@ -33,7 +33,7 @@ static void ask_to_spare(struct loop *loop)
 	if (loop->now_ns < os_load(&shortage->spared_ns) + SPARE_NS)
 		return;
 	os_store(&shortage->spared_ns, loop->now_ns);
-	limits_spare(loop->engine);
+	shrink_ask(loop->engine);
 }
 
 static void log_waiting(struct rpcbuf_conn *conn, enum waits_for what)

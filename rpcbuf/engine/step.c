@@ -41,7 +41,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	receive_goes_on(conn);
 	if (trace_on(&loop->trace))
 		trace_call(conn, call);
-	conn_call_begin(conn);
+	flight_begin(conn);
 }
 
 /*
@@ -51,20 +51,14 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 		struct rpcbuf_call *call)
 {
-	struct rpcbuf_engine *engine = loop->engine;
-	uint32_t turn = os_load(&loop->turn) + 1;
 	struct call_clock clock;
+	uint32_t turn;
 
 	loop->running = conn;
 	call_clock_start(&clock, conn);
-	/* Pairs with the watcher's last look before it sleeps: either it sees
-	 * the turn, or we see that it sleeps. */
-	__atomic_exchange_n(&loop->turn, turn, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&engine->watcher_asleep, __ATOMIC_SEQ_CST))
-		watcher_rouse(engine);
-	call_dispatch(engine, call);
-	/* Pairs with the watcher's: one of us gets the loop. */
-	if (!os_cas_acq_rel(&loop->turn, &turn, turn + 1))
+	turn = handover_begin(loop);
+	call_dispatch(loop->engine, call);
+	if (!handover_end(loop, turn))
 		return false;
 	call_clock_stop(&clock, conn);
 	return true;
@@ -139,7 +133,7 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 		return true;
 	}
 	if (os_load(&conn->in_flight) >= engine->calls_limit &&
-	    conn_too_busy(conn)) {
+	    flight_too_many(conn)) {
 		stat_add(conn->loop->stats.parked_calls, 1);
 		log_wait(conn, FOR_CALLS, "its calls in flight",
 			 (uint64_t)os_load(&conn->in_flight),

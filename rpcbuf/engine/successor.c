@@ -105,15 +105,14 @@ bool successor_waits(struct rpcbuf_conn *conn)
 	return waits;
 }
 
-/* The owner, once a second.  False as loop_watch(). */
-bool successor_check(struct rpcbuf_conn *conn)
+/* The owner, once a second: has it waited for so long that it is read from
+ * nevertheless? */
+bool successor_overdue(struct rpcbuf_conn *conn)
 {
-	struct loop *loop = conn->loop;
-
 	if (conn->reception.state != RECEPTION_ADOPTED ||
 	    !os_load(&conn->waits) ||
-	    loop->now_ns < conn->progress_ns + PATIENCE_NS)
-		return true;
+	    conn->loop->now_ns < conn->progress_ns + PATIENCE_NS)
+		return false;
 	os_store(&conn->waits, false);
-	return loop_watch(conn);
+	return true;
 }

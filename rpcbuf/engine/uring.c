@@ -122,7 +122,7 @@ static int reap(struct loop *loop)
 		}
 		if (conn->arm == place + 1) {
 			conn->arm = 0;
-			loop_report(loop, conn,
+			conn_report(conn,
 				    result > 0 ? (uint32_t)result : 0);
 			reported++;
 		} else if (conn->sending.arm == place + 1) {
@@ -188,13 +188,13 @@ static void rearm(struct rpcbuf_conn *conn)
 	backend_epoll.unwatch_out(conn->loop, conn);
 	sending_look(conn);
 	if (conn->reception.state == RECEPTION_WATCHED)
-		loop_watch(conn);
+		conn_watch(conn);
 }
 
 static void attach(struct loop *loop, struct ring *ring)
 {
 	loop->ring = ring;
-	loop_each(loop, rearm);
+	conns_each(loop, rearm);
 	if (ring)
 		arm_kick(loop);
 }

@@ -1,122 +1,131 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/*
- * Threads.  A worker owns a loop, or is idle, or runs a call whose loop was
- * taken from it, or a call that was given to it (delegate.c).  The watcher
- * looks at every loop some thousand times a second while calls come in: a loop
- * whose turn is odd and has not changed since the last look runs a long call,
- * and an idle worker, or a new one, gets the loop (is_due() says when).  While
- * nothing happens the watcher sleeps.
- *
- * All of it is under engine->threads_lock, but for loop->turn, which the
- * owner and the watcher settle between them.
- */
+#include "rpcbuf/engine/worker.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
-/* Looks without a call before the watcher sleeps. */
-#define WATCHER_IDLE_LOOKS 400
-/* Looks after which a call that does not sleep gives its loop away too. */
-#define RUNNING_LOOKS 8
-/* Of a receive of replies. */
-#define REPLIES_PAGES 16
 /* An idle worker ends after so long, unless it is one of the first. */
 #define WORKER_IDLE_S 10
 
-static void name_thread(struct rpcbuf_engine *engine, const char *name)
+void workers_init(struct workers *workers, unsigned int most)
 {
-	pthread_setname_np(pthread_self(), name);
-	if (engine->handlers.thread_start)
-		engine->handlers.thread_start(name);
+	*workers = (struct workers){.most = most};
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_cond_init(&workers->gone, NULL);
+	list_init(&workers->idle);
 }
 
-static void leave_thread(struct rpcbuf_engine *engine)
+void workers_exit(struct workers *workers)
 {
-	if (engine->handlers.thread_stop)
-		engine->handlers.thread_stop();
+	pthread_cond_destroy(&workers->gone);
+	pthread_mutex_destroy(&workers->lock);
 }
 
-/* Waits for a loop; false: this worker is not needed any more. */
-static bool wait_for_loop(struct rpcbuf_engine *engine, struct worker *worker)
-{
-	uint64_t until = os_now() + WORKER_IDLE_S * OS_SECOND_NS;
-	int err = 0;
-
-	list_add(&worker->link, &engine->idle);
-	while (!worker->loop && !worker->call && !engine->workers_stop && !err)
-		err = os_cond_wait_until(&worker->wake, &engine->threads_lock,
-					 until);
-	list_del(&worker->link);
-	if (worker->loop || worker->call)
-		return true;
-	return !engine->workers_stop &&
-	       engine->nr_workers <= engine->nr_started + 1;
-}
-
-static void *worker_main(void *arg)
-{
-	struct worker *worker = arg;
-	struct rpcbuf_engine *engine = worker->engine;
-	char name[16];
-
-	snprintf(name, sizeof(name), "rpcbuf-%u", worker->number);
-	name_thread(engine, name);
-	call_thread_enter(worker);
-	pthread_mutex_lock(&engine->threads_lock);
-	for (;;) {
-		struct loop *loop = worker->loop;
-		struct rpcbuf_call *call = worker->call;
-
-		worker->loop = NULL;
-		worker->call = NULL;
-		if (call) {
-			pthread_mutex_unlock(&engine->threads_lock);
-			delegate_run(call);
-			pthread_mutex_lock(&engine->threads_lock);
-		} else if (loop) {
-			pthread_mutex_unlock(&engine->threads_lock);
-			bool ended = loop_own(loop, worker);
-
-			if (engine->backend->leave)
-				engine->backend->leave(worker);
-			pthread_mutex_lock(&engine->threads_lock);
-			engine->nr_ended += ended;
-			if (ended)
-				pthread_cond_broadcast(&engine->threads_gone);
-		} else if (!wait_for_loop(engine, worker)) {
-			break;
-		}
-	}
-	pthread_mutex_unlock(&engine->threads_lock);
-	if (engine->backend->exit)
-		engine->backend->exit(worker);
-	call_thread_exit();
-	leave_thread(engine);
-	pthread_cond_destroy(&worker->wake);
-	free(worker);
-	pthread_mutex_lock(&engine->threads_lock);
-	engine->nr_workers--;
-	pthread_cond_broadcast(&engine->threads_gone);
-	pthread_mutex_unlock(&engine->threads_lock);
-	return NULL;
-}
-
-static int start_thread(pthread_t *thread, void *(*main)(void *), void *arg)
+int thread_start(pthread_t *thread, void *(*main)(void *), void *arg)
 {
 	int err = os_thread_start(thread, main, arg);
 
 	return err ? os_why(err, "no further thread") : 0;
 }
 
-/* A new worker, with a loop to own or a call to run.  threads_lock is held. */
-static int worker_start(struct rpcbuf_engine *engine, struct loop *loop,
-			struct rpcbuf_call *call)
+void thread_enter(struct rpcbuf_engine *engine, const char *name)
+{
+	pthread_setname_np(pthread_self(), name);
+	if (engine->handlers.thread_start)
+		engine->handlers.thread_start(name);
+}
+
+void thread_leave(struct rpcbuf_engine *engine)
+{
+	if (engine->handlers.thread_stop)
+		engine->handlers.thread_stop();
+}
+
+/* Idle for too long, or the engine stops.  The lock is held. */
+static bool may_end(const struct workers *workers, const struct worker *worker,
+		    bool late)
+{
+	if (worker->job || worker->taken)
+		return false;
+	return workers->stop || (late && workers->nr > workers->nr_started + 1);
+}
+
+/* Waits for a job, with the lock held; false: none is to come. */
+static bool wait_for_job(struct workers *workers, struct worker *worker)
+{
+	bool late = false;
+
+	while (!worker->job && !may_end(workers, worker, late)) {
+		if (!worker->taken)
+			list_add(&worker->link, &workers->idle);
+		late = os_cond_wait_until(&worker->wake, &workers->lock,
+					  os_now() + WORKER_IDLE_S *
+							     OS_SECOND_NS) != 0;
+		list_del(&worker->link);
+	}
+	return worker->job;
+}
+
+/* Runs the jobs that it is given until it is not needed any more. */
+static void work(struct workers *workers, struct worker *worker)
+{
+	worker_job *job;
+	bool ended;
+
+	pthread_mutex_lock(&workers->lock);
+	while (wait_for_job(workers, worker)) {
+		job = worker->job;
+		worker->job = NULL;
+		pthread_mutex_unlock(&workers->lock);
+		ended = job(worker, worker->arg);
+		pthread_mutex_lock(&workers->lock);
+		workers->nr_ended += ended;
+		if (ended)
+			pthread_cond_broadcast(&workers->gone);
+	}
+	pthread_mutex_unlock(&workers->lock);
+}
+
+/* The lock is held: there is one less, or was none. */
+static void count_gone(struct workers *workers)
+{
+	workers->nr--;
+	pthread_cond_broadcast(&workers->gone);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct rpcbuf_engine *engine = worker->engine;
+	struct workers *workers = &engine->workers;
+	char name[16];
+
+	snprintf(name, sizeof(name), "rpcbuf-%u", worker->number);
+	thread_enter(engine, name);
+	call_thread_enter(worker);
+	work(workers, worker);
+	if (engine->backend->exit)
+		engine->backend->exit(worker);
+	call_thread_exit();
+	thread_leave(engine);
+	pthread_cond_destroy(&worker->wake);
+	free(worker);
+	pthread_mutex_lock(&workers->lock);
+	count_gone(workers);
+	/* From here on the engine may be destroyed. */
+	pthread_mutex_unlock(&workers->lock);
+	return NULL;
+}
+
+/* A new one, that is taken and counted already. */
+static int create(struct rpcbuf_engine *engine, unsigned int number,
+		  struct worker **out)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	pthread_t thread;
@@ -128,256 +137,131 @@ static int worker_start(struct rpcbuf_engine *engine, struct loop *loop,
 	list_init(&worker->link);
 	pthread_cond_init(&worker->wake, NULL);
 	worker->engine = engine;
-	worker->loop = loop;
-	worker->call = call;
-	worker->number = engine->next_number++;
-	err = start_thread(&thread, worker_main, worker);
+	worker->taken = true;
+	worker->number = number;
+	err = thread_start(&thread, worker_main, worker);
 	if (err) {
 		pthread_cond_destroy(&worker->wake);
 		free(worker);
 		return err;
 	}
 	pthread_detach(thread);
-	engine->nr_workers++;
+	*out = worker;
 	return 0;
 }
 
-/* Gives @call to a thread; false: there is none. */
-bool worker_give_call(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
+/* An idle one, or the number of one that may be made; or -EUSERS.  The lock is
+ * held. */
+static int take(struct workers *workers, struct worker **idle,
+		unsigned int *number)
 {
-	struct worker *worker;
-	bool given = true;
-
-	pthread_mutex_lock(&engine->threads_lock);
-	if (!list_empty(&engine->idle)) {
-		worker = list_first_entry(&engine->idle, struct worker, link);
-		list_del(&worker->link);
-		worker->call = call;
-		pthread_cond_signal(&worker->wake);
-	} else {
-		given = engine->nr_workers < engine->options.max_threads &&
-			worker_start(engine, NULL, call) == 0;
+	*idle = NULL;
+	if (!list_empty(&workers->idle)) {
+		*idle = list_first_entry(&workers->idle, struct worker, link);
+		list_del(&(*idle)->link);
+		(*idle)->taken = true;
+		return 0;
 	}
-	engine->delegated += given;
-	pthread_mutex_unlock(&engine->threads_lock);
-	return given;
+	if (workers->nr >= workers->most)
+		return -EUSERS;
+	workers->nr++;
+	*number = workers->next_number++;
+	return 0;
 }
 
-/*
- * Takes @loop from a call that has been running since the last look, if there
- * is a thread to give it to.  threads_lock is held.
- */
-static void take_over(struct rpcbuf_engine *engine, struct loop *loop,
-		      uint32_t turn)
+int worker_get(struct rpcbuf_engine *engine, struct worker **out)
 {
-	struct worker *worker = NULL;
+	struct workers *workers = &engine->workers;
+	struct worker *idle;
+	unsigned int number;
+	int err;
 
-	if (!list_empty(&engine->idle))
-		worker = list_first_entry(&engine->idle, struct worker, link);
-	else if (engine->nr_workers >= engine->options.max_threads)
-		return;
-	if (!os_cas_acq_rel(&loop->turn, &turn, turn + 1))
-		return;
-	engine->handovers++;
-	if (worker) {
-		list_del(&worker->link);
-		worker->loop = loop;
-		pthread_cond_signal(&worker->wake);
-	} else if (worker_start(engine, loop, NULL)) {
-		/* No thread can be had now: ask again at the next look.  The
-		 * loop has no owner meanwhile. */
-		engine->orphan = loop;
+	pthread_mutex_lock(&workers->lock);
+	err = take(workers, &idle, &number);
+	pthread_mutex_unlock(&workers->lock);
+	if (err)
+		return err;
+	if (idle) {
+		*out = idle;
+		return 0;
 	}
-}
-
-/* An orphan waits for the first thread that can be had. */
-static void adopt_orphan(struct rpcbuf_engine *engine)
-{
-	struct loop *loop = engine->orphan;
-	struct worker *worker;
-
-	if (!loop)
-		return;
-	if (!list_empty(&engine->idle)) {
-		worker = list_first_entry(&engine->idle, struct worker, link);
-		list_del(&worker->link);
-		worker->loop = loop;
-		pthread_cond_signal(&worker->wake);
-		engine->orphan = NULL;
-	} else if (worker_start(engine, loop, NULL) == 0) {
-		engine->orphan = NULL;
-	}
-}
-
-/*
- * The loop runs the same call as at the last look.  A call that sleeps gives
- * its loop away at once.  One that computes, or whose thread waits for a CPU,
- * gets some looks more: another thread would only compete with it.
- */
-static bool is_due(struct loop *loop)
-{
-	loop->slept = os_thread_sleeps(os_load(&loop->owner_id));
-	if (loop->slept)
-		return true;
-	return ++loop->seen_running > RUNNING_LOOKS;
-}
-
-/* One look at every loop; true when any of them moved or runs a call. */
-static bool look(struct rpcbuf_engine *engine)
-{
-	bool active = engine->orphan != NULL;
-
-	adopt_orphan(engine);
-	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
-		struct loop *loop = &engine->loops[i];
-		uint32_t turn = __atomic_load_n(&loop->turn, __ATOMIC_SEQ_CST);
-
-		if (turn != loop->seen_turn) {
-			loop->seen_running = 0;
-		} else if (turn & LOOP_BUSY) {
-			batch_release_late(loop);
-			if (!engine->orphan && is_due(loop))
-				take_over(engine, loop, turn);
-		}
-		active |= turn != loop->seen_turn || turn & LOOP_BUSY;
-		loop->seen_turn = turn;
-	}
-	return active;
-}
-
-static void watcher_sleep(struct rpcbuf_engine *engine)
-{
-	/* Pairs with run() in loop.c: a call that begins after the look below
-	 * sees that we sleep. */
-	__atomic_store_n(&engine->watcher_asleep, 1, __ATOMIC_SEQ_CST);
-	while (!look(engine) && !engine->watcher_stop &&
-	       os_load(&engine->watcher_asleep))
-		pthread_cond_wait(&engine->watcher_wake, &engine->threads_lock);
-	__atomic_store_n(&engine->watcher_asleep, 0, __ATOMIC_SEQ_CST);
-}
-
-void watcher_rouse(struct rpcbuf_engine *engine)
-{
-	pthread_mutex_lock(&engine->threads_lock);
-	__atomic_store_n(&engine->watcher_asleep, 0, __ATOMIC_SEQ_CST);
-	pthread_cond_signal(&engine->watcher_wake);
-	pthread_mutex_unlock(&engine->threads_lock);
-}
-
-/* Sleeps for @interval, or until the watcher is to end. */
-static void watcher_pause(struct rpcbuf_engine *engine, uint64_t interval)
-{
-	uint64_t until = os_now() + interval;
-	int err = 0;
-
-	while (!engine->watcher_stop && !err)
-		err = os_cond_wait_until(&engine->watcher_wake,
-					 &engine->threads_lock, until);
-}
-
-static void *watcher_main(void *arg)
-{
-	struct rpcbuf_engine *engine = arg;
-	uint64_t interval = engine->options.handover_us * UINT64_C(1000);
-	unsigned int idle_looks = 0;
-
-	name_thread(engine, "rpcbuf-watch");
-	pthread_mutex_lock(&engine->threads_lock);
-	while (!engine->watcher_stop) {
-		if (look(engine))
-			idle_looks = 0;
-		else if (++idle_looks > WATCHER_IDLE_LOOKS)
-			watcher_sleep(engine);
-		watcher_pause(engine, interval);
-	}
-	pthread_mutex_unlock(&engine->threads_lock);
-	leave_thread(engine);
-	return NULL;
-}
-
-int workers_start(struct rpcbuf_engine *engine)
-{
-	int err = 0;
-
-	pthread_cond_init(&engine->threads_gone, NULL);
-	pthread_cond_init(&engine->watcher_wake, NULL);
-	pthread_mutex_lock(&engine->threads_lock);
-	for (unsigned int i = 0; i < engine->nr_loops && !err; i++) {
-		err = worker_start(engine, &engine->loops[i], NULL);
-		engine->nr_started += !err;
-	}
+	err = create(engine, number, out);
 	if (!err)
-		err = start_thread(&engine->watcher, watcher_main, engine);
-	engine->watcher_runs = !err;
-	pthread_mutex_unlock(&engine->threads_lock);
+		return 0;
+	pthread_mutex_lock(&workers->lock);
+	count_gone(workers);
+	pthread_mutex_unlock(&workers->lock);
 	return err;
 }
 
-static bool open_replies(struct rpcbuf_engine *engine, struct loop *loop)
+/* It is not taken any more. */
+static void give(struct worker *worker, worker_job *job, void *arg)
 {
-	if (loop->backend || loop_open(loop, engine, REPLIES_PAGES) == 0)
-		return true;
-	loop_close(loop);
-	*loop = LOOP_CLOSED;
-	return false;
+	struct workers *workers = &worker->engine->workers;
+
+	pthread_mutex_lock(&workers->lock);
+	worker->job = job;
+	worker->arg = arg;
+	worker->taken = false;
+	pthread_cond_signal(&worker->wake);
+	pthread_mutex_unlock(&workers->lock);
 }
 
-/*
- * The loop of replies gets a thread the first time that it is needed.  False:
- * it has none.
- */
-bool workers_start_replies(struct rpcbuf_engine *engine)
+void worker_run(struct worker *worker, worker_job *job, void *arg)
 {
-	struct loop *loop = engine_replies(engine);
-	bool runs;
-
-	pthread_mutex_lock(&engine->threads_lock);
-	if (!engine->replies_run && !engine_stopping(engine) &&
-	    open_replies(engine, loop) &&
-	    worker_start(engine, loop, NULL) == 0) {
-		engine->nr_started++;
-		engine->options.max_threads++;
-		os_store_release(&engine->replies_run, 1);
-	}
-	runs = engine->replies_run;
-	pthread_mutex_unlock(&engine->threads_lock);
-	return runs;
+	give(worker, job, arg);
 }
 
-/* Waits until @done, under threads_lock; false at @until_ns. */
-#define wait_until(engine, done, until_ns)                                 \
-	({                                                                 \
-		int err_ = 0;                                              \
-		while (!(done) && !err_)                                   \
-			err_ = os_cond_wait_until(&(engine)->threads_gone, \
-						  &(engine)->threads_lock, \
-						  until_ns);               \
-		(done);                                                    \
+void worker_put(struct worker *worker)
+{
+	give(worker, NULL, NULL);
+}
+
+int worker_start(struct rpcbuf_engine *engine, bool more, worker_job *job,
+		 void *arg)
+{
+	struct workers *workers = &engine->workers;
+	struct worker *worker;
+	int err;
+
+	pthread_mutex_lock(&workers->lock);
+	workers->most += more;
+	pthread_mutex_unlock(&workers->lock);
+	err = worker_get(engine, &worker);
+	pthread_mutex_lock(&workers->lock);
+	if (err)
+		workers->most -= more;
+	else
+		workers->nr_started++;
+	pthread_mutex_unlock(&workers->lock);
+	if (!err)
+		worker_run(worker, job, arg);
+	return err;
+}
+
+/* Waits until @done, under the lock; false at @until_ns. */
+#define wait_until(workers, done, until_ns)                                    \
+	({                                                                     \
+		int err_ = 0;                                                  \
+		while (!(done) && !err_)                                       \
+			err_ = os_cond_wait_until(&(workers)->gone,            \
+						  &(workers)->lock, until_ns); \
+		(done);                                                        \
 	})
 
-/*
- * The engine is stopping: waits for the loops to end, then ends the threads.
- * False when calls still run at @until_ns.
- */
 bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
 {
+	struct workers *workers = &engine->workers;
 	struct worker *worker, *tmp;
 	bool gone;
 
-	pthread_mutex_lock(&engine->threads_lock);
-	gone = wait_until(engine, engine->nr_ended >= engine->nr_started,
+	pthread_mutex_lock(&workers->lock);
+	gone = wait_until(workers, workers->nr_ended >= workers->nr_started,
 			  until_ns);
-	engine->workers_stop = true;
-	list_for_each_entry_safe (worker, tmp, &engine->idle, struct worker,
-				  link)
-		pthread_cond_signal(&worker->wake);
-	gone = wait_until(engine, engine->nr_workers == 0, until_ns) && gone;
-	engine->watcher_stop = gone;
-	pthread_cond_signal(&engine->watcher_wake);
-	pthread_mutex_unlock(&engine->threads_lock);
-	if (gone && engine->watcher_runs) {
-		pthread_join(engine->watcher, NULL);
-		engine->watcher_runs = false;
-	}
+	workers->stop = true;
+	list_for_each_entry_safe(worker, tmp, &workers->idle, struct worker,
+				 link) pthread_cond_signal(&worker->wake);
+	gone = wait_until(workers, workers->nr == 0, until_ns) && gone;
+	pthread_mutex_unlock(&workers->lock);
 	return gone;
 }

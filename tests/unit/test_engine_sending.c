@@ -227,9 +227,9 @@ void __wrap_out_more(struct rpcbuf_out *out, bool more)
 		struct rpcbuf_conn, sending);
 
 	if (count(told) == seen(intrude)) {
-		pthread_mutex_lock(&server.engine->threads_lock);
+		pthread_mutex_lock(&server.engine->watcher.lock);
 		batch_release_late(conn->loop);
-		pthread_mutex_unlock(&server.engine->threads_lock);
+		pthread_mutex_unlock(&server.engine->watcher.lock);
 	}
 	__real_out_more(out, more);
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/flight.h"
+
+#include "rpcbuf/engine/engine_private.h"
+
+void flight_begin(struct rpcbuf_conn *conn)
+{
+	conn_get(conn);
+	__atomic_fetch_add(&conn->in_flight, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->loop->engine->in_flight, 1, __ATOMIC_RELAXED);
+}
+
+void flight_done(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	int left = __atomic_sub_fetch(&conn->in_flight, 1, __ATOMIC_SEQ_CST);
+	uint8_t awaits = __atomic_load_n(&conn->awaits, __ATOMIC_SEQ_CST);
+
+	/* Pairs with await(): either the owner sees how few are in flight, or
+	 * we see that it waits. */
+	if (awaits != AWAITS_NONE &&
+	    left == (awaits == AWAITS_LAST ? 0 : engine->calls_resume))
+		conn_post(conn);
+	/* Pairs with rpcbuf_engine_stop(). */
+	__atomic_fetch_sub(&engine->in_flight, 1, __ATOMIC_RELEASE);
+	rpcbuf_conn_put(conn);
+}
+
+/* Tells the calls in flight to post @conn when so few are left.  Pairs with
+ * flight_done(). */
+static void await(struct rpcbuf_conn *conn, enum conn_awaits awaits)
+{
+	__atomic_store_n(&conn->awaits, awaits, __ATOMIC_SEQ_CST);
+}
+
+static int in_flight(const struct rpcbuf_conn *conn)
+{
+	return __atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST);
+}
+
+bool flight_too_many(struct rpcbuf_conn *conn)
+{
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+	int limit = engine->calls_limit;
+
+	if (conn->reception.waits_for == FOR_CALLS)
+		limit = engine->calls_resume + 1;
+	else if (os_load(&conn->in_flight) >= limit)
+		await(conn, AWAITS_FEWER);
+	if (in_flight(conn) >= limit)
+		return true;
+	await(conn, AWAITS_NONE);
+	return false;
+}
+
+void flight_await_last(struct rpcbuf_conn *conn)
+{
+	await(conn, AWAITS_LAST);
+}
+
+/* Also of a dropped one: a call may be on its way to the handler, on a thread
+ * that was interrupted before it could take a reference. */
+bool flight_none(const struct rpcbuf_conn *conn)
+{
+	return !in_flight(conn);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * handover.h - whose a loop is while its owner runs a call.
+ *
+ * loop->turn says it: even, the owner is at the loop; odd, it runs a call and
+ * the loop can be taken.  It counts up with every change, so owner and taker
+ * settle with one compare-and-swap which of them has the loop then.
+ */
+#ifndef RPCBUF_ENGINE_HANDOVER_H
+#define RPCBUF_ENGINE_HANDOVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+/* loop->turn. */
+#define LOOP_BUSY 1u
+
+/* The owner: a call is about to run.  Wakes the watcher if need be. */
+uint32_t handover_begin(struct loop *loop);
+
+/* The call that began with @turn has returned: true when @loop is still the
+ * caller's, who must not touch it again otherwise. */
+bool handover_end(struct loop *loop, uint32_t turn);
+
+/* The watcher: @loop, whose turn was @turn, which is busy.  True when it was
+ * taken: it has no owner now. */
+bool handover_take(struct loop *loop, uint32_t turn);
+
+#endif /* RPCBUF_ENGINE_HANDOVER_H */

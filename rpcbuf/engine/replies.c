@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/replies.h"
+
+#include "rpcbuf/engine/engine_private.h"
+
+/* Of a receive of replies. */
+#define REPLIES_PAGES 16
+
+static bool start(struct rpcbuf_engine *engine, struct loop *loop)
+{
+	if (!loop_open(loop, engine, REPLIES_PAGES) &&
+	    !worker_start(engine, true, loop_work, loop))
+		return true;
+	loop_close(loop);
+	*loop = LOOP_CLOSED;
+	return false;
+}
+
+/* False: it is there, or cannot be any more; else the caller has to start it. */
+static bool is_to_start(struct rpcbuf_engine *engine)
+{
+	struct workers *workers = &engine->workers;
+	bool start;
+
+	pthread_mutex_lock(&workers->lock);
+	while (engine->replies_starting)
+		pthread_cond_wait(&workers->gone, &workers->lock);
+	start = !engine->replies_run && !engine_stopping(engine);
+	engine->replies_starting = start;
+	pthread_mutex_unlock(&workers->lock);
+	return start;
+}
+
+static void started(struct rpcbuf_engine *engine, bool runs)
+{
+	struct workers *workers = &engine->workers;
+
+	pthread_mutex_lock(&workers->lock);
+	engine->replies_starting = false;
+	os_store_release(&engine->replies_run, runs);
+	pthread_cond_broadcast(&workers->gone);
+	pthread_mutex_unlock(&workers->lock);
+}
+
+bool replies_start(struct rpcbuf_engine *engine)
+{
+	if (is_to_start(engine))
+		started(engine, start(engine, engine_replies(engine)));
+	return os_load_acquire(&engine->replies_run);
+}

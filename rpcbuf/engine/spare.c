@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/spare.h"
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/shrink.h"
+#include "rpcbuf/os/os.h"
+
+/* A loop that received nothing for so long keeps no pages. */
+#define IDLE_PAGES_NS (2 * OS_SECOND_NS)
+
+void spare_vectors(struct loop *loop)
+{
+	rpcbuf_rqst_release(loop->rqst);
+	rpcbuf_rqst_release(loop->run);
+}
+
+/* Not while a connection waits, or tries again: its place in the queue would
+ * go too. */
+static bool may_release(const struct loop *loop)
+{
+	return !loop->admit.starved && list_empty(&loop->ready);
+}
+
+/* What is kept for the rest of records goes at once; a busy loop keeps its
+ * vectors until it has nothing to do. */
+void spare_give(struct loop *loop)
+{
+	uint32_t shrink = os_load(&loop->shrink);
+
+	if (shrink == SHRINK_ALL) {
+		os_store(&loop->shrink, SHRINK_VECTORS);
+		conns_each(loop, intake_trim);
+	}
+	if (!shrink || !may_release(loop))
+		return;
+	os_store(&loop->shrink, SHRINK_NOTHING);
+	spare_vectors(loop);
+}
+
+void spare_look(struct loop *loop)
+{
+	if (rpcbuf_wait_pending(loop->engine->mm)) {
+		rpcbuf_rqst_release(loop->run);
+		conns_each(loop, intake_trim);
+	}
+	if (may_release(loop) &&
+	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
+		spare_vectors(loop);
+}
