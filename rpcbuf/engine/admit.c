@@ -65,8 +65,10 @@ static bool passes_gate(struct rpcbuf_conn *conn, uint32_t record)
 size_t admit_ask(struct rpcbuf_conn *conn, uint32_t record,
 		 enum waits_for *what)
 {
-	size_t most = quota_ask(conn);
+	size_t most;
 
+	assert_owner(conn->loop);
+	most = quota_ask(conn);
 	*what = FOR_QUOTA;
 	if (!most)
 		return 0;
@@ -104,7 +106,8 @@ void admit_lacks(struct rpcbuf_conn *conn, enum waits_for what)
 
 void admit_count(struct rpcbuf_conn *conn)
 {
-	os_store(&conn->counts.held_bytes, conn->stream.filled);
+	assert_owner(conn->loop);
+	os_store(&conn->counts.held_bytes, conn->intake.stream.filled);
 	quota_count(conn);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/replies.h"
 
 static int check_stream(int fd)
 {
@@ -54,8 +55,8 @@ static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 	struct rpcbuf_engine *engine = loop->engine;
 	bool stopping;
 
-	pthread_mutex_lock(&engine->clients_lock);
-	pthread_mutex_lock(&loop->lock);
+	pthread_mutex_lock(&engine->clients.lock);
+	pthread_mutex_lock(&loop->conns.lock);
 	/* Under the lock: the owner looks there for the last ones. */
 	stopping = engine_stopping(engine);
 	if (!stopping) {
@@ -64,8 +65,8 @@ static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 		os_fetch_add(&engine->connections_total, 1);
 		__atomic_store_n(out, conn, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&loop->lock);
-	pthread_mutex_unlock(&engine->clients_lock);
+	pthread_mutex_unlock(&loop->conns.lock);
+	pthread_mutex_unlock(&engine->clients.lock);
 	if (stopping)
 		return -ESHUTDOWN;
 	loop_kick(loop);
@@ -95,7 +96,7 @@ static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
 		client_put(engine, client);
 		return NULL;
 	}
-	conn->port = client_port(fd);
+	conn->succession.port = client_port(fd);
 	return conn;
 }
 

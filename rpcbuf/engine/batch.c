@@ -17,7 +17,7 @@
 /* The replies of @conn are as its last one was. */
 static bool may_go_on(const struct loop *loop, const struct rpcbuf_conn *conn)
 {
-	return loop->batch_left && rpcbuf_stream_ready(&conn->stream) &&
+	return loop->batch_left && rpcbuf_stream_ready(&conn->intake.stream) &&
 	       os_load(&conn->reply_bytes) < HOLD_BYTES;
 }
 

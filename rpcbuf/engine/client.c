@@ -26,6 +26,20 @@ uint16_t client_port(int fd)
 	return peer.any.sa_family == AF_INET6 ? ntohs(peer.in6.sin6_port) : 0;
 }
 
+void clients_init(struct clients *clients)
+{
+	pthread_mutex_init(&clients->lock, NULL);
+	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
+		list_init(&clients->buckets[i]);
+	for (unsigned int i = 0; i < PORT_BUCKETS; i++)
+		list_init(&clients->ports[i]);
+}
+
+void clients_exit(struct clients *clients)
+{
+	pthread_mutex_destroy(&clients->lock);
+}
+
 static void client_key(int fd, bool outgoing, uint8_t *key)
 {
 	union address peer;
@@ -48,15 +62,17 @@ static struct list_head *bucket_of(struct rpcbuf_engine *engine,
 	memcpy(words, key, sizeof(words));
 	hash = (words[0] ^ words[1] * UINT64_C(0x9e3779b97f4a7c15)) *
 	       UINT64_C(0xff51afd7ed558ccd);
-	return &engine->clients[hash >> 32 & (CLIENT_BUCKETS - 1)];
+	return &engine->clients.buckets[hash >> 32 & (CLIENT_BUCKETS - 1)];
 }
 
 static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 {
 	unsigned int nr = engine->nr_loops + 1; /* and the one of replies */
 	size_t size = nr * sizeof(struct client_part);
-	struct client *client = calloc(1, sizeof(*client));
+	struct client *client;
 
+	assert_held(&engine->clients.lock);
+	client = calloc(1, sizeof(*client));
 	if (!client)
 		return NULL;
 	client->parts = aligned_alloc(_Alignof(struct client_part), size);
@@ -70,12 +86,12 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 	admit_init_client(&client->admit);
 	for (unsigned int i = 0; i < nr; i++) {
 		client->parts[i].client = client;
-		list_init(&client->parts[i].link);
-		list_init(&client->parts[i].ready);
+		list_init(&client->parts[i].fair.link);
+		list_init(&client->parts[i].fair.ready);
 		gate_client_init(&client->parts[i].gate);
 	}
 	list_add(&client->link, bucket_of(engine, key));
-	os_store(&engine->nr_clients, engine->nr_clients + 1);
+	os_store(&engine->clients.nr, engine->clients.nr + 1);
 	return client;
 }
 
@@ -87,7 +103,7 @@ struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing)
 	uint8_t key[CLIENT_KEY];
 
 	client_key(fd, outgoing, key);
-	pthread_mutex_lock(&engine->clients_lock);
+	pthread_mutex_lock(&engine->clients.lock);
 	list_for_each_entry_safe (client, tmp, bucket_of(engine, key),
 				  struct client, link)
 		if (memcmp(client->key, key, CLIENT_KEY) == 0)
@@ -96,22 +112,22 @@ struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing)
 		found = create(engine, key);
 	if (found)
 		os_store(&found->nr_conns, found->nr_conns + 1);
-	pthread_mutex_unlock(&engine->clients_lock);
+	pthread_mutex_unlock(&engine->clients.lock);
 	return found;
 }
 
 /* One of its connections is gone. */
 void client_put(struct rpcbuf_engine *engine, struct client *client)
 {
-	pthread_mutex_lock(&engine->clients_lock);
+	pthread_mutex_lock(&engine->clients.lock);
 	os_store(&client->nr_conns, client->nr_conns - 1);
 	if (client->nr_conns == 0) {
 		list_del(&client->link);
-		os_store(&engine->nr_clients, engine->nr_clients - 1);
+		os_store(&engine->clients.nr, engine->clients.nr - 1);
 	} else {
 		client = NULL;
 	}
-	pthread_mutex_unlock(&engine->clients_lock);
+	pthread_mutex_unlock(&engine->clients.lock);
 	if (client)
 		free(client->parts);
 	free(client);
@@ -128,9 +144,9 @@ struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 
 	for (unsigned int i = 0; i < engine->nr_loops; i++) {
 		unsigned int n = (start + i) % engine->nr_loops;
-		uint64_t load =
-			(uint64_t)os_load(&client->parts[n].nr_conns) << 32 |
-			os_load(&engine->loops[n].nr_conns);
+		uint64_t load = (uint64_t)os_load(&client->parts[n].nr_conns)
+					<< 32 |
+				os_load(&engine->loops[n].conns.nr);
 
 		if (load < least) {
 			least = load;

@@ -22,18 +22,18 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	if (!conn)
 		return NULL;
 	reception_init(&conn->reception);
-	list_init(&conn->conn_link);
-	list_init(&conn->post_link);
-	list_init(&conn->port_link);
+	list_init(&conn->member.link);
+	list_init(&conn->member.post_link);
+	list_init(&conn->succession.link);
 	conn->loop = loop;
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
 	admit_init_conn(&conn->admit, &client->admit, &conn->part->gate);
 	conn->data = data;
 	conn->outgoing = outgoing;
-	conn->progress_ns = os_now();
-	conn->refs = 2; /* the engine's and the adapter's */
-	rpcbuf_stream_init(&conn->stream, loop->engine->mm, NULL, 0);
+	conn->times.progress_ns = os_now();
+	conn->member.refs = 2; /* the engine's and the adapter's */
+	rpcbuf_stream_init(&conn->intake.stream, loop->engine->mm, NULL, 0);
 	sending_init(conn);
 	return conn;
 }
@@ -55,14 +55,14 @@ bool conn_watch(struct rpcbuf_conn *conn)
 
 void conn_report(struct rpcbuf_conn *conn, uint32_t events)
 {
-	conn->readable = true;
+	conn->intake.readable = true;
 	/* Reset, or closed at both ends.  Replies to calls of ours may be among
 	 * the bytes, though. */
 	if (events & POLLHUP && !conn->outgoing)
 		os_store(&conn->gone, true);
 	admit_woken(&conn->admit);
-	if (lag_awaits(&conn->lag))
-		lag_pause(&conn->lag, os_now());
+	if (lag_awaits(&conn->times.lag))
+		lag_pause(&conn->times.lag, os_now());
 	if (conn->reception.state == RECEPTION_WATCHED)
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
@@ -75,7 +75,7 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	if (conn->reception.state != RECEPTION_ENDING ||
 	    conn->reason != RPCBUF_CLOSE_UNREAD)
 		conn->reason = reason;
-	conn->record_ns = 0;
+	conn->times.record_ns = 0;
 	flight_await_last(conn);
 	reception_move(conn, RECEPTION_ENDING, FOR_NOTHING);
 	conn_try_close(conn);

@@ -8,12 +8,12 @@
 
 void conn_get(struct rpcbuf_conn *conn)
 {
-	__atomic_fetch_add(&conn->refs, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->member.refs, 1, __ATOMIC_RELAXED);
 }
 
 void rpcbuf_conn_put(struct rpcbuf_conn *conn)
 {
-	if (__atomic_sub_fetch(&conn->refs, 1, __ATOMIC_ACQ_REL))
+	if (__atomic_sub_fetch(&conn->member.refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	out_exit(&conn->sending.out);
 	free(conn);
@@ -24,32 +24,32 @@ void loop_kick(struct loop *loop)
 	os_eventfd_signal(loop->kick_fd);
 }
 
-/* Under loop->lock. */
 static void post(struct rpcbuf_conn *conn)
 {
-	if (conn->posted)
+	assert_held(&conn->loop->conns.lock);
+	if (conn->member.posted)
 		return;
-	conn->posted = true;
+	conn->member.posted = true;
 	conn_get(conn);
-	list_add_tail(&conn->post_link, &conn->loop->posted);
+	list_add_tail(&conn->member.post_link, &conn->loop->conns.posted);
 }
 
 void conn_post(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	pthread_mutex_lock(&loop->lock);
+	pthread_mutex_lock(&loop->conns.lock);
 	post(conn);
-	pthread_mutex_unlock(&loop->lock);
+	pthread_mutex_unlock(&loop->conns.lock);
 	loop_kick(loop);
 }
 
 void conns_init(struct loop *loop)
 {
-	list_init(&loop->conns);
-	list_init(&loop->looked_at);
-	list_init(&loop->posted);
-	pthread_mutex_init(&loop->lock, NULL);
+	list_init(&loop->conns.all);
+	list_init(&loop->conns.looked_at);
+	list_init(&loop->conns.posted);
+	pthread_mutex_init(&loop->conns.lock, NULL);
 }
 
 void conns_exit(struct loop *loop)
@@ -58,12 +58,12 @@ void conns_exit(struct loop *loop)
 
 	while ((conn = conns_next_posted(loop)))
 		rpcbuf_conn_put(conn);
-	pthread_mutex_destroy(&loop->lock);
+	pthread_mutex_destroy(&loop->conns.lock);
 }
 
 void conns_join(struct rpcbuf_conn *conn)
 {
-	list_add_tail(&conn->conn_link, &conn->loop->conns);
+	list_add_tail(&conn->member.link, &conn->loop->conns.all);
 	fair_join(conn);
 	post(conn);
 }
@@ -72,24 +72,25 @@ void conns_leave(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	pthread_mutex_lock(&loop->lock);
-	list_del(&conn->conn_link);
+	assert_owner(loop);
+	pthread_mutex_lock(&loop->conns.lock);
+	list_del(&conn->member.link);
 	fair_leave(conn);
-	pthread_mutex_unlock(&loop->lock);
+	pthread_mutex_unlock(&loop->conns.lock);
 }
 
 struct rpcbuf_conn *conns_next_posted(struct loop *loop)
 {
 	struct rpcbuf_conn *conn = NULL;
 
-	pthread_mutex_lock(&loop->lock);
-	if (!list_empty(&loop->posted)) {
-		conn = list_first_entry(&loop->posted, struct rpcbuf_conn,
-					post_link);
-		list_del(&conn->post_link);
-		conn->posted = false;
+	pthread_mutex_lock(&loop->conns.lock);
+	if (!list_empty(&loop->conns.posted)) {
+		conn = list_first_entry(&loop->conns.posted, struct rpcbuf_conn,
+					member.post_link);
+		list_del(&conn->member.post_link);
+		conn->member.posted = false;
 	}
-	pthread_mutex_unlock(&loop->lock);
+	pthread_mutex_unlock(&loop->conns.lock);
 	return conn;
 }
 
@@ -97,9 +98,9 @@ bool conns_none(struct loop *loop)
 {
 	bool none;
 
-	pthread_mutex_lock(&loop->lock);
-	none = list_empty(&loop->conns);
-	pthread_mutex_unlock(&loop->lock);
+	pthread_mutex_lock(&loop->conns.lock);
+	none = list_empty(&loop->conns.all);
+	pthread_mutex_unlock(&loop->conns.lock);
 	return none;
 }
 
@@ -109,12 +110,13 @@ void conns_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn))
 {
 	struct rpcbuf_conn *conn, *tmp;
 
-	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&loop->conns, &loop->looked_at);
-	pthread_mutex_unlock(&loop->lock);
-	list_for_each_entry_safe(conn, tmp, &loop->looked_at,
-				 struct rpcbuf_conn, conn_link) look(conn);
-	pthread_mutex_lock(&loop->lock);
-	list_splice_tail(&loop->looked_at, &loop->conns);
-	pthread_mutex_unlock(&loop->lock);
+	assert_owner(loop);
+	pthread_mutex_lock(&loop->conns.lock);
+	list_splice_tail(&loop->conns.all, &loop->conns.looked_at);
+	pthread_mutex_unlock(&loop->conns.lock);
+	list_for_each_entry_safe(conn, tmp, &loop->conns.looked_at,
+				 struct rpcbuf_conn, member.link) look(conn);
+	pthread_mutex_lock(&loop->conns.lock);
+	list_splice_tail(&loop->conns.looked_at, &loop->conns.all);
+	pthread_mutex_unlock(&loop->conns.lock);
 }

@@ -9,10 +9,31 @@
 #ifndef RPCBUF_ENGINE_CONNS_H
 #define RPCBUF_ENGINE_CONNS_H
 
+#include <pthread.h>
 #include <stdbool.h>
+
+#include "rpcbuf/os/list.h"
 
 struct loop;
 struct rpcbuf_conn;
+
+/* Of a loop: all of it under the lock. */
+struct conns {
+	pthread_mutex_t lock;
+	struct list_head all;
+	struct list_head looked_at; /* ... by the owner, now */
+	struct list_head posted;    /* adopted, or changed elsewhere */
+	unsigned int nr;	    /* others read it, as the next one */
+	unsigned int nr_clients;    /* that these are of */
+};
+
+/* Of a connection. */
+struct member {
+	struct list_head link;	    /* conns->all; under conns.lock */
+	struct list_head post_link; /* conns->posted; likewise */
+	bool posted;		    /* likewise */
+	int refs; /* the engine, the adapter, each call, each arm; atomic */
+};
 
 /* Any thread that has a reference, or sees one under a lock: one more.
  * rpcbuf_conn_put() gives it back. */
@@ -28,7 +49,7 @@ void conns_init(struct loop *loop);
 /* Those that were posted after the loop had ended are forgotten. */
 void conns_exit(struct loop *loop);
 
-/* Under loop->lock: @conn is the loop's now, and posted. */
+/* Under conns.lock: @conn is the loop's now, and posted. */
 void conns_join(struct rpcbuf_conn *conn);
 /* The owner: it is not any more. */
 void conns_leave(struct rpcbuf_conn *conn);

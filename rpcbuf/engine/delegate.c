@@ -38,7 +38,7 @@ void delegate_init(struct rpcbuf_engine *engine)
 		now = os_now();
 	while (now - ns < CALIBRATE_NS);
 	ticks = os_ticks() - ticks;
-	engine->long_ticks =
+	engine->delegate.long_ticks =
 		ticks * engine->options.long_call_us * 1000 / (now - ns);
 }
 
@@ -55,9 +55,9 @@ static void read_usage(uint64_t *cpu_us, long *sleeps)
 
 static bool long_calls(const struct rpcbuf_conn *conn)
 {
-	uint64_t ticks = conn->loop->engine->long_ticks;
+	uint64_t ticks = conn->loop->engine->delegate.long_ticks;
 
-	return ticks && os_load(&conn->call_ticks) >= ticks;
+	return ticks && os_load(&conn->habit.ticks) >= ticks;
 }
 
 /* Before a call of @conn, on the thread that runs it. */
@@ -91,11 +91,11 @@ static void learn(uint64_t *average, uint64_t value)
 /* After it; @conn is still there. */
 void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn)
 {
-	learn(&conn->call_ticks,
+	learn(&conn->habit.ticks,
 	      rpcbuf_min(os_ticks() - clock->ticks,
-			 LONG_MOST * conn->loop->engine->long_ticks));
+			 LONG_MOST * conn->loop->engine->delegate.long_ticks));
 	if (clock->full)
-		learn(&conn->slept, slept(clock) ? 2 * SLEEPS : 0);
+		learn(&conn->habit.slept, slept(clock) ? 2 * SLEEPS : 0);
 }
 
 /* A new owner: @loop was taken from a call, which goes on. */
@@ -104,10 +104,11 @@ void delegate_learn_taken(struct loop *loop)
 	struct rpcbuf_conn *conn = loop->running;
 
 	loop->running = NULL;
-	if (!conn || !loop->slept)
+	if (!conn || !loop->handover.slept)
 		return;
-	learn(&conn->call_ticks, LONG_MOST * loop->engine->long_ticks);
-	learn(&conn->slept, 2 * SLEEPS);
+	learn(&conn->habit.ticks,
+	      LONG_MOST * loop->engine->delegate.long_ticks);
+	learn(&conn->habit.slept, 2 * SLEEPS);
 }
 
 /* The other thread. */
@@ -133,12 +134,12 @@ bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	struct worker *worker;
 
-	if (!long_calls(conn) || os_load(&conn->slept) <= SLEEPS)
+	if (!long_calls(conn) || os_load(&conn->habit.slept) <= SLEEPS)
 		return false;
 	if (worker_get(conn->loop->engine, &worker))
 		return false;
 	conn_get(conn); /* for what is learned */
-	os_fetch_add(&conn->loop->engine->delegated, 1);
+	os_fetch_add(&conn->loop->engine->delegate.given, 1);
 	worker_run(worker, run, call);
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/shrink.h"
 #include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/limits.h"
 #include "rpcbuf/os/os.h"
@@ -63,8 +64,8 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages)
 	engine->unsent_limit =
 		rpcbuf_max(pages * RPCBUF_PAGE_SIZE / UNSENT_SHARE,
 			   engine->unsent_conn_limit);
-	engine->calls_limit = (int)calls;
-	engine->calls_resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
+	engine->flight.limit = (int)calls;
+	engine->flight.resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
 	engine->heap.call_bytes = call_size_on_heap(engine);
 	engine->heap.limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_SHARE,
 					HEAP_LEAST);
@@ -140,17 +141,13 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 					     sizeof(*engine)));
 	engine->mm = mm;
 	engine->handlers = *handlers;
-	engine->log_limit = (struct ratelimit)RATELIMIT_INIT;
+	engine->log.limit = (struct ratelimit)RATELIMIT_INIT;
 	engine->options = *options;
 	delegate_init(engine);
 	set_limits(engine, counts.pages_total);
 	set_quota(engine, counts.pages_total - (wanted + 1) * vector, vector,
 		  wanted);
-	pthread_mutex_init(&engine->clients_lock, NULL);
-	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
-		list_init(&engine->clients[i]);
-	for (unsigned int i = 0; i < PORT_BUCKETS; i++)
-		list_init(&engine->ports[i]);
+	clients_init(&engine->clients);
 	workers_init(&engine->workers,
 		     rpcbuf_max(options->max_threads, wanted + 1));
 	watcher_init(&engine->watcher);
@@ -207,7 +204,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 		return -ETIMEDOUT;
 	watcher_stop(engine);
 	/* Calls that the handler finishes on threads of its own. */
-	while (os_load_acquire(&engine->in_flight)) {
+	while (os_load_acquire(&engine->flight.nr)) {
 		if (os_now() >= end)
 			return -ETIMEDOUT;
 		usleep(1000);
@@ -222,8 +219,8 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 	for (unsigned int i = 0; engine->loops && i <= engine->nr_loops; i++)
 		loop_close(&engine->loops[i]);
 	free(engine->loops);
-	pthread_mutex_destroy(&engine->log_limit.lock);
-	pthread_mutex_destroy(&engine->clients_lock);
+	pthread_mutex_destroy(&engine->log.limit.lock);
+	clients_exit(&engine->clients);
 	admit_exit(&engine->admit);
 	watcher_exit(&engine->watcher);
 	workers_exit(&engine->workers);

@@ -37,7 +37,7 @@ static uint64_t used_elsewhere(const struct loop *loop,
 
 	for (unsigned int i = 0; i < loop->engine->nr_loops; i++)
 		if (&client->parts[i] != part)
-			sum += os_load(&client->parts[i].used_ns);
+			sum += os_load(&client->parts[i].fair.used_ns);
 	return sum - sum / 4;
 }
 
@@ -46,12 +46,12 @@ static uint64_t used_elsewhere(const struct loop *loop,
 static void refill(const struct loop *loop, struct client_part *part)
 {
 	uint64_t elsewhere = used_elsewhere(loop, part);
-	int64_t had = (int64_t)(elsewhere - part->elsewhere_ns), off;
+	int64_t had = (int64_t)(elsewhere - part->fair.elsewhere_ns), off;
 
 	had = rpcbuf_min(had, CHARGE_MAX_NS);
 	off = rpcbuf_min(had, QUANTUM_NS - QUANTUM_LEAST_NS);
-	part->elsewhere_ns = elsewhere - (uint64_t)(had - off);
-	part->credit_ns += QUANTUM_NS - off;
+	part->fair.elsewhere_ns = elsewhere - (uint64_t)(had - off);
+	part->fair.credit_ns += QUANTUM_NS - off;
 }
 
 /* @conn has joined the ready connections of its client.  This and the next are
@@ -61,38 +61,40 @@ void fair_add(struct rpcbuf_conn *conn)
 	struct loop *loop = conn->loop;
 	struct client_part *part = conn->part;
 
-	if (!list_empty(&part->link))
+	if (!list_empty(&part->fair.link))
 		return;
-	if (part->credit_ns > 0) {
-		list_add(&part->link, &loop->ready);
+	if (part->fair.credit_ns > 0) {
+		list_add(&part->fair.link, &loop->fair.ready);
 	} else {
 		refill(loop, part);
-		list_add_tail(&part->link, &loop->ready);
+		list_add_tail(&part->fair.link, &loop->fair.ready);
 	}
 }
 
 /* @conn has left them. */
 void fair_del(struct rpcbuf_conn *conn)
 {
-	if (list_empty(&conn->part->ready))
-		list_del(&conn->part->link);
+	if (list_empty(&conn->part->fair.ready))
+		list_del(&conn->part->fair.link);
 }
 
 /* A step is done: its client pays for the time since the last one. */
 void fair_charge(struct loop *loop, uint64_t (*clock)(void))
 {
-	struct client_part *part = loop->served;
+	struct client_part *part = loop->fair.served;
 	uint64_t now;
 	int64_t spent;
 
 	if (!part)
 		return;
 	now = clock();
-	spent = rpcbuf_min((int64_t)(now - loop->served_ns), CHARGE_MAX_NS);
-	loop->served_ns = now;
+	spent = rpcbuf_min((int64_t)(now - loop->fair.served_ns),
+			   CHARGE_MAX_NS);
+	loop->fair.served_ns = now;
 	/* Alone it may go on for long: that is not held against it. */
-	part->credit_ns = rpcbuf_max(part->credit_ns - spent, -CHARGE_MAX_NS);
-	os_store(&part->used_ns, part->used_ns + (uint64_t)spent);
+	part->fair.credit_ns =
+		rpcbuf_max(part->fair.credit_ns - spent, -CHARGE_MAX_NS);
+	os_store(&part->fair.used_ns, part->fair.used_ns + (uint64_t)spent);
 }
 
 /* More than one client is ready. */
@@ -101,12 +103,13 @@ static __attribute__((noinline)) struct client_part *choose(struct loop *loop)
 	struct client_part *part;
 
 	for (;;) {
-		part = list_first_entry(&loop->ready, struct client_part, link);
-		if (part->credit_ns > 0)
+		part = list_first_entry(&loop->fair.ready, struct client_part,
+					fair.link);
+		if (part->fair.credit_ns > 0)
 			return part;
 		refill(loop, part);
-		list_del(&part->link);
-		list_add_tail(&part->link, &loop->ready);
+		list_del(&part->fair.link);
+		list_add_tail(&part->fair.link, &loop->fair.ready);
 	}
 }
 
@@ -114,53 +117,53 @@ static __attribute__((noinline)) struct client_part *choose(struct loop *loop)
 static bool is_elsewhere(const struct loop *loop,
 			 const struct client_part *part)
 {
-	return os_load(&loop->engine->nr_clients) > 1 &&
+	return os_load(&loop->engine->clients.nr) > 1 &&
 	       os_load(&part->client->nr_conns) != os_load(&part->nr_conns);
 }
 
 /* The connection whose turn it is; there is one. */
 struct rpcbuf_conn *fair_next(struct loop *loop, uint64_t (*clock)(void))
 {
-	bool alone = loop->ready.next == loop->ready.prev;
-	struct client_part *part =
-		list_first_entry(&loop->ready, struct client_part, link);
+	bool alone = loop->fair.ready.next == loop->fair.ready.prev;
+	struct client_part *part = list_first_entry(
+		&loop->fair.ready, struct client_part, fair.link);
 	bool pays = !alone || is_elsewhere(loop, part);
 
 	if (!alone)
 		part = choose(loop);
-	if (pays && !loop->served)
-		loop->served_ns = clock();
-	loop->served = pays ? part : NULL;
-	return list_first_entry(&part->ready, struct rpcbuf_conn,
+	if (pays && !loop->fair.served)
+		loop->fair.served_ns = clock();
+	loop->fair.served = pays ? part : NULL;
+	return list_first_entry(&part->fair.ready, struct rpcbuf_conn,
 				reception.link);
 }
 
-/* Under loop->lock: @conn is one of the loop's connections now. */
+/* Under loop->conns.lock: @conn is one of the loop's connections now. */
 void fair_join(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	struct client_part *part = conn->part;
 
-	os_store(&loop->nr_conns, loop->nr_conns + 1);
+	os_store(&loop->conns.nr, loop->conns.nr + 1);
 	os_store(&part->nr_conns, part->nr_conns + 1);
 	if (part->nr_conns == 1) {
-		part->credit_ns = QUANTUM_NS;
-		part->elsewhere_ns = used_elsewhere(loop, part);
-		os_store(&loop->nr_clients, loop->nr_clients + 1);
+		part->fair.credit_ns = QUANTUM_NS;
+		part->fair.elsewhere_ns = used_elsewhere(loop, part);
+		os_store(&loop->conns.nr_clients, loop->conns.nr_clients + 1);
 	}
 }
 
-/* Under loop->lock: not any more.  The owner. */
+/* Under loop->conns.lock: not any more.  The owner. */
 void fair_leave(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	struct client_part *part = conn->part;
 
-	os_store(&loop->nr_conns, loop->nr_conns - 1);
+	os_store(&loop->conns.nr, loop->conns.nr - 1);
 	os_store(&part->nr_conns, part->nr_conns - 1);
 	if (part->nr_conns == 0)
-		os_store(&loop->nr_clients, loop->nr_clients - 1);
+		os_store(&loop->conns.nr_clients, loop->conns.nr_clients - 1);
 	/* The client may be gone soon. */
-	if (loop->served == part)
-		loop->served = NULL;
+	if (loop->fair.served == part)
+		loop->fair.served = NULL;
 }

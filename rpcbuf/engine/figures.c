@@ -50,9 +50,10 @@ static void make_rows(struct rpcbuf_engine *engine,
 {
 	struct client *client, *tmp;
 
-	pthread_mutex_lock(&engine->clients_lock);
+	pthread_mutex_lock(&engine->clients.lock);
 	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
-		list_for_each_entry_safe(client, tmp, &engine->clients[i],
+		list_for_each_entry_safe(client, tmp,
+					 &engine->clients.buckets[i],
 					 struct client, link)
 		{
 			struct rpcbuf_client *row =
@@ -70,7 +71,7 @@ static void make_rows(struct rpcbuf_engine *engine,
 			row->refused_timeout +=
 				os_load(&client->refused[REFUSED_TIMEOUT]);
 		}
-	pthread_mutex_unlock(&engine->clients_lock);
+	pthread_mutex_unlock(&engine->clients.lock);
 }
 
 /* The earlier of two moments; 0 is none. */
@@ -95,7 +96,7 @@ static void add_wait(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 
 static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 {
-	int in_flight = os_load(&conn->in_flight);
+	int in_flight = os_load(&conn->flight.nr);
 
 	row->connections++;
 	row->in_flight += in_flight > 0 ? (uint32_t)in_flight : 0;
@@ -114,7 +115,7 @@ static void add_conns(struct list_head *conns)
 	struct rpcbuf_conn *conn, *tmp;
 
 	list_for_each_entry_safe(conn, tmp, conns, struct rpcbuf_conn,
-				 conn_link) if (conn->part->client->row)
+				 member.link) if (conn->part->client->row)
 		add_conn(conn->part->client->row, conn);
 }
 
@@ -128,10 +129,10 @@ static void read_clients(void *owner, struct rpcbuf_publisher *publisher)
 
 		/* While a connection is on a list of its loop its client is
 		 * there as well. */
-		pthread_mutex_lock(&loop->lock);
-		add_conns(&loop->conns);
-		add_conns(&loop->looked_at);
-		pthread_mutex_unlock(&loop->lock);
+		pthread_mutex_lock(&loop->conns.lock);
+		add_conns(&loop->conns.all);
+		add_conns(&loop->conns.looked_at);
+		pthread_mutex_unlock(&loop->conns.lock);
 	}
 }
 

@@ -6,23 +6,24 @@
 void flight_begin(struct rpcbuf_conn *conn)
 {
 	conn_get(conn);
-	__atomic_fetch_add(&conn->in_flight, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&conn->loop->engine->in_flight, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->flight.nr, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&conn->loop->engine->flight.nr, 1, __ATOMIC_RELAXED);
 }
 
 void flight_done(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
-	int left = __atomic_sub_fetch(&conn->in_flight, 1, __ATOMIC_SEQ_CST);
-	uint8_t awaits = __atomic_load_n(&conn->awaits, __ATOMIC_SEQ_CST);
+	int left = __atomic_sub_fetch(&conn->flight.nr, 1, __ATOMIC_SEQ_CST);
+	uint8_t awaits =
+		__atomic_load_n(&conn->flight.awaits, __ATOMIC_SEQ_CST);
 
 	/* Pairs with await(): either the owner sees how few are in flight, or
 	 * we see that it waits. */
 	if (awaits != AWAITS_NONE &&
-	    left == (awaits == AWAITS_LAST ? 0 : engine->calls_resume))
+	    left == (awaits == AWAITS_LAST ? 0 : engine->flight.resume))
 		conn_post(conn);
 	/* Pairs with rpcbuf_engine_stop(). */
-	__atomic_fetch_sub(&engine->in_flight, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&engine->flight.nr, 1, __ATOMIC_RELEASE);
 	rpcbuf_conn_put(conn);
 }
 
@@ -30,22 +31,22 @@ void flight_done(struct rpcbuf_conn *conn)
  * flight_done(). */
 static void await(struct rpcbuf_conn *conn, enum conn_awaits awaits)
 {
-	__atomic_store_n(&conn->awaits, awaits, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&conn->flight.awaits, awaits, __ATOMIC_SEQ_CST);
 }
 
 static int in_flight(const struct rpcbuf_conn *conn)
 {
-	return __atomic_load_n(&conn->in_flight, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&conn->flight.nr, __ATOMIC_SEQ_CST);
 }
 
 bool flight_too_many(struct rpcbuf_conn *conn)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
-	int limit = engine->calls_limit;
+	int limit = engine->flight.limit;
 
 	if (conn->reception.waits_for == FOR_CALLS)
-		limit = engine->calls_resume + 1;
-	else if (os_load(&conn->in_flight) >= limit)
+		limit = engine->flight.resume + 1;
+	else if (os_load(&conn->flight.nr) >= limit)
 		await(conn, AWAITS_FEWER);
 	if (in_flight(conn) >= limit)
 		return true;

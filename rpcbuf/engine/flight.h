@@ -11,6 +11,7 @@
 #define RPCBUF_ENGINE_FLIGHT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct rpcbuf_conn;
 
@@ -18,7 +19,21 @@ struct rpcbuf_conn;
 enum conn_awaits {
 	AWAITS_NONE,
 	AWAITS_LAST,  /* the last: it is ending */
-	AWAITS_FEWER, /* the one that leaves calls_resume: it waits FOR_CALLS */
+	AWAITS_FEWER, /* the one that leaves flights->resume: it waits FOR_CALLS */
+};
+
+/* Of an engine. */
+struct flights {
+	int limit;   /* of a connection */
+	int resume;  /* so few that it goes on */
+	uint32_t nr; /* calls of all, not done; atomic */
+};
+
+/* Of a connection. */
+struct flight {
+	int nr;		/* calls not done; atomic */
+	uint8_t awaits; /* enum conn_awaits: tells a call to post; atomic */
+	uint32_t begun; /* calls ever; wraps; the owner's */
 };
 
 void flight_begin(struct rpcbuf_conn *conn);

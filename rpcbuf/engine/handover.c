@@ -14,11 +14,11 @@ static void rouse(struct watcher *watcher)
 uint32_t handover_begin(struct loop *loop)
 {
 	struct watcher *watcher = &loop->engine->watcher;
-	uint32_t turn = os_load(&loop->turn) + 1;
+	uint32_t turn = os_load(&loop->handover.turn) + 1;
 
 	/* Pairs with the watcher's last look before it sleeps: either it sees
 	 * the turn, or we see that it sleeps. */
-	__atomic_exchange_n(&loop->turn, turn, __ATOMIC_SEQ_CST);
+	__atomic_exchange_n(&loop->handover.turn, turn, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&watcher->asleep, __ATOMIC_SEQ_CST))
 		rouse(watcher);
 	return turn;
@@ -27,10 +27,10 @@ uint32_t handover_begin(struct loop *loop)
 /* This and the next are a pair: one of the two gets the loop. */
 bool handover_end(struct loop *loop, uint32_t turn)
 {
-	return os_cas_acq_rel(&loop->turn, &turn, turn + 1);
+	return os_cas_acq_rel(&loop->handover.turn, &turn, turn + 1);
 }
 
 bool handover_take(struct loop *loop, uint32_t turn)
 {
-	return os_cas_acq_rel(&loop->turn, &turn, turn + 1);
+	return os_cas_acq_rel(&loop->handover.turn, &turn, turn + 1);
 }

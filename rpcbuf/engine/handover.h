@@ -2,7 +2,7 @@
 /*
  * handover.h - whose a loop is while its owner runs a call.
  *
- * loop->turn says it: even, the owner is at the loop; odd, it runs a call and
+ * handover->turn says it: even, the owner is at the loop; odd, it runs a call and
  * the loop can be taken.  It counts up with every change, so owner and taker
  * settle with one compare-and-swap which of them has the loop then.
  */
@@ -14,7 +14,15 @@
 
 struct loop;
 
-/* loop->turn. */
+/* Of a loop.  Atomic, but for what is the watcher's. */
+struct handover {
+	uint32_t turn;		   /* LOOP_BUSY, while a call runs */
+	int owner_id;		   /* the owner's os_thread_id() */
+	uint32_t seen_turn;	   /* the watcher's: turn at its last look, */
+	unsigned int seen_running; /* and looks at which the owner ran */
+	bool slept; /* ... that the last one it took did; the next owner's */
+};
+
 #define LOOP_BUSY 1u
 
 /* The owner: a call is about to run.  Wakes the watcher if need be. */

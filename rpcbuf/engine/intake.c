@@ -14,12 +14,12 @@ bool intake_open(struct rpcbuf_conn *conn)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 
-	if (conn->slots)
+	if (conn->intake.slots)
 		return true;
-	conn->slots = heap_get_slots(conn->loop);
-	if (!conn->slots)
+	conn->intake.slots = heap_get_slots(conn->loop);
+	if (!conn->intake.slots)
 		return false;
-	rpcbuf_stream_init(&conn->stream, engine->mm, conn->slots,
+	rpcbuf_stream_init(&conn->intake.stream, engine->mm, conn->intake.slots,
 			   engine->nr_slots);
 	return true;
 }
@@ -27,11 +27,14 @@ bool intake_open(struct rpcbuf_conn *conn)
 /* Bytes that the call under way, or the next one, is known or likely to need. */
 static size_t call_size(const struct rpcbuf_conn *conn)
 {
-	if (!rpcbuf_stream_empty(&conn->stream))
-		return rpcbuf_stream_wanted(&conn->stream);
-	if (conn->next_length)
-		return conn->next_length < LARGE_CALL ? 0 : conn->next_length;
-	return conn->last_length < LARGE_CALL ? 0 : conn->last_length;
+	if (!rpcbuf_stream_empty(&conn->intake.stream))
+		return rpcbuf_stream_wanted(&conn->intake.stream);
+	if (conn->intake.next_length)
+		return conn->intake.next_length < LARGE_CALL
+			       ? 0
+			       : conn->intake.next_length;
+	return conn->intake.last_length < LARGE_CALL ? 0
+						     : conn->intake.last_length;
 }
 
 /*
@@ -41,7 +44,7 @@ static size_t call_size(const struct rpcbuf_conn *conn)
  */
 static bool reserve(struct rpcbuf_conn *conn)
 {
-	struct rpcbuf_stream *stream = &conn->stream;
+	struct rpcbuf_stream *stream = &conn->intake.stream;
 	struct loop *loop = conn->loop;
 	uint32_t bytes, pages, copied;
 
@@ -49,7 +52,7 @@ static bool reserve(struct rpcbuf_conn *conn)
 		return true;
 	bytes = intake_wanted(conn);
 	pages = rpcbuf_pages_spanned(0, stream->filled + (size_t)bytes) + 1;
-	if (conn->moved || !admit_may_reserve(conn, pages) ||
+	if (conn->intake.moved || !admit_may_reserve(conn, pages) ||
 	    rpcbuf_stream_reserve(stream, bytes, &copied))
 		return false;
 	stat_add(loop->stats.runs_reserved, 1);
@@ -57,7 +60,7 @@ static bool reserve(struct rpcbuf_conn *conn)
 		 stream->nr_pages + stream->nr_spare);
 	if (copied)
 		os_fetch_add(&loop->engine->bytes_copied, copied);
-	conn->moved = true;
+	conn->intake.moved = true;
 	return true;
 }
 
@@ -69,20 +72,20 @@ static bool reserve(struct rpcbuf_conn *conn)
  */
 static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
 {
-	struct rpcbuf_stream *stream = &conn->stream;
+	struct rpcbuf_stream *stream = &conn->intake.stream;
 	struct rpcbuf_rqst *run = conn->loop->run;
 	void *pages[MOVED_PAGES];
 	uint32_t nr_moved = stream->nr_pages;
 	bool of_run = stream->run;
 
-	if (conn->moved || nr_moved > MOVED_PAGES ||
+	if (conn->intake.moved || nr_moved > MOVED_PAGES ||
 	    stream->filled + call_size(conn) < LARGE_CALL ||
 	    rpcbuf_rqst_try_run(run, nr + nr_moved))
 		return false;
 	os_fetch_add(&conn->loop->engine->bytes_copied, stream->filled);
 	rpcbuf_rqst_take(run, nr_moved, pages);
 	rpcbuf_stream_move(stream, pages, true);
-	conn->moved = true;
+	conn->intake.moved = true;
 	if (of_run)
 		rpcbuf_free_run(stream->mm, nr_moved, pages);
 	else
@@ -104,12 +107,12 @@ choose_vector(struct rpcbuf_conn *conn, size_t size)
 
 	if (conn->admit.pass.state != PASS_NONE && reserve(conn))
 		return loop->rqst; /* of which nothing is taken */
-	if (rpcbuf_stream_empty(&conn->stream)) {
+	if (rpcbuf_stream_empty(&conn->intake.stream)) {
 		if (nr && rpcbuf_rqst_try_run(loop->run, nr) == 0)
 			return loop->run;
 	} else if ((rpcbuf_rqst_populated(loop->run) >= nr &&
 		    rpcbuf_rqst_pages(loop->run)[0] ==
-			    rpcbuf_stream_next_page(&conn->stream)) ||
+			    rpcbuf_stream_next_page(&conn->intake.stream)) ||
 		   move_to_run(conn, nr)) {
 		return loop->run;
 	}
@@ -148,11 +151,12 @@ static size_t receive_size(const struct rpcbuf_conn *conn,
 	size_t most = rpcbuf_max(size, conn->loop->engine->options.read_ahead);
 
 	most = rpcbuf_min(most, rpcbuf_rqst_populated(rqst) * RPCBUF_PAGE_SIZE);
-	if (conn->small_calls < SMALL_CALLS && !size)
+	if (conn->intake.small_calls < SMALL_CALLS && !size)
 		return RPCBUF_PAGE_SIZE;
-	if (conn->last_length < LARGE_CALL || size >= most)
+	if (conn->intake.last_length < LARGE_CALL || size >= most)
 		return most;
-	return size + (most - size) / conn->last_length * conn->last_length;
+	return size + (most - size) / conn->intake.last_length *
+			      conn->intake.last_length;
 }
 
 unsigned int intake_offer(struct rpcbuf_conn *conn, size_t most,
@@ -167,27 +171,30 @@ unsigned int intake_offer(struct rpcbuf_conn *conn, size_t most,
 	if (!chosen)
 		return 0;
 	*rqst = chosen;
-	most = conn->stream.nr_spare
+	most = conn->intake.stream.nr_spare
 		       ? SIZE_MAX
 		       : rpcbuf_min(most, receive_size(conn, chosen, size));
-	return rpcbuf_stream_iov(&conn->stream, chosen, most, iov, max);
+	return rpcbuf_stream_iov(&conn->intake.stream, chosen, most, iov, max);
 }
 
 void intake_commit(struct rpcbuf_conn *conn, struct rpcbuf_rqst *rqst,
 		   size_t len)
 {
-	uint32_t bytes = conn->stream.filled;
-	uint32_t pages = bytes ? conn->stream.nr_pages : 0;
+	uint32_t bytes = conn->intake.stream.filled;
+	uint32_t pages = bytes ? conn->intake.stream.nr_pages : 0;
 
-	rpcbuf_stream_commit(&conn->stream, rqst, len, rqst == conn->loop->run);
+	rpcbuf_stream_commit(&conn->intake.stream, rqst, len,
+			     rqst == conn->loop->run);
 	if (trace_on(&conn->loop->trace))
-		trace_received(conn, conn->stream.nr_pages - pages, bytes);
+		trace_received(conn, conn->intake.stream.nr_pages - pages,
+			       bytes);
 }
 
 bool intake_looks_ahead(const struct rpcbuf_conn *conn)
 {
-	return conn->last_length >= ADMIT_LONG_RECORD &&
-	       conn->next_length <= 1 && rpcbuf_stream_empty(&conn->stream) &&
+	return conn->intake.last_length >= ADMIT_LONG_RECORD &&
+	       conn->intake.next_length <= 1 &&
+	       rpcbuf_stream_empty(&conn->intake.stream) &&
 	       admit_wants_length(conn);
 }
 
@@ -197,25 +204,25 @@ void intake_expect(struct rpcbuf_conn *conn, uint32_t bytes)
 {
 	if (bytes > conn->loop->engine->machine_limits.max_length)
 		bytes = 0;
-	conn->next_length = bytes ? bytes : 1;
+	conn->intake.next_length = bytes ? bytes : 1;
 }
 
 uint32_t intake_wanted(const struct rpcbuf_conn *conn)
 {
-	return rpcbuf_stream_empty(&conn->stream)
-		       ? conn->next_length
-		       : rpcbuf_stream_wanted(&conn->stream);
+	return rpcbuf_stream_empty(&conn->intake.stream)
+		       ? conn->intake.next_length
+		       : rpcbuf_stream_wanted(&conn->intake.stream);
 }
 
 void intake_taken(struct rpcbuf_conn *conn, uint32_t length)
 {
-	conn->moved = false;
-	conn->next_length = 0;
-	conn->last_length = length;
+	conn->intake.moved = false;
+	conn->intake.next_length = 0;
+	conn->intake.last_length = length;
 	if (length >= LARGE_CALL)
-		conn->small_calls = 0;
-	else if (conn->small_calls < SMALL_CALLS)
-		conn->small_calls++;
+		conn->intake.small_calls = 0;
+	else if (conn->intake.small_calls < SMALL_CALLS)
+		conn->intake.small_calls++;
 }
 
 /*
@@ -224,7 +231,7 @@ void intake_taken(struct rpcbuf_conn *conn, uint32_t length)
  */
 static void leave_run(struct rpcbuf_conn *conn)
 {
-	struct rpcbuf_stream *stream = &conn->stream;
+	struct rpcbuf_stream *stream = &conn->intake.stream;
 	void *page = rpcbuf_alloc_page(stream->mm, RPCBUF_GFP_NOWAIT);
 
 	if (!page)
@@ -235,12 +242,12 @@ static void leave_run(struct rpcbuf_conn *conn)
 
 void intake_rest(struct rpcbuf_conn *conn)
 {
-	if (conn->slots && !conn->stream.nr_pages) {
-		heap_put_slots(conn->loop, conn->slots);
-		conn->slots = NULL;
+	if (conn->intake.slots && !conn->intake.stream.nr_pages) {
+		heap_put_slots(conn->loop, conn->intake.slots);
+		conn->intake.slots = NULL;
 		admit_empty(conn);
-	} else if (conn->stream.nr_pages == 1 && !conn->stream.nr_spare &&
-		   conn->stream.run) {
+	} else if (conn->intake.stream.nr_pages == 1 &&
+		   !conn->intake.stream.nr_spare && conn->intake.stream.run) {
 		leave_run(conn);
 	}
 	admit_count(conn);
@@ -248,13 +255,13 @@ void intake_rest(struct rpcbuf_conn *conn)
 
 void intake_trim(struct rpcbuf_conn *conn)
 {
-	rpcbuf_stream_trim(&conn->stream);
+	rpcbuf_stream_trim(&conn->intake.stream);
 	admit_count(conn);
 }
 
 void intake_reset(struct rpcbuf_conn *conn)
 {
-	if (conn->slots)
-		rpcbuf_stream_reset(&conn->stream);
+	if (conn->intake.slots)
+		rpcbuf_stream_reset(&conn->intake.stream);
 	intake_rest(conn);
 }

@@ -12,6 +12,7 @@
 #ifndef RPCBUF_ENGINE_INTAKE_H
 #define RPCBUF_ENGINE_INTAKE_H
 
+#include <rpcbuf/stream.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,17 @@
 
 struct rpcbuf_conn;
 struct rpcbuf_rqst;
+
+/* Of a connection. */
+struct intake {
+	struct rpcbuf_stream stream;
+	void **slots;	      /* the stream's array: NULL while it is empty */
+	uint32_t last_length; /* of the last call, in bytes on the wire */
+	uint32_t next_length; /* of the next, looked at in the socket; or 0 */
+	uint8_t small_calls;  /* in a row, up to SMALL_CALLS */
+	bool moved;	      /* the call under way, to a run */
+	bool readable;	      /* bytes, or the end, may be in the socket */
+};
 
 /* Gives the stream an array to keep its pages in; false: there is no heap. */
 bool intake_open(struct rpcbuf_conn *conn);

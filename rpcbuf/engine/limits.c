@@ -39,26 +39,27 @@ static void end_idle(struct rpcbuf_conn *conn)
 
 	stat_add(loop->stats.closed_idle, 1);
 	log_peer_name(conn->fd, peer, sizeof(peer));
-	engine_log(loop->engine, RPCBUF_LOG_INFO,
-		   "closing connection of %s: it was idle, in seconds: %llu, limit %u",
-		   peer,
-		   (unsigned long long)seconds_since(conn->progress_ns,
-						     loop->now_ns),
-		   loop->engine->options.idle_timeout);
+	engine_log(
+		loop->engine, RPCBUF_LOG_INFO,
+		"closing connection of %s: it was idle, in seconds: %llu, limit %u",
+		peer,
+		(unsigned long long)seconds_since(conn->times.progress_ns,
+						  loop->now_ns),
+		loop->engine->options.idle_timeout);
 	conn_end(conn, RPCBUF_CLOSE_IDLE);
 }
 
 /* Since when the peer sends next to nothing of the record under way. */
 static uint64_t slow_since(const struct rpcbuf_conn *conn)
 {
-	return rpcbuf_max(conn->slow_ns, conn->record_ns);
+	return rpcbuf_max(conn->times.slow_ns, conn->times.record_ns);
 }
 
 /* Other clients would wait for what it keeps until its turn has come and gone,
  * or its time: many peers that are silent would be waited for one by one. */
 static bool is_slow(struct rpcbuf_conn *conn)
 {
-	return conn->record_ns && conn->slow_ns &&
+	return conn->times.record_ns && conn->times.slow_ns &&
 	       seconds_since(slow_since(conn), conn->loop->now_ns) >=
 		       SLOW_SECONDS &&
 	       admit_wanted(conn);
@@ -82,8 +83,8 @@ static int check_record(struct rpcbuf_conn *conn,
 		refusal->limit = FAVOUR_SECONDS;
 		return -ETIMEDOUT;
 	}
-	lag_look(&conn->lag, now);
-	refusal->value = conn->lag.ns / OS_SECOND_NS;
+	lag_look(&conn->times.lag, now);
+	refusal->value = conn->times.lag.ns / OS_SECOND_NS;
 	refusal->limit = conn->loop->engine->options.record_timeout;
 	return refusal->limit && refusal->value >= refusal->limit ? -ETIME : 0;
 }
@@ -118,10 +119,11 @@ void conn_check_times(struct rpcbuf_conn *conn)
 		conn_refuse(conn, err, &refusal);
 		return;
 	}
-	if (os_load(&conn->in_flight))
-		conn->progress_ns = now;
+	if (os_load(&conn->flight.nr))
+		conn->times.progress_ns = now;
 	if (options->idle_timeout &&
-	    seconds_since(conn->progress_ns, now) >= options->idle_timeout &&
+	    seconds_since(conn->times.progress_ns, now) >=
+		    options->idle_timeout &&
 	    !kept_waiting(conn))
 		end_idle(conn);
 }
@@ -134,9 +136,9 @@ static void excuse(uint64_t *since, const struct loop *loop)
 
 static void conn_excuse(struct rpcbuf_conn *conn)
 {
-	excuse(&conn->progress_ns, conn->loop);
-	excuse(&conn->record_ns, conn->loop);
-	excuse(&conn->slow_ns, conn->loop);
+	excuse(&conn->times.progress_ns, conn->loop);
+	excuse(&conn->times.record_ns, conn->loop);
+	excuse(&conn->times.slow_ns, conn->loop);
 	excuse(&conn->admit.quota.beyond_ns, conn->loop);
 	excuse(&conn->admit.pass.idle_ns, conn->loop);
 	sending_excuse(conn, conn->loop->missed_ns);

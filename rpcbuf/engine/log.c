@@ -24,7 +24,7 @@ void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
 	va_list args;
 
 	if (!engine->handlers.log ||
-	    !ratelimit_ok(&engine->log_limit, os_now(), &left_out))
+	    !ratelimit_ok(&engine->log.limit, os_now(), &left_out))
 		return;
 	if (left_out) {
 		snprintf(line, sizeof(line), "%u lines like the last left out",
@@ -58,7 +58,7 @@ bool log_wait_due(const struct rpcbuf_conn *conn, enum waits_for what)
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 
 	return engine->handlers.log &&
-	       conn->loop->now_ns >= os_load(&engine->log_wait_ns[what]);
+	       conn->loop->now_ns >= os_load(&engine->log.wait_ns[what]);
 }
 
 /* Says that @conn is not read from for now, because @value of what @bound names
@@ -72,7 +72,7 @@ void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
 	if (!log_wait_due(conn, what))
 		return;
 	/* Two loops at once: two lines. */
-	os_store(&engine->log_wait_ns[what],
+	os_store(&engine->log.wait_ns[what],
 		 conn->loop->now_ns + LOG_WAIT_SECONDS * SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,

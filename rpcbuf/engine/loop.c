@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/spare.h"
 #include "rpcbuf/os/assert.h"
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/why.h"
@@ -97,8 +98,8 @@ static int spin(struct loop *loop)
 	uint32_t none = 0;
 	int n = 0;
 
-	if (!engine->options.spin_us || loop->spin_skip) {
-		loop->spin_skip -= loop->spin_skip != 0;
+	if (!engine->options.spin_us || loop->spin.skip) {
+		loop->spin.skip -= loop->spin.skip != 0;
 		return 0;
 	}
 	if (!os_cas_acquire(&engine->spinning, &none, 1))
@@ -110,12 +111,12 @@ static int spin(struct loop *loop)
 	} while (!n && !loop->kicked && os_now() < end);
 	os_store_release(&engine->spinning, 0);
 	if (n) {
-		loop->spin_misses = 0;
-	} else if (loop->spin_misses < 6) {
-		loop->spin_misses++;
-		loop->spin_skip = (1u << loop->spin_misses) - 2;
+		loop->spin.misses = 0;
+	} else if (loop->spin.misses < 6) {
+		loop->spin.misses++;
+		loop->spin.skip = (1u << loop->spin.misses) - 2;
 	} else {
-		loop->spin_skip = 62;
+		loop->spin.skip = 62;
 	}
 	return n;
 }
@@ -126,7 +127,7 @@ static int block_ms(const struct loop *loop)
 {
 	if (engine_stopping(loop->engine) || waits_for_retry(loop))
 		return RETRY_MS;
-	return os_load(&loop->nr_conns) || rpcbuf_rqst_populated(loop->rqst) ||
+	return os_load(&loop->conns.nr) || rpcbuf_rqst_populated(loop->rqst) ||
 			       rpcbuf_rqst_populated(loop->run)
 		       ? LAG_LOOK_MS
 		       : -1;
@@ -153,13 +154,13 @@ static void check_each_second(struct loop *loop)
 /* Collects what is ready; blocks only when there is nothing to do. */
 static void collect(struct loop *loop)
 {
-	bool idle = list_empty(&loop->ready), blocks;
+	bool idle = list_empty(&loop->fair.ready), blocks;
 	uint64_t looked_ns = loop->now_ns;
 	int n = loop->backend->wait(loop, 0);
 
 	loop->steps = 0;
 	if (idle)
-		loop->served = NULL; /* nobody pays for what follows */
+		loop->fair.served = NULL; /* nobody pays for what follows */
 	if (idle && !n && !loop->kicked && !waits_for_retry(loop))
 		n = spin(loop);
 	blocks = idle && !n && !loop->kicked;
@@ -206,10 +207,11 @@ static bool drain(struct loop *loop)
 /* Is it time to look who has become ready? */
 static bool is_poll_due(const struct loop *loop)
 {
-	if (os_load(&loop->nr_clients) <= 1)
+	if (os_load(&loop->conns.nr_clients) <= 1)
 		return loop->steps >= STEPS_PER_POLL;
 	return loop->steps >= STEPS_PER_POLL_SHARED ||
-	       (loop->served && loop->served_ns - loop->now_ns > POLL_SHARED_NS);
+	       (loop->fair.served &&
+		loop->fair.served_ns - loop->now_ns > POLL_SHARED_NS);
 }
 
 /*
@@ -218,8 +220,8 @@ static bool is_poll_due(const struct loop *loop)
  */
 static bool own(struct loop *loop, struct worker *worker)
 {
-	os_store(&loop->owner_id, os_thread_id());
-	loop->served = NULL;
+	os_store(&loop->handover.owner_id, os_thread_id());
+	loop->fair.served = NULL;
 	delegate_learn_taken(loop);
 	if (loop->backend->enter)
 		loop->backend->enter(loop, worker);
@@ -229,9 +231,9 @@ static bool own(struct loop *loop, struct worker *worker)
 			spare_vectors(loop);
 			return true;
 		}
-		if (list_empty(&loop->ready) || is_poll_due(loop))
+		if (list_empty(&loop->fair.ready) || is_poll_due(loop))
 			collect(loop);
-		if (list_empty(&loop->ready))
+		if (list_empty(&loop->fair.ready))
 			continue;
 		loop->steps++;
 		if (!loop_step(loop, fair_next(loop, os_now)))
@@ -258,7 +260,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	loop->engine = engine;
 	loop->backend = engine->backend;
 	loop->poll_fd = -1;
-	list_init(&loop->ready);
+	list_init(&loop->fair.ready);
 	admit_init_loop(&loop->admit, engine->options.max_receiving);
 	list_init(&loop->unsent);
 	list_init(&loop->ending);

@@ -10,7 +10,7 @@
 void observe_begin(const struct rpcbuf_conn *conn)
 {
 	probe_request_begin(conn, conn->fd, conn->part->client->key,
-			    rpcbuf_stream_bytes(&conn->stream));
+			    rpcbuf_stream_bytes(&conn->intake.stream));
 }
 
 void observe_received(const struct rpcbuf_conn *conn,

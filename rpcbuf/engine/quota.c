@@ -156,7 +156,8 @@ static void tell_other_loops(struct loop *loop)
 void quota_count(struct rpcbuf_conn *conn)
 {
 	struct quota_loop *own = &conn->loop->admit.quota;
-	uint32_t held = conn->stream.nr_pages + conn->stream.nr_spare;
+	uint32_t held =
+		conn->intake.stream.nr_pages + conn->intake.stream.nr_spare;
 	uint32_t more = held - conn->admit.quota.held;
 
 	if (!more)
@@ -171,9 +172,9 @@ void quota_count(struct rpcbuf_conn *conn)
  * held by somebody whose turn is over. */
 static size_t rest_of_record(const struct rpcbuf_conn *conn)
 {
-	return rpcbuf_stream_empty(&conn->stream)
+	return rpcbuf_stream_empty(&conn->intake.stream)
 		       ? RPCBUF_PAGE_SIZE
-		       : rpcbuf_stream_wanted(&conn->stream);
+		       : rpcbuf_stream_wanted(&conn->intake.stream);
 }
 
 /* For others to finish theirs: counted, and said which bound it is. */
@@ -206,9 +207,10 @@ static size_t within_share(struct rpcbuf_conn *conn)
 	const struct quota *quota = quota_of(conn);
 	uint32_t room = quota_room(conn);
 
-	if (conn->stream.nr_pages >= quota->conn_limit)
+	if (conn->intake.stream.nr_pages >= quota->conn_limit)
 		return 0;
-	return rpcbuf_min(room, quota->conn_limit - conn->stream.nr_pages) *
+	return rpcbuf_min(room,
+			  quota->conn_limit - conn->intake.stream.nr_pages) *
 	       RPCBUF_PAGE_SIZE;
 }
 
@@ -224,7 +226,7 @@ static void go_on(struct rpcbuf_conn *conn)
 /* May it take the page that those take who hold nothing, whatever others do? */
 static bool may_begin(const struct rpcbuf_conn *conn)
 {
-	return rpcbuf_stream_empty(&conn->stream) &&
+	return rpcbuf_stream_empty(&conn->intake.stream) &&
 	       held_by_all(conn) <
 		       2 * (uint64_t)quota_of(conn)->limit +
 			       rpcbuf_rqst_maxpages(conn->loop->rqst);
@@ -236,7 +238,7 @@ size_t quota_ask(struct rpcbuf_conn *conn)
 	size_t bytes;
 
 	/* The pages for the rest of its record are counted already. */
-	if (conn->outgoing || conn->stream.nr_spare)
+	if (conn->outgoing || conn->intake.stream.nr_spare)
 		return SIZE_MAX;
 	if (quota_beyond(conn))
 		return rest_of_record(conn);

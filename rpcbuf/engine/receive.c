@@ -20,7 +20,7 @@ void receive_wait(struct rpcbuf_conn *conn, enum waits_for what)
 {
 	if (waits_for_memory(what))
 		probe_park(conn, conn->fd, conn->part->client->key);
-	conn->slow_ns = 0;
+	conn->times.slow_ns = 0;
 	trace_aside(conn, waits_for_memory(what));
 	reception_move(conn, RECEPTION_WAITING, what);
 	intake_rest(conn);
@@ -43,12 +43,13 @@ void receive_goes_on(struct rpcbuf_conn *conn)
  * came than a slow link brings.  The difference wraps with the next record. */
 static void await_peer(struct rpcbuf_conn *conn)
 {
-	uint32_t filled = conn->stream.filled;
+	uint32_t filled = conn->intake.stream.filled;
 
-	if (conn->slow_ns && filled - conn->slow_filled < SLOW_BYTES)
+	if (conn->times.slow_ns &&
+	    filled - conn->times.slow_filled < SLOW_BYTES)
 		return;
-	conn->slow_ns = conn->loop->now_ns;
-	conn->slow_filled = filled;
+	conn->times.slow_ns = conn->loop->now_ns;
+	conn->times.slow_filled = filled;
 }
 
 /* All that has come was looked at.  A peer that sends bit by bit is ready
@@ -60,8 +61,8 @@ static void await_bytes(struct rpcbuf_conn *conn)
 	if (!conn_watch(conn))
 		return;
 	admit_rest(conn);
-	if (conn->record_ns) {
-		lag_await(&conn->lag, os_now());
+	if (conn->times.record_ns) {
+		lag_await(&conn->times.lag, os_now());
 		conn_check_times(conn);
 	}
 }
@@ -70,7 +71,7 @@ static void await_bytes(struct rpcbuf_conn *conn)
  * received, which counts. */
 static void nothing_came(struct rpcbuf_conn *conn)
 {
-	conn->readable = false;
+	conn->intake.readable = false;
 	conn->drained = engine_stopping(conn->loop->engine);
 	await_bytes(conn);
 }
@@ -81,14 +82,14 @@ static void bytes_came(struct rpcbuf_conn *conn, size_t n)
 	struct loop *loop = conn->loop;
 
 	stat_add(loop->stats.bytes_received, n);
-	conn->progress_ns = loop->now_ns;
+	conn->times.progress_ns = loop->now_ns;
 	loop->received_ns = loop->now_ns;
-	if (!conn->record_ns) {
-		conn->record_ns = loop->now_ns;
+	if (!conn->times.record_ns) {
+		conn->times.record_ns = loop->now_ns;
 		if (probe_request_begin_on())
 			observe_begin(conn);
 	}
-	lag_receive(&conn->lag, n, loop->engine->options.least_rate);
+	lag_receive(&conn->times.lag, n, loop->engine->options.least_rate);
 	admit_woken(&conn->admit);
 	admit_count(conn);
 	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
@@ -161,7 +162,7 @@ void receive(struct rpcbuf_conn *conn)
 	size_t most;
 	ssize_t n;
 
-	if (!conn->readable) {
+	if (!conn->intake.readable) {
 		receive_goes_on(conn);
 		await_bytes(conn);
 		return;
@@ -186,7 +187,7 @@ void receive(struct rpcbuf_conn *conn)
 	}
 	receive_goes_on(conn);
 	n = receive_now(conn, iov, nr);
-	conn->readable = n == (ssize_t)iov_bytes(iov, nr);
+	conn->intake.readable = n == (ssize_t)iov_bytes(iov, nr);
 	if (n > 0)
 		intake_commit(conn, rqst, (size_t)n);
 	received(conn, n);

@@ -9,7 +9,7 @@
  *	                       v
  *	                    ending ----> closed
  *
- * adopted  On loop->posted; its socket is not looked at yet.  The owner begins
+ * adopted  On loop->conns.posted; its socket is not looked at yet.  The owner begins
  *	    to watch it, at once or when the connection that it succeeds is
  *	    closed (successor.c).
  * watched  All that has come was looked at.  The back end watches it; when it
@@ -134,7 +134,7 @@ static struct list_head *list_of(struct rpcbuf_conn *conn,
 {
 	switch (state) {
 	case RECEPTION_READY:
-		return &conn->part->ready;
+		return &conn->part->fair.ready;
 	case RECEPTION_ENDING:
 		return &conn->loop->ending;
 	default:
@@ -166,6 +166,7 @@ int reception_move(struct rpcbuf_conn *conn, enum reception_state to,
 	struct loop *loop = conn->loop;
 	int err = 0;
 
+	assert_owner(loop);
 	if (RPCBUF_DEBUG)
 		check_move(conn->reception.state, to, what);
 	give_up(conn, to, what);

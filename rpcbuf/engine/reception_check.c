@@ -36,12 +36,12 @@ static const char *calls_are_valid(const struct rpcbuf_conn *conn)
 	const struct reception *reception = &conn->reception;
 
 	if (reception->waits_for == FOR_CALLS &&
-	    os_load(&conn->awaits) != AWAITS_FEWER)
+	    os_load(&conn->flight.awaits) != AWAITS_FEWER)
 		return "none of its calls will tell that they are fewer";
 	if (reception->state == RECEPTION_ENDING &&
-	    os_load(&conn->awaits) != AWAITS_LAST)
+	    os_load(&conn->flight.awaits) != AWAITS_LAST)
 		return "its last call will not tell";
-	if (reception->state == RECEPTION_CLOSED && os_load(&conn->in_flight) &&
+	if (reception->state == RECEPTION_CLOSED && os_load(&conn->flight.nr) &&
 	    !engine_stopping(conn->loop->engine))
 		return "a call is in flight";
 	return NULL;
@@ -61,7 +61,7 @@ const char *reception_is_valid(const struct rpcbuf_conn *conn)
 		return "that and what it waits for do not go together";
 	if (listed == list_empty(&reception->link))
 		return listed ? "it is on no list" : "it is on a list";
-	if (ready && list_empty(&conn->part->link))
+	if (ready && list_empty(&conn->part->fair.link))
 		return "its client is not";
 	if (watched && !ready && reception->state != RECEPTION_WATCHED)
 		return "the back end watches it";
@@ -94,10 +94,11 @@ static size_t count_ready(const struct loop *loop)
 	struct client_part *part;
 	size_t nr = 0, of_client;
 
-	for (struct list_head *link = loop->ready.next; link != &loop->ready;
-	     link = link->next) {
-		part = list_entry(link, struct client_part, link);
-		of_client = count(&part->ready, RECEPTION_READY, FOR_NOTHING);
+	for (struct list_head *link = loop->fair.ready.next;
+	     link != &loop->fair.ready; link = link->next) {
+		part = list_entry(link, struct client_part, fair.link);
+		of_client =
+			count(&part->fair.ready, RECEPTION_READY, FOR_NOTHING);
 		if (!of_client || of_client == SIZE_MAX)
 			return SIZE_MAX;
 		nr += of_client;
@@ -109,6 +110,7 @@ static size_t count_ready(const struct loop *loop)
 struct census {
 	size_t states[NR_RECEPTION_STATES];
 	size_t waiting[NR_WAITS_FOR];
+	uint32_t held;
 };
 
 static const char *take_census(const struct loop *loop, struct list_head *conns,
@@ -118,7 +120,7 @@ static const char *take_census(const struct loop *loop, struct list_head *conns,
 	const char *wrong;
 
 	list_for_each_entry_safe(conn, tmp, conns, struct rpcbuf_conn,
-				 conn_link)
+				 member.link)
 	{
 		if (conn->loop != loop)
 			return "a connection is of another loop";
@@ -127,6 +129,7 @@ static const char *take_census(const struct loop *loop, struct list_head *conns,
 			return wrong;
 		census->states[conn->reception.state]++;
 		census->waiting[conn->reception.waits_for]++;
+		census->held += conn->admit.quota.held;
 	}
 	return NULL;
 }
@@ -137,11 +140,11 @@ const char *loop_is_valid(struct loop *loop)
 	const struct rpcbuf_conn *starved = loop->admit.starved;
 	const char *wrong;
 
-	pthread_mutex_lock(&loop->lock);
-	wrong = take_census(loop, &loop->conns, &census);
+	pthread_mutex_lock(&loop->conns.lock);
+	wrong = take_census(loop, &loop->conns.all, &census);
 	if (!wrong)
-		wrong = take_census(loop, &loop->looked_at, &census);
-	pthread_mutex_unlock(&loop->lock);
+		wrong = take_census(loop, &loop->conns.looked_at, &census);
+	pthread_mutex_unlock(&loop->conns.lock);
 	if (wrong)
 		return wrong;
 	if (count_ready(loop) != census.states[RECEPTION_READY])
@@ -154,6 +157,8 @@ const char *loop_is_valid(struct loop *loop)
 		return "the list of ending connections is not those";
 	if (census.states[RECEPTION_CLOSED])
 		return "a closed connection is still the loop's";
+	if (census.held != loop->admit.quota.held)
+		return "its connections do not hold what is counted";
 	if (starved && !turn_held(&loop->engine->admit.shortage.turns,
 				  &starved->admit.pages))
 		return "its starved connection has no turn";

@@ -2,6 +2,7 @@
 #include "rpcbuf/engine/shortage.h"
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/shrink.h"
 
 /* Loops are asked for pages that they can spare this often. */
 #define SPARE_NS UINT64_C(4000000)
@@ -21,7 +22,8 @@ bool shortage_passes(struct rpcbuf_conn *conn)
 {
 	struct turns *turns = turns_of(conn);
 
-	return rpcbuf_likely(!turns_asked(turns)) || conn->stream.nr_spare ||
+	return rpcbuf_likely(!turns_asked(turns)) ||
+	       conn->intake.stream.nr_spare ||
 	       turn_ask(turns, &conn->admit.pages);
 }
 

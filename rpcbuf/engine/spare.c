@@ -18,7 +18,7 @@ void spare_vectors(struct loop *loop)
  * go too. */
 static bool may_release(const struct loop *loop)
 {
-	return !loop->admit.starved && list_empty(&loop->ready);
+	return !loop->admit.starved && list_empty(&loop->fair.ready);
 }
 
 /* What is kept for the rest of records goes at once; a busy loop keeps its

@@ -70,12 +70,12 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->payloads_copied = os_load(&engine->payloads_copied);
 	stats->connections = os_load(&engine->connections);
 	stats->connections_total = os_load(&engine->connections_total);
-	stats->in_flight = os_load(&engine->in_flight);
+	stats->in_flight = os_load(&engine->flight.nr);
 	stats->unsent_bytes = os_load(&engine->unsent_bytes);
 	stats->refused_connections = os_load(&engine->refused_connections);
 	stats->heap_bytes = heap_bytes(engine);
 	stats->handovers = os_load(&engine->watcher.handovers);
-	stats->delegated = os_load(&engine->delegated);
+	stats->delegated = os_load(&engine->delegate.given);
 	pthread_mutex_lock(&engine->workers.lock);
 	stats->threads = engine->workers.nr;
 	pthread_mutex_unlock(&engine->workers.lock);

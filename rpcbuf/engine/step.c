@@ -5,12 +5,13 @@
  *
  * Everything is in order before a call runs, because the loop may belong to
  * somebody else when it returns: the connection is back on the ready list, and
- * loop->turn tells the watcher since when it runs.
+ * loop->handover.turn tells the watcher since when it runs.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/receive.h"
 #include "rpcbuf/os/os.h"
 
 static void count_call(struct loop *loop, const struct rpcbuf_call *call)
@@ -34,7 +35,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->in_place = 0;
 	call->copied = 0;
 	call->reply_bytes = 0;
-	call->number = conn->nr_calls++;
+	call->number = conn->flight.begun++;
 	call->event = NULL;
 	count_call(loop, call);
 	trace_count(&conn->counts, call->message.wire_length);
@@ -88,15 +89,16 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 		     struct rpcbuf_record_refusal *refusal)
 {
 	struct rpcbuf_engine *engine = loop->engine;
-	int ret = rpcbuf_stream_next(&conn->stream, &engine->machine_limits,
-				     &call->message, refusal);
+	int ret = rpcbuf_stream_next(&conn->intake.stream,
+				     &engine->machine_limits, &call->message,
+				     refusal);
 
 	if (ret != 1)
 		return ret;
 	intake_taken(conn, call->message.wire_length);
 	admit_done(conn);
-	conn->record_ns = conn->stream.filled ? loop->now_ns : 0;
-	lag_begin(&conn->lag);
+	conn->times.record_ns = conn->intake.stream.filled ? loop->now_ns : 0;
+	lag_begin(&conn->times.lag);
 	if (too_short(&call->message, engine->options.limits.min_length,
 		      refusal)) {
 		rpcbuf_message_release(&call->message);
@@ -104,7 +106,7 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 	}
 	if (probe_request_received_on())
 		observe_received(conn, call);
-	if (conn->stream.filled && probe_request_begin_on())
+	if (conn->intake.stream.filled && probe_request_begin_on())
 		observe_begin(conn);
 	return 1;
 }
@@ -132,12 +134,12 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 		return true;
 	}
-	if (os_load(&conn->in_flight) >= engine->calls_limit &&
+	if (os_load(&conn->flight.nr) >= engine->flight.limit &&
 	    flight_too_many(conn)) {
 		stat_add(conn->loop->stats.parked_calls, 1);
 		log_wait(conn, FOR_CALLS, "its calls in flight",
-			 (uint64_t)os_load(&conn->in_flight),
-			 (uint64_t)engine->calls_limit);
+			 (uint64_t)os_load(&conn->flight.nr),
+			 (uint64_t)engine->flight.limit);
 		receive_wait(conn, FOR_CALLS);
 		return true;
 	}
@@ -170,7 +172,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	}
 	if (may_not_go_on(conn))
 		return STEP_OTHER;
-	if (conn->stream.parsed == conn->stream.filled) {
+	if (conn->intake.stream.parsed == conn->intake.stream.filled) {
 		receive(conn);
 		return STEP_OTHER;
 	}

@@ -10,7 +10,7 @@
  * kernel's nfsd (XPT_CLOSE), and nothing is read from the new one until what
  * was begun is done, or for PATIENCE_NS.
  *
- * engine->ports has every connection of a client from its adoption until it is
+ * engine->clients.ports has every connection of a client from its adoption until it is
  * closed, in this order.  It is under clients_lock, which is taken before a
  * loop's lock.
  */
@@ -27,18 +27,20 @@
  * port. */
 static bool may_succeed(const struct rpcbuf_conn *conn)
 {
-	return conn->port && !conn->outgoing;
+	return conn->succession.port && !conn->outgoing;
 }
 
 static struct list_head *bucket_of(const struct rpcbuf_conn *conn)
 {
-	return &conn->loop->engine->ports[conn->port & (PORT_BUCKETS - 1)];
+	return &conn->loop->engine->clients
+			.ports[conn->succession.port & (PORT_BUCKETS - 1)];
 }
 
 static bool is_namesake(const struct rpcbuf_conn *a,
 			const struct rpcbuf_conn *b)
 {
-	return a->port == b->port && a->part->client == b->part->client;
+	return a->succession.port == b->succession.port &&
+	       a->part->client == b->part->client;
 }
 
 /* One from the same port that lives is to another port of ours. */
@@ -56,8 +58,10 @@ static bool is_dead(const struct rpcbuf_conn *conn)
  * getting to know @conn. */
 void successor_join(struct rpcbuf_conn *conn)
 {
+	assert_held(&conn->loop->engine->clients.lock);
+	assert_held(&conn->loop->conns.lock);
 	if (may_succeed(conn))
-		list_add_tail(&conn->port_link, bucket_of(conn));
+		list_add_tail(&conn->succession.link, bucket_of(conn));
 }
 
 /* The owner: @conn is closed. */
@@ -68,13 +72,13 @@ void successor_leave(struct rpcbuf_conn *conn)
 
 	if (!may_succeed(conn))
 		return;
-	pthread_mutex_lock(&engine->clients_lock);
-	list_del(&conn->port_link);
-	list_for_each_entry_safe (next, tmp, bucket_of(conn),
-				  struct rpcbuf_conn, port_link)
-		if (os_load(&next->waits) && is_namesake(next, conn))
-			conn_post(next);
-	pthread_mutex_unlock(&engine->clients_lock);
+	pthread_mutex_lock(&engine->clients.lock);
+	list_del(&conn->succession.link);
+	list_for_each_entry_safe(
+		next, tmp, bucket_of(conn), struct rpcbuf_conn,
+		succession.link) if (os_load(&next->succession.waits) &&
+				     is_namesake(next, conn)) conn_post(next);
+	pthread_mutex_unlock(&engine->clients.lock);
 }
 
 /* Whether @conn, which is not read from yet, has to wait for others, which are
@@ -87,9 +91,10 @@ bool successor_waits(struct rpcbuf_conn *conn)
 
 	if (!may_succeed(conn))
 		return false;
-	pthread_mutex_lock(&engine->clients_lock);
-	list_for_each_entry_safe (old, tmp, bucket_of(conn), struct rpcbuf_conn,
-				  port_link) {
+	pthread_mutex_lock(&engine->clients.lock);
+	list_for_each_entry_safe(old, tmp, bucket_of(conn), struct rpcbuf_conn,
+				 succession.link)
+	{
 		if (old == conn)
 			break;
 		if (!is_namesake(old, conn) || !is_dead(old))
@@ -100,8 +105,8 @@ bool successor_waits(struct rpcbuf_conn *conn)
 			conn_post(old);
 		}
 	}
-	os_store(&conn->waits, waits);
-	pthread_mutex_unlock(&engine->clients_lock);
+	os_store(&conn->succession.waits, waits);
+	pthread_mutex_unlock(&engine->clients.lock);
 	return waits;
 }
 
@@ -110,9 +115,9 @@ bool successor_waits(struct rpcbuf_conn *conn)
 bool successor_overdue(struct rpcbuf_conn *conn)
 {
 	if (conn->reception.state != RECEPTION_ADOPTED ||
-	    !os_load(&conn->waits) ||
-	    conn->loop->now_ns < conn->progress_ns + PATIENCE_NS)
+	    !os_load(&conn->succession.waits) ||
+	    conn->loop->now_ns < conn->times.progress_ns + PATIENCE_NS)
 		return false;
-	os_store(&conn->waits, false);
+	os_store(&conn->succession.waits, false);
 	return true;
 }

@@ -163,13 +163,13 @@ static void fill_event(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 
 	*event = (struct rpcbuf_event){
 		.time_ns = trace->came_ns,
-		.port = conn->port,
+		.port = conn->succession.port,
 		.filled = trace->filled,
 		.reused = call->message.nr_pages -
 			  take_fresh(trace, &call->message),
 		.bulk_calls = trace->bulk_calls,
 		.receives = trace->receives,
-		.thread = (uint32_t)os_load(&conn->loop->owner_id),
+		.thread = (uint32_t)os_load(&conn->loop->handover.owner_id),
 		.wait_ns = trace->wait_ns,
 		.fill_ns = trace->fill_ns,
 		.receive_ns = trace->came_ns - trace->began_ns,
@@ -192,9 +192,9 @@ void trace_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 	/* What has come of the next one came with the last receive. */
 	*trace = (struct conn_trace){
 		.generation = trace->generation,
-		.fresh = conn->stream.filled ? trace->fresh : 0,
-		.within = conn->stream.filled != 0,
-		.began_ns = conn->stream.filled ? trace->came_ns : 0,
+		.fresh = conn->intake.stream.filled ? trace->fresh : 0,
+		.within = conn->intake.stream.filled != 0,
+		.began_ns = conn->intake.stream.filled ? trace->came_ns : 0,
 		.came_ns = trace->came_ns,
 	};
 }

@@ -47,10 +47,11 @@ static void take_over(struct rpcbuf_engine *engine, struct loop *loop,
  */
 static bool is_due(struct loop *loop)
 {
-	loop->slept = os_thread_sleeps(os_load(&loop->owner_id));
-	if (loop->slept)
+	loop->handover.slept =
+		os_thread_sleeps(os_load(&loop->handover.owner_id));
+	if (loop->handover.slept)
 		return true;
-	return ++loop->seen_running > RUNNING_LOOKS;
+	return ++loop->handover.seen_running > RUNNING_LOOKS;
 }
 
 /* Replies wait for a call that lasts. */
@@ -72,17 +73,18 @@ static bool look(struct rpcbuf_engine *engine)
 
 	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
 		struct loop *loop = &engine->loops[i];
-		uint32_t turn = __atomic_load_n(&loop->turn, __ATOMIC_SEQ_CST);
+		uint32_t turn =
+			__atomic_load_n(&loop->handover.turn, __ATOMIC_SEQ_CST);
 
-		if (turn != loop->seen_turn) {
-			loop->seen_running = 0;
+		if (turn != loop->handover.seen_turn) {
+			loop->handover.seen_running = 0;
 		} else if (turn & LOOP_BUSY) {
 			let_go(loop);
 			if (is_due(loop))
 				take_over(engine, loop, turn);
 		}
-		active |= turn != loop->seen_turn || turn & LOOP_BUSY;
-		loop->seen_turn = turn;
+		active |= turn != loop->handover.seen_turn || turn & LOOP_BUSY;
+		loop->handover.seen_turn = turn;
 	}
 	return active;
 }

@@ -48,9 +48,10 @@ void thread_leave(struct rpcbuf_engine *engine)
 }
 
 /* Idle for too long, or the engine stops.  The lock is held. */
-static bool may_end(const struct workers *workers, const struct worker *worker,
+static bool may_end(struct workers *workers, const struct worker *worker,
 		    bool late)
 {
+	assert_held(&workers->lock);
 	if (worker->job || worker->taken)
 		return false;
 	return workers->stop || (late && workers->nr > workers->nr_started + 1);
@@ -95,6 +96,7 @@ static void work(struct workers *workers, struct worker *worker)
 /* The lock is held: there is one less, or was none. */
 static void count_gone(struct workers *workers)
 {
+	assert_held(&workers->lock);
 	workers->nr--;
 	pthread_cond_broadcast(&workers->gone);
 }
@@ -155,6 +157,7 @@ static int create(struct rpcbuf_engine *engine, unsigned int number,
 static int take(struct workers *workers, struct worker **idle,
 		unsigned int *number)
 {
+	assert_held(&workers->lock);
 	*idle = NULL;
 	if (!list_empty(&workers->idle)) {
 		*idle = list_first_entry(&workers->idle, struct worker, link);

@@ -48,13 +48,10 @@ static void make_loop(void)
 	loop->backend = &backend;
 	loop->kick_fd = eventfd(0, EFD_NONBLOCK);
 	loop->now_ns = 1;
-	list_init(&loop->ready);
+	list_init(&loop->fair.ready);
 	list_init(&loop->unsent);
 	list_init(&loop->ending);
-	list_init(&loop->conns);
-	list_init(&loop->looked_at);
-	list_init(&loop->posted);
-	pthread_mutex_init(&loop->lock, NULL);
+	conns_init(loop);
 	admit_init_loop(&loop->admit, LONG);
 	must(rpcbuf_rqst_create(&loop->rqst, mm, NULL, MAXPAGES) == 0);
 	must(rpcbuf_rqst_create(&loop->run, mm, NULL, MAXPAGES) == 0);
@@ -72,9 +69,7 @@ static void setup(void)
 	engine->nr_loops = 1;
 	loop = engine->loops = aligned_alloc(64, sizeof(*loop));
 	memset(loop, 0, sizeof(*loop));
-	pthread_mutex_init(&engine->clients_lock, NULL);
-	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
-		list_init(&engine->clients[i]);
+	clients_init(&engine->clients);
 	admit_init(&engine->admit, LIMIT, OF_CONN, 0);
 	make_loop();
 	/* Those that the process opened are one client; the others are made
@@ -102,6 +97,8 @@ static void check(void)
 {
 	const char *wrong = loop_is_valid(loop);
 
+	for (int i = 0; i < CLIENTS && !wrong; i++)
+		wrong = client_is_valid(engine, clients[i]);
 	ck_assert_msg(!wrong, "%s", wrong);
 }
 
@@ -110,7 +107,8 @@ static struct rpcbuf_conn *new_conn(int client)
 	struct rpcbuf_conn *conn =
 		conn_create(loop, clients[client], -1, NULL, false);
 
-	list_add_tail(&conn->conn_link, &loop->conns);
+	clients[client]->nr_conns++;
+	list_add_tail(&conn->member.link, &loop->conns.all);
 	fair_join(conn);
 	must(!reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING));
 	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
@@ -120,21 +118,22 @@ static struct rpcbuf_conn *new_conn(int client)
 /* Its stream holds so many pages from now. */
 static void hold(struct rpcbuf_conn *conn, uint32_t pages)
 {
-	conn->stream.nr_pages = pages;
-	conn->stream.filled = pages * RPCBUF_PAGE_SIZE;
+	conn->intake.stream.nr_pages = pages;
+	conn->intake.stream.filled = pages * RPCBUF_PAGE_SIZE;
 	admit_count(conn);
 }
 
 static void free_conn(struct rpcbuf_conn *conn)
 {
 	hold(conn, 0);
-	conn->awaits = AWAITS_LAST;
+	conn->flight.awaits = AWAITS_LAST;
 	reception_move(conn, RECEPTION_ENDING, FOR_NOTHING);
 	reception_move(conn, RECEPTION_CLOSED, FOR_NOTHING);
-	list_del(&conn->conn_link);
+	list_del(&conn->member.link);
 	fair_leave(conn);
-	if (conn->posted) {
-		list_del(&conn->post_link);
+	conn->part->client->nr_conns--;
+	if (conn->member.posted) {
+		list_del(&conn->member.post_link);
 		rpcbuf_conn_put(conn);
 	}
 	rpcbuf_conn_put(conn);
@@ -171,11 +170,12 @@ static struct rpcbuf_conn *next_posted(void)
 {
 	struct rpcbuf_conn *conn;
 
-	if (list_empty(&loop->posted))
+	if (list_empty(&loop->conns.posted))
 		return NULL;
-	conn = list_first_entry(&loop->posted, struct rpcbuf_conn, post_link);
-	list_del(&conn->post_link);
-	conn->posted = false;
+	conn = list_first_entry(&loop->conns.posted, struct rpcbuf_conn,
+				member.post_link);
+	list_del(&conn->member.post_link);
+	conn->member.posted = false;
 	rpcbuf_conn_put(conn);
 	return conn;
 }
@@ -311,7 +311,7 @@ START_TEST(slow_long_records)
 
 	ck_assert_uint_gt(ask(in, LONG), 0);
 	hold(in, 1);
-	in->awaits = AWAITS_FEWER;
+	in->flight.awaits = AWAITS_FEWER;
 	if (reasons[_i] == FOR_PAGES)
 		admit_lacks(in, FOR_PAGES);
 	if (reasons[_i] == FOR_NOTHING)
@@ -391,7 +391,7 @@ static uint32_t held_by_all(void)
 	uint32_t sum = 0;
 
 	for (unsigned int i = 0; i < living; i++)
-		sum += senders[i].conn->stream.nr_pages;
+		sum += senders[i].conn->intake.stream.nr_pages;
 	return sum;
 }
 
@@ -412,7 +412,7 @@ static void finish_record(struct sender *s, uint64_t *seed)
 static void take(struct sender *s, size_t most, uint64_t *seed)
 {
 	struct rpcbuf_conn *conn = s->conn;
-	uint32_t has = conn->stream.nr_pages, n;
+	uint32_t has = conn->intake.stream.nr_pages, n;
 
 	if (!free_pages) {
 		admit_lacks(conn, FOR_PAGES);
@@ -434,7 +434,7 @@ static void take(struct sender *s, size_t most, uint64_t *seed)
 static void step(struct sender *s, uint64_t *seed)
 {
 	struct rpcbuf_conn *conn = s->conn;
-	uint32_t left = s->size - conn->stream.nr_pages;
+	uint32_t left = s->size - conn->intake.stream.nr_pages;
 	enum waits_for what;
 	size_t most;
 
@@ -479,7 +479,7 @@ static void look_around(uint64_t *seed)
 /* Its peer is gone: in whatever state it is. */
 static void hang_up(struct sender *s)
 {
-	free_pages += s->conn->stream.nr_pages;
+	free_pages += s->conn->intake.stream.nr_pages;
 	free_conn(s->conn);
 	s->conn = NULL;
 }

@@ -50,9 +50,10 @@ void __wrap_successor_join(struct rpcbuf_conn *conn)
 	if (adopting) {
 		struct loop *loop = conn->loop;
 
-		must(dropping || pthread_mutex_trylock(&loop->lock) == EBUSY);
+		must(dropping ||
+		     pthread_mutex_trylock(&loop->conns.lock) == EBUSY);
 		must(dropping || pthread_mutex_trylock(
-					 &loop->engine->clients_lock) == EBUSY);
+					 &loop->engine->clients.lock) == EBUSY);
 		joins++;
 	}
 	__real_successor_join(conn);

@@ -385,7 +385,7 @@ START_TEST(all_have_a_bound)
 		ask(&peers[i], 8, ECHO);
 	}
 	eventually(stats().parked_unsent >= WIRE_NR(peers));
-	eventually(seen(engine->in_flight) == 0);
+	eventually(seen(engine->flight.nr) == 0);
 	for (unsigned int i = 0; i < WIRE_NR(peers); i++)
 		sum += kept_by(&peers[i]);
 	ck_assert_uint_eq(seen(engine->unsent_pinned), sum);

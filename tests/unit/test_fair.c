@@ -54,13 +54,11 @@ static void setup(void)
 	engine->loops = aligned_alloc(64, LOOPS * sizeof(*engine->loops));
 	memset(engine->loops, 0, LOOPS * sizeof(*engine->loops));
 	memset(parties, 0, sizeof(parties));
-	pthread_mutex_init(&engine->clients_lock, NULL);
-	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
-		list_init(&engine->clients[i]);
+	clients_init(&engine->clients);
 	for (unsigned int i = 0; i < LOOPS; i++) {
 		engine->loops[i].engine = engine;
 		engine->loops[i].backend = &backend;
-		list_init(&engine->loops[i].ready);
+		list_init(&engine->loops[i].fair.ready);
 		now[i] = began = 1000 * US;
 	}
 }
@@ -120,8 +118,9 @@ static struct party *turn(void)
 
 	at = 0;
 	for (unsigned int i = 1; i < LOOPS; i++)
-		if (list_empty(&engine->loops[at].ready) ||
-		    (!list_empty(&engine->loops[i].ready) && now[i] < now[at]))
+		if (list_empty(&engine->loops[at].fair.ready) ||
+		    (!list_empty(&engine->loops[i].fair.ready) &&
+		     now[i] < now[at]))
 			at = i;
 	conn = fair_next(&engine->loops[at], clock_of_test);
 	party = conn->data;
@@ -156,7 +155,7 @@ static void teardown(void)
 		if (client)
 			client_put(engine, client);
 	}
-	ck_assert_uint_eq(engine->nr_clients, 0);
+	ck_assert_uint_eq(engine->clients.nr, 0);
 	free(engine->loops);
 	free(engine);
 }

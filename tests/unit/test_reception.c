@@ -59,14 +59,11 @@ static void make_loop(void)
 	loop->engine = engine;
 	loop->backend = &backend;
 	loop->kick_fd = eventfd(0, EFD_NONBLOCK);
-	list_init(&loop->ready);
+	list_init(&loop->fair.ready);
 	list_init(&loop->unsent);
 	list_init(&loop->ending);
-	list_init(&loop->conns);
-	list_init(&loop->looked_at);
-	list_init(&loop->posted);
+	conns_init(loop);
 	admit_init_loop(&loop->admit, 1);
-	pthread_mutex_init(&loop->lock, NULL);
 }
 
 static void setup(void)
@@ -76,9 +73,7 @@ static void setup(void)
 	engine->nr_loops = 1;
 	loop = engine->loops = aligned_alloc(64, sizeof(*loop));
 	memset(loop, 0, sizeof(*loop));
-	pthread_mutex_init(&engine->clients_lock, NULL);
-	for (unsigned int i = 0; i < CLIENT_BUCKETS; i++)
-		list_init(&engine->clients[i]);
+	clients_init(&engine->clients);
 	admit_init(&engine->admit, 1, 1, 0);
 	make_loop();
 	client = client_get(engine, -1, true);
@@ -96,19 +91,19 @@ static struct rpcbuf_conn *new_conn(void)
 {
 	struct rpcbuf_conn *new = conn_create(loop, client, -1, NULL, true);
 
-	list_add_tail(&new->conn_link, &loop->conns);
+	list_add_tail(&new->member.link, &loop->conns.all);
 	fair_join(new);
 	return new;
 }
 
 static void free_conn(struct rpcbuf_conn *old)
 {
-	old->awaits = AWAITS_LAST;
+	old->flight.awaits = AWAITS_LAST;
 	if (old->reception.state < RECEPTION_ENDING)
 		reception_move(old, RECEPTION_ENDING, FOR_NOTHING);
 	if (old->reception.state < RECEPTION_CLOSED)
 		reception_move(old, RECEPTION_CLOSED, FOR_NOTHING);
-	list_del(&old->conn_link);
+	list_del(&old->member.link);
 	fair_leave(old);
 	rpcbuf_conn_put(old);
 	rpcbuf_conn_put(old);
@@ -122,9 +117,9 @@ static void prepare(enum reception_state to, enum waits_for what)
 		must(!gate_enter(&loop->admit.gate, &conn->admit.pass, 1));
 	}
 	if (what == FOR_CALLS)
-		conn->awaits = AWAITS_FEWER;
+		conn->flight.awaits = AWAITS_FEWER;
 	if (to == RECEPTION_ENDING)
-		conn->awaits = AWAITS_LAST;
+		conn->flight.awaits = AWAITS_LAST;
 	if (conn->reception.waits_for == FOR_LONG && to == RECEPTION_READY) {
 		loop->admit.gate.used = 0;
 		must(gate_next(&loop->admit.gate, 0) == &conn->admit.pass);
@@ -171,7 +166,7 @@ static void drop_reference(void *data, enum rpcbuf_close_reason reason)
 /* A connection of a client, which is freed when it is closed. */
 static void client_conn(void)
 {
-	engine->calls_limit = 1;
+	engine->flight.limit = 1;
 	engine->handlers.closed = drop_reference;
 	must(client_get(engine, -1, true) == client);
 	conn->outgoing = false;
@@ -192,8 +187,8 @@ static void check(enum reception_state state, enum waits_for what)
 
 	ck_assert_uint_eq(conn->reception.state, state);
 	ck_assert_uint_eq(conn->reception.waits_for, what);
-	ck_assert(is_on(&conn->part->ready) == ready);
-	ck_assert(list_empty(&loop->ready) == !ready);
+	ck_assert(is_on(&conn->part->fair.ready) == ready);
+	ck_assert(list_empty(&loop->fair.ready) == !ready);
 	ck_assert(is_on(&loop->unsent) == (what == FOR_READER));
 	ck_assert(is_on(&loop->ending) == (state == RECEPTION_ENDING));
 	if (state == RECEPTION_WATCHED || !ready)
@@ -323,12 +318,12 @@ START_TEST(half_a_move)
 	must_abort(RECEPTION_WAITING, FOR_CALLS, "none of its calls");
 	must_abort(RECEPTION_ENDING, FOR_NOTHING, "its last call");
 	move(RECEPTION_ENDING, FOR_NOTHING);
-	conn->in_flight = 1;
+	conn->flight.nr = 1;
 	must_abort(RECEPTION_CLOSED, FOR_NOTHING, "a call is in flight");
 	/* But when the time for a stop is over. */
 	engine->stopping = true;
 	move(RECEPTION_CLOSED, FOR_NOTHING);
-	conn->in_flight = 0;
+	conn->flight.nr = 0;
 	free_conn(conn);
 }
 END_TEST
@@ -420,11 +415,11 @@ START_TEST(cannot_be_watched)
 	ck_assert_ptr_null(conn);
 	come_to(RECEPTION_ADOPTED, FOR_NOTHING);
 	client_conn();
-	conn->waits = true;
+	conn->succession.waits = true;
 	loop->now_ns = UINT64_MAX;
 	conn_check_times(conn);
 	ck_assert_ptr_null(conn);
-	ck_assert(list_empty(&loop->conns));
+	ck_assert(list_empty(&loop->conns.all));
 }
 END_TEST
 
@@ -516,21 +511,21 @@ START_TEST(damage)
 	conn->reception.state = RECEPTION_WATCHED;
 	must_find("it is on a list");
 	conn->reception.state = RECEPTION_ENDING;
-	conn->awaits = AWAITS_LAST;
+	conn->flight.awaits = AWAITS_LAST;
 	conn->watched = false;
 	must_find("the list");
 	conn->watched = true;
 	must_find("watches it");
 	conn->reception.state = RECEPTION_READY;
-	list_del(&conn->part->link);
+	list_del(&conn->part->fair.link);
 	must_find("its client is not");
-	list_add(&conn->part->link, &loop->ready);
+	list_add(&conn->part->fair.link, &loop->fair.ready);
 	list_del(&conn->reception.link);
 	must_find("it is on no list");
 	list_add(&conn->reception.link, &loop->unsent);
 	must_find("the lists of ready");
 	list_del(&conn->reception.link);
-	list_add(&conn->reception.link, &conn->part->ready);
+	list_add(&conn->reception.link, &conn->part->fair.ready);
 	loop->admit.starved = conn;
 	must_find("has no turn");
 	loop->admit.starved = NULL;
