@@ -346,7 +346,6 @@ worker_job loop_work; /* of a struct loop */
 /* step.c: false when the loop was given to another thread meanwhile */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
 
-
 /* conn.c */
 struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 				int fd, void *data, bool outgoing);
@@ -355,8 +354,6 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 bool conn_watch(struct rpcbuf_conn *conn);
 /* The back end: bytes or an end have come.  @events: as of poll(2). */
 void conn_report(struct rpcbuf_conn *conn, uint32_t events);
-/* Waits for its peer to read, and must go on to. */
-bool conn_unread(struct rpcbuf_conn *conn);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
 bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,

@@ -10,9 +10,10 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-/* How long one connection may hold up others that wait for pages. */
+/* How long one connection whose peer sends next to nothing may hold up others of
+ * its client, */
 #define FAVOUR_SECONDS 5
-/* ... and how long one whose peer sends next to nothing. */
+/* ... and those of other clients. */
 #define SLOW_SECONDS   1
 
 /* Whole seconds since @since, which may be later than the loop's @now: the
@@ -49,42 +50,58 @@ static void end_idle(struct rpcbuf_conn *conn)
 	conn_end(conn, RPCBUF_CLOSE_IDLE);
 }
 
-/* Since when the peer sends next to nothing of the record under way. */
-static uint64_t slow_since(const struct rpcbuf_conn *conn)
+/* For how many seconds the peer has sent next to nothing of the record under
+ * way. */
+static uint64_t slow_seconds(const struct rpcbuf_conn *conn)
 {
-	return rpcbuf_max(conn->times.slow_ns, conn->times.record_ns);
+	const struct timing *times = &conn->times;
+
+	if (!times->record_ns || !times->slow_ns)
+		return 0;
+	return seconds_since(rpcbuf_max(times->slow_ns, times->record_ns),
+			     conn->loop->now_ns);
 }
 
-/* Other clients would wait for what it keeps until its turn has come and gone,
- * or its time: many peers that are silent would be waited for one by one. */
-static bool is_slow(struct rpcbuf_conn *conn)
+/* For how many seconds others of its client have waited for it to finish. */
+static uint64_t favoured_seconds(const struct rpcbuf_conn *conn)
 {
-	return conn->times.record_ns && conn->times.slow_ns &&
-	       seconds_since(slow_since(conn), conn->loop->now_ns) >=
-		       SLOW_SECONDS &&
-	       admit_wanted(conn);
+	if (!admit_favours(&conn->loop->engine->admit, &conn->admit))
+		return 0;
+	return seconds_since(conn->admit.quota.beyond_ns, conn->loop->now_ns);
+}
+
+/*
+ * Does the peer of @conn bring too little for others to wait for it?  Those of
+ * other clients would wait for what it keeps until its turn has come and gone:
+ * many peers that are silent would be waited for one by one.  One that brings
+ * something is waited for.
+ */
+static bool keeps_others(struct rpcbuf_conn *conn,
+			 struct rpcbuf_record_refusal *refusal)
+{
+	uint64_t slow = slow_seconds(conn);
+
+	if (slow < SLOW_SECONDS)
+		return false;
+	refusal->value = slow;
+	refusal->limit = SLOW_SECONDS;
+	if (admit_wanted(conn))
+		return true;
+	refusal->value = favoured_seconds(conn);
+	refusal->limit = FAVOUR_SECONDS;
+	return refusal->value >= FAVOUR_SECONDS;
 }
 
 /* What the peer of @conn keeps waiting for too long: 0, or why it is refused. */
 static int check_record(struct rpcbuf_conn *conn,
 			struct rpcbuf_record_refusal *refusal)
 {
-	uint64_t now = conn->loop->now_ns;
-	uint64_t favoured_ns = conn->admit.quota.beyond_ns;
+	struct lag *lag = &conn->times.lag;
 
-	if (is_slow(conn)) {
-		refusal->value = seconds_since(slow_since(conn), now);
-		refusal->limit = SLOW_SECONDS;
+	if (keeps_others(conn, refusal))
 		return -ETIMEDOUT;
-	}
-	if (admit_favours(&conn->loop->engine->admit, &conn->admit) &&
-	    seconds_since(favoured_ns, now) >= FAVOUR_SECONDS) {
-		refusal->value = seconds_since(favoured_ns, now);
-		refusal->limit = FAVOUR_SECONDS;
-		return -ETIMEDOUT;
-	}
-	lag_look(&conn->times.lag, now);
-	refusal->value = conn->times.lag.ns / OS_SECOND_NS;
+	lag_look(lag, conn->loop->now_ns);
+	refusal->value = lag->ns / OS_SECOND_NS;
 	refusal->limit = conn->loop->engine->options.record_timeout;
 	return refusal->limit && refusal->value >= refusal->limit ? -ETIME : 0;
 }

@@ -375,6 +375,57 @@ START_TEST(outgoing)
 }
 END_TEST
 
+static unsigned int closed;
+
+static void on_refused(void *data, enum rpcbuf_close_reason reason)
+{
+	(void)data;
+	ck_assert_int_eq(reason, RPCBUF_CLOSE_REFUSED);
+	closed++;
+}
+
+/* A second goes by, in which the peer of @conn brings enough or not. */
+static void second_of(struct rpcbuf_conn *conn, bool brings)
+{
+	loop->now_ns += OS_SECOND_NS;
+	if (brings)
+		conn->times.slow_ns = loop->now_ns;
+	conn_check_times(conn);
+}
+
+/* Who has the turn and gets on is not closed, however long it takes and whoever
+ * waits: of its own client, or of others; who does not is, sooner or later. */
+START_TEST(progress_beyond_a_share)
+{
+	struct rpcbuf_conn *slow = new_conn(0), *waits = new_conn(_i),
+			   *all = new_conn(2);
+
+	engine->handlers.closed = on_refused;
+	closed = 0;
+	hold(all, 3 * LIMIT);
+	hold(slow, 1);
+	hold(waits, 1);
+	slow->times.record_ns = loop->now_ns;
+	ck_assert_uint_gt(ask(slow, 0), 0);
+	must_wait(waits, 0, FOR_QUOTA);
+	must(!reception_move(slow, RECEPTION_WATCHED, FOR_NOTHING));
+	/* What stays behind is too much for the turn to go to others. */
+	admit_rest(slow);
+	ck_assert(favoured(slow));
+	for (int i = 0; i < 60; i++)
+		second_of(slow, true);
+	ck_assert_uint_eq(closed, 0);
+	second_of(slow, false);
+	second_of(slow, false);
+	ck_assert_uint_eq(closed, 1);
+	ck_assert_ptr_eq(next_posted(), waits);
+	ck_assert_uint_eq(loop->stats.refused_timeout, 1);
+	rpcbuf_conn_put(slow);
+	free_conn(waits);
+	free_conn(all);
+}
+END_TEST
+
 /* A peer of the model. */
 struct sender {
 	struct rpcbuf_conn *conn;
@@ -535,6 +586,7 @@ int main(void)
 	tcase_add_loop_test(tcase, slow_long_records, 0, 4);
 	tcase_add_loop_test(tcase, shortage, 0, 2);
 	tcase_add_test(tcase, outgoing);
+	tcase_add_loop_test(tcase, progress_beyond_a_share, 0, 2);
 	tcase_add_loop_test(tcase, model, 0, 8);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
