@@ -16,7 +16,7 @@
 #include "rpcbuf/engine/engine_private.h"
 
 #define CLIENTS	 3
-#define CONNS	 24
+#define CONNS	 16
 #define LIMIT	 60u /* pages that unfinished records may hold */
 #define OF_CONN	 48u
 #define MAXPAGES 32u
@@ -587,7 +587,7 @@ int main(void)
 	tcase_add_loop_test(tcase, shortage, 0, 2);
 	tcase_add_test(tcase, outgoing);
 	tcase_add_loop_test(tcase, progress_beyond_a_share, 0, 2);
-	tcase_add_loop_test(tcase, model, 0, 8);
+	tcase_add_loop_test(tcase, model, 0, 4);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
 }
