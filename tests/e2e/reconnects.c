@@ -210,7 +210,12 @@ static void open_conn(void)
 	int one = 1;
 
 	to.sin_addr.s_addr = from.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	from.sin_port = mode == SAME_PORT ? own_port : 0;
+	if (mode == SAME_PORT) {
+		/* An address of its own: on a shared one another client may be
+		 * given the port between its two connections. */
+		from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + owner);
+		from.sin_port = own_port;
+	}
 	conn.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	conn.in.len = conn.taken = 0;
 	setsockopt(conn.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
