@@ -13,8 +13,9 @@
 /* How long one connection whose peer sends next to nothing may hold up others of
  * its client, */
 #define FAVOUR_SECONDS 5
-/* ... and those of other clients. */
-#define SLOW_SECONDS   1
+/* ... and those of other clients.  Long enough for TCP to send again what was lost
+ * a few times. */
+#define SLOW_SECONDS   4
 
 /* Whole seconds since @since, which may be later than the loop's @now: the
  * thread that adopts a connection reads the clock too. */

@@ -17,7 +17,7 @@
  * Many silent peers would each be waited for until the time of their turn is
  * over.  So the turn goes on when its holder's peer has to be waited for, as
  * long as what stays behind is little; and when it is not, limits.c ends who
- * sends next to nothing, in all loops within two seconds.
+ * sends next to nothing, in all loops within some seconds.
  */
 #include "rpcbuf/engine/quota.h"
 

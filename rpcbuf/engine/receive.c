@@ -13,7 +13,8 @@
 #include "rpcbuf/os/os.h"
 
 #define IOV_MAX_RECEIVE 64
-/* A peer that sends less than that in a second may be let go of for others. */
+/* A peer that sends less than that in some seconds (limits.c) may be let go of for
+ * others. */
 #define SLOW_BYTES	(64u << 10)
 
 void receive_wait(struct rpcbuf_conn *conn, enum waits_for what)
