@@ -106,6 +106,7 @@ START_TEST(not_before_it_is_whole)
 END_TEST
 
 static bool all_done;
+static struct rpcbuf_conn *adopted; /* atomic: the dropper takes it */
 
 /* As the owner of a descriptor does that takes it away. */
 static void *dropper(void *arg)
@@ -114,7 +115,7 @@ static void *dropper(void *arg)
 
 	(void)arg;
 	while (!seen(all_done)) {
-		conn = __atomic_exchange_n(&peer.conn, NULL, __ATOMIC_ACQ_REL);
+		conn = __atomic_exchange_n(&adopted, NULL, __ATOMIC_ACQ_REL);
 		if (!conn)
 			continue;
 		rpcbuf_conn_drop(conn);
@@ -135,7 +136,7 @@ START_TEST(dropped_at_once)
 		peer_connect(&peer);
 		adopting = true;
 		must(rpcbuf_engine_adopt(server.engine, peer.fd, &peer, false,
-					 &peer.conn) == 0);
+					 &adopted) == 0);
 		adopting = false;
 		expect_closed(&peer, RPCBUF_CLOSE_DROPPED);
 		fd = peer.fd;
