@@ -26,6 +26,7 @@
 #include "listener.h"
 #include "rpcbuf/engine/loopback.h"
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/pause.h"
 
 /* Descriptors that making one connection takes. */
 #define RESERVE	     4u
@@ -109,8 +110,10 @@ static void make(void *data, int fd, const struct sockaddr_storage *peer,
 	const uint32_t flags = SVC_CREATE_FLAG_XPRT_NOREG |
 			       SVC_CREATE_FLAG_CLOSE;
 	SVCXPRT *listener = data, *xprt = NULL;
-	int number = stand_in(peer->ss_family), one = 1;
+	int number, one = 1;
 
+	os_pause_at("accepted");
+	number = stand_in(peer->ss_family);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (number >= 0)
 		xprt = svc_fd_ncreatef(number, 0, 0, flags);
@@ -123,6 +126,7 @@ static void make(void *data, int fd, const struct sockaddr_storage *peer,
 			SVC_DESTROY(xprt);
 	} else {
 		introduce(xprt, listener, peer, len);
+		os_pause_at("made");
 		if (listener->xp_dispatch.rendezvous_cb(xprt) == XPRT_IDLE)
 			listeners.accepted(xprt);
 		else

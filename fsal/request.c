@@ -14,6 +14,7 @@
 #include "payload.h"
 #include "request.h"
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/pause.h"
 #include "sizes.h"
 #include "xdr_pages.h"
 
@@ -61,12 +62,14 @@ void request_run(struct rpcbuf_call *call)
 	req->rq_refcnt = 1;
 	TAILQ_INIT_ENTRY(request, dupes);
 
+	os_pause_at("running");
 	payload_decoding(pages);
 	stat = SVC_DECODE(req);
 	payload_decoding(NULL);
 	if (stat == XPRT_SUSPEND)
 		return; /* it may be gone already */
 
+	os_pause_at("run");
 	sizes_authenticated(req);
 	if (req->rq_auth)
 		SVCAUTH_RELEASE(req);

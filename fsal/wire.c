@@ -9,6 +9,7 @@
 
 #include "encode.h"
 #include "rpcbuf/os/assert.h"
+#include "rpcbuf/os/pause.h"
 #include "wire.h"
 
 #define BUCKETS 256u
@@ -156,6 +157,8 @@ void wire_collect(struct wire *wire, bool lives)
 	if (mine)
 		wire->collects = true;
 	pthread_mutex_unlock(&queue->qmutex);
+	if (mine)
+		os_pause_at("collecting");
 	while (mine && (xioq = take(wire)))
 		pass_on(wire, xioq, lives);
 }

@@ -42,6 +42,7 @@
 #include "request.h"
 #include "rpcbuf/engine/untouched.h"
 #include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/pause.h"
 #include "rpcbuf/os/plain.h"
 #include "sizes.h"
 #include "wire.h"
@@ -106,6 +107,7 @@ static void adopt(SVCXPRT *xprt)
 	uint16_t flags;
 
 	SVC_REF(xprt, SVC_REF_FLAG_NONE);
+	os_pause_at("claimed");
 	if (adopt_socket(xprt)) {
 		__atomic_store_n(&wire->dropped, true, __ATOMIC_RELEASE);
 		wire_collect(wire, false);
@@ -113,6 +115,7 @@ static void adopt(SVCXPRT *xprt)
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 		return;
 	}
+	os_pause_at("adopted");
 	/* ntirpc's reaper goes by a time stamp that its own receive path
 	 * keeps; the engine has a time-out of its own. */
 	flags = atomic_set_uint16_t_bits(&xprt->xp_flags,
@@ -127,6 +130,7 @@ static void adopt(SVCXPRT *xprt)
 /* The acceptor has made it, and nobody else knows of it. */
 static void accepted(SVCXPRT *xprt)
 {
+	os_pause_at("told");
 	if (wire_claim(xprt))
 		shut_down(xprt);
 	else
@@ -179,6 +183,7 @@ static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 static void xprt_destroy(SVCXPRT *xprt, u_int flags, const char *tag,
 			 const int line)
 {
+	os_pause_at("destroying");
 	wire_free(xprt);
 	/* ntirpc forgets the descriptor that it sends through where a socket
 	 * was full, of one that the server opened and we did not have yet. */
@@ -224,6 +229,7 @@ void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
 
 	(void)reason;
 	shut_down(xprt);
+	os_pause_at("shut");
 	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }
 
@@ -260,6 +266,7 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	err = encode_reply(req, &reply);
 	if (err)
 		return no_reply(req, err);
+	os_pause_at("encoded");
 	/* A peer that is gone has no use for it, but it was made. */
 	(void)rpcbuf_call_reply(pages->call, reply);
 	return XPRT_IDLE;
@@ -277,7 +284,9 @@ static enum clnt_stat client_call(struct clnt_req *call)
 		wire = wire_by_fd(fd);
 	if (wire)
 		wire_hold(wire);
+	os_pause_at("calling");
 	stat = hook.stock_call(call);
+	os_pause_at("called");
 	/* It may have become ours meanwhile, with the call behind the token. */
 	if (!wire && fd >= 0)
 		wire = wire_by_fd(fd);

@@ -8,6 +8,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/replies.h"
+#include "rpcbuf/os/pause.h"
 
 static int check_stream(int fd)
 {
@@ -118,6 +119,7 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 	conn = create(engine, fd, conn_data, outgoing);
 	err = -ENOMEM;
 	if (conn) {
+		os_pause_at("adopting");
 		err = post_new(conn, out);
 		if (!err)
 			return 0;

@@ -13,6 +13,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/pause.h"
 
 struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 				int fd, void *data, bool outgoing)
@@ -78,6 +79,7 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	conn->times.record_ns = 0;
 	flight_await_last(conn);
 	reception_move(conn, RECEPTION_ENDING, FOR_NOTHING);
+	os_pause_at("ending");
 	conn_try_close(conn);
 }
 
@@ -115,6 +117,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	client_put(loop->engine, conn->part->client);
 	conn->part = NULL;
 	__atomic_fetch_sub(&loop->engine->connections, 1, __ATOMIC_RELAXED);
+	os_pause_at("closed");
 	loop->engine->handlers.closed(conn->data, conn->reason);
 	rpcbuf_conn_put(conn);
 	return true;

@@ -11,6 +11,7 @@
 #include "rpcbuf/os/assert.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/pause.h"
 #include "rpcbuf/os/plain.h"
 
 /* One round: others have their turn then. */
@@ -174,7 +175,9 @@ static int send_some(struct rpcbuf_out *out, struct round *round,
 
 	asked -= round->bytes;
 	pthread_mutex_unlock(&out->lock);
+	os_pause_at("sending");
 	n = send_pieces(out->fd, iov, nr);
+	os_pause_at("sent");
 	pthread_mutex_lock(&out->lock);
 	if (n < 0)
 		return (int)n;
@@ -219,6 +222,7 @@ static void write_and_unlock(struct rpcbuf_out *out)
 	       round.replies);
 	leave_off(out, err, &done);
 	pthread_mutex_unlock(&out->lock);
+	os_pause_at(out_state(out) == OUT_BLOCKED ? "blocked" : "left-off");
 	reply_free_list(&done);
 	if (out->ops)
 		out->ops->wrote(out);
@@ -269,6 +273,7 @@ static int append_and_unlock(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 		move(out, OUT_HELD);
 	tell_count(out);
 	pthread_mutex_unlock(&out->lock);
+	os_pause_at("held");
 	return 1;
 }
 

@@ -11,6 +11,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/pause.h"
 
 #define IOV_MAX_RECEIVE 64
 /* A peer that sends less than that in some seconds (limits.c) may be let go of for
@@ -191,5 +192,6 @@ void receive(struct rpcbuf_conn *conn)
 	conn->intake.readable = n == (ssize_t)iov_bytes(iov, nr);
 	if (n > 0)
 		intake_commit(conn, rqst, (size_t)n);
+	os_pause_at("received");
 	received(conn, n);
 }

@@ -13,6 +13,7 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/receive.h"
 #include "rpcbuf/os/os.h"
+#include "rpcbuf/os/pause.h"
 
 static void count_call(struct loop *loop, const struct rpcbuf_call *call)
 {
@@ -185,6 +186,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	if (ret == 1) {
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 		begin(loop, conn, call);
+		os_pause_at("begun");
 		if (delegate_call(conn, call))
 			return STEP_OTHER;
 		batch_begin(loop, conn);
