@@ -11,6 +11,7 @@
 #   S_STOCK    1: without the plug-in     S_RPCBUF  more lines in RPCBUF
 #   S_MEM      lines in MEM               S_SUB     more lines in the sub-FSAL
 #   S_SLOW     1: FSAL SLOW in between, see fsal_slow/fsal_slow.c
+#   S_DEBUG    1: the plug-in that asserts more, and can be held: see pause_at
 #
 #   RPCBUF_TEST_ENGINE=epoll|io_uring
 #                        the back end that every server with the plug-in must
@@ -24,6 +25,7 @@ RPCBUF_SOURCE=${RPCBUF_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pw
 RPCBUF_BUILD=${RPCBUF_BUILD:-$RPCBUF_SOURCE/build}
 BIN=$RPCBUF_BUILD/tests/e2e
 PLUGIN=$RPCBUF_BUILD/fsal/libfsalrpcbuf.so
+DEBUG_PLUGIN=$RPCBUF_BUILD/fsal/debug/libfsalrpcbuf.so
 START_SECONDS=60
 STOP_SECONDS=5
 HOST=127.0.0.1
@@ -36,6 +38,7 @@ S_RPCBUF=
 S_MEM='Inode_Size = 0x200000;' # without it, files have no content
 S_SUB=
 S_SLOW=
+S_DEBUG=
 
 if [[ ${RPCBUF_TEST_ENGINE:-} == io_uring ]] && ! "$BIN/has_io_uring"; then
 	echo "$(basename "$0" .sh): skipped: the kernel does not permit io_uring"
@@ -126,7 +129,7 @@ server_configure() {
 	"$RPCBUF_SOURCE/tools/serve" "${options[@]}" "$EXPORT" >/dev/null || return
 	MOUNT_PORT=$(sed -n 's/.*MNT_Port = \([0-9]*\);/\1/p' "$CONF")
 	if with_plugin; then
-		ln -sf "$PLUGIN" "$T/plugins/"
+		ln -sf "$([[ $S_DEBUG ]] && echo "$DEBUG_PLUGIN" || echo "$PLUGIN")" "$T/plugins/"
 	fi
 	if [[ $S_RPCBUF == *Memory* ]]; then
 		sed -i '/Memory = /d' "$CONF"
@@ -294,6 +297,24 @@ segment_of() {
 
 server_alive() {
 	kill -0 "$SERVER" 2>/dev/null || fail "the server has died"
+}
+
+# pause_at POINT: the first thread of the server (with S_DEBUG) that comes to that
+# point from now on is held there (rpcbuf/os/pause.h); paused POINT waits for it,
+# and pause_end POINT lets it go.
+export RPCBUF_PAUSE=$T/pause
+
+pause_at() {
+	mkdir -p "$RPCBUF_PAUSE"
+	: >"$RPCBUF_PAUSE/$1"
+}
+
+paused() {
+	wait_for "a thread at the point \"$1\"" test -e "$RPCBUF_PAUSE/$1.here"
+}
+
+pause_end() {
+	rm "$RPCBUF_PAUSE/$1.here" || fail "no thread is at the point \"$1\" any more"
 }
 
 url() {
