@@ -161,6 +161,7 @@ void wire_collect(struct wire *wire, bool lives)
 		os_pause_at("collecting");
 	while (mine && (xioq = take(wire)))
 		pass_on(wire, xioq, lives);
+	os_pause_at("collected");
 }
 
 struct wire *wire_by_fd(int fd)

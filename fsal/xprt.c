@@ -280,6 +280,7 @@ static enum clnt_stat client_call(struct clnt_req *call)
 	enum clnt_stat stat;
 	int fd = -1;
 
+	os_pause_at("call");
 	if (CLNT_CONTROL(call->cc_clnt, CLGET_FD, &fd) && fd >= 0)
 		wire = wire_by_fd(fd);
 	if (wire)

@@ -14,6 +14,8 @@ static int __attribute__((cold)) usage(void)
 		"  answered    answers %zu CB_NULL calls, and calls beside them\n"
 		"  gone        goes away instead of an answer\n"
 		"  unasked     replies that nobody waits for\n"
+		"  told        says \"session\" and \"called\", and answers when told to\n"
+		"  told-reset  says \"session\", and resets when told to\n"
 		"odd, the default, or plain: how answers are cut\n",
 		COUNT(odd) + COUNT(refusing));
 	return 2;
@@ -42,8 +44,7 @@ static void create_session(struct party *party)
 	nfs4_call_exchange_id(&call, ++party->xid, &party->client);
 	reply = rpc_call(&party->conn, &call);
 	nfs4_get_exchange_id(&reply, &party->client);
-	nfs4_call_create_session(&call, ++party->xid, &party->client,
-				 1 << 16);
+	nfs4_call_create_session(&call, ++party->xid, &party->client, 1 << 16);
 	send_whole(&party->conn, &call);
 	free(call.data);
 	while (take_back_call(party, &reply))
@@ -156,12 +157,38 @@ static void run_unasked(void)
 	printf("replies to nobody keep no connection from its calls\n");
 }
 
+static void run_told(void)
+{
+	struct party party;
+	struct rpc_reply reply;
+
+	create_session(&party);
+	say("session");
+	if (!party.cb_waits && !take_back_call(&party, &reply))
+		die("a reply without a call");
+	say("called");
+	wait_word("answer");
+	answer(&party.conn, party.cb_xid, &plain);
+	party_close(&party);
+}
+
+static void run_told_reset(void)
+{
+	struct party party;
+
+	create_session(&party);
+	say("session");
+	wait_word("reset");
+	reset_conn(&party.conn);
+	say("reset");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct command commands[] = {
-		{"answered", run_answered},
-		{"gone", run_gone},
-		{"unasked", run_unasked},
+		{"answered", run_answered},	{"gone", run_gone},
+		{"unasked", run_unasked},	{"told", run_told},
+		{"told-reset", run_told_reset},
 	};
 
 	return run_command(commands, COUNT(commands), argc, argv) ? 0 : usage();

@@ -24,6 +24,8 @@ static int __attribute__((cold)) usage(void)
 		"  absent      nobody listens where the server calls\n"
 		"  moved       the callback address changes\n"
 		"  across      says \"held\", and answers at the end of its input\n"
+		"  early       says something unasked before it is called\n"
+		"  early-reset the same, and resets\n"
 		"odd, the default, or plain: how answers are cut\n",
 		MANY);
 	return 2;
@@ -278,13 +280,52 @@ static void run_moved(void)
 	printf("20 callback addresses\n");
 }
 
+static void run_early(void)
+{
+	struct party party;
+	uint32_t xid;
+
+	party_open(&party);
+	send_confirm(&party);
+	accept_callback(&party);
+	answer_early(&party.cb);
+	xid = called(&party);
+	say("called");
+	wait_word("answer");
+	answer(&party.cb, xid, &plain);
+	confirmed(&party);
+	party_close(&party);
+}
+
+static void run_early_reset(void)
+{
+	struct party party;
+
+	party_open(&party);
+	send_confirm(&party);
+	accept_callback(&party);
+	close(party.listener);
+	party.listener = -1;
+	answer_early(&party.cb);
+	wait_word("reset");
+	reset_conn(&party.cb);
+	say("reset");
+	confirmed(&party);
+	party_close(&party);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct command commands[] = {
-		{"answered", run_answered}, {"held", run_held},
-		{"many", run_many},	    {"refused", run_refused},
-		{"absent", run_absent},	    {"moved", run_moved},
+		{"answered", run_answered},
+		{"held", run_held},
+		{"many", run_many},
+		{"refused", run_refused},
+		{"absent", run_absent},
+		{"moved", run_moved},
 		{"across", run_across},
+		{"early", run_early},
+		{"early-reset", run_early_reset},
 	};
 
 	return run_command(commands, COUNT(commands), argc, argv) ? 0 : usage();

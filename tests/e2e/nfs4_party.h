@@ -123,6 +123,38 @@ static inline void answer(struct rpc_conn *conn, uint32_t xid,
 	free(wire.data);
 }
 
+/* The script and we tell each other how far we are, a word a line. */
+static inline void say(const char *word)
+{
+	puts(word);
+	fflush(stdout);
+}
+
+static inline void wait_word(const char *word)
+{
+	char said[32];
+
+	if (scanf("%31s", said) != 1 || strcmp(said, word))
+		die("the script does not say \"%s\"", word);
+}
+
+/* A reply to nobody, the first bytes that the server gets on @conn. */
+static inline void answer_early(struct rpc_conn *conn)
+{
+	say("connected");
+	wait_word("early");
+	answer(conn, 0x55555555, &plain);
+}
+
+static inline void reset_conn(struct rpc_conn *conn)
+{
+	const struct linger linger = {.l_onoff = 1};
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	rpc_disconnect(conn);
+	*conn = (struct rpc_conn){.fd = -1};
+}
+
 /* Runs the command that main()'s arguments name: PORT COMMAND [odd|plain]. */
 struct command {
 	const char *name;

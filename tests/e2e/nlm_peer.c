@@ -6,8 +6,11 @@
  * while other calls are made; the order of events is what is checked. In the
  * end the server has nothing to monitor and closes.
  *
- * usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT [odd|plain]: the export holds
+ * usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT [odd|plain|early]: the export holds
  * the file "lock"; an rpcbind that lets everybody register is on port 111
+ *
+ * With "early" in the place of odd, only the monitor is called, on a connection on
+ * which it has said something unasked; it says first which port it has.
  */
 #include "nfs4_party.h"
 
@@ -75,6 +78,13 @@ static struct service serve(uint32_t program, uint32_t version)
 	return service;
 }
 
+static void accept_server(struct service *service)
+{
+	wait_readable(service->listener, "the server to connect");
+	service->conn.fd = accept4(service->listener, NULL, NULL,
+				   SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 /* The next call of the server's, which must be this one; returns its xid. */
 static uint32_t called(struct service *service, uint32_t procedure)
 {
@@ -82,11 +92,8 @@ static uint32_t called(struct service *service, uint32_t procedure)
 	struct rpc_view view;
 	uint32_t call_xid;
 
-	if (service->conn.fd < 0) {
-		wait_readable(service->listener, "the server to connect");
-		service->conn.fd = accept4(service->listener, NULL, NULL,
-					   SOCK_CLOEXEC | SOCK_NONBLOCK);
-	}
+	if (service->conn.fd < 0)
+		accept_server(service);
 	next_record(&service->conn, "a call");
 	view = (struct rpc_view){record->data, record->data + record->len,
 				 false};
@@ -212,6 +219,39 @@ static void granted(struct service *client)
 	free(call.data);
 }
 
+/* It has nothing to monitor any more. */
+static void end_monitor(struct service *monitor, const char *owner,
+			const struct manner *manner)
+{
+	uint32_t call_xid;
+
+	send_lock(NLM4_UNLOCK, owner, false);
+	/* Perhaps by the thread that runs the call: it waits for us. */
+	call_xid = called(monitor, SM_UNMON);
+	reply_words(monitor, call_xid, 1, manner);
+	lock_reply(NLM4_GRANTED);
+	if (!rpc_closed_within(&monitor->conn, RPC_PATIENCE_S))
+		die("the server keeps its connection to the monitor");
+}
+
+static void run_early(void)
+{
+	struct service monitor = serve(RPC_STATUS, 1);
+	uint32_t call_xid;
+
+	printf("port %u\n", port_of(monitor.listener));
+	fflush(stdout);
+	send_lock(NLM4_LOCK, "early", false);
+	accept_server(&monitor);
+	answer_early(&monitor.conn);
+	call_xid = called(&monitor, SM_MON);
+	say("called");
+	wait_word("answer");
+	reply_words(&monitor, call_xid, 2, &plain);
+	lock_reply(NLM4_GRANTED);
+	end_monitor(&monitor, "early", &plain);
+}
+
 int main(int argc, char **argv)
 {
 	struct service monitor, client;
@@ -219,12 +259,16 @@ int main(int argc, char **argv)
 
 	if (argc < 5)
 		die("usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT "
-		    "[odd|plain]");
+		    "[odd|plain|early]");
 	rpc_end_with_parent();
 	plain_only = argc == 6 && !strcmp(argv[5], "plain");
 	nfs = rpc_connect("127.0.0.1", strtoul(argv[1], NULL, 0), 0);
 	nlm = rpc_connect("127.0.0.1", strtoul(argv[3], NULL, 0), 0);
 	find_file(strtoul(argv[2], NULL, 0), argv[4]);
+	if (argc == 6 && !strcmp(argv[5], "early")) {
+		run_early();
+		return 0;
+	}
 	monitor = serve(RPC_STATUS, 1);
 	client = serve(RPC_NLM, 4);
 
@@ -244,13 +288,7 @@ int main(int argc, char **argv)
 	call_xid = called(&client, NLM4_GRANTED_MSG);
 	reply_words(&client, call_xid, 0, odd_manner(2));
 	granted(&client);
-	send_lock(NLM4_UNLOCK, "second", false);
-	/* Perhaps by the thread that runs the call: it waits for us. */
-	call_xid = called(&monitor, SM_UNMON);
-	reply_words(&monitor, call_xid, 1, odd_manner(3));
-	lock_reply(NLM4_GRANTED);
-	if (!rpc_closed_within(&monitor.conn, RPC_PATIENCE_S))
-		die("the server keeps its connection to the monitor");
+	end_monitor(&monitor, "second", odd_manner(3));
 	printf("a host monitored, a lock granted later\n");
 	return 0;
 }

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: a call of the server's own goes out, whenever it comes while its connection is
+# being adopted, and a reset then leaves nothing.
+# Method: the threads that call and that adopt are held at points of the debug plug-in,
+# so that each order is driven (lib-orders.sh). v4.0: the client sends something on the
+# callback's connection before it is called there, which begins the adoption; it must
+# get CB_NULL, or it resets, and the server says that the channel is down. v4.1: the
+# thread that accepted the client's connection is held, and the call must go out
+# without it, or by it; or the connection is gone before the call is queued. NLM and
+# NSM: test_nlm.sh.
+source "$(dirname "$0")/lib.sh"
+source "$(dirname "$0")/lib-orders.sh"
+need_plugin "the steps are the plug-in's"
+
+DOWN='Callback channel is down'
+S_DEBUG=1
+
+channels_down() {
+	grep -c "$DOWN" "$LOG" || true
+}
+
+start() {
+	pick_port
+	server_configure
+	sed -i 's/^NFSv4 {/&\n\tDelegations = true; Lease_Lifetime = 120;/' "$CONF"
+	S_KEEP_PORTS=1 server_start
+}
+
+build_preload() {
+	local flags
+	read -ra flags < <(pkg-config --cflags libntirpc)
+	"${CC:-cc}" -D_GNU_SOURCE -Wall -Wextra -shared -fPIC "${flags[@]}" \
+		-o "$T/cb_null.so" "$RPCBUF_SOURCE/tests/e2e/preload/cb_null.c"
+}
+
+# The server calls each session once.
+start_calling() {
+	RPCBUF_CB_STATUS=$T/statuses RPCBUF_CB_COUNT=1 \
+		S_WRAP="env LD_PRELOAD=$T/cb_null.so" start
+}
+
+statuses_are() {
+	[[ $(paste -s -d ' ' "$T/statuses" 2>/dev/null) == "$1" ]]
+}
+
+none_left_open() {
+	(($(sockets_in 01 08) == 0))
+}
+
+reset() {
+	tell reset
+	hear reset
+}
+
+v40() {
+	order_arm "$1"
+	client_begin "$BIN/nfs4_callbacks" "$PORT" "$2"
+	order_drive "$1" "$3"
+	client_end
+}
+
+# The call is behind the token when the thread that accepted collects.
+left_to_other() {
+	ORDER="left to the thread that adopts"
+	pause_at collecting
+	pause_at collected
+	client_begin "$BIN/nfs4_back_channel" "$PORT" told
+	paused collecting
+	hear session
+	paused collected
+	pause_end collecting
+	answered
+	pause_end collected
+	client_end
+}
+
+# That thread is not there yet.
+without_other() {
+	ORDER="without the thread that adopts"
+	pause_at adopted
+	client_begin "$BIN/nfs4_back_channel" "$PORT" told
+	paused adopted
+	hear session
+	answered
+	client_end
+	pause_end adopted
+}
+
+# gone_at POINT of the call's way
+gone_at() {
+	ORDER="gone at $1"
+	pause_at "$1"
+	client_begin "$BIN/nfs4_back_channel" "$PORT" told-reset
+	hear session
+	paused "$1"
+	reset
+	client_end
+	wait_for "the connection to be shut down" none_left_open
+	pause_end "$1"
+}
+
+start
+for order in "${ORDERS[@]}"; do
+	v40 "$order" early answered
+	assert_eq "$(channels_down)" 0 "callback channels down after $order"
+done
+down=0
+for order in "${ORDERS[@]}"; do
+	v40 "$order" early-reset reset
+	down=$((down + 1))
+	assert_eq "$(channels_down)" "$down" "callback channels down, reset $order"
+done
+wait_stat connections == 0
+server_stop
+
+build_preload
+start_calling
+left_to_other
+wait_for "the status of one call" statuses_are "0"
+without_other
+wait_for "the statuses of two calls" statuses_are "0 0"
+for point in calling called; do
+	gone_at "$point"
+done
+raw null || fail "another client"
+wait_stat connections == 0
+wait_for "the calls to time out" statuses_are "0 0 5 5"
+server_stop
+say "${#ORDERS[@]} orders, answered and reset; a client's own connection"
