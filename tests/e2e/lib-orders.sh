@@ -53,6 +53,7 @@ drive_before() {
 	pause_at collected
 	tell early
 	paused collected
+	hold_calls
 	pause_end calling
 }
 
@@ -65,6 +66,7 @@ drive_within() {
 	pause_at collected
 	pause_end call
 	paused collected
+	hold_calls
 	pause_end claimed
 }
 
@@ -77,6 +79,7 @@ drive_across() {
 	pause_at collected
 	pause_end calling
 	paused collected
+	hold_calls
 	pause_end claimed
 }
 
@@ -85,7 +88,19 @@ order_drive() {
 	"drive_$1"
 	shift
 	"$@"
+	calls_may_go
 	pause_end collected
+}
+
+# The server calls once more when it gets no answer: the next call would take along
+# what was left behind, so it is held.
+hold_calls() {
+	pause_at call
+}
+
+calls_may_go() {
+	rm -f "$RPCBUF_PAUSE/call"
+	[[ ! -e $RPCBUF_PAUSE/call.here ]] || pause_end call
 }
 
 # By the thread that is not held.
