@@ -10,7 +10,7 @@
  * the file "lock"; an rpcbind that lets everybody register is on port 111
  *
  * With "early" in the place of odd, only the monitor is called, on a connection on
- * which it has said something unasked; it says first which port it has.
+ * which it has said something unasked; it says first which port it has, and locks when told "lock".
  */
 #include "nfs4_party.h"
 
@@ -20,6 +20,7 @@ enum {
 	RPC_STATUS = 100024,
 
 	PMAP_SET = 1,
+	PMAP_UNSET = 2,
 	SM_MON = 2,
 	SM_UNMON = 3,
 	NLM4_LOCK = 2,
@@ -54,27 +55,38 @@ static uint32_t port_of(int fd)
 	return ntohs(at.sin_port);
 }
 
-/* Listens, and tells rpcbind where. */
+/* What rpcbind answers. */
+static uint32_t pmap(uint32_t procedure, uint32_t program, uint32_t version,
+		     uint32_t at)
+{
+	struct rpc_conn conn = rpc_connect("127.0.0.1", 111, RPC_PATIENCE_S);
+	struct rpc_buf call = {0};
+	struct rpc_reply reply;
+	uint32_t result;
+
+	rpc_call_begin(&call, ++xid, RPC_PMAP, 2, procedure);
+	rpc_put_u32(&call, program);
+	rpc_put_u32(&call, version);
+	rpc_put_u32(&call, IPPROTO_TCP);
+	rpc_put_u32(&call, at);
+	reply = rpc_call(&conn, &call);
+	result = rpc_get_u32(&reply.results);
+	rpc_disconnect(&conn);
+	free(call.data);
+	return result;
+}
+
+/* Listens, and tells rpcbind where, in the place of one before. */
 static struct service serve(uint32_t program, uint32_t version)
 {
 	struct service service = {.program = program, .conn = {.fd = -1}};
-	struct rpc_conn pmap = rpc_connect("127.0.0.1", 111, RPC_PATIENCE_S);
-	struct rpc_buf call = {0};
-	struct rpc_reply reply;
 
 	service.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (service.listener < 0 || listen(service.listener, 8))
 		die("no socket to be called at: %s", strerror(errno));
-	rpc_call_begin(&call, ++xid, RPC_PMAP, 2, PMAP_SET);
-	rpc_put_u32(&call, program);
-	rpc_put_u32(&call, version);
-	rpc_put_u32(&call, IPPROTO_TCP);
-	rpc_put_u32(&call, port_of(service.listener));
-	reply = rpc_call(&pmap, &call);
-	if (rpc_get_u32(&reply.results) != 1)
+	pmap(PMAP_UNSET, program, version, 0);
+	if (pmap(PMAP_SET, program, version, port_of(service.listener)) != 1)
 		die("rpcbind does not take program %u", program);
-	rpc_disconnect(&pmap);
-	free(call.data);
 	return service;
 }
 
@@ -241,6 +253,7 @@ static void run_early(void)
 
 	printf("port %u\n", port_of(monitor.listener));
 	fflush(stdout);
+	wait_word("lock");
 	send_lock(NLM4_LOCK, "early", false);
 	accept_server(&monitor);
 	answer_early(&monitor.conn);

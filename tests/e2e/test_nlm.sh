@@ -3,7 +3,8 @@
 #
 # Goal: the server's calls to the status monitor and to lock clients of NFSv3
 # work while the plug-in receives.
-# Method: nlm_peer, see there. The server looks for both at port 111, so all of
+# Method: nlm_peer, see there; once more with each order in which such a call meets
+# the adoption of its connection (lib-orders.sh), on the debug plug-in. The server looks for both at port 111, so all of
 # it runs in a network namespace and a /run of its own, with an rpcbind there.
 if [[ -z ${RPCBUF_TEST_INSIDE:-} ]]; then
 	if ! unshare --mount --net true || ! command -v ip >/dev/null; then
@@ -13,6 +14,7 @@ if [[ -z ${RPCBUF_TEST_INSIDE:-} ]]; then
 	RPCBUF_TEST_INSIDE=1 exec unshare --mount --net bash "$0"
 fi
 source "$(dirname "$0")/lib.sh"
+source "$(dirname "$0")/lib-orders.sh"
 
 HOW=odd
 with_plugin || HOW=plain # a stock server refuses odd fragments
@@ -28,17 +30,63 @@ mkdir -p /run/rpcbind
 rpcbind -f -i &
 wait_for "rpcbind" port_answers 111
 
-pick_port
-server_configure
-NLM_PORT=$((PORT + 2))
-until port_is_free "$NLM_PORT"; do
-	NLM_PORT=$((NLM_PORT + 1))
-done
-sed -i "s/Enable_NLM = false;/Enable_NLM = true; NLM_Port = $NLM_PORT;/" "$CONF"
-make_file "$T/export/lock" 1000
-S_KEEP_PORTS=1 server_start
+start() {
+	pick_port
+	server_configure
+	NLM_PORT=$((PORT + 2))
+	until port_is_free "$NLM_PORT"; do
+		NLM_PORT=$((NLM_PORT + 1))
+	done
+	sed -i "s/Enable_NLM = false;/Enable_NLM = true; NLM_Port = $NLM_PORT;/" "$CONF"
+	make_file "$T/export/lock" 1000
+	S_KEEP_PORTS=1 server_start
+}
+
+# The server has connected to the monitor.
+is_connected() {
+	awk -v port="$(printf ':%04X' "$MONITOR_PORT")" \
+		'$3 ~ port "$" && $4 == "01" { found = 1 } END { exit !found }' \
+		/proc/net/tcp
+}
+
+# The first calls ask rpcbind where the monitor is.
+pass_rpcbind() {
+	paused "$1"
+	until is_connected; do
+		pause_at "$1"
+		pause_end "$1"
+		paused "$1"
+	done
+}
+
+in_order() {
+	order_arm "$1"
+	client_begin "$BIN/nlm_peer" "$PORT" "$MOUNT_PORT" "$NLM_PORT" "$EXPORT" early
+	read -r -t 60 _ MONITOR_PORT <&4 || fail "$ORDER: nlm_peer"
+	tell lock
+	if [[ $1 == within ]]; then
+		pass_rpcbind call
+	else
+		pass_rpcbind calling
+	fi
+	order_drive "$1" answered
+	client_end
+}
+
+start
 timeout 60 "$BIN/nlm_peer" "$PORT" "$MOUNT_PORT" "$NLM_PORT" "$EXPORT" "$HOW" ||
 	fail "nlm_peer"
 ! grep -E 'SM_(MON|UNMON) failed' "$LOG" || fail "an answer of the monitor is lost"
 ! with_plugin || wait_stat connections '<=' 1
+server_stop
+
+with_plugin || exit 0
+# shellcheck disable=SC2034 # lib.sh's
+S_DEBUG=1
+start
+for order in "${ORDERS[@]}"; do
+	in_order "$order"
+done
+! grep -E 'SM_(MON|UNMON) failed' "$LOG" || fail "an answer of the monitor is lost"
+wait_stat connections '<=' 1
 server_stop
