@@ -9,6 +9,7 @@
 # something when told "early": with that the adoption begins. It says "called" when
 # it has got the call, and is told "answer" then.
 
+# shellcheck disable=SC2034 # the tests walk through them
 ORDERS=(before within across)
 
 # client_begin COMMAND…: it is told through descriptor 3, and heard through 4.
