@@ -30,6 +30,11 @@ int encode_start(struct rpcbuf *mm)
 	return rpcbuf_mempool_create(&pages.reserve, mm, RESERVE_PAGES);
 }
 
+struct rpcbuf_mempool *encode_reserve(void)
+{
+	return pages.reserve;
+}
+
 void encode_stop(void)
 {
 	rpcbuf_mempool_destroy(pages.reserve);

@@ -15,6 +15,9 @@ struct xdr_ioq;
  * reserve for replies.  0 or -errno. */
 int encode_start(struct rpcbuf *mm);
 
+/* That reserve, until encode_stop(). */
+struct rpcbuf_mempool *encode_reserve(void);
+
 /* No reply is encoded any more; gives the reserve back. */
 void encode_stop(void);
 

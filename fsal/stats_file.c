@@ -59,6 +59,10 @@ static void print_all(FILE *out, struct rpcbuf_engine *engine,
 		snprintf(name, sizeof(name), "hist_pages_%u", 1u << i);
 		print(out, name, stats.hist_pages[i]);
 	}
+	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++) {
+		snprintf(name, sizeof(name), "hist_reply_pages_%u", 1u << i);
+		print(out, name, stats.hist_reply_pages[i]);
+	}
 }
 
 void stats_file_write(struct rpcbuf_engine *engine, struct rpcbuf *mm)

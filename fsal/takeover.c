@@ -148,6 +148,7 @@ static int create_engine(void)
 	options.max_receiving = config->max_receiving;
 	options.max_calls = config->max_calls;
 	options.max_connections = config->max_connections;
+	options.replies = encode_reserve();
 	if (!options.max_connections)
 		options.max_connections = default_connections();
 	return rpcbuf_engine_create(&takeover.engine, takeover.mm, &handlers,
@@ -193,6 +194,11 @@ static void take_over(void)
 	int err;
 
 	take_server_capabilities();
+	err = encode_start(takeover.mm);
+	if (err)
+		LogFatal(COMPONENT_INIT,
+			 "RPCBUF: there are no pages to keep for replies: %s",
+			 rpcbuf_why());
 	err = create_engine();
 	if (err)
 		LogFatal(COMPONENT_INIT,
@@ -200,11 +206,6 @@ static void take_over(void)
 			 takeover.config->engine == RPCBUF_BACKEND_URING
 				 ? " with Engine = io_uring"
 				 : "",
-			 rpcbuf_why());
-	err = encode_start(takeover.mm);
-	if (err)
-		LogFatal(COMPONENT_INIT,
-			 "RPCBUF: there are no pages to keep for replies: %s",
 			 rpcbuf_why());
 	publish();
 	payload_hook(takeover.mm);
@@ -345,8 +346,8 @@ static void stop_engine(void)
 		return;
 	}
 	xprt_end();
-	encode_stop();
 	rpcbuf_engine_destroy(takeover.engine);
+	encode_stop();
 	rpcbuf_publisher_destroy(takeover.publisher);
 	rpcbuf_mm_counts(takeover.mm, &counts);
 	if (counts.pages_out)

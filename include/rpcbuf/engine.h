@@ -33,7 +33,10 @@ struct rpcbuf_call {
 	uint64_t bytes_copied; /* the handler adds what it copied out */
 	unsigned int in_place; /* ... payloads it could use where they lie */
 	unsigned int copied;   /* ... and payloads it had to copy */
-	uint32_t reply_bytes;  /* of its reply: rpcbuf_call_reply() sets it */
+	uint32_t reply_bytes;  /* of its reply: rpcbuf_call_reply() counts
+				* them */
+	uint32_t reply_pages;  /* ... the pages that this was encoded in */
+	uint32_t reply_reserved; /* ... and those of them from a reserve */
 	uint32_t number;       /* of its connection's calls, in the order in
 				* which they came, from 0: two may reach the
 				* handler in another order, on two threads */
@@ -141,6 +144,10 @@ struct rpcbuf_engine_options {
 				   * way in one loop, beyond which it begins
 				   * no other, or twice that for a client that
 				   * has none under way; 0: no limit */
+	struct rpcbuf_mempool *replies; /* the reserve of those who make
+				   * replies, for the statistics: of the same
+				   * instance, and outlives the engine; NULL:
+				   * they have none */
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \
@@ -289,6 +296,10 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(payloads_in_place, "payloads of 8 KiB and more used in the pages")     \
 	X(payloads_copied, "payloads of 8 KiB and more copied out of them")    \
 	X(receives, "receive system calls")                                    \
+	X(reply_bytes, "bytes of replies, marks included")                     \
+	X(reply_pages, "pages that replies were encoded in")                   \
+	X(reply_reserve_pages, "... of these, pages of the reserve")           \
+	X(reply_reserve_empty, "replies that found no page there either")      \
 	X(sleeps, "times a vector waited for pages")                           \
 	X(sleep_ns, "nanoseconds that vectors waited for pages")               \
 	X(handovers, "loops taken over from a long call")                      \
@@ -314,12 +325,15 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(in_flight, "calls in flight now")                                    \
 	X(held_pages, "pages that unfinished records hold now")                \
 	X(unsent_bytes, "bytes of replies that the engine has to send now")    \
+	X(unsent_kept_bytes, "bytes of memory that these replies keep now")    \
 	X(heap_bytes, "bytes of connections and calls beside the pages now")   \
 	X(threads, "threads now")
 
 /* hist_pages[i] counts calls that reached into at most 2^i pages (and more
  * than 2^(i-1)); the last takes what is longer. */
 #define RPCBUF_HIST_PAGES 14
+/* hist_reply_pages[i] is the same of the pages that replies were encoded in;
+ * those in no page of their own, as they joined another one, are in the first. */
 /* hist_fill_ns[i] counts fills that were timed and took at most 2^i ns. */
 #define RPCBUF_HIST_NS	  24
 
@@ -328,6 +342,7 @@ struct rpcbuf_engine_stats {
 	RPCBUF_ENGINE_STATS(X)
 #undef X
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
+	uint64_t hist_reply_pages[RPCBUF_HIST_PAGES];
 	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
 };
 

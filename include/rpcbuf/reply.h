@@ -9,6 +9,10 @@
  * kernel's rq_res, struct xdr_buf: head, pages, tail; svc_tcp_sendto() in
  * net/sunrpc/svcsock.c.)
  *
+ * A reply whose only piece ends in its first page, and that owns nothing else,
+ * may get the bytes of later replies behind that piece while it is held back
+ * (rpcbuf_out_join()): what is behind them in the page must be nobody's.
+ *
  * Made by one thread, which hands it over whole: rpcbuf_call_reply() and
  * rpcbuf_conn_send() (rpcbuf/engine.h), or rpcbuf_out_send() (rpcbuf/out.h).
  * From then on it is the list's, which frees it in any case, on any thread.
@@ -72,6 +76,8 @@ int rpcbuf_reply_own_ref(struct rpcbuf_reply *reply, size_t bytes,
 
 /* Bytes that are added: those that are sent, record marks included. */
 uint64_t rpcbuf_reply_bytes(const struct rpcbuf_reply *reply);
+/* Pages that are its own, the first included. */
+uint32_t rpcbuf_reply_pages(const struct rpcbuf_reply *reply);
 
 /* Of a reply that was not handed over: pages and references go back. */
 void rpcbuf_reply_free(struct rpcbuf_reply *reply);

@@ -149,7 +149,10 @@ struct rpcbuf_client {
 	uint64_t refused_fragments;
 	uint64_t refused_short;
 	uint64_t refused_timeout;
-	uint64_t reserved[4];
+	uint64_t reply_bytes;	    /* of the connections that there are now */
+	uint64_t unsent_kept_bytes; /* of memory, by the replies of
+				     * unsent_bytes */
+	uint64_t reserved[2];
 };
 
 #define RPCBUF_EVENT_OPS 32
@@ -180,7 +183,11 @@ struct rpcbuf_event {
 	uint64_t receive_ns; /* from its first byte to its last */
 	uint64_t reply_ns;   /* from there until it was done */
 	uint8_t ops[RPCBUF_EVENT_OPS]; /* the first of them */
-	uint64_t reserved[11];
+	uint32_t reply_bytes; /* of its reply, marks included; 0: it has none */
+	uint32_t reply_pages; /* that this was encoded in */
+	uint32_t reply_reserved; /* ... of these, those of a reserve */
+	uint32_t unused;
+	uint64_t reserved[9];
 };
 
 #define RPCBUF_EVENT_NO_CALL (1 << 0) /* a reply to a call of the program */

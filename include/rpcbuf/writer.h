@@ -8,7 +8,8 @@
  * over at its end.  One may go back to what was written, and put bytes in
  * between, as a seal over what is there already needs.
  *
- * Pages come without waiting, at last from a reserve.  One thread at a time.
+ * Pages come without waiting, in bulk; where there are none, one at a time from a
+ * reserve.  One thread at a time.
  * (The kernel's xdr_reserve_space() and xdr_write_pages(), net/sunrpc/xdr.c.)
  */
 #ifndef RPCBUF_WRITER_H
@@ -38,12 +39,13 @@ struct rpcbuf_writer {
 	struct rpcbuf_reply *reply; /* owns what was used, and is told by the
 				     * caller who owns what it refers to */
 	/* Private. */
+	struct rpcbuf *mm;
 	struct rpcbuf_mempool *pages;
 	struct rpcbuf_stretch *stretches, few[RPCBUF_WRITER_FEW];
 	unsigned int nr, max, current;
 	uint32_t before; /* bytes in front of the current one */
 	bool is_short;	 /* there was no page */
-	unsigned int nr_ready, next_ready, grow;
+	unsigned int nr_ready, next_ready, grow, nr_reserved;
 	void *ready[RPCBUF_WRITER_PAGES]; /* pages that are not used yet */
 };
 

@@ -89,6 +89,25 @@ void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 	self->running = NULL;
 }
 
+/* Calls of a loop are done on the thread that ran them, as a rule: what they
+ * count lies in one processor's cache. */
+static void count_reply(const struct rpcbuf_call *call)
+{
+	struct rpcbuf_conn *conn = call->conn;
+	struct loop_replies *replies = &conn->loop->replies;
+	unsigned int bucket = rpcbuf_log2_up(rpcbuf_max(call->reply_pages, 1u));
+
+	os_fetch_add(&replies->bytes, call->reply_bytes);
+	os_fetch_add(&replies->pages, call->reply_pages);
+	os_fetch_add(
+		&replies->hist_pages[rpcbuf_min(bucket, RPCBUF_HIST_PAGES - 1u)],
+		1);
+	if (call->reply_reserved)
+		os_fetch_add(&replies->reserved, call->reply_reserved);
+	if (RPCBUF_WITH_TRACE)
+		os_fetch_add(&conn->replied_bytes, call->reply_bytes);
+}
+
 void rpcbuf_call_done(struct rpcbuf_call *call)
 {
 	struct rpcbuf_conn *conn = call->conn;
@@ -99,6 +118,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 	if (RPCBUF_WITH_TRACE && call->event)
 		trace_done(call);
 	rpcbuf_message_release(&call->message);
+	if (call->reply_bytes)
+		count_reply(call);
 	if (call->bytes_copied)
 		os_fetch_add(&engine->bytes_copied, call->bytes_copied);
 	if (call->in_place)

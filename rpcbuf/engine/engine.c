@@ -28,7 +28,7 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 112,
+_Static_assert(sizeof(struct rpcbuf_engine_options) == 120,
 	       "a new option goes to the end, and a caller that is older and "
 	       "passes a smaller size has to be given its default");
 

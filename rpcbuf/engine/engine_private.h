@@ -77,8 +77,8 @@
  *	log.limit
  *   atomic, any thread
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
- *		dropped, gone, succession.waits
- *	loop	handover.turn, .owner_id, batched, shrink
+ *		replied_bytes, dropped, gone, succession.waits
+ *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
  *		flight.nr, log.wait_ns, delegate.given, stopping, publisher,
@@ -166,6 +166,7 @@ struct rpcbuf_conn {
 	/* Its replies: sending.c. */
 	struct sending sending;
 	uint32_t reply_bytes; /* of the call that was done last; atomic */
+	uint64_t replied_bytes; /* of all that were done; atomic */
 };
 
 /* The owner's stat_add(). */
@@ -181,6 +182,11 @@ struct loop_stats {
 	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
 };
 
+/* Of the replies to its calls: atomic. */
+struct loop_replies {
+	uint64_t bytes, pages, reserved;
+	uint64_t hist_pages[RPCBUF_HIST_PAGES];
+};
 
 /* Polls before blocking. */
 struct spin {
@@ -231,6 +237,7 @@ struct loop {
 	uint32_t shrink; /* atomic: enum shrink */
 
 	struct loop_stats stats __attribute__((aligned(64)));
+	struct loop_replies replies __attribute__((aligned(64)));
 };
 
 #define LOOP_CLOSED ((struct loop){.kick_fd = -1})
@@ -372,5 +379,7 @@ void observe_received(const struct rpcbuf_conn *conn,
 		      const struct rpcbuf_call *call);
 void observe_dispatched(const struct rpcbuf_call *call);
 void observe_replied(const struct rpcbuf_call *call);
+void observe_reply(const struct rpcbuf_call *call, uint64_t bytes,
+		   uint32_t pages, uint32_t reserved);
 
 #endif /* RPCBUF_ENGINE_PRIVATE_H */

@@ -11,11 +11,12 @@
 
 /* Statistics that are levels. */
 #define IS(name, other) !__builtin_strcmp(name, other)
-#define KIND(name)                                                        \
-	(IS(name, "connections") || IS(name, "in_flight") ||              \
-			 IS(name, "threads") || IS(name, "held_pages") || \
-			 IS(name, "heap_bytes") || IS(name, "unsent_bytes") \
-		 ? RPCBUF_GAUGE                                           \
+#define KIND(name)                                                             \
+	(IS(name, "connections") || IS(name, "in_flight") ||                   \
+			 IS(name, "threads") || IS(name, "held_pages") ||      \
+			 IS(name, "heap_bytes") || IS(name, "unsent_bytes") || \
+			 IS(name, "unsent_kept_bytes")                         \
+		 ? RPCBUF_GAUGE                                                \
 		 : RPCBUF_COUNTER)
 
 static const struct rpcbuf_figure figures[] = {
@@ -24,13 +25,16 @@ static const struct rpcbuf_figure figures[] = {
 #undef X
 		{"pages_per_request", "calls by the pages that they reach into",
 		 RPCBUF_HISTOGRAM, RPCBUF_HIST_PAGES},
+	{"reply_pages_per_request",
+	 "replies by the pages that they were encoded in", RPCBUF_HISTOGRAM,
+	 RPCBUF_HIST_PAGES},
 	{"fill_ns", "fills by how long they took, while somebody looked",
 	 RPCBUF_HISTOGRAM, RPCBUF_HIST_NS},
 };
 
 #define X(name, what) +1
 _Static_assert(sizeof(struct rpcbuf_engine_stats) ==
-		       (0 RPCBUF_ENGINE_STATS(X) + RPCBUF_HIST_PAGES +
+		       (0 RPCBUF_ENGINE_STATS(X) + 2 * RPCBUF_HIST_PAGES +
 			RPCBUF_HIST_NS) *
 			       sizeof(uint64_t),
 	       "nothing but the figures, in their order");
@@ -105,6 +109,8 @@ static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 	row->unsent_bytes += rpcbuf_out_unsent(&conn->sending.out);
 	row->requests += os_load(&conn->counts.requests);
 	row->bytes += os_load(&conn->counts.bytes);
+	row->reply_bytes += os_load(&conn->replied_bytes);
+	row->unsent_kept_bytes += os_load(&conn->sending.out.pinned);
 	row->waits += os_load(&conn->counts.waits);
 	add_wait(row, conn);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * What the probes are told about calls, and what has to be read for that: only
- * while somebody looks on.  The owner of the loop, but for observe_replied():
- * any thread, as long as the call is not done.
+ * while somebody looks on.  The owner of the loop, but for observe_reply() and
+ * observe_replied(): any thread, as long as the call is not done.
  */
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/rqst/peek.h"
@@ -31,6 +31,15 @@ void observe_dispatched(const struct rpcbuf_call *call)
 	peek_head(&head, &call->message);
 	probe_request_dispatched(call, call->conn, head.xid, head.program,
 				 head.version, head.procedure);
+}
+
+void observe_reply(const struct rpcbuf_call *call, uint64_t bytes,
+		   uint32_t pages, uint32_t reserved)
+{
+	struct peek head;
+
+	peek_head(&head, &call->message);
+	probe_reply(call, call->conn, head.xid, bytes, pages, reserved);
 }
 
 void observe_replied(const struct rpcbuf_call *call)

@@ -79,6 +79,8 @@ struct rpcbuf_reply *rpcbuf_reply_create(struct rpcbuf *mm, void *page)
 	reply->pool = NULL;
 	reply->bytes = reply->sent = 0;
 	reply->pinned = RPCBUF_PAGE_SIZE;
+	reply->nr_pages = 1;
+	reply->nr_reserved = 0;
 	chain_init(&reply->pieces);
 	chain_init(&reply->owners);
 	reply->block = &reply->pieces.first;
@@ -154,6 +156,7 @@ int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
 		return -ENOMEM;
 	}
 	reply->pinned += (uint64_t)nr * RPCBUF_PAGE_SIZE;
+	reply->nr_pages += nr;
 	return 0;
 }
 
@@ -171,6 +174,11 @@ int rpcbuf_reply_own_ref(struct rpcbuf_reply *reply, size_t bytes,
 uint64_t rpcbuf_reply_bytes(const struct rpcbuf_reply *reply)
 {
 	return reply->bytes;
+}
+
+uint32_t rpcbuf_reply_pages(const struct rpcbuf_reply *reply)
+{
+	return reply->nr_pages;
 }
 
 /* Pages on their way back to their instance, or pool. */

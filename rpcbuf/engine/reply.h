@@ -43,6 +43,8 @@ struct rpcbuf_reply {
 	uint64_t bytes;	 /* added */
 	uint64_t sent;	 /* ... and sent */
 	uint64_t pinned; /* that it keeps from other use, in bytes */
+	uint32_t nr_pages;    /* of these, its own pages */
+	uint32_t nr_reserved; /* ... that came from a reserve */
 	struct reply_chain pieces, owners;
 	/* The first piece that was not sent to its end. */
 	const struct reply_block *block;

@@ -169,11 +169,21 @@ void sending_end(struct rpcbuf_conn *conn)
 	os_store(&sending->wanted, false);
 }
 
+/* A reply may go out in several parts. */
+static void count_reply(struct rpcbuf_call *call, uint64_t bytes,
+			uint32_t pages, uint32_t reserved)
+{
+	call->reply_bytes = (uint32_t)rpcbuf_min(call->reply_bytes + bytes,
+						 (uint64_t)UINT32_MAX);
+	call->reply_pages += pages;
+	call->reply_reserved += reserved;
+	if (probe_reply_on())
+		observe_reply(call, bytes, pages, reserved);
+}
+
 int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply)
 {
-	uint64_t bytes = rpcbuf_reply_bytes(reply);
-
-	call->reply_bytes = (uint32_t)rpcbuf_min(bytes, (uint64_t)UINT32_MAX);
+	count_reply(call, reply->bytes, reply->nr_pages, reply->nr_reserved);
 	return out_append(&call->conn->sending.out, reply,
 			  call_is_running(call));
 }
@@ -181,9 +191,12 @@ int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply)
 int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 			   size_t len)
 {
-	call->reply_bytes = (uint32_t)rpcbuf_min(len, (size_t)UINT32_MAX);
-	return out_join(&call->conn->sending.out, bytes, len,
-			call_is_running(call));
+	int ret = out_join(&call->conn->sending.out, bytes, len,
+			   call_is_running(call));
+
+	if (ret >= 0)
+		count_reply(call, len, 0, 0);
+	return ret;
 }
 
 int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply)

@@ -22,6 +22,16 @@ static void add_vector(struct rpcbuf_engine_stats *sum,
 	sum->sleep_ns += stats.sleep_ns;
 }
 
+static void add_replies(struct rpcbuf_engine_stats *sum,
+			const struct loop_replies *replies)
+{
+	sum->reply_bytes += os_load(&replies->bytes);
+	sum->reply_pages += os_load(&replies->pages);
+	sum->reply_reserve_pages += os_load(&replies->reserved);
+	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
+		sum->hist_reply_pages[i] += os_load(&replies->hist_pages[i]);
+}
+
 static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 {
 	const struct loop_stats *s = &loop->stats;
@@ -52,8 +62,18 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->fill_ns_sum += os_load(&s->fill_ns_sum);
 	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++)
 		sum->hist_pages[i] += os_load(&s->hist_pages[i]);
+	add_replies(sum, &loop->replies);
 	for (unsigned int i = 0; i < RPCBUF_HIST_NS; i++)
 		sum->hist_fill_ns[i] += os_load(&s->hist_fill_ns[i]);
+}
+
+static uint64_t times_empty(struct rpcbuf_mempool *reserve)
+{
+	struct rpcbuf_mempool_stats stats = {0};
+
+	if (reserve)
+		rpcbuf_mempool_stats(reserve, &stats);
+	return stats.partial;
 }
 
 void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
@@ -71,7 +91,9 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->connections = os_load(&engine->connections);
 	stats->connections_total = os_load(&engine->connections_total);
 	stats->in_flight = os_load(&engine->flight.nr);
+	stats->reply_reserve_empty = times_empty(engine->options.replies);
 	stats->unsent_bytes = os_load(&engine->unsent_bytes);
+	stats->unsent_kept_bytes = os_load(&engine->unsent_pinned);
 	stats->refused_connections = os_load(&engine->refused_connections);
 	stats->heap_bytes = heap_bytes(engine);
 	stats->handovers = os_load(&engine->watcher.handovers);

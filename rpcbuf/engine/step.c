@@ -35,7 +35,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->bytes_copied = 0;
 	call->in_place = 0;
 	call->copied = 0;
-	call->reply_bytes = 0;
+	call->reply_bytes = call->reply_pages = call->reply_reserved = 0;
 	call->number = conn->flight.begun++;
 	call->event = NULL;
 	count_call(loop, call);

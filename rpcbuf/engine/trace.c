@@ -209,6 +209,9 @@ void trace_done(struct rpcbuf_call *call)
 	event->in_place = call->in_place;
 	event->copied = call->copied;
 	event->copied_bytes = call->bytes_copied;
+	event->reply_bytes = call->reply_bytes;
+	event->reply_pages = call->reply_pages;
+	event->reply_reserved = call->reply_reserved;
 	rpcbuf_publisher_event(publisher, event);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/engine/reply.h"
 #include "rpcbuf/os/bits.h"
 
 /* Of the first page: the reply itself, and the record mark behind it. */
@@ -71,16 +72,24 @@ static bool insert(struct rpcbuf_writer *w, unsigned int at, uint8_t *base,
 	return true;
 }
 
+/* What is not needed at once is not for a reserve to give. */
+static __attribute__((noinline)) void take_reserved(struct rpcbuf_writer *w)
+{
+	w->ready[0] = rpcbuf_mempool_alloc_page(w->pages, RPCBUF_GFP_NOWAIT);
+	w->nr_ready = w->ready[0] != NULL;
+	w->nr_reserved += w->nr_ready;
+}
+
 static void *take_page(struct rpcbuf_writer *w)
 {
 	if (w->next_ready == w->nr_ready) {
 		memset(w->ready, 0, sizeof(w->ready));
 		w->next_ready = 0;
-		w->nr_ready = (unsigned int)rpcbuf_max(
-			rpcbuf_mempool_alloc_bulk_array(
-				w->pages, RPCBUF_GFP_NOWAIT, w->grow, w->ready),
-			0);
+		w->nr_ready = rpcbuf_alloc_bulk_array(w->mm, RPCBUF_GFP_NOWAIT,
+						      w->grow, w->ready);
 		w->grow = rpcbuf_min(4 * w->grow, RPCBUF_WRITER_PAGES);
+		if (rpcbuf_unlikely(!w->nr_ready))
+			take_reserved(w);
 	}
 	w->is_short = w->next_ready == w->nr_ready;
 	return w->is_short ? NULL : w->ready[w->next_ready++];
@@ -253,7 +262,9 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
 {
 	uint8_t *page;
 
+	w->mm = mm;
 	w->pages = pages;
+	w->nr_reserved = 0;
 	w->stretches = w->few;
 	w->max = RPCBUF_WRITER_FEW;
 	w->grow = 1;
@@ -295,6 +306,7 @@ int rpcbuf_writer_end(struct rpcbuf_writer *w, bool keep,
 					       w->ready + w->next_ready);
 	if (w->stretches != w->few)
 		free(w->stretches);
+	w->reply->nr_reserved = w->nr_reserved;
 	if (err)
 		rpcbuf_reply_free(w->reply);
 	else

@@ -14,6 +14,7 @@
 #include <rpcbuf/mm/mempool.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/probes.h>
 
 /* Longest sleep before all sources are tried again, nanoseconds.  Releases wake
  * the queue; this bounds what a source that cannot wake it would cost. */
@@ -108,6 +109,7 @@ acquire(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp, unsigned int nr,
 	if (may_sleep(gfp))
 		return wait_for(pool, gfp, nr, list) ? 0 : -EINVAL;
 	os_fetch_add(&pool->partial, 1);
+	probe_reserve_empty(pool->mm, pool, nr - list->nr);
 	return 0;
 }
 

@@ -121,6 +121,9 @@ PROBE2(wake, const void *, instance, const void *, waiter)
 
 PROBE4(reserve_use, const void *, instance, const void *, mempool,
        unsigned int, nr, unsigned int, left)
+/* A request that does not wait, for which there are too few. */
+PROBE3(reserve_empty, const void *, instance, const void *, mempool,
+       unsigned int, nr)
 PROBE4(report, const void *, instance, unsigned int, node,
        unsigned int, blocks, uint64_t, bytes)
 /* A release of what is no page of the instance. */
@@ -144,6 +147,8 @@ PROBE6(request_received, const void *, call, const void *, conn,
 PROBE6(request_dispatched, const void *, call, const void *, conn,
        uint32_t, xid, uint32_t, program, uint32_t, version,
        uint32_t, procedure)
+PROBE6(reply, const void *, call, const void *, conn, uint32_t, xid,
+       uint64_t, bytes, uint32_t, pages, uint32_t, reserved)
 PROBE6(request_replied, const void *, call, const void *, conn,
        uint32_t, xid, uint32_t, pages, uint32_t, reply_bytes,
        uint64_t, bytes_copied)

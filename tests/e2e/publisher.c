@@ -26,6 +26,12 @@ static const struct even {
 	{"pages_filled", 2570, 0, RPCBUF_COUNTER},
 	{"bulk_calls", 2, 0, RPCBUF_COUNTER},
 	{"bytes_received", 10 << 20, 0, RPCBUF_COUNTER},
+	{"reply_bytes", 20 << 20, 0, RPCBUF_COUNTER},
+	{"reply_pages", 15, 0, RPCBUF_COUNTER},
+	{"reply_reserve_pages", 0, 9, RPCBUF_COUNTER},
+	{"reply_reserve_empty", 0, 3, RPCBUF_COUNTER},
+	{"unsent_bytes", 0, 3 << 20, RPCBUF_GAUGE},
+	{"unsent_kept_bytes", 0, 4 << 20, RPCBUF_GAUGE},
 	{"payloads_in_place", 199, 0, RPCBUF_COUNTER},
 	{"payloads_copied", 1, 0, RPCBUF_COUNTER},
 	{"sleeps", 0, 5, RPCBUF_COUNTER},
@@ -54,8 +60,8 @@ static uint64_t start_ms;
 static unsigned int nr_clients;
 
 /*
- * Client i is 10.0.0.i, has i connections, i calls per millisecond and 3 i
- * pages; every fourth has waited since 10 i seconds before the start, and every
+ * Client i is 10.0.0.i, has i connections, i calls per millisecond, 3 i pages
+ * and i KiB of replies unsent, which keep 4 i KiB; every fourth has waited since 10 i seconds before the start, and every
  * fifth was refused i times for its length and once for its time.  The last is
  * 2001:db8::1.
  */
@@ -81,6 +87,9 @@ static void show_clients(void *owner, struct rpcbuf_publisher *publisher)
 		row->held_pages = 3 * i;
 		row->held_bytes = 3 * i * 4096;
 		row->in_flight = i % 7;
+		row->reply_bytes = (ms * i) << 21;
+		row->unsent_bytes = i << 10;
+		row->unsent_kept_bytes = i << 12;
 		if (i % 4 == 0) {
 			row->waiting = i / 4;
 			row->waiting_ns = (start_ms - 10000 * i) * 1000000;

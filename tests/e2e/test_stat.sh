@@ -53,7 +53,7 @@ check_shown() {
 	tr -d , <"$T/shown" >"$T/shown.plain"
 	while read -r name value; do
 		case $name in
-		pages_total | pages_out | pages_cached | hist_pages_* | threads) continue ;; # named otherwise there; a thread may come
+		pages_total | pages_out | pages_cached | hist_pages_* | hist_reply_pages_* | threads) continue ;; # named otherwise there; a thread may come
 		esac
 		assert_eq "$(awk -v n="$name" '$1 == n { print $2 }' "$T/raw")" "$value" "$name in the segment"
 		case $name in
@@ -80,6 +80,13 @@ until (check_shown) 2>"$T/differs"; do
 done
 assert_cmp "$(stat_get requests)" '>' 10 "requests"
 assert_eq "$(stat_get connections)" 0 "connections"
+# The files came back in replies, their data by reference.
+assert_cmp "$(stat_get reply_bytes)" '>' 3000000 "bytes of replies"
+assert_cmp "$(stat_get reply_pages)" '>=' "$(stat_get requests)" "pages of replies"
+assert_cmp "$(stat_get reply_pages)" '<' $((4 * $(stat_get requests))) "pages of replies"
+assert_eq "$(stat_get reply_reserve_pages) $(stat_get reply_reserve_empty)" "0 0" "pages from the reserve of replies"
+assert_eq "$(stat_get unsent_bytes) $(stat_get unsent_kept_bytes)" "0 0" "unsent replies"
+assert_eq "$(awk '/^hist_reply_pages_/ { sum += $2 } END { print sum }' "$STATS")" "$(stat_get requests)" "replies in the histogram"
 say "shows what the server counts"
 
 # Rates: 21 lines, in the background, while the rest goes on.
@@ -139,6 +146,7 @@ check_prometheus "$T/metrics"
 grep -qx "rpcbuf_requests_total $(stat_get requests)" "$T/metrics" || fail "requests for Prometheus"
 grep -qx 'rpcbuf_records_refused_total{reason="length"} 0' "$T/metrics" || fail "reasons for Prometheus"
 grep -qx "rpcbuf_pages_per_request_count $(stat_get requests)" "$T/metrics" || fail "histogram for Prometheus"
+grep -qx "rpcbuf_reply_pages_per_request_sum $(stat_get reply_pages)" "$T/metrics" || fail "histogram of replies for Prometheus"
 get() {
 	python3 -c 'import sys, urllib.request, urllib.error
 try: print(urllib.request.urlopen(sys.argv[1]).read().decode(), end="")
@@ -173,6 +181,7 @@ awk '$1 < 8000 || $1 > 12500 || $7 < 1600 || $7 > 2500 { exit 1 }' "$T/lines" ||
 	fail "the rates: $(<"$T/lines")"
 assert_cmp "$(awk '{ if (length > n) n = length } END { print n }' "$T/rates")" '<=' 80 "width"
 expect 0 "259" --folder "$T/even" --wide 1 1
+assert_eq "$(tail -n 1 "$T/said" | awk '{ print $(NF - 1), $NF }')" "1.50 3072" "pages and unsent KiB of replies"
 
 # The end of a server under a watcher; what a killed one leaves.
 "$STAT" --folder "$T/even" 1 >"$T/until" 2>&1 &

@@ -65,6 +65,9 @@ assert_eq "$(columns CLIENT CONN HELD PART | sed -n 1,2p)" \
 	$'2001:db8::1 60 180 720.0K\n10.0.0.59 59 177 708.0K' "who holds most"
 assert_eq "$(columns CLIENT WAIT WAITS REFUSED WHY LONG SHORT LATE | grep '^10.0.0.40 ')" \
 	"10.0.0.40 10 40 41 long 40 0 1" "who waits and is refused"
+assert_eq "$(columns CLIENT QUEUED KEPT | grep '^10.0.0.40 ')" "10.0.0.40 40.0K 160.0K" "whose replies are unsent"
+grep -E '^Replies .* MiB/s, pages each: .*; 3.0 MiB unsent keep 4.0 MiB; reserve used 9 times, empty 3$' "$T/picture" >/dev/null ||
+	fail "the replies: $(<"$T/picture")"
 assert_eq "$(columns CLIENT WAIT SINCE REFUSED WHY | grep '^10.0.0.41 ')" \
 	"10.0.0.41 0 - 0 -" "who does neither"
 # So long ago that a slow machine is still within the minute: 10 i seconds.
@@ -144,20 +147,21 @@ keys() { tm send-keys -t "$NAME" "$@"; }
 window small 80 24
 see 1 "publisher $publisher many   60 clients, 7 connections"
 see 2 '^Calls +[0-9]+/s'
-see 7 '^CLIENT +CONN +HELD +PART +WAIT +SINCE +FLIGHT +CALL/s +MiB/s REFUSED +WHY$'
-see 8 '^2001:db8::1 +60 +180 '
-see 24 '^1-16 of 60 by HELD   h help  q quit'
+see 3 '^Replies +[0-9]+ MiB/s'
+see 8 '^CLIENT +CONN +HELD +PART +WAIT +SINCE +FLIGHT +CALL/s +MiB/s REFUSED +WHY$'
+see 9 '^2001:db8::1 +60 +180 '
+see 24 '^1-15 of 60 by HELD   h help  q quit'
 keys Down Down
-see 24 '^3-18 of 60 '
-see 8 '^10\.0\.0\.58 '
+see 24 '^3-17 of 60 '
+see 9 '^10\.0\.0\.58 '
 keys End
-see 24 '^45-60 of 60 '
+see 24 '^46-60 of 60 '
 keys r
-see 24 '^1-16 of 60 by HELD reversed'
-see 8 '^10\.0\.0\.1 '
+see 24 '^1-15 of 60 by HELD reversed'
+see 9 '^10\.0\.0\.1 '
 keys r S
 see 24 'by SINCE '
-see 9 '^10\.0\.0\.56 .* (9|1[0-9])m'
+see 10 '^10\.0\.0\.56 .* (9|1[0-9])m'
 keys Left
 see 24 'by WAIT '
 keys Right Right
@@ -176,27 +180,27 @@ keys p
 wait_for "the time to go on" goes_on
 
 # Resized, down to where hardly anything fits, and back.
-tm resize-window -t "$NAME" -x 30 -y 8
-see 7 '^CLIENT +.*FLIGHT$'
+tm resize-window -t "$NAME" -x 30 -y 9
+see 8 '^CLIENT +.*FLIGHT$'
 tm resize-window -t "$NAME" -x 10 -y 3
 see 1 '^[0-9:]{8}  $|^[0-9:]{8}$'
 tm resize-window -t "$NAME" -x 80 -y 24
 see 24 'by FLIGHT '
 keys H
-see 8 '^2001:db8::1 '
+see 9 '^2001:db8::1 '
 
 window large 200 50
-see 7 ' FLIGHT +BUSY +UNSENT +QUEUED +CALL/s +MiB/s +REFUSED +WHY +LONG +FRAG +SHORT +LATE$'
-see 50 '^1-42 of 60 by HELD'
-see 8 '^2001:db8::1 +60 +180 +720.0K +15 +[0-9]+m[0-9]+s +60 '
+see 8 ' FLIGHT +BUSY +UNSENT +QUEUED +KEPT +CALL/s +MiB/s +SENT/s +REFUSED +WHY +LONG +FRAG +SHORT +LATE$'
+see 50 '^1-41 of 60 by HELD'
+see 9 '^2001:db8::1 +60 +180 +720.0K +15 +[0-9]+m[0-9]+s +60 '
 
 # It outlives the program, and finds the next.
 kill "$publisher"
 see 50 "process $publisher \(publisher\) has ended; waiting for another\.   q quits"
-see 8 '^2001:db8::1 '
+see 9 '^2001:db8::1 '
 start_publisher
 see 1 "publisher $publisher many "
-see 50 '^1-42 of 60 by HELD'
+see 50 '^1-41 of 60 by HELD'
 kill "$publisher"
 see 50 "process $publisher .*has ended"
 keys q

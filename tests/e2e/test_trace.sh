@@ -93,9 +93,12 @@ grep -E ' NFS[34] ' "$T/text" | awk -v large=$MIB '
 		if ($6 < least || $6 > least + 1) { print "pages: " $0; exit 1 }
 		if ($9 < 1 || $9 > $6 || $8 > $6 || $7 + $8 < 0) { print "runs: " $0; exit 1 }
 		if ($11 != 0 || $12 < 0 || $13 <= 0) { print "times: " $0; exit 1 }
-		if ($15 == "WRITE" && $4 > large) n++
+		if ($14 <= 0 || $15 < 1 || $16 != 0) { print "reply: " $0; exit 1 }
+		if ($18 == "WRITE" && $4 > large) n++
+		if ($14 > large / 4) { reads++; if ($15 > 4) { print "copied: " $0; exit 1 } }
 	}
-	END { if (n < 3) { print "large WRITEs: " n + 0; exit 1 } }' || fail "of the above"
+	END { if (!reads) { print "no large reply"; exit 1 }
+		if (n < 3) { print "large WRITEs: " n + 0; exit 1 } }' || fail "of the above"
 grep -qE '^# [0-9]+ calls, 0 lost$' "$T/text" || fail "the sum: $(tail -n 1 "$T/text")"
 say "a line for each call"
 
@@ -136,17 +139,21 @@ import json, sys
 calls = [json.loads(line) for line in open(sys.argv[1])]
 assert sum(c["procedure"] == "GETATTR" and c["program"] == "NFS3" for c in calls) == 200
 for c in calls:
+    assert c["reply_bytes"] > 0 and c["reply_pages"] > 0 and c["reply_reserved"] == 0, c
     assert c["client"] == "127.0.0.1" and 0 < c["pages"] and c["reused"] <= c["pages"], c
     assert c["procedure"] != "COMPOUND" or len(c["operations"]) == c["nr_operations"] > 0, c
 END
 grep -qE '^[0-9]+ calls, 0 lost$' "$T/hist" || fail "the histograms: $(<"$T/hist")"
 assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages that/ { on = 1 } END { print sum }' "$T/hist")" \
 	"$(awk '/ calls, / { print $1 }' "$T/hist")" "calls in the histogram of pages"
+assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages of their replies/ { on = 1 } END { print sum }' "$T/hist")" \
+	"$(awk '/ calls, / { print $1 }' "$T/hist")" "replies in the histogram of pages"
 assert_eq "$(grep -c '^[0-9]' "$T/mix")" "$(awk '/ calls, / { print $1 }' "$T/hist")" "calls in the mix"
 "$RPCBUF_BUILD/tools/rpcbuf-bench" alloc --replay "$T/mix" --peers rpcbuf --repeat 3 >"$T/said" 2>&1 ||
 	fail "replay: $(<"$T/said")"
 babeltrace2 "$T/ctf.d" >"$T/babeltrace" 2>"$T/said" || fail "babeltrace2: $(<"$T/said")"
 assert_eq "$(grep -c 'program = "NFS3", procedure = "GETATTR"' "$T/babeltrace")" 200 "GETATTRs that babeltrace2 reads"
+grep -q 'reply_pages = [1-9]' "$T/babeltrace" || fail "pages of replies that babeltrace2 reads"
 grep -q 'operations = ".*PUTFH.* READ' "$T/babeltrace" || fail "operations that babeltrace2 reads"
 assert_eq "$(wc -l <"$T/babeltrace")" "$(wc -l <"$T/json")" "calls that babeltrace2 reads"
 say "filters, JSON, histograms, a mix, a trace for Babeltrace"

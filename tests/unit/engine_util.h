@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <rpcbuf/engine.h>
+#include <rpcbuf/mempool.h>
 #include <sys/socket.h>
 
 #include "backend_util.h"
@@ -46,6 +47,8 @@ struct peer {
 static struct {
 	struct rpcbuf *mm;
 	struct rpcbuf_engine *engine;
+	unsigned int reserved_pages; /* of replies; 0: no reserve */
+	struct rpcbuf_mempool *reserve;
 	int listener;
 	bool gate_open;	      /* under lock: lets BLOCK calls go on */
 	unsigned int blocked; /* calls that wait at the gate */
@@ -272,12 +275,20 @@ static inline void server_start_with(uint64_t memory,
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct rpcbuf_engine_options with_replies;
 
 	options.memory = memory;
 	/* What the rest of the machine does is not what is tested. */
 	options.no_pressure = true;
 	must(rpcbuf_create(&server.mm, &options) == 0);
-	must(rpcbuf_engine_create(&server.engine, server.mm, with, o) == 0);
+	with_replies = *o;
+	if (server.reserved_pages) {
+		must(rpcbuf_mempool_create(&server.reserve, server.mm,
+					   server.reserved_pages) == 0);
+		with_replies.replies = server.reserve;
+	}
+	must(rpcbuf_engine_create(&server.engine, server.mm, with,
+				  &with_replies) == 0);
 	must(strcmp(rpcbuf_engine_backend(server.engine),
 		    o->backend == RPCBUF_BACKEND_EPOLL ? "epoll"
 						       : "io_uring") == 0);
@@ -317,6 +328,7 @@ static inline void server_gone(void)
 	must(stats().threads == 0);
 	must(pages_out() == 0);
 	rpcbuf_engine_destroy(server.engine);
+	must(rpcbuf_mempool_destroy(server.reserve) == 0);
 	must(server.threads_started == server.threads_stopped);
 	must(rpcbuf_destroy(server.mm) == 0);
 	close(server.listener);

@@ -7,14 +7,18 @@
  * the same process.  Calls of known sizes, one at a time, pipelined, in
  * fragments, put aside, while readers come and go.
  */
+#include <rpcbuf/fault.h>
 #include <rpcbuf/publish.h>
 #include <rpcbuf/stats.h>
+#include <rpcbuf/writer.h>
 
 #include "engine_util.h"
 
 #define set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
 #define PEERS 6
+/* Pages kept for replies. */
+#define RESERVED	  4
 #define CALLS 200u
 
 static struct peer peers[PEERS];
@@ -31,6 +35,7 @@ static void start_with(unsigned int receivers)
 	must(mkdtemp(folder) != NULL);
 	o.receivers = receivers;
 	o.limits.min_length = RPCBUF_CALL_MIN;
+	server.reserved_pages = RESERVED;
 	server_start(16 << 20, &o);
 	must(rpcbuf_publisher_create(&publisher, &p) == 0);
 	must(rpcbuf_engine_publish(server.engine, publisher) == 0);
@@ -314,15 +319,22 @@ static void no_release(void *arg)
 	(void)arg;
 }
 
-/* To the call that was put aside. */
-static void answer_with_much(void)
+/* The one that was put aside. */
+static struct rpcbuf_call *take_later(void)
 {
 	struct rpcbuf_call *call;
-	struct rpcbuf_reply *reply;
 
 	pthread_mutex_lock(&server.lock);
 	call = server.later[--server.nr_later];
 	pthread_mutex_unlock(&server.lock);
+	return call;
+}
+
+static void answer_with_much(void)
+{
+	struct rpcbuf_call *call = take_later();
+	struct rpcbuf_reply *reply;
+
 	reply = rpcbuf_reply_create(
 		server.mm, rpcbuf_alloc_page(server.mm, RPCBUF_GFP_NOWAIT));
 	must(!rpcbuf_reply_add(reply, much, sizeof(much)));
@@ -341,6 +353,103 @@ static void receive_much(struct peer *peer)
 		must(n > 0 && n <= sizeof(got));
 	}
 }
+
+/* A reply of @len bytes and its mark, as the reply to @call or a part of it. */
+static int answer_with(struct rpcbuf_call *call, struct rpcbuf_mempool *reserve,
+		       size_t len)
+{
+	struct rpcbuf_reply *reply;
+	struct rpcbuf_writer w;
+	int err = rpcbuf_writer_begin(&w, server.mm, reserve);
+
+	if (err)
+		return err;
+	err = rpcbuf_writer_end(&w, rpcbuf_writer_put(&w, much, len), &reply);
+	if (err)
+		return err;
+	must(rpcbuf_call_reply(call, reply) == 0);
+	return 0;
+}
+
+static void receive_bytes(struct peer *peer, size_t len)
+{
+	static uint8_t got[1 << 20];
+
+	must(len <= sizeof(got));
+	must(recv(peer->client, got, len, MSG_WAITALL) == (ssize_t)len);
+}
+
+/* Bytes and pages of replies are those that were sent, in the event, the sums,
+ * the histogram and the row of the client; so are those that came from the
+ * reserve, and the times that this was empty. */
+START_TEST(replies_are_counted)
+{
+	enum {
+		PAGES = 3,
+		LEN = (PAGES - 1) * RPCBUF_PAGE_SIZE
+	};
+	struct rpcbuf_fault only_reserves = RPCBUF_FAULT_INIT;
+	struct rpcbuf_mempool *reserve = server.reserve;
+	struct rpcbuf_engine_stats before, after;
+	struct rpcbuf_call *call;
+	uint64_t row;
+
+	only_reserves.reserve = true;
+	begin_trace();
+	before = stats();
+	row = client_row(1)->reply_bytes;
+	send_call(&peers[1], XID(LATER, SMALL, 7));
+	eventually(nr_later() == 1);
+	call = take_later();
+	/* In two parts. */
+	must(!answer_with(call, reserve, LEN));
+	must(!answer_with(call, reserve, 8));
+	rpcbuf_call_done(call);
+	receive_bytes(&peers[1], LEN + 8 + 2 * RPCBUF_MARK_SIZE);
+	eventually(next_event());
+	ck_assert_uint_eq(event.reply_bytes, LEN + 8 + 2 * RPCBUF_MARK_SIZE);
+	ck_assert_uint_eq(event.reply_pages, PAGES + 1);
+	ck_assert_uint_eq(event.reply_reserved, 0);
+	after = stats();
+	ck_assert_uint_eq(after.reply_bytes - before.reply_bytes,
+			  event.reply_bytes);
+	ck_assert_uint_eq(after.reply_pages - before.reply_pages, PAGES + 1);
+	ck_assert_uint_eq(
+		after.hist_reply_pages[2] - before.hist_reply_pages[2], 1);
+	ck_assert_uint_eq(client_row(1)->reply_bytes - row, event.reply_bytes);
+	ck_assert_uint_eq(after.reply_reserve_pages, 0);
+
+	/* There are no pages but those of the reserve, and one too few of them. */
+	send_call(&peers[1], XID(LATER, SMALL, 8));
+	eventually(nr_later() == 1);
+	call = take_later();
+	must(!rpcbuf_fault_set(server.mm, &only_reserves));
+	ck_assert_int_eq(
+		answer_with(call, reserve, (RESERVED + 1) * RPCBUF_PAGE_SIZE),
+		-ENOMEM);
+	ck_assert_uint_eq(stats().reply_reserve_empty, 1);
+	must(!answer_with(call, reserve, LEN));
+	rpcbuf_call_done(call);
+	must(!rpcbuf_fault_set(server.mm, NULL));
+	receive_bytes(&peers[1], LEN + RPCBUF_MARK_SIZE);
+	eventually(next_event());
+	ck_assert_uint_eq(event.reply_pages, PAGES);
+	ck_assert_uint_eq(event.reply_reserved, PAGES);
+	ck_assert_uint_eq(stats().reply_reserve_pages, PAGES);
+	ck_assert_uint_eq(stats().reply_reserve_empty, 1);
+
+	/* A call without a reply has none. */
+	before = stats();
+	send_call(&peers[1], XID(LATER, SMALL, 9));
+	eventually(nr_later() == 1);
+	rpcbuf_call_done(take_later());
+	eventually(next_event());
+	ck_assert_uint_eq(event.reply_bytes + event.reply_pages, 0);
+	after = stats();
+	ck_assert_mem_eq(before.hist_reply_pages, after.hist_reply_pages,
+			 sizeof(after.hist_reply_pages));
+}
+END_TEST
 
 START_TEST(clients)
 {
@@ -391,9 +500,13 @@ START_TEST(clients)
 	ck_assert_uint_le(row->waiting_ns, os_now());
 	ck_assert_uint_gt(row->unsent_bytes, 0);
 	ck_assert_uint_lt(row->unsent_bytes, sizeof(much) * 2);
+	ck_assert_uint_gt(row->unsent_kept_bytes, sizeof(much));
+	ck_assert_uint_eq(stats().unsent_kept_bytes, row->unsent_kept_bytes);
+	ck_assert_uint_eq(row->reply_bytes, sizeof(much));
 	receive_much(&peers[0]);
 	receive_replies(&peers[0], 2, 1);
 	eventually(client_row(0)->unsent_bytes == 0);
+	eventually(client_row(0)->unsent_kept_bytes == 0);
 	ck_assert_uint_eq(client_row(0)->unsent, 0);
 	ck_assert_uint_eq(client_row(0)->waiting_ns, 0);
 }
@@ -470,6 +583,7 @@ int main(void)
 	tcase_add_test(one, put_aside);
 	tcase_add_test(one, nobody_traces);
 	tcase_add_test(one, timed_fills);
+	tcase_add_test(one, replies_are_counted);
 	tcase_set_timeout(two, 100);
 	tcase_add_checked_fixture(two, setup_two, teardown);
 	tcase_add_test(two, clients);

@@ -544,7 +544,7 @@ static void write_events(struct rpcbuf_publisher *publisher, uint32_t from,
 		struct rpcbuf_event event = {
 			.time_ns = i,
 			.xid = i,
-			.reserved = {[10] = i},
+			.reserved = {[8] = i},
 		};
 
 		rpcbuf_publisher_event(publisher, &event);
@@ -567,7 +567,7 @@ START_TEST(test_events)
 	for (uint32_t i = 10; i < 74; i++) {
 		ck_assert_int_eq(rpcbuf_segment_next_event(segment, &event), 1);
 		ck_assert_uint_eq(event.xid, i);
-		ck_assert_uint_eq(event.reserved[10], i);
+		ck_assert_uint_eq(event.reserved[8], i);
 	}
 	ck_assert_int_eq(rpcbuf_segment_next_event(segment, &event), 0);
 	ck_assert_uint_eq(rpcbuf_segment_lost(segment), 0);
@@ -632,7 +632,7 @@ START_TEST(test_events_of_many)
 		nr++;
 		ck_assert_uint_lt(event.xid, WRITERS * EACH);
 		ck_assert_uint_eq(event.time_ns, event.xid);
-		ck_assert_uint_eq(event.reserved[10], event.xid);
+		ck_assert_uint_eq(event.reserved[8], event.xid);
 		ck_assert_uint_eq(seen[event.xid]++, 0);
 	}
 	for (unsigned int i = 0; i < WRITERS; i++)

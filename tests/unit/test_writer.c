@@ -222,6 +222,37 @@ START_TEST(pages_end)
 }
 END_TEST
 
+/* Where there is no other page, a reply has from the reserve what it needs, a page
+ * at a time, and nothing beside: others live on it as well. */
+START_TEST(reserve_gives_what_is_needed)
+{
+	static void *held[8 << 8];
+	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_reply *reply;
+	struct rpcbuf_writer w;
+	unsigned int nr = 0;
+
+	while (nr < 8 << 8 &&
+	       (held[nr] = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOWAIT)))
+		nr++;
+	ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages), 0);
+	for (uint32_t used = 1; used <= 32; used++) {
+		rpcbuf_mempool_stats(pages, &stats);
+		ck_assert_uint_eq(stats.reserve_pages, used);
+		ck_assert_uint_eq(stats.partial, 0);
+		ck_assert(rpcbuf_writer_page(&w) == (used < 32));
+	}
+	rpcbuf_mempool_stats(pages, &stats);
+	ck_assert_uint_eq(stats.partial, 1);
+	ck_assert_int_eq(rpcbuf_writer_end(&w, true, &reply), 0);
+	ck_assert_uint_eq(rpcbuf_reply_pages(reply), 32);
+	rpcbuf_reply_free(reply);
+	rpcbuf_mempool_stats(pages, &stats);
+	ck_assert_uint_eq(stats.curr_nr, 32);
+	rpcbuf_free_bulk_array(mm, nr, held);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("writer");
@@ -233,6 +264,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, any_record);
 	tcase_add_test(tcase, pages_end);
+	tcase_add_test(tcase, reserve_gives_what_is_needed);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

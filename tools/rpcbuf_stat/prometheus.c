@@ -96,6 +96,17 @@ static void print_reasons(FILE *out, const struct rpcbuf_snapshot *snapshot)
 	}
 }
 
+/* What is counted per request has its sum under the name without that. */
+static void sum_of_per_request(const char *name, char *out)
+{
+	static const char tail[] = "_per_request";
+	size_t len = strlen(name);
+
+	if (figure_has_suffix(name, tail))
+		len -= sizeof(tail) - 1;
+	snprintf(out, NAME_LENGTH, "%.*s", (int)len, name);
+}
+
 static void print_buckets(FILE *out, const struct rpcbuf_snapshot *snapshot,
 			  const struct rpcbuf_metric *metric)
 {
@@ -116,7 +127,7 @@ static void print_buckets(FILE *out, const struct rpcbuf_snapshot *snapshot,
 	fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, below);
 	snprintf(sum, sizeof(sum), "%s_sum", metric->name);
 	if (!figure_find(snapshot, sum))
-		snprintf(sum, sizeof(sum), "pages");
+		sum_of_per_request(metric->name, sum);
 	fprintf(out, "%s_sum", name);
 	print_value(out, figure_get(snapshot, sum), ns);
 	fprintf(out, "%s_count %" PRIu64 "\n", name, below);

@@ -53,8 +53,8 @@ static double happened(const struct interval *in, const char *name)
 /* The widths are those of print_line(); the first part fits in 80 columns. */
 static void print_header(bool wide)
 {
-	puts(wide ? "--received-- ---pages per call--- --bulk fills-- ---counts-- --now ---pages--- --per call- -sleeps -stretch ----pages----- -back-\n"
-		    "call/s MiB/s  mean  p50  p99  max     /s  size place sleep refus conn  used cache  fill   ns     ms    runs  kept pools held   MiB"
+	puts(wide ? "--received-- ---pages per call--- --bulk fills-- ---counts-- --now ---pages--- --per call- -sleeps -stretch ----pages----- -back- ------replies------\n"
+		    "call/s MiB/s  mean  p50  p99  max     /s  size place sleep refus conn  used cache  fill   ns     ms    runs  kept pools held   MiB  MiB/s pages unsKiB"
 		  : "--received-- ---pages per call--- ---bulk fills-- --counts--- -now -- ---pages-\n"
 		    "call/s MiB/s  mean  p50  p99  max    /s  size place sleep refus conn  used cache");
 }
@@ -125,6 +125,9 @@ static void print_more(const struct interval *in)
 	print_count((double)figure_get(in->to, "mm_inflight_pages"), 6);
 	print_count((double)figure_get(in->to, "held_pages"), 5);
 	print_rate(happened(in, "mm_reported_bytes") / (1 << 20), 6);
+	print_rate(happened(in, "reply_bytes") / in->seconds / (1 << 20), 7);
+	print_mean(happened(in, "reply_pages"), calls, 6);
+	print_count((double)(figure_get(in->to, "unsent_bytes") >> 10), 7);
 }
 
 static void print_line(const struct interval *in, bool wide)

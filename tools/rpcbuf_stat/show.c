@@ -13,8 +13,9 @@
 
 /* Which figures begin a group of their own. */
 static const char *const groups[] = {
-	"sleeps",     "records_refused", "parked_pages", "connections_total",
-	"mm_refills", "mm_zone_puts",	 "mm_waits",	 "mm_total_pages",
+	"reply_bytes",	     "sleeps",	   "records_refused", "parked_pages",
+	"connections_total", "mm_refills", "mm_zone_puts",    "mm_waits",
+	"mm_total_pages",
 };
 
 static bool begins_group(const char *name)
@@ -121,6 +122,8 @@ static void show_means(const struct rpcbuf_snapshot *snapshot)
 	show_mean(snapshot, "bulk_calls", "bulk calls");
 	show_mean(snapshot, "receives", "receive system calls");
 	show_mean(snapshot, "bytes_copied", "bytes copied");
+	show_mean(snapshot, "reply_bytes", "bytes of its reply");
+	show_mean(snapshot, "reply_pages", "pages of its reply");
 }
 
 void show(const struct server *server, const struct rpcbuf_snapshot *snapshot)

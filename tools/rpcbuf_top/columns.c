@@ -48,8 +48,10 @@ VALUE(in_flight, r->now->in_flight)
 VALUE(busy, r->now->busy)
 VALUE(unsent, r->now->unsent)
 VALUE(queued, r->now->unsent_bytes)
+VALUE(kept, r->now->unsent_kept_bytes)
 VALUE(calls, r->known ? r->calls : NO_VALUE)
 VALUE(bytes, r->known ? r->bytes / (1 << 20) : NO_VALUE)
+VALUE(sent, r->known ? r->reply_bytes / (1 << 20) : NO_VALUE)
 VALUE(refused, r->refused)
 VALUE(length, r->now->refused_length)
 VALUE(fragments, r->now->refused_fragments)
@@ -75,11 +77,15 @@ static const struct column columns[] = {
 	 5, 14, 'B'},
 	{"UNSENT", "connections that do not read their replies", value_unsent,
 	 FORM_COUNT, 7, 13, 'U'},
-	{"QUEUED", "bytes of these replies", value_queued, FORM_BYTES, 7, 15,
-	 'Q'},
+	{"QUEUED", "bytes of replies that are not sent yet", value_queued,
+	 FORM_BYTES, 7, 15, 'Q'},
+	{"KEPT", "bytes of memory that these replies keep", value_kept,
+	 FORM_BYTES, 7, 21, 'K'},
 	{"CALL/s", "calls per second", value_calls, FORM_RATE, 7, 6, 'C'},
 	{"MiB/s", "mebibytes received per second", value_bytes, FORM_RATE, 7, 7,
 	 'M'},
+	{"SENT/s", "mebibytes of replies per second", value_sent, FORM_RATE, 7,
+	 20, 'D'},
 	{"REFUSED", "calls refused so far, all reasons", value_refused,
 	 FORM_COUNT, 8, 5, 'R'},
 	{"WHY", "the reason of most of them", value_refused, FORM_WHY, 6, 10,

@@ -60,6 +60,8 @@ static void fill(struct row *row, const struct picture *picture,
 	row->known = true;
 	row->calls = rate(before->requests, now->requests, picture->seconds);
 	row->bytes = rate(before->bytes, now->bytes, picture->seconds);
+	row->reply_bytes =
+		rate(before->reply_bytes, now->reply_bytes, picture->seconds);
 }
 
 void picture_fill(struct picture *picture)

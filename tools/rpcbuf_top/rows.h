@@ -15,7 +15,7 @@ struct row {
 	uint64_t waiting_ns; /* so long, 0 when it does not wait */
 	uint64_t refused;    /* for all reasons */
 	bool known;	     /* it was there before: it has rates */
-	double calls, bytes; /* per second */
+	double calls, bytes, reply_bytes; /* per second */
 };
 
 /* What a refresh shows. */

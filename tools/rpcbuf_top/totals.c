@@ -50,33 +50,64 @@ static void write_who(const struct server *server,
 		 (unsigned long long)now(picture, "connections"));
 }
 
+/* Of what a call takes: "1.2 mean, 4 p99". */
+struct each {
+	char mean[FORMAT_SHORT], p99[FORMAT_SHORT];
+};
+
+static void write_each(const struct picture *picture, const char *sum,
+		       const char *histogram, struct each *each)
+{
+	double nr = grown(picture, "requests");
+	uint64_t buckets[FIGURE_BUCKETS_MAX];
+	struct histogram pages;
+	char label[FORMAT_SHORT];
+
+	*each = (struct each){"-", "-"};
+	if (nr <= 0)
+		return;
+	format_rate(each->mean, grown(picture, sum) / nr, 6);
+	pages = figure_histogram_grown(picture->from, picture->to, histogram,
+				       buckets);
+	if (histogram_total(&pages))
+		snprintf(each->p99, sizeof(each->p99), "%s",
+			 histogram_label(&pages,
+					 histogram_quantile(&pages, 0.99),
+					 label));
+}
+
 static void write_calls(const struct picture *picture, char *line)
 {
-	char calls[FORMAT_SHORT], mib[FORMAT_SHORT], mean[FORMAT_SHORT] = "-";
-	char p99[FORMAT_SHORT] = "-";
-	uint64_t buckets[FIGURE_BUCKETS_MAX];
-	double nr = grown(picture, "requests");
+	char calls[FORMAT_SHORT], mib[FORMAT_SHORT];
+	struct each pages;
 
-	if (nr > 0) {
-		struct histogram pages =
-			figure_histogram_grown(picture->from, picture->to,
-					       "pages_per_request", buckets);
-
-		format_rate(mean, grown(picture, "pages") / nr, 6);
-		if (histogram_total(&pages))
-			snprintf(p99, sizeof(p99), "%s",
-				 histogram_label(
-					 &pages,
-					 histogram_quantile(&pages, 0.99),
-					 calls));
-	}
+	write_each(picture, "pages", "pages_per_request", &pages);
 	snprintf(
 		line, TOTALS_WIDTH,
 		"Calls    %6s/s, %6s MiB/s, pages each: %s mean, %s p99; %llu in flight",
-		per_second(picture, nr, calls),
+		per_second(picture, grown(picture, "requests"), calls),
 		per_second(picture,
 			   grown(picture, "bytes_received") / (1 << 20), mib),
-		mean, p99, (unsigned long long)now(picture, "in_flight"));
+		pages.mean, pages.p99,
+		(unsigned long long)now(picture, "in_flight"));
+}
+
+static void write_replies(const struct picture *picture, char *line)
+{
+	char mib[FORMAT_SHORT], unsent[FORMAT_SHORT], kept[FORMAT_SHORT];
+	struct each pages;
+
+	write_each(picture, "reply_pages", "reply_pages_per_request", &pages);
+	snprintf(
+		line, TOTALS_WIDTH,
+		"Replies  %6s MiB/s, pages each: %s mean, %s p99; %s unsent keep %s; reserve used %llu times, empty %llu",
+		per_second(picture, grown(picture, "reply_bytes") / (1 << 20),
+			   mib),
+		pages.mean, pages.p99,
+		format_bytes(unsent, now(picture, "unsent_bytes")),
+		format_bytes(kept, now(picture, "unsent_kept_bytes")),
+		(unsigned long long)now(picture, "reply_reserve_pages"),
+		(unsigned long long)now(picture, "reply_reserve_empty"));
 }
 
 static void write_pages(const struct picture *picture, char *line)
@@ -127,7 +158,8 @@ void totals_write(const struct server *server, const struct picture *picture,
 {
 	write_who(server, picture, lines[0]);
 	write_calls(picture, lines[1]);
-	write_pages(picture, lines[2]);
-	write_waits(picture, lines[3]);
-	write_refusals(picture, lines[4]);
+	write_replies(picture, lines[2]);
+	write_pages(picture, lines[3]);
+	write_waits(picture, lines[4]);
+	write_refusals(picture, lines[5]);
 }

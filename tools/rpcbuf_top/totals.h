@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "tools/common/attach.h"
 
-#define TOTALS_LINES 5
+#define TOTALS_LINES 6
 #define TOTALS_WIDTH 256
 
 void totals_write(const struct server *server, const struct picture *picture,

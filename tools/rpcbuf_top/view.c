@@ -108,9 +108,7 @@ static void draw_help(void)
 	static const char *const keys[] = {
 		"q  quit          h ?  this help; any key leaves it",
 		"p  pause         r  reverse the order          space  refresh now",
-		"left right       sort by the column beside",
-		"up down          scroll, by a line; page up, page down, home, end",
-		"",
+		"left right       sort by the column beside     up down page home end  scroll",
 		"Letters sort by a column:",
 	};
 	int y = 0;

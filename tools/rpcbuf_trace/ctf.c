@@ -29,13 +29,14 @@ static const struct {
 #name, offsetof(struct rpcbuf_event, name),      \
 			sizeof(((struct rpcbuf_event *)0)->name) \
 	}
-	FIELD(port),	  FIELD(xid),	       FIELD(bytes),
-	FIELD(fragments), FIELD(pages),	       FIELD(filled),
-	FIELD(reused),	  FIELD(runs),	       FIELD(bulk_calls),
-	FIELD(receives),  FIELD(in_place),     FIELD(copied),
-	FIELD(thread),	  FIELD(copied_bytes), FIELD(wait_ns),
-	FIELD(fill_ns),	  FIELD(receive_ns),   FIELD(reply_ns),
-	FIELD(nr_ops),
+	FIELD(port),	       FIELD(xid),	    FIELD(bytes),
+	FIELD(fragments),      FIELD(pages),	    FIELD(filled),
+	FIELD(reused),	       FIELD(runs),	    FIELD(bulk_calls),
+	FIELD(receives),       FIELD(in_place),	    FIELD(copied),
+	FIELD(thread),	       FIELD(copied_bytes), FIELD(wait_ns),
+	FIELD(fill_ns),	       FIELD(receive_ns),   FIELD(reply_ns),
+	FIELD(nr_ops),	       FIELD(reply_bytes),  FIELD(reply_pages),
+	FIELD(reply_reserved),
 #undef FIELD
 };
 #define NR_FIELDS (sizeof(fields) / sizeof(*fields))

@@ -11,7 +11,8 @@
 #define BUCKETS 40
 
 static uint64_t pages[BUCKETS], bytes[BUCKETS], runs[BUCKETS], wait[BUCKETS],
-	receive[BUCKETS], reply[BUCKETS];
+	receive[BUCKETS], reply[BUCKETS], reply_pages[BUCKETS],
+	reply_bytes[BUCKETS];
 
 static void count(uint64_t *buckets, uint64_t value)
 {
@@ -30,6 +31,8 @@ static void count_event(const struct rpcbuf_event *event, uint64_t time_ns)
 	count(wait, event->wait_ns);
 	count(receive, event->receive_ns);
 	count(reply, event->reply_ns);
+	count(reply_pages, event->reply_pages);
+	count(reply_bytes, event->reply_bytes);
 }
 
 static void print(const char *what, const uint64_t *buckets, bool ns)
@@ -54,6 +57,8 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 	print("time that they waited for pages", wait, true);
 	print("time from the first byte to the last", receive, true);
 	print("time from the last byte until they were done", reply, true);
+	print("pages of their replies", reply_pages, false);
+	print("bytes of their replies", reply_bytes, false);
 	return FAULT_NONE;
 }
 

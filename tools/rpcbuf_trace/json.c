@@ -61,6 +61,9 @@ static void add_numbers(struct json_object *object,
 	add_number(object, "fill_ns", event->fill_ns);
 	add_number(object, "receive_ns", event->receive_ns);
 	add_number(object, "reply_ns", event->reply_ns);
+	add_number(object, "reply_bytes", event->reply_bytes);
+	add_number(object, "reply_pages", event->reply_pages);
+	add_number(object, "reply_reserved", event->reply_reserved);
 }
 
 static void print_event(const struct rpcbuf_event *event, uint64_t time_ns)

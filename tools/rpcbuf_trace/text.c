@@ -16,10 +16,10 @@ static int begin(const struct server *server, const char *path,
 	(void)server;
 	(void)path;
 	(void)fault;
-	printf("%-15s %-21s %8s %8s %4s %5s %5s %5s %4s %4s %9s %9s %9s %s\n",
+	printf("%-15s %-21s %8s %8s %4s %5s %5s %5s %4s %4s %9s %9s %9s %8s %6s %5s %s\n",
 	       "TIME", "CLIENT", "XID", "BYTES", "FRAG", "PAGES", "FILL",
 	       "REUSE", "RUNS", "BULK", "WAIT_US", "RECV_US", "REPLY_US",
-	       "CALL");
+	       "RBYTES", "RPAGES", "RSRVD", "CALL");
 	return FAULT_NONE;
 }
 
@@ -75,6 +75,8 @@ static void print_event(const struct rpcbuf_event *event, uint64_t time_ns)
 	print_us(event->wait_ns);
 	print_us(event->receive_ns);
 	print_us(event->reply_ns);
+	printf(" %8u %6u %5u", event->reply_bytes, event->reply_pages,
+	       event->reply_reserved);
 	print_call(event);
 }
 
