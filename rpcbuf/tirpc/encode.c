@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Replies.  A thread owns a small vector of pages, at least half of which are there
- * before it encodes; further pages come in bulk.  What was used of them goes with the
- * reply, and comes back when that was sent.  Where none come, or one reply had
- * its share, what is encoded is sent as a fragment, and waited for: a reply
- * needs no more memory than there is.
+ * Replies.  A thread owns a small vector of pages, rq_respages, which is filled in
+ * bulk before it encodes, and while it does where it needs more.  What was used
+ * goes with the reply, and comes back when that was sent.
+ *
+ * The thread holds the pages of the call, so it never sleeps for those of the
+ * reply: the threads that have them may sleep for what this one holds.  Where
+ * none come in bulk it takes from the reserve, few at a time; where these are
+ * used, or one reply had its share, what is encoded is sent as a fragment, and
+ * waited for: a reply needs no more memory than there is.  When there is not
+ * even a page of the reserve, as others have all of it whose clients do not read,
+ * the connection is closed: its client sends the call again.
  *
  * Each thread of the engine has one; all others share one under a lock, which
  * under svc_run() nobody contends for.
@@ -17,11 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/engine/reply.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/tirpc/encode.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
-#define EXTRA_MAX (REPLY_PAGES_MAX - REPLY_PAGES)
+/* Of the reserve, at a time. */
+#define RESERVED_MAX 4u
 /* Room for the checksum or the padding that RPCSEC_GSS adds. */
 #define GSS_SLACK 2048u
 #define GSS_MAX	  ((size_t)64 << 20)
@@ -36,13 +44,12 @@ struct encoder {
 	struct rpcbuf_xdr xdr; /* first: found by it */
 	XDR xdrs;
 	struct conn *conn;
-	struct rpcbuf_rqst *rqst;
-	unsigned int next; /* page of rqst */
-	unsigned int nr_extra, next_extra;
+	unsigned int nr, next; /* pages that there are, and those used */
+	unsigned int reserved; /* ... of the reserve */
 	bool in_fragments;
 	void *wrapped; /* what RPCSEC_GSS made, attached */
 	uint64_t wrapped_bytes;
-	void *extra[EXTRA_MAX];
+	void *pages[REPLY_PAGES_MAX];
 };
 
 static __thread struct encoder *mine;
@@ -52,28 +59,25 @@ static struct {
 	struct encoder *encoder;
 } others = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct encoder *encoder_create(void)
+/* Keeps @nr pages of those that are not used, and gives the others back. */
+static void keep_pages(struct encoder *r, unsigned int nr)
 {
-	struct encoder *r = calloc(1, sizeof(*r));
-
-	if (!r || rpcbuf_rqst_create(&r->rqst, home.mm, NULL, REPLY_PAGES)) {
-		free(r);
-		return NULL;
-	}
-	rpcbuf_rqst_reserve(r->rqst, home.reserve);
-	return r;
+	if (r->nr <= nr)
+		return;
+	rpcbuf_mempool_free_bulk_array(home.reserve, r->nr - nr, r->pages + nr);
+	r->nr = nr;
 }
 
 static void encoder_destroy(struct encoder *r)
 {
 	if (r)
-		rpcbuf_rqst_destroy(r->rqst);
+		keep_pages(r, 0);
 	free(r);
 }
 
 void encode_thread_start(void)
 {
-	mine = encoder_create();
+	mine = calloc(1, sizeof(*mine));
 }
 
 void encode_thread_stop(void)
@@ -90,26 +94,48 @@ void encode_home_free(void)
 	pthread_mutex_unlock(&others.lock);
 }
 
-/* The pages that were used: those of the vector and those beside it. */
+/* More pages, in bulk, so that there are @most at most. */
+static bool fill_pages(struct encoder *r, unsigned int most)
+{
+	unsigned int want = rpcbuf_min(REPLY_PAGES, most - r->nr);
+
+	memset(r->pages + r->nr, 0, want * sizeof(*r->pages));
+	want = rpcbuf_alloc_bulk_array(home.mm, RPCBUF_GFP_NOWAIT, want,
+				       r->pages + r->nr);
+	r->nr += want;
+	return want;
+}
+
+/* One of the reserve, where there are no others. */
+static bool take_reserved(struct encoder *r)
+{
+	void *page = rpcbuf_mempool_alloc_page(home.reserve, RPCBUF_GFP_NOWAIT);
+
+	if (!page)
+		return false;
+	r->pages[r->nr++] = page;
+	r->reserved++;
+	return true;
+}
+
+/* The pages that were used go with the reply. */
 static struct rpcbuf_reply *take_pages(struct encoder *r)
 {
-	void *pages[REPLY_PAGES];
-	unsigned int nr = r->next, nr_extra = r->next_extra;
-	struct rpcbuf_reply *reply;
+	struct rpcbuf_reply *reply = rpcbuf_reply_create(home.mm, r->pages[0]);
+	unsigned int nr = r->next;
+	int err;
 
-	rpcbuf_rqst_take(r->rqst, nr, pages);
-	reply = rpcbuf_reply_create(home.mm, pages[0]);
 	rpcbuf_reply_return_to(reply, home.reserve);
-	r->next = 0;
-	if (rpcbuf_reply_own_pages(reply, nr - 1, pages + 1)) {
-		rpcbuf_free_bulk_array(home.mm, nr - 1, pages + 1);
-	} else if (!rpcbuf_reply_own_pages(reply, nr_extra, r->extra)) {
-		/* What came with them goes back: the next part has its own. */
-		rpcbuf_free_bulk_array(home.mm, r->nr_extra - nr_extra,
-				       r->extra + nr_extra);
-		r->nr_extra = r->next_extra = 0;
+	reply->nr_reserved = r->reserved;
+	err = rpcbuf_reply_own_pages(reply, nr - 1, r->pages + 1);
+	if (err)
+		rpcbuf_mempool_free_bulk_array(home.reserve, nr - 1,
+					       r->pages + 1);
+	r->nr -= nr;
+	memmove(r->pages, r->pages + nr, r->nr * sizeof(*r->pages));
+	r->next = r->reserved = 0;
+	if (!err)
 		return reply;
-	}
 	rpcbuf_reply_free(reply);
 	return NULL;
 }
@@ -148,8 +174,7 @@ static int add_pieces(struct encoder *r, struct rpcbuf_reply *reply,
 static int join(struct encoder *r)
 {
 	struct rpcbuf_xdr *x = &r->xdr;
-	uint8_t *record =
-		(uint8_t *)rpcbuf_rqst_pages(r->rqst)[0] + RPCBUF_REPLY_HEAD;
+	uint8_t *record = (uint8_t *)r->pages[0] + RPCBUF_REPLY_HEAD;
 	uint32_t length, mark;
 	int ret;
 
@@ -170,7 +195,7 @@ static int join(struct encoder *r)
  * dispatcher's, or pages are wanted again. */
 static bool send_fragment(struct encoder *r, bool is_last)
 {
-	uint8_t *first = rpcbuf_rqst_pages(r->rqst)[0];
+	uint8_t *first = r->pages[0];
 	struct rpcbuf_reply *reply;
 	bool wait = r->in_fragments || r->xdr.attached > r->wrapped_bytes;
 	int ret;
@@ -189,38 +214,44 @@ static bool send_fragment(struct encoder *r, bool is_last)
 	return deliver(r->conn, reply, wait);
 }
 
-/* Room for another page: from the thread's, then in bulk, else by sending. */
+static void tell_no_page(const struct conn *conn)
+{
+	svc_log(&conn->options, RPCBUF_LOG_WARNING,
+		"closing a connection: there is no page for a reply");
+}
+
+/* Is there a page for the next reply, or the next part of one? */
+static bool has_page(struct encoder *r)
+{
+	if (r->nr < REPLY_PAGES / 2)
+		fill_pages(r, REPLY_PAGES);
+	if (r->nr || take_reserved(r))
+		return true;
+	tell_no_page(r->conn);
+	return false;
+}
+
+/* Room for another page: from the thread's, then in bulk, or one of the reserve,
+ * else by sending. */
 static void *more(struct rpcbuf_xdr *x)
 {
 	struct encoder *r = (struct encoder *)x;
-	void **pages = rpcbuf_rqst_pages(r->rqst);
 
-	if (r->next < rpcbuf_rqst_populated(r->rqst))
-		return pages[r->next++];
-	if (r->next_extra == r->nr_extra) {
-		unsigned int want =
-			rpcbuf_min(REPLY_PAGES, EXTRA_MAX - r->nr_extra);
-
-		memset(r->extra + r->nr_extra, 0, want * sizeof(void *));
-		if (want)
-			r->nr_extra += rpcbuf_alloc_bulk_array(
-				home.mm, RPCBUF_GFP_NOWAIT, want,
-				r->extra + r->nr_extra);
-	}
-	if (r->next_extra < r->nr_extra)
-		return r->extra[r->next_extra++];
+	if (r->next < r->nr || fill_pages(r, REPLY_PAGES_MAX) ||
+	    (r->nr < REPLY_PAGES_MAX && r->reserved < RESERVED_MAX &&
+	     take_reserved(r)))
+		return r->pages[r->next++];
 	if (!r->in_fragments)
 		svc_stat_add(reply_fragments, 1);
 	r->in_fragments = true;
-	if (!send_fragment(r, false) || rpcbuf_rqst_fill(r->rqst)) {
+	if (!send_fragment(r, false) || !has_page(r)) {
 		svc_conn_kill(r->conn);
 		return NULL;
 	}
 	r->next = 1;
-	pages = rpcbuf_rqst_pages(r->rqst);
-	xdr_write_flushed(x, (uint8_t *)pages[0] + FRONT,
+	xdr_write_flushed(x, (uint8_t *)r->pages[0] + FRONT,
 			  RPCBUF_PAGE_SIZE - FRONT);
-	return pages[0];
+	return r->pages[0];
 }
 
 /*
@@ -337,12 +368,14 @@ static bool encode_and_send(struct encoder *r, struct rpc_msg *msg)
 {
 	bool encoded, sent;
 
-	if (rpcbuf_rqst_populated(r->rqst) < REPLY_PAGES / 2 &&
-	    rpcbuf_rqst_fill(r->rqst))
+	rpcbuf_mempool_refill(home.reserve);
+	if (!has_page(r)) {
+		svc_conn_kill(r->conn);
 		return false;
+	}
 	xdr_write_init(&r->xdrs, &r->xdr, more);
 	r->xdr.offset = FRONT;
-	r->next = r->nr_extra = r->next_extra = 0;
+	r->next = 0;
 	r->in_fragments = false;
 	r->wrapped_bytes = 0;
 	deliver_begin_reply(r->conn);
@@ -355,12 +388,14 @@ static bool encode_and_send(struct encoder *r, struct rpc_msg *msg)
 	if (r->xdr.attached)
 		svc_stat_add(bytes_attached, r->xdr.attached);
 	XDR_DESTROY(&r->xdrs);
-	rpcbuf_free_bulk_array(home.mm, r->nr_extra, r->extra);
 	free(r->wrapped);
 	r->wrapped = NULL;
-	/* Others wait for pages: none are kept for replies to come. */
-	if (rpcbuf_wait_pending(home.mm))
-		rpcbuf_rqst_release(r->rqst);
+	/* Those of the reserve go back; and where others wait for pages, none are
+	 * kept for replies to come. */
+	keep_pages(r, r->reserved || rpcbuf_wait_pending(home.mm)
+			      ? 0
+			      : REPLY_PAGES);
+	r->reserved = 0;
 	return sent;
 }
 
@@ -378,7 +413,7 @@ bool encode_reply(struct conn *conn, struct rpc_msg *msg)
 	}
 	pthread_mutex_lock(&others.lock);
 	if (!others.encoder)
-		others.encoder = encoder_create();
+		others.encoder = calloc(1, sizeof(*others.encoder));
 	if (others.encoder) {
 		others.encoder->conn = conn;
 		sent = encode_and_send(others.encoder, msg);

@@ -7,6 +7,9 @@
 
 /* Pages that a thread keeps for its replies: rq_respages. */
 #define REPLY_PAGES	16u
+/* Pages that are kept for the replies of all threads, for when there are no
+ * others. */
+#define REPLY_RESERVE	32u
 /* Pages that one reply takes at most at a time; longer ones are sent in
  * fragments, as they are encoded, and the client is waited for between. */
 #define REPLY_PAGES_MAX 272u

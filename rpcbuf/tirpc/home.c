@@ -197,7 +197,7 @@ static int make(const struct rpcbuf_svc_options *o)
 	err = make_mm(o);
 	if (!err)
 		err = rpcbuf_mempool_create(&home.reserve, home.mm,
-					    REPLY_PAGES);
+					    REPLY_RESERVE);
 	if (!err)
 		err = try_pages(maxpages);
 	if (!err)
@@ -212,7 +212,7 @@ static int make(const struct rpcbuf_svc_options *o)
 	svc_log(o, RPCBUF_LOG_ERROR,
 		"no room for a call of %u bytes and a reply, %u pages, within "
 		"the budget: %s",
-		o->limits.max_length, maxpages + REPLY_PAGES, rpcbuf_why());
+		o->limits.max_length, maxpages + REPLY_RESERVE, rpcbuf_why());
 	unmake();
 	return err;
 }

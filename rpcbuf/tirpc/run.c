@@ -178,7 +178,7 @@ static void publish(void)
 			strerror(-err));
 }
 
-static int begin(const struct rpcbuf_engine_options *options)
+static int begin(struct rpcbuf_engine_options *options)
 {
 	if (!home.refs) {
 		svc_log(NULL, RPCBUF_LOG_ERROR,
@@ -195,6 +195,7 @@ static int begin(const struct rpcbuf_engine_options *options)
 	}
 	if (wake_open())
 		return -errno;
+	options->replies = home.reserve;
 	int err = rpcbuf_engine_create(&home.engine, home.mm,
 				       &dispatch_handlers, options);
 

@@ -94,7 +94,7 @@ struct home {
 	pid_t pid;
 	bool forked; /* this is a child of that process */
 	struct rpcbuf_rqst *rqst;	   /* rq_pages under svc_run() */
-	struct rpcbuf_mempool *reserve;	   /* for the first pages of replies */
+	struct rpcbuf_mempool *reserve;	   /* of pages for replies */
 	struct rpcbuf_svc_options options; /* of the first transport */
 	struct list_head conns;
 	struct rpcbuf_engine *engine; /* while rpcbuf_svc_run() runs */

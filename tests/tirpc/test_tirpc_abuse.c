@@ -8,6 +8,7 @@
  * client is served, and in the end nothing is left.
  */
 #include <netinet/tcp.h>
+#include <rpcbuf/stats.h>
 
 #include "tests/tirpc/tirpc_util.h"
 
@@ -395,7 +396,7 @@ END_TEST
 
 /* A client that has asked for @nr numbers, of 4 bytes each, and has @room bytes
  * for what comes. */
-static int asking_for(uint32_t nr, int room)
+static int asking(enum proc proc, uint32_t nr, int room)
 {
 	int fd = client();
 	uint8_t args[4], *call;
@@ -403,10 +404,15 @@ static int asking_for(uint32_t nr, int room)
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	put32(args, nr);
-	call = raw_call(5, NUMBERS, args, sizeof(args), NULL, 0, &len);
+	call = raw_call(5, proc, args, sizeof(args), NULL, 0, &len);
 	must(raw_send(fd, call, len));
 	free(call);
 	return fd;
+}
+
+static int asking_for(uint32_t nr, int room)
+{
+	return asking(NUMBERS, nr, room);
 }
 
 /* Replies that nobody reads: that client goes, the others are served. */
@@ -476,6 +482,93 @@ START_TEST(many_that_do_not_read)
 }
 END_TEST
 
+enum {
+	GATED = 8
+};
+
+/* @fds ask for what waits at the gate, each on a thread of its own. */
+static void wait_at_the_gate(int *fds)
+{
+	uint8_t *call;
+	size_t len;
+
+	call = raw_call(7, BLOCK, NULL, 0, NULL, 0, &len);
+	for (unsigned int i = 0; i < GATED; i++) {
+		fds[i] = client();
+		must(raw_send(fds[i], call, len));
+		eventually(seen(server.blocked) == i + 1);
+	}
+	free(call);
+}
+
+/* One of @fds, of which bit i of @answered says that it was, is answered. */
+static void one_is_answered(const int *fds, unsigned int *answered)
+{
+	struct pollfd pfd[GATED];
+	uint8_t bytes[64];
+	unsigned int i;
+
+	let_one_through();
+	for (i = 0; i < GATED; i++)
+		pfd[i] = (struct pollfd){
+			.fd = *answered & 1u << i ? -1 : fds[i],
+			.events = POLLIN,
+		};
+	ck_assert_int_eq(poll(pfd, GATED, GUARD_S * 1000), 1);
+	for (i = 0; !pfd[i].revents; i++)
+		;
+	ck_assert_int_gt(recv(fds[i], bytes, sizeof(bytes), 0), 27);
+	*answered |= 1u << i;
+}
+
+/* Threads that hold calls reply where there is no page, from those that are kept
+ * for replies: none sleeps until there are some, which may be when the others
+ * have replied.  Nor does a long reply that nobody reads keep what these need. */
+START_TEST(replies_without_pages)
+{
+	struct rpcbuf_svc_options o = svc_options_for_tests();
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+	static void *held[16 << 8];
+	struct rpcbuf_stats of_pages = RPCBUF_STATS_INIT;
+	unsigned int nr = 0, answered = 0;
+	int fds[GATED], unread;
+
+	options.memory = 16 << 20;
+	options.no_pressure = true;
+	must(!rpcbuf_create(&o.mm, &options));
+	o.send_timeout = GUARD_S;
+	server.engine.receivers = 1;
+	server.engine.max_threads = GATED + 2;
+	server_start_with(ENGINE, &o);
+	wait_at_the_gate(fds);
+	unread = asking(HELD_NUMBERS, 8000000, 4096);
+	eventually(seen(server.blocked) == GATED + 1);
+	for (int i = 0; i < GATED; i++) {
+		/* Idle loops give some back. */
+		while (nr < 16 << 8 &&
+		       (held[nr] = rpcbuf_alloc_page(o.mm, RPCBUF_GFP_NOWAIT)))
+			nr++;
+		if (i == GATED / 2) {
+			let_numbers_go();
+			eventually(stats().reply_fragments == 1);
+		}
+		one_is_answered(fds, &answered);
+	}
+	ck_assert_uint_eq(answered, (1u << GATED) - 1);
+	rpcbuf_stats_read(o.mm, &of_pages);
+	ck_assert_uint_eq(of_pages.waits, 0);
+	ck_assert_uint_gt(engine_stats().reply_reserve_pages, 0);
+	ck_assert_uint_eq(engine_stats().reply_reserve_empty, 0);
+	rpcbuf_free_bulk_array(o.mm, nr, held);
+	close(unread);
+	for (unsigned int i = 0; i < GATED; i++)
+		close(fds[i]);
+	eventually(stats().connections == 0);
+	server_stop();
+	must(!rpcbuf_destroy(o.mm));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tirpc_abuse");
@@ -494,6 +587,7 @@ int main(void)
 	tcase_add_loop_test(tcase, replies_not_read, SINGLE, STOCK);
 	tcase_add_loop_test(tcase, replies_read_slowly, SINGLE, STOCK);
 	tcase_add_test(tcase, many_that_do_not_read);
+	tcase_add_test(tcase, replies_without_pages);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
 }

@@ -35,6 +35,7 @@ enum proc {
 	EXIT,	 /* answers, and ends svc_run() */
 	SILENT,	 /* does not answer */
 	FORKED,	 /* opaque<>: as COPY, by a child */
+	HELD_NUMBERS, /* as NUMBERS, when they are let go */
 };
 
 enum mode {
@@ -51,6 +52,8 @@ static struct {
 	pthread_t thread;
 	int result;
 	bool gate_open; /* under lock */
+	unsigned int tickets; /* ... so many pass the gate that is shut */
+	bool numbers_go;      /* ... HELD_NUMBERS does not wait any more */
 	unsigned int blocked;
 	unsigned int nuls, nuls_before; /* of NUL; before the last ADD */
 	unsigned int log_lines;
@@ -138,8 +141,9 @@ static inline void wait_at_gate(void)
 {
 	pthread_mutex_lock(&server.lock);
 	count(server.blocked);
-	while (!server.gate_open)
+	while (!server.gate_open && !server.tickets)
 		pthread_cond_wait(&server.gate, &server.lock);
+	server.tickets -= server.tickets > 0;
 	__atomic_sub_fetch(&server.blocked, 1, __ATOMIC_ACQ_REL);
 	pthread_mutex_unlock(&server.lock);
 }
@@ -148,6 +152,15 @@ static inline void set_gate(bool open)
 {
 	pthread_mutex_lock(&server.lock);
 	server.gate_open = open;
+	pthread_cond_broadcast(&server.gate);
+	pthread_mutex_unlock(&server.lock);
+}
+
+/* One of those that wait at the gate goes on. */
+static inline void let_one_through(void)
+{
+	pthread_mutex_lock(&server.lock);
+	server.tickets++;
 	pthread_cond_broadcast(&server.gate);
 	pthread_mutex_unlock(&server.lock);
 }
@@ -187,6 +200,24 @@ static inline void serve_numbers(SVCXPRT *xprt)
 		svc_sendreply(xprt, xdrproc(xdr_numbers), &nr);
 	else
 		svcerr_decode(xprt);
+}
+
+static inline void serve_held_numbers(SVCXPRT *xprt)
+{
+	pthread_mutex_lock(&server.lock);
+	count(server.blocked);
+	while (!server.numbers_go)
+		pthread_cond_wait(&server.gate, &server.lock);
+	pthread_mutex_unlock(&server.lock);
+	serve_numbers(xprt);
+}
+
+static inline void let_numbers_go(void)
+{
+	pthread_mutex_lock(&server.lock);
+	server.numbers_go = true;
+	pthread_cond_broadcast(&server.gate);
+	pthread_mutex_unlock(&server.lock);
 }
 
 static inline void serve_add(SVCXPRT *xprt)
@@ -232,6 +263,9 @@ static inline void dispatch(struct svc_req *req, SVCXPRT *xprt)
 		return;
 	case NUMBERS:
 		serve_numbers(xprt);
+		return;
+	case HELD_NUMBERS:
+		serve_held_numbers(xprt);
 		return;
 	case CALLER:
 		serve_caller(req, xprt);
