@@ -72,14 +72,14 @@ static bool encode(struct svc_req *req, XDR *xdrs)
 	return encoded;
 }
 
-int encode_reply(struct svc_req *req, struct rpcbuf_reply **reply)
+int encode_reply(struct svc_req *req, struct rpcbuf_respages *respages,
+		 struct rpcbuf_reply **reply)
 {
 	struct xdr_reply x;
 	bool encoded;
 	int err;
 
-	rpcbuf_mempool_refill(pages.reserve);
-	err = xdr_reply_begin(&x, pages.mm, pages.reserve);
+	err = xdr_reply_begin(&x, pages.mm, pages.reserve, respages);
 	if (err)
 		return err;
 	encoded = encode(req, &x.xdr);

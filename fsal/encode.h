@@ -6,6 +6,7 @@
 #define FSAL_RPCBUF_ENCODE_H
 
 #include <rpcbuf/reply.h>
+#include <rpcbuf/respages.h>
 
 #include "abi.h"
 
@@ -25,11 +26,12 @@ void encode_stop(void);
  * encode_reply - the reply to @req as a record.
  *
  * All states of RFC 5531, section 9, and the results as the flavour of @req has
- * them.  Returns 0; -ENOMEM when there is no page or no memory for it; -EINVAL
+ * them.  It begins in @respages, those of the call.  Returns 0; -ENOMEM when there is no page or no memory for it; -EINVAL
  * when its results cannot be encoded.  *reply is untouched then, and what data
  * it would have referred to is released.  Any thread; does not wait.
  */
-int encode_reply(struct svc_req *req, struct rpcbuf_reply **reply);
+int encode_reply(struct svc_req *req, struct rpcbuf_respages *respages,
+		 struct rpcbuf_reply **reply);
 
 /*
  * encode_foreign - a call that ntirpc has encoded, as a record.

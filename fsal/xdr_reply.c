@@ -164,9 +164,10 @@ static const struct xdr_ops xdr_reply_ops = {
 };
 
 int xdr_reply_begin(struct xdr_reply *x, struct rpcbuf *mm,
-		    struct rpcbuf_mempool *pages)
+		    struct rpcbuf_mempool *pages,
+		    struct rpcbuf_respages *respages)
 {
-	int err = rpcbuf_writer_begin(&x->writer, mm, pages);
+	int err = rpcbuf_writer_begin(&x->writer, mm, pages, respages);
 
 	if (err)
 		return err;

@@ -23,7 +23,8 @@ struct xdr_reply {
 
 /* As rpcbuf_writer_begin() and _end(), which do the rest. */
 int xdr_reply_begin(struct xdr_reply *x, struct rpcbuf *mm,
-		    struct rpcbuf_mempool *pages);
+		    struct rpcbuf_mempool *pages,
+		    struct rpcbuf_respages *respages);
 int xdr_reply_end(struct xdr_reply *x, bool keep, struct rpcbuf_reply **reply);
 
 #endif /* FSAL_RPCBUF_XDR_REPLY_H */

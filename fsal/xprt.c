@@ -263,7 +263,7 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	if (req->rq_msg.rm_reply.rp_stat == MSG_ACCEPTED &&
 	    req->rq_msg.RPCM_ack.ar_stat == SUCCESS)
 		sizes_encode(req);
-	err = encode_reply(req, &reply);
+	err = encode_reply(req, &pages->call->respages, &reply);
 	if (err)
 		return no_reply(req, err);
 	os_pause_at("encoded");

@@ -16,6 +16,7 @@
 #include <rpcbuf/cursor.h>
 #include <rpcbuf/record.h>
 #include <rpcbuf/reply.h>
+#include <rpcbuf/respages.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,6 +38,9 @@ struct rpcbuf_call {
 				* them */
 	uint32_t reply_pages;  /* ... the pages that this was encoded in */
 	uint32_t reply_reserved; /* ... and those of them from a reserve */
+	struct rpcbuf_respages respages; /* for its reply: the handler's until
+				* the call is done.  A page at least, where
+				* the engine has options.replies */
 	uint32_t number;       /* of its connection's calls, in the order in
 				* which they came, from 0: two may reach the
 				* handler in another order, on two threads */
@@ -144,10 +148,12 @@ struct rpcbuf_engine_options {
 				   * way in one loop, beyond which it begins
 				   * no other, or twice that for a client that
 				   * has none under way; 0: no limit */
-	struct rpcbuf_mempool *replies; /* the reserve of those who make
-				   * replies, for the statistics: of the same
-				   * instance, and outlives the engine; NULL:
-				   * they have none */
+	struct rpcbuf_mempool *replies; /* the reserve that handlers make
+				   * replies from where there are no other
+				   * pages: of the same instance, and outlives
+				   * the engine.  A call is not run before
+				   * there is a page for its reply.  NULL:
+				   * handlers make replies of their own */
 };
 
 #define RPCBUF_ENGINE_OPTIONS_INIT                                             \

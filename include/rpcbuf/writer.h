@@ -15,8 +15,8 @@
 #ifndef RPCBUF_WRITER_H
 #define RPCBUF_WRITER_H
 
-#include <rpcbuf/mempool.h>
 #include <rpcbuf/reply.h>
+#include <rpcbuf/respages.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -41,6 +41,7 @@ struct rpcbuf_writer {
 	/* Private. */
 	struct rpcbuf *mm;
 	struct rpcbuf_mempool *pages;
+	struct rpcbuf_respages *respages;
 	struct rpcbuf_stretch *stretches, few[RPCBUF_WRITER_FEW];
 	unsigned int nr, max, current;
 	uint32_t before; /* bytes in front of the current one */
@@ -49,10 +50,17 @@ struct rpcbuf_writer {
 	void *ready[RPCBUF_WRITER_PAGES]; /* pages that are not used yet */
 };
 
-/* A record without a byte, behind room for its mark.  @pages: of @mm; they go
- * back there.  0; or -ENOMEM, and there is nothing to end. */
+/*
+ * rpcbuf_writer_begin - a record without a byte, behind room for its mark.
+ *
+ * @pages: of @mm; they go back there.  @respages are used first, and have what
+ * is left of the pages when the record ends; they outlive the writer, which
+ * alone uses them meanwhile.  NULL: there are none.  0; or -ENOMEM, and there is
+ * nothing to end.
+ */
 int rpcbuf_writer_begin(struct rpcbuf_writer *writer, struct rpcbuf *mm,
-			struct rpcbuf_mempool *pages);
+			struct rpcbuf_mempool *pages,
+			struct rpcbuf_respages *respages);
 
 /*
  * rpcbuf_writer_end - the record is complete, or dropped.

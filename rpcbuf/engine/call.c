@@ -2,7 +2,8 @@
 /*
  * Calls: a message, the array for its pages, and the handler's bytes in one
  * block.  A call that is done on the worker that ran it, the usual case, is
- * kept by that worker for its next call; others go back to the heap.
+ * kept by that worker for its next call, with the pages that its reply did not
+ * use; others go back to the heap.
  */
 #include <stdlib.h>
 
@@ -20,6 +21,7 @@ void call_thread_enter(struct worker *worker)
 
 static void call_free(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 {
+	rpcbuf_respages_release(&call->respages, engine->options.replies);
 	os_fetch_add(&engine->heap.nr_calls, -1);
 	free(call);
 }
@@ -44,17 +46,19 @@ size_t call_size_on_heap(const struct rpcbuf_engine *engine)
 	       sizeof(struct rpcbuf_event);
 }
 
-/* NULL: out of memory, or of the share of it that calls may take. */
-struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
+void call_thread_rest(void)
 {
-	struct rpcbuf_call *call = self->spare;
-	size_t head = align(sizeof(*call));
-	size_t slots = align(engine->nr_slots * sizeof(void *));
+	if (self->spare)
+		rpcbuf_respages_release(&self->spare->respages,
+					self->engine->options.replies);
+}
 
-	if (call) {
-		self->spare = NULL;
-		return call;
-	}
+static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine)
+{
+	size_t head = align(sizeof(struct rpcbuf_call));
+	size_t slots = align(engine->nr_slots * sizeof(void *));
+	struct rpcbuf_call *call;
+
 	if (heap_bytes(engine) + engine->heap.call_bytes > engine->heap.limit)
 		return NULL;
 	call = malloc(engine->heap.call_bytes);
@@ -63,15 +67,44 @@ struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
 	os_fetch_add(&engine->heap.nr_calls, 1);
 	call->message.pages = (void **)((char *)call + head);
 	call->private_data = (char *)call + head + slots;
+	call->respages = (struct rpcbuf_respages){0};
 	return call;
+}
+
+static struct rpcbuf_call *take_spare(void)
+{
+	struct rpcbuf_call *call = self->spare;
+
+	self->spare = NULL;
+	return call;
+}
+
+/* NULL: out of memory, or of the share of it that calls may take; or there is no
+ * page for a reply. */
+struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
+{
+	struct rpcbuf_mempool *replies = engine->options.replies;
+
+	if (!self->spare)
+		self->spare = call_create(engine);
+	if (!self->spare ||
+	    (replies && !rpcbuf_respages_fill(&self->spare->respages,
+					      engine->mm, replies)))
+		return NULL;
+	return take_spare();
 }
 
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 {
-	if (self && self->engine == engine && !self->spare)
-		self->spare = call;
-	else
+	if (!self || self->engine != engine || self->spare) {
 		call_free(engine, call);
+		return;
+	}
+	self->spare = call;
+	/* A page of the reserve is for whoever is next. */
+	if (call->respages.nr &&
+	    (call->respages.reserved || rpcbuf_wait_pending(engine->mm)))
+		call_thread_rest();
 }
 
 bool call_is_running(const struct rpcbuf_call *call)

@@ -17,7 +17,8 @@ struct worker;
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 
-/* NULL: out of memory, or of the share of it that calls may take. */
+/* NULL: out of memory, or of the share of it that calls may take; or there is no
+ * page for a reply. */
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 
@@ -30,5 +31,7 @@ bool call_is_running(const struct rpcbuf_call *call);
 /* The thread is @worker from now on; and ends. */
 void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
+/* It has nothing to do: it keeps no page. */
+void call_thread_rest(void);
 
 #endif /* RPCBUF_ENGINE_CALL_H */

@@ -12,6 +12,7 @@ void spare_vectors(struct loop *loop)
 {
 	rpcbuf_rqst_release(loop->rqst);
 	rpcbuf_rqst_release(loop->run);
+	call_thread_rest();
 }
 
 /* Not while a connection waits, or tries again: its place in the queue would

@@ -85,6 +85,7 @@ static void work(struct workers *workers, struct worker *worker)
 		worker->job = NULL;
 		pthread_mutex_unlock(&workers->lock);
 		ended = job(worker, worker->arg);
+		call_thread_rest();
 		pthread_mutex_lock(&workers->lock);
 		workers->nr_ended += ended;
 		if (ended)

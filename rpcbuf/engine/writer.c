@@ -257,8 +257,36 @@ void *rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
 	return place(w, stretches_before(w, position), len);
 }
 
+/* The pages that are there already. */
+static void take_respages(struct rpcbuf_writer *w)
+{
+	struct rpcbuf_respages *respages = w->respages;
+
+	memcpy(w->ready, respages->pages, sizeof(respages->pages));
+	w->nr_ready = respages->nr;
+	w->nr_reserved = respages->reserved;
+	respages->nr = respages->reserved = 0;
+}
+
+/* What was not used: some for the next reply, unless they are of the reserve. */
+static void leave_rest(struct rpcbuf_writer *w)
+{
+	unsigned int left = w->nr_ready - w->next_ready, kept = 0;
+	void **rest = w->ready + w->next_ready;
+
+	if (w->respages && !w->nr_reserved) {
+		kept = rpcbuf_min(left, RPCBUF_RESPAGES);
+		memcpy(w->respages->pages, rest, kept * sizeof(*rest));
+		w->respages->nr = kept;
+	}
+	if (left > kept)
+		rpcbuf_mempool_free_bulk_array(w->pages, left - kept,
+					       rest + kept);
+}
+
 int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
-			struct rpcbuf_mempool *pages)
+			struct rpcbuf_mempool *pages,
+			struct rpcbuf_respages *respages)
 {
 	uint8_t *page;
 
@@ -267,8 +295,11 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
 	w->nr_reserved = 0;
 	w->stretches = w->few;
 	w->max = RPCBUF_WRITER_FEW;
-	w->grow = 1;
+	w->grow = respages ? RPCBUF_RESPAGES : 1;
 	w->nr = w->nr_ready = w->next_ready = 0;
+	w->respages = respages;
+	if (respages)
+		take_respages(w);
 	page = take_page(w);
 	if (!page)
 		return -ENOMEM;
@@ -300,10 +331,7 @@ int rpcbuf_writer_end(struct rpcbuf_writer *w, bool keep,
 {
 	int err = keep ? add_all(w) : w->is_short ? -ENOMEM : -ECANCELED;
 
-	if (w->next_ready < w->nr_ready)
-		rpcbuf_mempool_free_bulk_array(w->pages,
-					       w->nr_ready - w->next_ready,
-					       w->ready + w->next_ready);
+	leave_rest(w);
 	if (w->stretches != w->few)
 		free(w->stretches);
 	w->reply->nr_reserved = w->nr_reserved;

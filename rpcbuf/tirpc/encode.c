@@ -220,12 +220,27 @@ static void tell_no_page(const struct conn *conn)
 		"closing a connection: there is no page for a reply");
 }
 
+/* The pages that came with the call. */
+static bool take_of_call(struct encoder *r)
+{
+	struct rpcbuf_call *call = r->conn->call;
+	unsigned int nr = call ? call->respages.nr : 0;
+
+	if (!nr)
+		return false;
+	memcpy(r->pages + r->nr, call->respages.pages, nr * sizeof(*r->pages));
+	r->nr += nr;
+	r->reserved += call->respages.reserved;
+	call->respages.nr = call->respages.reserved = 0;
+	return true;
+}
+
 /* Is there a page for the next reply, or the next part of one? */
 static bool has_page(struct encoder *r)
 {
 	if (r->nr < REPLY_PAGES / 2)
 		fill_pages(r, REPLY_PAGES);
-	if (r->nr || take_reserved(r))
+	if (r->nr || take_of_call(r) || take_reserved(r))
 		return true;
 	tell_no_page(r->conn);
 	return false;

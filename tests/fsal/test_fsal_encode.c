@@ -106,7 +106,7 @@ static size_t send_and_get(struct svc_req *req)
 	struct rpcbuf_reply *reply;
 	size_t len, at = 0;
 
-	ck_assert_int_eq(encode_reply(req, &reply), 0);
+	ck_assert_int_eq(encode_reply(req, NULL, &reply), 0);
 	ck_assert_mem_eq(&before, &req->rq_msg.RPCM_ack.ar_results,
 			 sizeof(before));
 	len = rpcbuf_reply_bytes(reply);
@@ -283,7 +283,7 @@ START_TEST(failed_results_are_released)
 
 	data_init(&req, 2, 100);
 	data.fail = true;
-	ck_assert_int_eq(encode_reply(&req, &reply), -EINVAL);
+	ck_assert_int_eq(encode_reply(&req, NULL, &reply), -EINVAL);
 	ck_assert_ptr_null(reply);
 	ck_assert_uint_eq(data.released, 1);
 }
@@ -307,14 +307,15 @@ START_TEST(reserve_and_beyond)
 		while (taken < sizeof(all) / sizeof(*all) &&
 		       (all[taken] = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOWAIT)))
 			taken++;
-		while (nr < 128 && !(err = encode_reply(&req, &replies[nr])))
+		while (nr < 128 &&
+		       !(err = encode_reply(&req, NULL, &replies[nr])))
 			nr++;
 		ck_assert_int_eq(err, -ENOMEM);
 		ck_assert_uint_ge(nr, 16);
 	}
 	/* Data that it would have referred to is not lost either. */
 	data_init(&req, 2, 100);
-	ck_assert_int_eq(encode_reply(&req, &replies[nr]), -ENOMEM);
+	ck_assert_int_eq(encode_reply(&req, NULL, &replies[nr]), -ENOMEM);
 	ck_assert_uint_eq(data.uio.uio_references, 0);
 	for (unsigned int i = 0; i < nr; i++)
 		rpcbuf_reply_free(replies[i]);

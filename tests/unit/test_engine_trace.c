@@ -360,7 +360,7 @@ static int answer_with(struct rpcbuf_call *call, struct rpcbuf_mempool *reserve,
 {
 	struct rpcbuf_reply *reply;
 	struct rpcbuf_writer w;
-	int err = rpcbuf_writer_begin(&w, server.mm, reserve);
+	int err = rpcbuf_writer_begin(&w, server.mm, reserve, &call->respages);
 
 	if (err)
 		return err;
@@ -419,14 +419,16 @@ START_TEST(replies_are_counted)
 	ck_assert_uint_eq(client_row(1)->reply_bytes - row, event.reply_bytes);
 	ck_assert_uint_eq(after.reply_reserve_pages, 0);
 
-	/* There are no pages but those of the reserve, and one too few of them. */
+	/* There are no pages but those of the call and of the reserve, and one too
+	 * few of them. */
 	send_call(&peers[1], XID(LATER, SMALL, 8));
 	eventually(nr_later() == 1);
 	call = take_later();
 	must(!rpcbuf_fault_set(server.mm, &only_reserves));
-	ck_assert_int_eq(
-		answer_with(call, reserve, (RESERVED + 1) * RPCBUF_PAGE_SIZE),
-		-ENOMEM);
+	ck_assert_int_eq(answer_with(call, reserve,
+				     (RPCBUF_RESPAGES + RESERVED + 1) *
+					     RPCBUF_PAGE_SIZE),
+			 -ENOMEM);
 	ck_assert_uint_eq(stats().reply_reserve_empty, 1);
 	must(!answer_with(call, reserve, LEN));
 	rpcbuf_call_done(call);
@@ -448,6 +450,45 @@ START_TEST(replies_are_counted)
 	after = stats();
 	ck_assert_mem_eq(before.hist_reply_pages, after.hist_reply_pages,
 			 sizeof(after.hist_reply_pages));
+}
+END_TEST
+
+/* A call for whose reply there is no page waits, in the row of its client and on
+ * no thread, and is run when another one's reply has left. */
+START_TEST(calls_wait_for_pages_of_replies)
+{
+	static void *held[16 << 8];
+	unsigned int nr = 0, sent = 0;
+
+	/* Each has pages of its own, in the end those of the reserve. */
+	while (!stats().reply_reserve_empty) {
+		must(sent < 2 * RESERVED + 2);
+		send_call(&peers[sent % 2], XID(LATER, SMALL, sent));
+		sent++;
+		eventually(nr_later() == sent || stats().reply_reserve_empty);
+		while (nr < WIRE_NR(held) &&
+		       (held[nr] = rpcbuf_alloc_page(server.mm,
+						     RPCBUF_GFP_NOWAIT)))
+			nr++;
+	}
+	ck_assert_uint_ge(sent, RESERVED + 2);
+	eventually(client_row(0)->waiting == 1);
+	ck_assert_uint_eq(nr_later(), sent - 1);
+	ck_assert_uint_ge(stats().parked_pages, 1);
+	/* The last one has a page of the reserve. */
+	for (unsigned int i = 0; i < sent; i++) {
+		struct rpcbuf_call *call;
+
+		eventually(nr_later() > 0);
+		call = take_later();
+		must(!answer_with(call, server.reserve, 8));
+		rpcbuf_call_done(call);
+	}
+	eventually(stats().in_flight == 0);
+	ck_assert_uint_eq(client_row(0)->waiting, 0);
+	rpcbuf_free_bulk_array(server.mm, nr, held);
+	receive_bytes(&peers[0], (sent + 1) / 2 * 12);
+	receive_bytes(&peers[1], sent / 2 * 12);
 }
 END_TEST
 
@@ -584,6 +625,7 @@ int main(void)
 	tcase_add_test(one, nobody_traces);
 	tcase_add_test(one, timed_fills);
 	tcase_add_test(one, replies_are_counted);
+	tcase_add_test(one, calls_wait_for_pages_of_replies);
 	tcase_set_timeout(two, 100);
 	tcase_add_checked_fixture(two, setup_two, teardown);
 	tcase_add_test(two, clients);

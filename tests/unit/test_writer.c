@@ -174,13 +174,16 @@ static bool write_record(struct rpcbuf_writer *w, uint64_t *seed)
 
 START_TEST(any_record)
 {
+	struct rpcbuf_respages respages = {0};
 	uint64_t seed = test_seed();
 
 	for (int i = 0; i < ROUNDS; i++) {
 		struct rpcbuf_reply *reply;
 		struct rpcbuf_writer w;
 
-		ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages), 0);
+		ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages,
+						     i % 3 ? &respages : NULL),
+				 0);
 		ck_assert(write_record(&w, &seed));
 		if (i % 10 == 9) {
 			ck_assert_int_eq(rpcbuf_writer_end(&w, false, &reply),
@@ -189,7 +192,68 @@ START_TEST(any_record)
 		}
 		ck_assert_int_eq(rpcbuf_writer_end(&w, true, &reply), 0);
 		check_record(reply);
+		if (i % 3 == 1)
+			ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
 	}
+	rpcbuf_respages_release(&respages, pages);
+}
+END_TEST
+
+static unsigned int take_all(void **held, unsigned int max)
+{
+	unsigned int nr = 0;
+
+	while (nr < max &&
+	       (held[nr] = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOWAIT)))
+		nr++;
+	return nr;
+}
+
+/* Those that are there are not filled again, and a small reply takes one of them
+ * and leaves the others; of a reserve there is one at a time, which is not kept;
+ * and none when that is empty. */
+START_TEST(pages_before_the_call)
+{
+	static void *held[8 << 8];
+	struct rpcbuf_respages respages = {0}, more[32] = {{0}};
+	struct rpcbuf_reply *reply;
+	struct rpcbuf_writer w;
+	void *first;
+	unsigned int nr;
+
+	ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
+	ck_assert_uint_eq(respages.nr, RPCBUF_RESPAGES);
+	ck_assert_uint_eq(respages.reserved, 0);
+	first = respages.pages[0];
+	ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
+	ck_assert_ptr_eq(respages.pages[0], first);
+	for (unsigned int left = RPCBUF_RESPAGES; left--;) {
+		ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages, &respages),
+				 0);
+		ck_assert(rpcbuf_writer_put(&w, lent, 100));
+		ck_assert_int_eq(rpcbuf_writer_end(&w, true, &reply), 0);
+		ck_assert_uint_eq(rpcbuf_reply_pages(reply), 1);
+		ck_assert_uint_eq(respages.nr, left);
+		rpcbuf_reply_free(reply);
+	}
+	nr = take_all(held, 8 << 8);
+	for (unsigned int i = 0; i < 32; i++) {
+		ck_assert(rpcbuf_respages_fill(&more[i], mm, pages));
+		ck_assert_uint_eq(more[i].nr + more[i].reserved, 2);
+	}
+	ck_assert(!rpcbuf_respages_fill(&respages, mm, pages));
+	ck_assert_uint_eq(respages.nr, 0);
+	ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages, &respages),
+			 -ENOMEM);
+	/* The page is there, whatever else is not. */
+	ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages, &more[0]), 0);
+	ck_assert(!rpcbuf_writer_page(&w));
+	ck_assert_int_eq(rpcbuf_writer_end(&w, false, &reply), -ENOMEM);
+	ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
+	for (unsigned int i = 0; i < 32; i++)
+		rpcbuf_respages_release(&more[i], pages);
+	rpcbuf_respages_release(&respages, pages);
+	rpcbuf_free_bulk_array(mm, nr, held);
 }
 END_TEST
 
@@ -206,7 +270,7 @@ START_TEST(pages_end)
 	for (unsigned int left = 0; left < 30; left++) {
 		struct rpcbuf_reply *reply = NULL;
 		struct rpcbuf_writer w;
-		int err = rpcbuf_writer_begin(&w, mm, pages);
+		int err = rpcbuf_writer_begin(&w, mm, pages, NULL);
 
 		if (!err) {
 			length = 0;
@@ -230,12 +294,9 @@ START_TEST(reserve_gives_what_is_needed)
 	struct rpcbuf_mempool_stats stats;
 	struct rpcbuf_reply *reply;
 	struct rpcbuf_writer w;
-	unsigned int nr = 0;
+	unsigned int nr = take_all(held, 8 << 8);
 
-	while (nr < 8 << 8 &&
-	       (held[nr] = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOWAIT)))
-		nr++;
-	ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages), 0);
+	ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages, NULL), 0);
 	for (uint32_t used = 1; used <= 32; used++) {
 		rpcbuf_mempool_stats(pages, &stats);
 		ck_assert_uint_eq(stats.reserve_pages, used);
@@ -264,6 +325,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, any_record);
 	tcase_add_test(tcase, pages_end);
+	tcase_add_test(tcase, pages_before_the_call);
 	tcase_add_test(tcase, reserve_gives_what_is_needed);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
