@@ -305,7 +305,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(reply_bytes, "bytes of replies, marks included")                     \
 	X(reply_pages, "pages that replies were encoded in")                   \
 	X(reply_reserve_pages, "... of these, pages of the reserve")           \
-	X(reply_reserve_empty, "replies that found no page there either")      \
+	X(reply_reserve_empty, "looks that found no page there either")        \
 	X(sleeps, "times a vector waited for pages")                           \
 	X(sleep_ns, "nanoseconds that vectors waited for pages")               \
 	X(handovers, "loops taken over from a long call")                      \

@@ -12,6 +12,11 @@
  *
  * (After the kernel's net/core/page_pool.c.)
  *
+ * It is for other programs: in this project only its tests and rpcbuf-bench use
+ * it.  Pages of replies do not come from pools, as each of some hundred threads
+ * would own one, with pages that the others lack, to save 40 to 130 of the 720
+ * instructions that a small reply takes (rpcbuf/respages.h).
+ *
  * Threads: a pool has an owner, one thread at a time, for the calls that are
  * marked so; the others may be called by any thread at any time, none by a
  * signal handler.  Nothing waits but rpcbuf_page_pool_destroy().

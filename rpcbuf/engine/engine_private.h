@@ -15,7 +15,8 @@
  *   address.h loopback.c untouched.c  addresses; a connection to oneself; has
  *		anybody read from a socket
  *   ring.c	an io_uring of one thread
- *   reply.c writer.c	a reply, and how one is written
+ *   reply.c respages.c writer.c  a reply, the pages that it begins in, and how one
+ *		is written
  *   out.c hold.c	the send list; replies that leave together
  *   conns.c	the connections of a loop, and the post for its owner
  *   fair.c	... who is next
