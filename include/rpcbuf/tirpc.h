@@ -47,6 +47,7 @@
 #include <rpcbuf/cursor.h>
 #include <rpcbuf/engine.h>
 #include <rpcbuf/record.h>
+#include <rpcbuf/writer.h>
 #include <sys/uio.h>
 
 #ifdef __cplusplus
@@ -179,12 +180,6 @@ void rpcbuf_svc_stats(struct rpcbuf_svc_stats *stats,
  * position that was decoded or encoded, and while decoding to any in the
  * stream.  End with XDR_DESTROY().
  */
-struct rpcbuf_xdr_segment {
-	uint8_t *base;
-	uint32_t length; /* bytes encoded */
-	uint32_t room;	 /* bytes that fit; 0: attached, no page of ours */
-};
-
 /* All members are private.  Must not be moved while the stream is in use. */
 struct rpcbuf_xdr {
 	uint8_t *start, *at, *end; /* the contiguous bytes at hand */
@@ -194,16 +189,11 @@ struct rpcbuf_xdr {
 	uint64_t copied;
 	unsigned int refs_in_place, refs_copied;
 	/* encoding */
-	void *(*more)(struct rpcbuf_xdr *x); /* another page, or NULL */
+	struct rpcbuf_writer writer;
 	void *const *pages;
 	uint32_t nr_pages, next_page;
-	uint32_t offset, left;	/* of the next page; of the size */
-	uint32_t before;	/* position of `start` */
-	uint32_t flushed;	/* position of the first segment */
+	uint32_t offset, left; /* of the next page; of the size */
 	uint64_t attached;
-	unsigned int current, nr_segments, max_segments;
-	struct rpcbuf_xdr_segment *segments;
-	struct rpcbuf_xdr_segment few[8];
 };
 
 /*

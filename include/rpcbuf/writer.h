@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf/writer.h - writes a record into the pages of a reply.
+ * rpcbuf/writer.h - writes a record into pages, those of a reply as a rule.
  *
  * What is written is a row of stretches: bytes in pages of the reply's, and bytes
  * that lie elsewhere and are only referred to.  From `at` to `end` is the window
@@ -44,7 +44,9 @@ struct rpcbuf_writer {
 	struct rpcbuf_respages *respages;
 	struct rpcbuf_stretch *stretches, few[RPCBUF_WRITER_FEW];
 	unsigned int nr, max, current;
-	uint32_t before; /* bytes in front of the current one */
+	uint32_t before;  /* bytes in front of the current one */
+	uint32_t flushed; /* ... and of the first */
+	uint8_t *(*more)(struct rpcbuf_writer *writer, uint32_t *room);
 	bool is_short;	 /* there was no page */
 	unsigned int nr_ready, next_ready, grow, nr_reserved;
 	void *ready[RPCBUF_WRITER_PAGES]; /* pages that are not used yet */
@@ -63,6 +65,23 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *writer, struct rpcbuf *mm,
 			struct rpcbuf_respages *respages);
 
 /*
+ * rpcbuf_writer_begin_in - the same in memory of the caller's, without a reply.
+ *
+ * @more returns where the next *@room bytes are, at least one, or NULL.  It may
+ * take what was written out of the writer, and send it: rpcbuf_writer_flush().
+ * What rpcbuf_writer_stretches() tells is the record; rpcbuf_writer_exit() ends
+ * it, and frees none of that memory.
+ */
+void rpcbuf_writer_begin_in(struct rpcbuf_writer *writer,
+			    uint8_t *(*more)(struct rpcbuf_writer *writer,
+					     uint32_t *room));
+void rpcbuf_writer_exit(struct rpcbuf_writer *writer);
+
+/* Forgets what was written; the position stays, and one cannot go back before
+ * it. */
+void rpcbuf_writer_flush(struct rpcbuf_writer *writer);
+
+/*
  * rpcbuf_writer_end - the record is complete, or dropped.
  *
  * @keep: *reply gets it, marked, and 0 is returned, or -ENOMEM.  Otherwise the
@@ -77,7 +96,8 @@ int rpcbuf_writer_end(struct rpcbuf_writer *writer, bool keep,
 
 /* On with a new page. */
 bool rpcbuf_writer_page(struct rpcbuf_writer *writer);
-/* @len bytes, over as many pages as it takes. */
+/* @len bytes, over as many pages as it takes; after going back, over those that
+ * are there, but not over what is referred to. */
 bool rpcbuf_writer_put(struct rpcbuf_writer *writer, const void *from,
 		       size_t len);
 /* @len bytes that stay at @base until the reply is freed. */
@@ -85,7 +105,10 @@ bool rpcbuf_writer_refer(struct rpcbuf_writer *writer, void *base, size_t len);
 
 /* Of the record, without its mark. */
 uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *writer);
-/* Back, or forth to the end; there the window ends with the stretch. */
+/* Bytes that were written since the record began, or since they were flushed. */
+uint32_t rpcbuf_writer_length(struct rpcbuf_writer *writer);
+/* Back, or forth to the end, but not amid what is referred to; there the window
+ * ends with the stretch. */
 bool rpcbuf_writer_seek(struct rpcbuf_writer *writer, uint32_t position);
 
 /* The stretches of @len bytes from @start: how many, and they themselves where

@@ -95,11 +95,23 @@ static void *take_page(struct rpcbuf_writer *w)
 	return w->is_short ? NULL : w->ready[w->next_ready++];
 }
 
+/* Memory of the caller's, which may have flushed the writer. */
+static bool insert_more(struct rpcbuf_writer *w, unsigned int at)
+{
+	uint32_t room;
+	uint8_t *base = w->more(w, &room);
+
+	return base && insert(w, rpcbuf_min(at, w->nr), base, 0, room);
+}
+
 /* A page of the reply's, in a stretch of its own behind the first @at. */
 static bool insert_page(struct rpcbuf_writer *w, unsigned int at)
 {
-	void *page = take_page(w);
+	void *page;
 
+	if (w->more)
+		return insert_more(w, at);
+	page = take_page(w);
 	if (!page)
 		return false;
 	if (rpcbuf_reply_own_pages(w->reply, 1, &page)) {
@@ -111,11 +123,17 @@ static bool insert_page(struct rpcbuf_writer *w, unsigned int at)
 
 static uint32_t bytes_before(const struct rpcbuf_writer *w, unsigned int nr)
 {
-	uint32_t bytes = 0;
+	uint32_t bytes = w->flushed;
 
 	while (nr)
 		bytes += w->stretches[--nr].length;
 	return bytes;
+}
+
+uint32_t rpcbuf_writer_length(struct rpcbuf_writer *w)
+{
+	settle(w);
+	return bytes_before(w, w->nr) - w->flushed;
 }
 
 static void enter_end(struct rpcbuf_writer *w)
@@ -132,6 +150,20 @@ bool rpcbuf_writer_page(struct rpcbuf_writer *w)
 	return true;
 }
 
+/* The window is full: on behind it. */
+static bool go_on(struct rpcbuf_writer *w)
+{
+	unsigned int next = w->current + 1;
+
+	if (next == w->nr)
+		return rpcbuf_writer_page(w);
+	settle(w);
+	if (w->stretches[next].length && !w->stretches[next].room)
+		return false;
+	enter(w, next, w->before + w->stretches[w->current].length, 0);
+	return true;
+}
+
 bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
 {
 	const uint8_t *bytes = from;
@@ -139,8 +171,11 @@ bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
 	while (len) {
 		size_t n = rpcbuf_min((size_t)(w->end - w->at), len);
 
-		if (!n && !rpcbuf_writer_page(w))
-			return false;
+		if (!n) {
+			if (!go_on(w))
+				return false;
+			continue;
+		}
 		memcpy(w->at, bytes, n);
 		w->at += n;
 		bytes += n;
@@ -158,7 +193,8 @@ bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 	uint32_t room;
 
 	settle(w);
-	if (w->current + 1 != w->nr || len > UINT32_MAX)
+	if (w->current + 1 != w->nr || w->at != s->base + s->length ||
+	    len > UINT32_MAX)
 		return false;
 	rest = s->base + s->length;
 	room = s->room - rpcbuf_min(s->length, s->room);
@@ -177,18 +213,28 @@ uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *w)
 
 bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 {
-	uint32_t before = 0;
+	uint32_t before = w->flushed;
 
 	settle(w);
 	for (unsigned int i = 0; i < w->nr; i++) {
-		uint32_t length = w->stretches[i].length;
+		const struct rpcbuf_stretch *s = &w->stretches[i];
+		uint32_t offset = position - before;
 
-		if (position - before < length ||
-		    (i + 1 == w->nr && position - before == length)) {
-			enter(w, i, before, position - before);
+		if (offset < s->length && !s->room) {
+			/* In front of what is referred to is behind the one
+			 * before it. */
+			if (offset || !i)
+				return false;
+			s--;
+			enter(w, i - 1, before - s->length, s->length);
 			return true;
 		}
-		before += length;
+		if (offset < s->length ||
+		    (i + 1 == w->nr && offset == s->length)) {
+			enter(w, i, before, offset);
+			return true;
+		}
+		before += s->length;
 	}
 	return false;
 }
@@ -199,6 +245,7 @@ int rpcbuf_writer_stretches(struct rpcbuf_writer *w, uint32_t start,
 	int nr = 0;
 
 	settle(w);
+	start -= w->flushed;
 	for (unsigned int i = 0; i < w->nr && len; i++) {
 		const struct rpcbuf_stretch *s = &w->stretches[i];
 		uint32_t skip = rpcbuf_min(s->length, start);
@@ -218,7 +265,7 @@ static unsigned int stretches_before(const struct rpcbuf_writer *w,
 				     uint32_t position)
 {
 	unsigned int nr = 0;
-	uint32_t bytes = 0;
+	uint32_t bytes = w->flushed;
 
 	while (nr < w->nr && bytes < position)
 		bytes += w->stretches[nr++].length;
@@ -284,6 +331,39 @@ static void leave_rest(struct rpcbuf_writer *w)
 					       rest + kept);
 }
 
+/* An empty stretch, as there is always one. */
+static void begin_empty(struct rpcbuf_writer *w, uint32_t position)
+{
+	static uint8_t nowhere;
+
+	w->flushed = position;
+	w->nr = 0;
+	insert(w, 0, &nowhere, 0, 0);
+	enter(w, 0, position, 0);
+}
+
+void rpcbuf_writer_flush(struct rpcbuf_writer *w)
+{
+	settle(w);
+	begin_empty(w, bytes_before(w, w->nr));
+}
+
+void rpcbuf_writer_begin_in(struct rpcbuf_writer *w,
+			    uint8_t *(*more)(struct rpcbuf_writer *w,
+					     uint32_t *room))
+{
+	w->more = more;
+	w->stretches = w->few;
+	w->max = RPCBUF_WRITER_FEW;
+	begin_empty(w, 0);
+}
+
+void rpcbuf_writer_exit(struct rpcbuf_writer *w)
+{
+	if (w->stretches != w->few)
+		free(w->stretches);
+}
+
 int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
 			struct rpcbuf_mempool *pages,
 			struct rpcbuf_respages *respages)
@@ -291,6 +371,8 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
 	uint8_t *page;
 
 	w->mm = mm;
+	w->more = NULL;
+	w->flushed = 0;
 	w->pages = pages;
 	w->nr_reserved = 0;
 	w->stretches = w->few;
@@ -332,8 +414,7 @@ int rpcbuf_writer_end(struct rpcbuf_writer *w, bool keep,
 	int err = keep ? add_all(w) : w->is_short ? -ENOMEM : -ECANCELED;
 
 	leave_rest(w);
-	if (w->stretches != w->few)
-		free(w->stretches);
+	rpcbuf_writer_exit(w);
 	w->reply->nr_reserved = w->nr_reserved;
 	if (err)
 		rpcbuf_reply_free(w->reply);

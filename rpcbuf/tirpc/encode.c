@@ -41,7 +41,7 @@
 #define FRONT	  (RPCBUF_REPLY_HEAD + RPCBUF_MARK_SIZE)
 
 struct encoder {
-	struct rpcbuf_xdr xdr; /* first: found by it */
+	struct rpcbuf_xdr xdr;
 	XDR xdrs;
 	struct conn *conn;
 	unsigned int nr, next; /* pages that there are, and those used */
@@ -156,16 +156,16 @@ static int own_wrapped(struct encoder *r, struct rpcbuf_reply *reply)
 static int add_pieces(struct encoder *r, struct rpcbuf_reply *reply,
 		      uint8_t *first, bool is_last)
 {
-	struct rpcbuf_xdr *x = &r->xdr;
-	uint32_t mark = xdr_write_length(x) - x->flushed;
+	struct rpcbuf_writer *w = &r->xdr.writer;
+	uint32_t mark = htonl(rpcbuf_writer_length(w) |
+			      (is_last ? RPCBUF_MARK_LAST : 0));
 	int err;
 
-	mark = htonl(mark | (is_last ? RPCBUF_MARK_LAST : 0));
 	memcpy(first + RPCBUF_REPLY_HEAD, &mark, sizeof(mark));
 	err = rpcbuf_reply_add(reply, first + RPCBUF_REPLY_HEAD, sizeof(mark));
-	for (unsigned int i = 0; !err && i < x->nr_segments; i++)
-		err = rpcbuf_reply_add(reply, x->segments[i].base,
-				       x->segments[i].length);
+	for (unsigned int i = 0; !err && i < w->nr; i++)
+		err = rpcbuf_reply_add(reply, w->stretches[i].base,
+				       w->stretches[i].length);
 	return err;
 }
 
@@ -180,7 +180,7 @@ static int join(struct encoder *r)
 
 	if (r->next != 1 || r->in_fragments || r->wrapped || x->attached)
 		return -EAGAIN;
-	length = xdr_write_length(x);
+	length = rpcbuf_writer_length(&x->writer);
 	if (length > JOIN_MAX)
 		return -EAGAIN;
 	mark = htonl(length | RPCBUF_MARK_LAST);
@@ -200,7 +200,6 @@ static bool send_fragment(struct encoder *r, bool is_last)
 	bool wait = r->in_fragments || r->xdr.attached > r->wrapped_bytes;
 	int ret;
 
-	xdr_write_settle(&r->xdr);
 	ret = is_last ? join(r) : -EAGAIN;
 	if (ret != -EAGAIN)
 		return ret >= 0;
@@ -246,16 +245,25 @@ static bool has_page(struct encoder *r)
 	return false;
 }
 
+/* The first one has the mark in front. */
+static uint8_t *use_page(struct encoder *r, uint32_t *room)
+{
+	uint32_t front = r->next ? 0 : FRONT;
+
+	*room = (uint32_t)RPCBUF_PAGE_SIZE - front;
+	return (uint8_t *)r->pages[r->next++] + front;
+}
+
 /* Room for another page: from the thread's, then in bulk, or one of the reserve,
  * else by sending. */
-static void *more(struct rpcbuf_xdr *x)
+static uint8_t *more(struct rpcbuf_writer *w, uint32_t *room)
 {
-	struct encoder *r = (struct encoder *)x;
+	struct encoder *r = rpcbuf_container_of(w, struct encoder, xdr.writer);
 
 	if (r->next < r->nr || fill_pages(r, REPLY_PAGES_MAX) ||
 	    (r->nr < REPLY_PAGES_MAX && r->reserved < RESERVED_MAX &&
 	     take_reserved(r)))
-		return r->pages[r->next++];
+		return use_page(r, room);
 	if (!r->in_fragments)
 		svc_stat_add(reply_fragments, 1);
 	r->in_fragments = true;
@@ -263,10 +271,8 @@ static void *more(struct rpcbuf_xdr *x)
 		svc_conn_kill(r->conn);
 		return NULL;
 	}
-	r->next = 1;
-	xdr_write_flushed(x, (uint8_t *)r->pages[0] + FRONT,
-			  RPCBUF_PAGE_SIZE - FRONT);
-	return r->pages[0];
+	rpcbuf_writer_flush(w);
+	return use_page(r, room);
 }
 
 /*
@@ -389,7 +395,6 @@ static bool encode_and_send(struct encoder *r, struct rpc_msg *msg)
 		return false;
 	}
 	xdr_write_init(&r->xdrs, &r->xdr, more);
-	r->xdr.offset = FRONT;
 	r->next = 0;
 	r->in_fragments = false;
 	r->wrapped_bytes = 0;

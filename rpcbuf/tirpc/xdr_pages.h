@@ -41,18 +41,14 @@ bool xdr_read_refer(struct rpcbuf_xdr *x, uint32_t len, void **data,
 
 /* xdr_write.c: is @xdrs a stream that encodes into pages? */
 bool xdr_is_write(const XDR *xdrs);
-/* Encodes into the pages that @more gives, as many as it gives. */
+/* Encodes into the pages that @more gives, as many as it gives
+ * (rpcbuf_writer_begin_in()). */
 void xdr_write_init(XDR *xdrs, struct rpcbuf_xdr *x,
-		    void *(*more)(struct rpcbuf_xdr *x));
+		    uint8_t *(*more)(struct rpcbuf_writer *w, uint32_t *room));
+/* Encodes @size bytes into @pages. */
+void xdr_write_create(XDR *xdrs, struct rpcbuf_xdr *x, void *const *pages,
+		      uint32_t offset, uint32_t size);
 /* Puts @len bytes into the stream where they lie.  false: no memory, or the
  * position is not the end. */
 bool xdr_write_attach(struct rpcbuf_xdr *x, void *data, uint32_t len);
-/* Writes the lengths down; the stream can go on. */
-void xdr_write_settle(struct rpcbuf_xdr *x);
-/* Forgets all segments, which were sent; the position stays.  More follows at
- * @room bytes of @base. */
-void xdr_write_flushed(struct rpcbuf_xdr *x, void *base, uint32_t room);
-/* All bytes encoded since the stream began. */
-uint32_t xdr_write_length(const struct rpcbuf_xdr *x);
-
 #endif

@@ -254,12 +254,6 @@ static void read_create(XDR *xdrs, struct rpcbuf_xdr *x, void *const *pages,
 	read_begin(xdrs, x);
 }
 
-/* One more page of a vector that is encoded into. */
-static void *next_page(struct rpcbuf_xdr *x)
-{
-	return x->next_page < x->nr_pages ? x->pages[x->next_page++] : NULL;
-}
-
 void xdr_rpcbuf_create(XDR *xdrs, struct rpcbuf_xdr *x, void *const *pages,
 		       uint32_t offset, uint32_t size, enum xdr_op op)
 {
@@ -268,9 +262,5 @@ void xdr_rpcbuf_create(XDR *xdrs, struct rpcbuf_xdr *x, void *const *pages,
 		xdrs->x_op = op;
 		return;
 	}
-	xdr_write_init(xdrs, x, next_page);
-	x->pages = pages;
-	x->nr_pages = rpcbuf_pages_spanned(offset, size);
-	x->offset = offset;
-	x->left = size;
+	xdr_write_create(xdrs, x, pages, offset, size);
 }

@@ -199,6 +199,97 @@ START_TEST(any_record)
 }
 END_TEST
 
+static uint8_t memory[2 * LONGEST];
+static uint32_t memory_used, flushed;
+static bool may_flush;
+
+/* Bytes that were written since the last time leave: they are right. */
+static void flush(struct rpcbuf_writer *w)
+{
+	static struct iovec iov[1024];
+	uint32_t at = flushed, len = rpcbuf_writer_length(w);
+	int nr = rpcbuf_writer_stretches(w, at, len, iov);
+
+	ck_assert_int_ge(nr, 0);
+	ck_assert_int_lt(nr, 1024);
+	for (int i = 0; i < nr; at += (uint32_t)iov[i++].iov_len)
+		memcpy(got + at, iov[i].iov_base, iov[i].iov_len);
+	ck_assert_uint_eq(at, flushed + len);
+	flushed = at;
+	rpcbuf_writer_flush(w);
+	ck_assert_uint_eq(rpcbuf_writer_length(w), 0);
+	ck_assert_uint_eq(rpcbuf_writer_position(w), flushed);
+	ck_assert(!flushed || !rpcbuf_writer_seek(w, flushed - 1));
+	ck_assert(rpcbuf_writer_seek(w, flushed));
+}
+
+static uint8_t *more_memory(struct rpcbuf_writer *w, uint32_t *room)
+{
+	*room = 1 + memory_used % 5000;
+	if (memory_used + *room > sizeof(memory))
+		return NULL;
+	if (may_flush && memory_used % 3 == 0)
+		flush(w);
+	memory_used += *room;
+	return memory + memory_used - *room;
+}
+
+/* Goes back to where something of our own is, over one page or more, and writes
+ * other bytes there: as many as there are until what is referred to. */
+static void overwrite_some(struct rpcbuf_writer *w, uint64_t *seed,
+			   const bool *own)
+{
+	uint32_t from, len = 0, most = (uint32_t)test_below(seed, 9000);
+
+	if (length == flushed)
+		return;
+	from = flushed + (uint32_t)test_below(seed, length - flushed);
+	while (len < most && from + len < length && own[from + len])
+		len++;
+	if (!own[from] && from && !own[from - 1] && from > flushed) {
+		/* At its start, or amid it. */
+		bool there = rpcbuf_writer_seek(w, from);
+
+		ck_assert(!there || !rpcbuf_writer_put(w, "x", 1));
+	} else if (own[from]) {
+		memset(flat + from, (int)test_below(seed, 256), len);
+		ck_assert(rpcbuf_writer_seek(w, from));
+		ck_assert(rpcbuf_writer_put(w, flat + from, len));
+	}
+	ck_assert(rpcbuf_writer_seek(w, length));
+}
+
+/* The same in memory of somebody else's, who may send it in parts. */
+START_TEST(in_memory_of_others)
+{
+	static bool own[sizeof(flat)];
+	uint64_t seed = test_seed();
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint32_t most = (uint32_t)test_below(&seed, LONGEST - 20000);
+		struct rpcbuf_writer w;
+
+		length = memory_used = flushed = 0;
+		may_flush = i % 2;
+		rpcbuf_writer_begin_in(&w, more_memory);
+		while (length < most) {
+			uint32_t before = length;
+			bool ours = test_below(&seed, 4);
+
+			ck_assert(ours ? write_some(&w, &seed)
+				       : refer_some(&w, &seed));
+			memset(own + before, ours, length - before);
+			overwrite_some(&w, &seed, own);
+			ck_assert_uint_eq(rpcbuf_writer_position(&w), length);
+		}
+		flush(&w);
+		ck_assert_uint_eq(flushed, length);
+		ck_assert_mem_eq(got, flat, length);
+		rpcbuf_writer_exit(&w);
+	}
+}
+END_TEST
+
 static unsigned int take_all(void **held, unsigned int max)
 {
 	unsigned int nr = 0;
@@ -324,6 +415,7 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, any_record);
+	tcase_add_test(tcase, in_memory_of_others);
 	tcase_add_test(tcase, pages_end);
 	tcase_add_test(tcase, pages_before_the_call);
 	tcase_add_test(tcase, reserve_gives_what_is_needed);
