@@ -53,9 +53,9 @@ void rpcbuf_get_budget(struct rpcbuf *mm, struct rpcbuf_budget *budget);
  *
  * @bytes: how much is enough; UINT64_MAX for all.  Takes free blocks of 2 MiB,
  * however short they have been free; when these are not enough, calls the
- * shrinkers, empties the caches, and tries again.  What requests need next
- * stays, as in reporting.  Returns the bytes that went back, possibly more than
- * @bytes by a part of a block.  May wait for other threads' system calls, not
+ * shrinkers, empties the caches, and tries again; then come free pages of other
+ * blocks.  What requests need next stays, as in reporting.  Returns the bytes
+ * that went back, possibly more than @bytes by a part of a block.  May wait for other threads' system calls, not
  * for pages.
  */
 uint64_t rpcbuf_reclaim(struct rpcbuf *mm, uint64_t bytes);

@@ -8,6 +8,10 @@
  * batches of up to RPCBUF_REPORT_MAX blocks, with pauses in between, and stops
  * short of what requests need next: the low watermark and a batch stay.
  *
+ * When memory is short in the system, and for rpcbuf_reclaim(), free pages of
+ * other blocks go back as well, unless there is a consumer, who is told of whole
+ * blocks only.
+ *
  * A consumer is told of each batch before: to unregister memory that it had
  * pinned, for one, or to keep a block from being given back.
  */

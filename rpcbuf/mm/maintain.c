@@ -105,22 +105,38 @@ static int decay(struct rpcbuf *mm, uint64_t now)
 	return pcp_nr_cached(mm) ? BUSY_MS : IDLE_MS;
 }
 
+/* Free pages among others, a batch of blocks; returns how many blocks. */
+static unsigned int report_among_others(struct rpcbuf *mm)
+{
+	unsigned int node, nr = 0;
+	uint64_t given = 0;
+
+	for (node = 0; node < mm->nr_nodes; node++) {
+		uint32_t number = 0;
+
+		while (nr < RPCBUF_REPORT_MAX &&
+		       report_mixed(mm, node, &number, &given))
+			nr++;
+	}
+	return nr;
+}
+
 static int report(struct rpcbuf *mm, uint64_t now)
 {
 	struct mm_pass *pass = os_guarded(&mm->maintain.pass);
 	uint64_t before, given = 0;
 	unsigned int node, nr = 0;
 
-	if (!report_pending(mm)) {
-		pass->urgent = false;
+	if (!report_pending(mm) && !pass->urgent)
 		return IDLE_MS;
-	}
 	if (now < pass->report_ns)
 		return REPORT_PAUSE_MS;
 	before = pass->urgent ? pass->urgent_since
 			      : report_moment(mm, REPORT_AGE_NS);
 	for (node = 0; node < mm->nr_nodes; node++)
 		nr += report_batch(mm, node, before, &given);
+	if (!nr && pass->urgent)
+		nr = report_among_others(mm);
 	if (!nr) {
 		pass->urgent = false;
 		return BUSY_MS;

@@ -149,6 +149,61 @@ unsigned int report_batch(struct rpcbuf *mm, unsigned int node, uint64_t before,
 	return nr;
 }
 
+/* The pages of a block that a bit is set for; returns how many were given. */
+static unsigned int give_stretches(const struct rpcbuf *mm, char *first,
+				   const uint64_t pages[ZONE_BLOCK_WORDS])
+{
+	unsigned int at = 0, len, given = 0;
+
+	while ((at = zone_next_set(pages, at)) < ZONE_BLOCK_PAGES) {
+		len = zone_next_clear(pages, at) - at;
+		if (!mm_discard(mm, first + at * RPCBUF_PAGE_SIZE,
+				len * RPCBUF_PAGE_SIZE))
+			given += len;
+		at += len;
+	}
+	return given;
+}
+
+static uint64_t count_mixed(struct rpcbuf *mm, unsigned int node,
+			    unsigned int nr, unsigned int nr_given)
+{
+	struct mm_report *stats = &mm->report;
+	uint64_t given = nr_given * RPCBUF_PAGE_SIZE;
+
+	probe_report(mm, node, 1, given);
+	os_fetch_add(&stats->batches, 1);
+	os_fetch_add(&stats->bytes, given);
+	stats_add(mm, STAT_reported_bytes, given);
+	os_fetch_add(&stats->kept, nr * RPCBUF_PAGE_SIZE - given);
+	return given;
+}
+
+bool report_mixed(struct rpcbuf *mm, unsigned int node, uint32_t *number,
+		  uint64_t *given)
+{
+	struct zone *zone = &mm->nodes[node].zone;
+	uint64_t pages[ZONE_BLOCK_WORDS];
+	unsigned int nr = 0, nr_given;
+
+	os_lock(&mm->report.giving);
+	os_fetch_add(&mm->report.isolated, ZONE_BLOCK_PAGES);
+	if (hook_list_empty(&mm->report.consumers))
+		nr = zone_isolate_mixed(zone, number, pages,
+					os_load(&zone->low));
+	if (nr) {
+		nr_given = give_stretches(mm, zone_block_page(zone, *number),
+					  pages);
+		*given += count_mixed(mm, node, nr, nr_given);
+		zone_put_mixed(zone, (*number)++, pages);
+	}
+	os_fetch_add(&mm->report.isolated, -(uint64_t)ZONE_BLOCK_PAGES);
+	if (nr && wait_pending(mm))
+		wait_wake(mm);
+	os_unlock(&mm->report.giving);
+	return nr != 0;
+}
+
 void report_settle(struct rpcbuf *mm)
 {
 	if (!os_load(&mm->report.isolated))

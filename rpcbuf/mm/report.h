@@ -37,6 +37,16 @@ uint64_t report_moment(const struct rpcbuf *mm, uint64_t age_ns);
 unsigned int report_batch(struct rpcbuf *mm, unsigned int node, uint64_t before,
 			  uint64_t *given);
 
+/*
+ * The same for the free pages of a block that has others: of the first such block
+ * from *@number on, which moves behind it.  For when memory is short: each stretch
+ * of pages is a system call, and a hugepage is split.  Never while there is a
+ * consumer, who knows of whole blocks only.  Adds the bytes that went back to
+ * *@given; false: there is no such block.
+ */
+bool report_mixed(struct rpcbuf *mm, unsigned int node, uint32_t *number,
+		  uint64_t *given);
+
 /* Returns when no page is isolated that was when it was called; at once when a
  * consumer looks at them. */
 void report_settle(struct rpcbuf *mm);

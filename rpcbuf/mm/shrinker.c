@@ -57,6 +57,21 @@ static uint64_t report_free(struct rpcbuf *mm, uint64_t bytes)
 	return given * RPCBUF_REPORT_SIZE;
 }
 
+/* The same from blocks that have other pages. */
+static uint64_t report_rest(struct rpcbuf *mm, uint64_t bytes)
+{
+	uint64_t given = 0;
+	unsigned int node;
+
+	for (node = 0; node < mm->nr_nodes; node++) {
+		uint32_t number = 0;
+
+		while (given < bytes && report_mixed(mm, node, &number, &given))
+			;
+	}
+	return given;
+}
+
 uint64_t rpcbuf_reclaim(struct rpcbuf *mm, uint64_t bytes)
 {
 	uint64_t given;
@@ -69,5 +84,6 @@ uint64_t rpcbuf_reclaim(struct rpcbuf *mm, uint64_t bytes)
 	shrinkers_run(mm, (bytes - given) >> RPCBUF_PAGE_SHIFT);
 	node_flush(mm);
 	pcp_drain_all(mm);
-	return given + report_free(mm, bytes - given);
+	given += report_free(mm, bytes - given);
+	return given < bytes ? given + report_rest(mm, bytes - given) : given;
 }

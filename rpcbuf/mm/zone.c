@@ -328,6 +328,7 @@ unsigned int zone_put_word(struct zone *zone, uint64_t word, uint64_t mask)
 			return 0;
 	}
 	put = (unsigned int)__builtin_popcountll(mask);
+	os_store(&block->hollow, false);
 	block->free[w] |= mask;
 	block->nr_free = (uint16_t)(block->nr_free + put);
 	update(zone, number, w);

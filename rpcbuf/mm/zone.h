@@ -61,6 +61,8 @@ struct zone_block {
 	int8_t word_order[ZONE_BLOCK_WORDS]; /* largest run in each word */
 	struct os_i8 list;	/* that it is on, or ZONE_NO_ORDER */
 	struct os_bool singles; /* single pages are taken from it */
+	struct os_bool hollow;	/* its free pages have no memory: none came
+				 * back since it went */
 	uint16_t nr_free;
 	uint32_t next, prev; /* number of a block + 1, or 0 */
 	uint64_t freed;	     /* os_ticks() when the last of its pages came back */
@@ -191,6 +193,20 @@ void *zone_isolate(struct zone *zone, uint64_t before, uint64_t keep);
  * as one that was released just now. */
 void zone_put_isolated(struct zone *zone, void *first, bool reported);
 
+/*
+ * The same for the free pages of a block that has others: those of the first such
+ * block from *@number on, if they may have memory and @keep pages stay.  *@number
+ * is the block's afterwards, and a bit of @pages is set for each page.  Returns how
+ * many; 0: there is none, or too little is free.
+ */
+unsigned int zone_isolate_mixed(struct zone *zone, uint32_t *number,
+				uint64_t pages[ZONE_BLOCK_WORDS],
+				uint64_t keep);
+
+/* Puts these back; the system has their memory. */
+void zone_put_mixed(struct zone *zone, uint32_t number,
+		    const uint64_t pages[ZONE_BLOCK_WORDS]);
+
 /* True when there is a block for zone_isolate(), of whatever age. */
 static inline bool zone_has_whole(const struct zone *zone)
 {
@@ -203,6 +219,18 @@ static inline bool zone_has_whole(const struct zone *zone)
  */
 uint64_t zone_withhold(struct zone *zone, uint64_t nr);
 uint64_t zone_unwithhold(struct zone *zone, uint64_t nr);
+
+static inline void *zone_block_page(const struct zone *zone, uint32_t number)
+{
+	return arena_page(zone->arena, (uint64_t)number << ZONE_BLOCK_ORDER);
+}
+
+/* Among the pages of a block, from @at on: the first whose bit is set, or clear;
+ * ZONE_BLOCK_PAGES when there is none. */
+unsigned int zone_next_set(const uint64_t words[ZONE_BLOCK_WORDS],
+			   unsigned int at);
+unsigned int zone_next_clear(const uint64_t words[ZONE_BLOCK_WORDS],
+			     unsigned int at);
 
 /* Walks everything; for tests.  NULL, or a sentence on what is wrong. */
 const char *zone_is_valid(struct zone *zone);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Blocks that leave a zone as a whole for a while: to have their memory given
- * back to the operating system, or because the budget withholds them.
+ * back to the operating system, or because the budget withholds them; and the
+ * free pages of blocks that have others, which lose their memory when it is
+ * short.
  *
  * A block that is isolated looks like one whose pages are all out.  The lock is
  * held for one block at a time.
@@ -52,6 +54,72 @@ void zone_put_isolated(struct zone *zone, void *first, bool reported)
 	zone_list_add(zone, number,
 		      reported ? ZONE_REPORTED : (int8_t)ZONE_BLOCK_ORDER);
 	os_store(&zone->nr_free, os_own(&zone->nr_free) + ZONE_BLOCK_PAGES);
+	zone_unlock(zone);
+}
+
+/* A guess, without the lock: some of its pages are free, some are not, and it may
+ * have something to give. */
+static bool is_mixed(const struct zone *zone, uint32_t number)
+{
+	const struct zone_block *block =
+		&os_unlocked(&zone->lists)->blocks[number];
+	int8_t list = os_load(&block->list);
+
+	return list != ZONE_NO_ORDER && list != (int8_t)ZONE_BLOCK_ORDER &&
+	       list != ZONE_REPORTED && !os_load(&block->hollow);
+}
+
+static unsigned int isolate_mixed_locked(struct zone *zone, uint32_t number,
+					 uint64_t *pages, uint64_t keep)
+{
+	struct zone_block *block = zone_block(zone, number);
+	unsigned int nr = block->nr_free;
+
+	if (!is_mixed(zone, number) || os_own(&zone->nr_free) < keep + nr)
+		return 0;
+	memcpy(pages, block->free, sizeof(block->free));
+	zone_list_del(zone, number);
+	set_whole(block, false);
+	os_store(&block->list, ZONE_NO_ORDER);
+	os_store(&block->hollow, true);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) - nr);
+	return nr;
+}
+
+unsigned int zone_isolate_mixed(struct zone *zone, uint32_t *number,
+				uint64_t pages[ZONE_BLOCK_WORDS], uint64_t keep)
+{
+	uint32_t end = os_load(&zone->fresh), at = *number;
+	unsigned int nr = 0;
+
+	for (; at < end && !nr; at++) {
+		if (!is_mixed(zone, at))
+			continue;
+		*number = at;
+		zone_lock(zone);
+		nr = isolate_mixed_locked(zone, at, pages, keep);
+		zone_unlock(zone);
+	}
+	return nr;
+}
+
+void zone_put_mixed(struct zone *zone, uint32_t number,
+		    const uint64_t pages[ZONE_BLOCK_WORDS])
+{
+	struct zone_block *block;
+	unsigned int put = 0, w;
+	bool hollow;
+
+	zone_lock(zone);
+	block = zone_block(zone, number);
+	hollow = os_own(&block->hollow);
+	for (w = 0; w < ZONE_BLOCK_WORDS; w++)
+		if (pages[w])
+			put += zone_put_word(
+				zone, (uint64_t)number * ZONE_BLOCK_WORDS + w,
+				pages[w]);
+	os_store(&block->hollow, hollow);
+	os_store(&zone->nr_free, os_own(&zone->nr_free) + put);
 	zone_unlock(zone);
 }
 

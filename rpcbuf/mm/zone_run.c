@@ -36,12 +36,11 @@ static unsigned int find_run(const struct zone_block *block, unsigned int order)
 	return w * 64;
 }
 
-/* The end of the free pages that begin at @at, or ZONE_BLOCK_PAGES. */
-static unsigned int end_of_stretch(const struct zone_block *block,
-				   unsigned int at)
+unsigned int zone_next_clear(const uint64_t words[ZONE_BLOCK_WORDS],
+			     unsigned int at)
 {
 	while (at < ZONE_BLOCK_PAGES) {
-		uint64_t out = ~block->free[at / 64] >> at % 64;
+		uint64_t out = ~words[at / 64] >> at % 64;
 
 		if (out)
 			return at + (unsigned int)__builtin_ctzll(out);
@@ -50,11 +49,11 @@ static unsigned int end_of_stretch(const struct zone_block *block,
 	return at;
 }
 
-/* The next free page from @at on, or ZONE_BLOCK_PAGES. */
-static unsigned int next_free(const struct zone_block *block, unsigned int at)
+unsigned int zone_next_set(const uint64_t words[ZONE_BLOCK_WORDS],
+			   unsigned int at)
 {
 	while (at < ZONE_BLOCK_PAGES) {
-		uint64_t free = block->free[at / 64] >> at % 64;
+		uint64_t free = words[at / 64] >> at % 64;
 
 		if (free)
 			return at + (unsigned int)__builtin_ctzll(free);
@@ -70,12 +69,12 @@ static unsigned int find_stretch(const struct zone_block *block,
 {
 	unsigned int at, end, best = ZONE_BLOCK_PAGES, shortest = ~0u;
 
-	for (at = next_free(block, 0); at < ZONE_BLOCK_PAGES;
-	     at = next_free(block, end)) {
+	for (at = zone_next_set(block->free, 0); at < ZONE_BLOCK_PAGES;
+	     at = zone_next_set(block->free, end)) {
 		unsigned int start = (at + STRETCH_ALIGN - 1) &
 				     ~(STRETCH_ALIGN - 1);
 
-		end = end_of_stretch(block, at);
+		end = zone_next_clear(block->free, at);
 		if (start + want > end || end - start >= shortest)
 			continue;
 		best = start;
@@ -273,11 +272,6 @@ static bool take_block(struct zone *zone, uint32_t number, uint64_t keep)
 	return taken;
 }
 
-static void *block_page(const struct zone *zone, uint32_t number)
-{
-	return arena_page(zone->arena, (uint64_t)number << ZONE_BLOCK_ORDER);
-}
-
 /* The blocks from @first on, or how many of them were to be had; these are back
  * then. */
 static uint32_t take_blocks(struct zone *zone, uint32_t first, uint32_t nr,
@@ -288,7 +282,7 @@ static uint32_t take_blocks(struct zone *zone, uint32_t first, uint32_t nr,
 	while (taken < nr && take_block(zone, first + taken, keep))
 		taken++;
 	for (i = 0; taken < nr && i < taken; i++)
-		zone_put_run(zone, block_page(zone, first + i),
+		zone_put_run(zone, zone_block_page(zone, first + i),
 			     ZONE_BLOCK_PAGES);
 	return taken;
 }
@@ -303,7 +297,7 @@ void *zone_take_blocks(struct zone *zone, uint32_t nr, uint64_t keep)
 		if (n == nr) {
 			taken = take_blocks(zone, first, nr, keep);
 			if (taken == nr)
-				return block_page(zone, first);
+				return zone_block_page(zone, first);
 			n = taken;
 		}
 		first += n + 1;

@@ -164,6 +164,36 @@ START_TEST(pressure_takes_all_that_is_idle)
 }
 END_TEST
 
+/* Of blocks that are in use, what is free; and there it ends. */
+START_TEST(pressure_takes_free_pages_among_others)
+{
+	struct rpcbuf *mm = create(64 * MIB, false);
+	const uint64_t expected = 8192 / 64 * 63 * RPCBUF_PAGE_SIZE;
+	struct rpcbuf_report_stats stats = {0, 0, 0};
+	static void *pages[8192];
+	unsigned int i, passes;
+
+	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 8192, pages), 8192);
+	for (i = 0; i < 8192; i++)
+		if (i % 64)
+			rpcbuf_free_run(mm, 1, pages + i);
+	maintain_pressure(mm);
+	while (stats.bytes < expected) {
+		usleep(1000);
+		rpcbuf_maintain(mm);
+		rpcbuf_report_stats(mm, &stats);
+	}
+	for (passes = 0; passes < 200; passes++) {
+		usleep(1000);
+		rpcbuf_maintain(mm);
+	}
+	rpcbuf_report_stats(mm, &stats);
+	ck_assert_uint_eq(stats.bytes, expected);
+	rpcbuf_free_bulk_array(mm, 8192, pages);
+	test_destroy(mm);
+}
+END_TEST
+
 START_TEST(passes_without_a_thread_do_it_all)
 {
 	struct rpcbuf *mm = create(64 * MIB, false);
@@ -381,6 +411,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, shortage_asks_shrinkers);
 	tcase_add_test(tcase, reclaim_gives_memory_back);
 	tcase_add_test(tcase, pressure_takes_all_that_is_idle);
+	tcase_add_test(tcase, pressure_takes_free_pages_among_others);
 	tcase_add_test(tcase, passes_without_a_thread_do_it_all);
 	tcase_add_test(tcase, thread_blocks_signals_and_ends);
 	tcase_add_test(tcase, thread_reclaims_in_a_shortage);

@@ -150,6 +150,73 @@ START_TEST(used_blocks_stay)
 }
 END_TEST
 
+/* One page in so many is kept. */
+#define KEPT_OF 100u
+
+/* Blocks with free pages and others, and what is kept, with its contents. */
+static void **touch_mixed(struct rpcbuf *mm)
+{
+	void **pages = touch(mm, BLOCKS / 2 * BLOCK);
+	unsigned int i;
+
+	for (i = 0; i < BLOCKS / 2 * BLOCK; i++) {
+		if (i % KEPT_OF)
+			rpcbuf_free_run(mm, 1, pages + i);
+		else
+			memcpy(pages[i], &i, sizeof(i));
+	}
+	return pages;
+}
+
+static void check_kept(void *const *pages)
+{
+	unsigned int i;
+
+	for (i = 0; i < BLOCKS / 2 * BLOCK; i += KEPT_OF)
+		require(*(unsigned int *)pages[i] == i);
+}
+
+/* Not by themselves; and each once, until more of the block is released. */
+START_TEST(free_pages_among_others)
+{
+	struct rpcbuf *mm = create_blocks();
+	void **pages = touch_mixed(mm);
+	unsigned int nr_kept = (BLOCKS / 2 * BLOCK + KEPT_OF - 1) / KEPT_OF;
+	struct rpcbuf_report_stats stats;
+
+	ck_assert_uint_eq(report_all(mm, 0), 0);
+	ck_assert_uint_ge(resident(mm), BLOCKS / 2 * BLOCK);
+	ck_assert_uint_eq(rpcbuf_reclaim(mm, UINT64_MAX),
+			  (BLOCKS / 2 * BLOCK - nr_kept) * RPCBUF_PAGE_SIZE);
+	ck_assert_uint_eq(resident(mm), nr_kept);
+	test_is_valid(mm);
+	check_kept(pages);
+	rpcbuf_report_stats(mm, &stats);
+	ck_assert_uint_eq(stats.bytes,
+			  (BLOCKS / 2 * BLOCK - nr_kept) * RPCBUF_PAGE_SIZE);
+	ck_assert_uint_eq(rpcbuf_reclaim(mm, UINT64_MAX), 0);
+	rpcbuf_free_run(mm, 1, pages);
+	ck_assert_uint_ge(rpcbuf_reclaim(mm, UINT64_MAX), RPCBUF_PAGE_SIZE);
+	ck_assert_uint_eq(resident(mm), nr_kept - 1);
+	release(mm, pages, BLOCKS / 2 * BLOCK);
+	test_destroy(mm);
+}
+END_TEST
+
+/* No more than was asked for, but for the rest of a block. */
+START_TEST(as_much_as_was_asked_for)
+{
+	struct rpcbuf *mm = create_blocks();
+	void **pages = touch_mixed(mm);
+	uint64_t given = rpcbuf_reclaim(mm, RPCBUF_REPORT_SIZE * 3 / 2);
+
+	ck_assert_uint_ge(given, RPCBUF_REPORT_SIZE * 3 / 2);
+	ck_assert_uint_le(given, RPCBUF_REPORT_SIZE * 2);
+	release(mm, pages, BLOCKS / 2 * BLOCK);
+	test_destroy(mm);
+}
+END_TEST
+
 START_TEST(low_and_a_batch_stay)
 {
 	struct rpcbuf *mm = create_used();
@@ -266,6 +333,22 @@ START_TEST(consumers_see_and_keep)
 	ck_assert_int_eq(rpcbuf_report_unregister(mm, &first.reporter),
 			 -ENOENT);
 	ck_assert_int_eq(rpcbuf_report_unregister(mm, &second.reporter), 0);
+	test_destroy(mm);
+}
+END_TEST
+
+/* One is told of whole blocks only: others stay whole for it. */
+START_TEST(consumers_keep_free_pages_among_others)
+{
+	struct rpcbuf *mm = create_blocks();
+	void **pages = touch_mixed(mm);
+	struct witness witness = {.reporter.report = witness_report, .mm = mm};
+
+	ck_assert_int_eq(rpcbuf_report_register(mm, &witness.reporter), 0);
+	ck_assert_uint_eq(rpcbuf_reclaim(mm, UINT64_MAX), 0);
+	ck_assert_int_eq(rpcbuf_report_unregister(mm, &witness.reporter), 0);
+	ck_assert_uint_gt(rpcbuf_reclaim(mm, UINT64_MAX), 0);
+	release(mm, pages, BLOCKS / 2 * BLOCK);
 	test_destroy(mm);
 }
 END_TEST
@@ -409,6 +492,9 @@ int main(int argc, char **argv)
 	tcase_add_test(tcase, free_blocks_lose_their_memory);
 	tcase_add_test(tcase, only_what_was_free_for_long);
 	tcase_add_test(tcase, used_blocks_stay);
+	tcase_add_test(tcase, free_pages_among_others);
+	tcase_add_test(tcase, as_much_as_was_asked_for);
+	tcase_add_test(tcase, consumers_keep_free_pages_among_others);
 	tcase_add_test(tcase, low_and_a_batch_stay);
 	tcase_add_test(tcase, reported_blocks_are_handed_out_last);
 	tcase_add_test(tcase, reported_blocks_serve_before_fresh_ones);
