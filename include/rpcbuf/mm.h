@@ -199,15 +199,17 @@ void rpcbuf_free_page_nolock(struct rpcbuf *mm, void *page);
 /*
  * rpcbuf_alloc_run - fill an array with pages that are adjacent in memory.
  *
- * @nr from 1 to RPCBUF_RUN_MAX; all slots of @pages are written.  Returns @nr,
- * or 0 with nothing changed when no such run is free: rpcbuf_alloc_bulk_array()
- * may still serve.  A power of two begins at a multiple of itself, any other
- * length of 16 and more at a multiple of 16; none is rounded up.  The pages are
- * ordinary ones, each with its own reference.  Comes from the zone past the
- * caches, and is meant for vectors whose contents should be contiguous.  Never
- * sleeps.
+ * @nr from 1 to RPCBUF_RUN_MAX, the longest vector; all slots of @pages are
+ * written.  Returns @nr, or 0 with nothing changed when no such run is free:
+ * rpcbuf_alloc_bulk_array() may still serve.  A power of two begins at a multiple
+ * of itself, any other length of 16 and more at a multiple of 16, above 512 pages
+ * all begin at one of 512; none is rounded up.  The pages are ordinary ones, each
+ * with its own reference.  Comes from the zone past the caches, and is meant for
+ * vectors whose contents should be contiguous.  Above 512 pages it looks for
+ * neighbouring blocks of 2 MiB that are free, through all of the bookkeeping if
+ * need be, a cache line for each block.  Never sleeps.
  */
-#define RPCBUF_RUN_MAX 512u
+#define RPCBUF_RUN_MAX 4096u
 unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr,
 			      void **pages);
 

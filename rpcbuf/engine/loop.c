@@ -24,7 +24,7 @@
  * a step may be a large call. */
 #define POLL_SHARED_NS 25000
 /* Two runs to a block of 2 MiB. */
-#define RUN_PAGES (RPCBUF_RUN_MAX / 2)
+#define RUN_PAGES	      256u
 /* Parked connections are tried again this often, wake-ups aside. */
 #define RETRY_MS 1
 

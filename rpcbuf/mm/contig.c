@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
@@ -13,7 +14,7 @@ static uint32_t blocks_of(uint64_t nr)
 	return (uint32_t)((nr + ZONE_BLOCK_PAGES - 1) >> ZONE_BLOCK_ORDER);
 }
 
-static void *take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
+void *bulk_take_adjacent(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 {
 	uint64_t got = (uint64_t)blocks_of(nr) << ZONE_BLOCK_ORDER;
 	char *first;
@@ -36,10 +37,10 @@ void *rpcbuf_alloc_contig(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 
 	if (!nr || nr > mm->arena.nr_pages)
 		return NULL;
-	first = take(mm, gfp, nr);
+	first = bulk_take_adjacent(mm, gfp, nr);
 	if (!first && !(gfp & RPCBUF_GFP_NOLOCK) &&
 	    node_flush(mm) + pcp_drain_all(mm))
-		first = take(mm, gfp, nr);
+		first = bulk_take_adjacent(mm, gfp, nr);
 	if (!first)
 		return NULL;
 	page_mark_adjacent_out(mm, first, nr);

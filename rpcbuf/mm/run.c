@@ -2,14 +2,12 @@
 /*
  * Runs: adjacent pages, straight from the zone and straight back.  The caches
  * would cut them up.  Any thread; what it costs is the zone's lock once per
- * take, and once per window of a release.
+ * take and block, and once per window of a release.
  */
 #include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
-
-_Static_assert(RPCBUF_RUN_MAX == ZONE_BLOCK_PAGES, "a run lies in one block");
 
 static unsigned int fill(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
@@ -18,7 +16,7 @@ static unsigned int fill(struct rpcbuf *mm, unsigned int nr, void **pages)
 
 	if (!nr || nr > RPCBUF_RUN_MAX)
 		return 0;
-	first = node_take_run(mm, 0, node_here(mm), RPCBUF_NODES_ALL, nr);
+	first = bulk_take_adjacent(mm, RPCBUF_GFP_NOWAIT, nr);
 	if (!first)
 		return 0;
 	for (i = 0; i < nr; i++)

@@ -46,7 +46,7 @@ static void fill(struct filler *filler)
 	if (test_below(&filler->seed, 8) == 0 && !filler->slots[0]) {
 		check(filler);
 		rpcbuf_free_run(mm, SLOTS, filler->slots);
-		rpcbuf_alloc_run(mm, RPCBUF_RUN_MAX, filler->slots);
+		rpcbuf_alloc_run(mm, SLOTS, filler->slots);
 		memset(before, 0, sizeof(before));
 	} else {
 		rpcbuf_alloc_bulk_array(mm, 0, nr, filler->slots);

@@ -19,21 +19,60 @@ static uint64_t out(void)
 	return counts.pages_out;
 }
 
-START_TEST(every_length)
+static void check_run(unsigned int nr)
 {
 	void *pages[RPCBUF_RUN_MAX];
-	unsigned int nr, i;
+	unsigned int i;
 
-	mm = test_create(2048);
-	for (nr = 1; nr <= RPCBUF_RUN_MAX; nr++) {
-		ck_assert_uint_eq(rpcbuf_alloc_run(mm, nr, pages), nr);
-		ck_assert_uint_eq(test_nr_runs(pages, nr), 1);
-		ck_assert_uint_eq(out(), nr);
-		rpcbuf_free_run(mm, nr, pages);
-		for (i = 0; i < nr; i++)
-			require(pages[i] == NULL);
-		ck_assert_uint_eq(out(), 0);
+	ck_assert_uint_eq(rpcbuf_alloc_run(mm, nr, pages), nr);
+	ck_assert_uint_eq(test_nr_runs(pages, nr), 1);
+	ck_assert_uint_eq(out(), nr);
+	rpcbuf_free_run(mm, nr, pages);
+	for (i = 0; i < nr; i++)
+		require(pages[i] == NULL);
+	ck_assert_uint_eq(out(), 0);
+}
+
+START_TEST(every_length)
+{
+	unsigned int nr;
+
+	mm = test_create(2 * RPCBUF_RUN_MAX);
+	for (nr = 1; nr <= 1030; nr++)
+		check_run(nr);
+	for (; nr < RPCBUF_RUN_MAX; nr += 101)
+		check_run(nr);
+	check_run(RPCBUF_RUN_MAX);
+	test_destroy(mm);
+}
+END_TEST
+
+/* Longer than a block: where blocks that are free lie side by side, and what is
+ * beyond the last page is not kept. */
+START_TEST(runs_of_blocks)
+{
+	static void *blocks[8][512], *run[3][1000], *rest[5000];
+	unsigned int i, nr;
+
+	mm = test_create(8 * 512);
+	for (i = 0; i < 8; i++)
+		ck_assert_uint_eq(rpcbuf_alloc_run(mm, 512, blocks[i]), 512);
+	for (i = 0; i < 8; i++)
+		if (i != 2 && i != 5)
+			rpcbuf_free_run(mm, 512, blocks[i]);
+	ck_assert_uint_eq(rpcbuf_alloc_run(mm, 1025, rest), 0);
+	for (i = 0; i < 3; i++) {
+		ck_assert_uint_eq(rpcbuf_alloc_run(mm, 1000, run[i]), 1000);
+		ck_assert_uint_eq(test_nr_runs(run[i], 1000), 1);
 	}
+	ck_assert_uint_eq(rpcbuf_alloc_run(mm, 513, rest), 0);
+	nr = rpcbuf_alloc_bulk_array(mm, 0, 5000, rest);
+	ck_assert_uint_eq(nr, 3 * 24);
+	rpcbuf_free_bulk_array(mm, nr, rest);
+	for (i = 0; i < 3; i++)
+		rpcbuf_free_run(mm, 1000, run[i]);
+	rpcbuf_free_run(mm, 512, blocks[2]);
+	rpcbuf_free_run(mm, 512, blocks[5]);
 	test_destroy(mm);
 }
 END_TEST
@@ -186,6 +225,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	tcase_set_timeout(tcase, 100);
 	tcase_add_test(tcase, every_length);
+	tcase_add_test(tcase, runs_of_blocks);
 	tcase_add_test(tcase, refusals_change_nothing);
 	tcase_add_test(tcase, pages_are_ordinary);
 	tcase_add_test(tcase, whoever_waits_is_woken);
