@@ -297,6 +297,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(runs, "stretches of adjacent pages that these were")                 \
 	X(pages_filled, "pages that bulk calls put into request vectors")      \
 	X(bulk_calls, "bulk calls")                                            \
+	X(runs_filled, "runs that were put there for calls with payloads")     \
+	X(runs_missed, "receives that wanted a run when there was none")       \
 	X(bytes_received, "bytes read from sockets")                           \
 	X(bytes_copied, "bytes copied out of request pages")                   \
 	X(payloads_in_place, "payloads of 8 KiB and more used in the pages")     \

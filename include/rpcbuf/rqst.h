@@ -7,6 +7,12 @@
  * and travels with the call; the next fill refills only those slots.
  * (The kernel's svc_alloc_arg(), net/sunrpc/svc_xprt.c.)
  *
+ * A call whose payload shall lie in one piece wants adjacent pages: it says how
+ * many, and the fill has a run of them in front where one is to be had.  A run is
+ * longer than one call wants, and what is left of it is kept for the next that
+ * does: calls that need no run are given other pages, so that they neither cut it
+ * up nor keep, for as long as they take, memory that runs are made of.
+ *
  * Threads: one thread at a time uses a vector; only rpcbuf_rqst_stop() may be
  * called from others.
  */
@@ -40,6 +46,8 @@ struct rpcbuf_rqst_stats {
 	uint64_t fills;		/* calls of rpcbuf_rqst_fill() that wanted pages */
 	uint64_t pages_filled;	/* pages they got */
 	uint64_t bulk_calls;	/* bulk calls they made */
+	uint64_t runs;	  /* runs they got, however many calls share one */
+	uint64_t no_runs; /* fills that wanted a run and found none */
 	uint64_t sleeps;	/* fills that found a shortage and waited */
 	uint64_t sleep_ns;	/* nanoseconds they waited, CLOCK_MONOTONIC */
 };
@@ -72,13 +80,27 @@ int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 			struct rpcbuf_mempool *reserve);
 
 /*
+ * rpcbuf_rqst_want - say what the next fills are for.
+ *
+ * @run: so many adjacent pages, up to maxpages; 0, as at first: any pages.  It is
+ * a wish: see rpcbuf_rqst_fill().  Costs nothing by itself.
+ */
+void rpcbuf_rqst_want(struct rpcbuf_rqst *rqst, unsigned int run);
+
+/*
  * rpcbuf_rqst_fill - fill every NULL slot; sleeps on shortage.
+ *
+ * Where a run is wanted (rpcbuf_rqst_want()) that is looked for first: so many
+ * pages or more of what is left of the last run, else a new one, for which what
+ * was left goes back.  With one it returns 0, with the run in front and all other
+ * pages out of sight, and fills nothing else.  It finds none where memory is too
+ * scattered, and while others wait for pages: then it goes on as without the wish.
  *
  * Tries again at once while there is progress.  Without progress it queues up,
  * first in, first out; the head of the queue keeps its partial fill, the others
- * give theirs back, so that any number of fillers finish on a budget of one
- * vector, beside what was promised to reserves (rpcbuf/mempool.h).  Returns 0
- * with a full vector; -EINTR when the service stops, the vector then holds what
+ * give theirs back, and none of them what was left of a run, so that any number of
+ * fillers finish on a budget of one vector, beside what was promised to reserves
+ * (rpcbuf/mempool.h).  Returns 0 with a full vector, or with a run; -EINTR when the service stops, the vector then holds what
  * it had got; so it does with -ENOMEM, when it has no reserve, would have to
  * wait, and is larger than what the budget has beside those promises
  * (rpcbuf_why() has a sentence); -EPERM, as the functions below, in a child of
@@ -89,7 +111,7 @@ int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
 /*
  * rpcbuf_rqst_try_fill - the same for an event loop, which must not sleep.
  *
- * Returns 0 with a full vector.  On shortage, or behind others that wait, it
+ * Returns 0 as above.  On shortage, or behind others that wait, it
  * takes its place in the queue and returns -EAGAIN: call it again when the
  * descriptor given to rpcbuf_rqst_notify() is readable.  It keeps its place
  * until it succeeds or is refused with -ENOMEM (as above), or until
@@ -109,32 +131,36 @@ int rpcbuf_rqst_make_do(struct rpcbuf_rqst *rqst, unsigned int nr);
  * it, and keeps the pages it has. */
 void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst);
 
-/*
- * rpcbuf_rqst_try_run - fill a vector whose pages shall be adjacent in memory.
- *
- * For a vector that is filled by this function alone, of at most
- * RPCBUF_RUN_MAX pages.  Its pages are what is left of one run; when these are
- * fewer than @nr, they are given back and a new run is taken.  Returns 0 with
- * @nr pages or more in front, or -ENOMEM with an empty vector when no run is
- * free or others wait for pages.  Pages taken from it are best given back with
- * rpcbuf_free_run().
- */
-int rpcbuf_rqst_try_run(struct rpcbuf_rqst *rqst, unsigned int nr);
-
 /* @eventfd is written to when a queued vector should try again; -1: none. */
 void rpcbuf_rqst_notify(struct rpcbuf_rqst *rqst, int eventfd);
 
 /* The pages in front: as many as are populated, then a NULL.  A full vector
- * has maxpages. */
+ * has maxpages, a run what is left of it. */
 void **rpcbuf_rqst_pages(struct rpcbuf_rqst *rqst);
 unsigned int rpcbuf_rqst_populated(const struct rpcbuf_rqst *rqst);
 unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst);
 
+/* True when the pages in front are a run: they are best given back with
+ * rpcbuf_free_run().  So until the next fill. */
+bool rpcbuf_rqst_is_run(const struct rpcbuf_rqst *rqst);
+
+/* The first page of what is left of a run, in front or not, and how many there
+ * are; NULL and 0 when nothing is. */
+const void *rpcbuf_rqst_run_left(const struct rpcbuf_rqst *rqst,
+				 unsigned int *nr);
+
+/* Gives that back, and no other pages. */
+void rpcbuf_rqst_end_run(struct rpcbuf_rqst *rqst);
+
+/* All pages that the vector has, in front or not. */
+unsigned int rpcbuf_rqst_held(const struct rpcbuf_rqst *rqst);
+
 /*
- * rpcbuf_rqst_take - move the first @nr pages of a vector to @pages.
+ * rpcbuf_rqst_take - move the first @nr pages in front to @pages.
  *
  * The caller owns them then.  Until the next fill the vector begins behind
- * them; the fill puts other pages in their slots, and those are used first.
+ * them; the fill puts other pages in their slots, and those are used first.  Of a
+ * run what follows is next.
  */
 void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages);
 

@@ -66,13 +66,14 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *stream,
 			       struct iovec *iov, unsigned int max_iov);
 
 /* The first @len bytes of those entries were written to: takes their pages
- * out of @rqst.  @run: the pages of @rqst are a run. */
+ * out of @rqst, which was not filled since. */
 void rpcbuf_stream_commit(struct rpcbuf_stream *stream,
-			  struct rpcbuf_rqst *rqst, size_t len, bool run);
+			  struct rpcbuf_rqst *rqst, size_t len);
 
 /*
  * rpcbuf_stream_reserve - take the pages for the rest of the record now.
  *
+ * @rqst: is filled for it, with the wish for a run, and gives the run.
  * @wanted: its bytes, mark included, that have not come, as far as is known: it
  * is the record that all bytes of the stream belong to, or the next one.  The
  * pages are adjacent, and the record ends where a page does: what it begins
@@ -81,9 +82,11 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *stream,
  * come already are copied there, and are in *@copied.
  *
  * Returns 0; -ENOMEM when there is no such run or no slot, -E2BIG when too much
- * has come to copy it; nothing has changed then.
+ * has come to copy it; the stream has not changed then.  Never waits; @rqst may be
+ * queued for pages afterwards (rpcbuf_rqst_try_fill()).
  */
-int rpcbuf_stream_reserve(struct rpcbuf_stream *stream, uint32_t wanted,
+int rpcbuf_stream_reserve(struct rpcbuf_stream *stream,
+			  struct rpcbuf_rqst *rqst, uint32_t wanted,
 			  uint32_t *copied);
 
 /* Gives the spare pages back: the rest goes where other bytes do. */

@@ -177,7 +177,6 @@ struct loop_stats {
 	uint64_t refused_timeout, closed_idle, closed_unread;
 	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
 	uint64_t parked_long;
-	uint64_t runs_reserved, pages_reserved; /* for long records */
 	uint64_t batches, fills_timed, fill_ns_sum;
 	uint64_t hist_pages[RPCBUF_HIST_PAGES];
 	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
@@ -210,7 +209,6 @@ struct loop {
 	int kick_fd; /* eventfd: look at posted, at parked, at the stop flag */
 
 	struct rpcbuf_rqst *rqst; /* filled in bulk, through the caches */
-	struct rpcbuf_rqst *run;  /* one run, for payloads */
 	void **spare_slots;	  /* heap.c */
 	struct fair fair;	  /* fair.c */
 	struct admit_loop admit;  /* admit.c */

@@ -53,90 +53,95 @@ static bool reserve(struct rpcbuf_conn *conn)
 	bytes = intake_wanted(conn);
 	pages = rpcbuf_pages_spanned(0, stream->filled + (size_t)bytes) + 1;
 	if (conn->intake.moved || !admit_may_reserve(conn, pages) ||
-	    rpcbuf_stream_reserve(stream, bytes, &copied))
+	    rpcbuf_stream_reserve(stream, loop->rqst, bytes, &copied))
 		return false;
-	stat_add(loop->stats.runs_reserved, 1);
-	stat_add(loop->stats.pages_reserved,
-		 stream->nr_pages + stream->nr_spare);
 	if (copied)
 		os_fetch_add(&loop->engine->bytes_copied, copied);
 	conn->intake.moved = true;
 	return true;
 }
 
-/*
- * A call turns out to be large: what has come of it moves to the front of a
- * run, and the call goes on behind it.  What is copied here is less than the
- * payload that need not be copied then; once for a call, as the run may go to
- * others before the rest has come.
- */
-static bool move_to_run(struct rpcbuf_conn *conn, unsigned int nr)
+/* Whether the call under way lies in front of what is left of a run, and the
+ * rest of it fits there. */
+static bool goes_on_in_run(const struct rpcbuf_conn *conn, unsigned int nr)
+{
+	unsigned int left;
+	const void *next = rpcbuf_rqst_run_left(conn->loop->rqst, &left);
+
+	return left >= nr &&
+	       next == rpcbuf_stream_next_page(&conn->intake.stream);
+}
+
+/* Whether what has come of a call that turns out to be large is to move to the
+ * front of a run: once for a call, as the run may go to others before the rest has
+ * come. */
+static bool may_move(const struct rpcbuf_conn *conn, size_t size)
+{
+	const struct rpcbuf_stream *stream = &conn->intake.stream;
+
+	return !conn->intake.moved && stream->nr_pages <= MOVED_PAGES &&
+	       stream->filled + size >= LARGE_CALL;
+}
+
+/* The call goes on behind it.  What is copied here is less than the payload that
+ * need not be copied then. */
+static void move_to_run(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_stream *stream = &conn->intake.stream;
-	struct rpcbuf_rqst *run = conn->loop->run;
 	void *pages[MOVED_PAGES];
 	uint32_t nr_moved = stream->nr_pages;
 	bool of_run = stream->run;
 
-	if (conn->intake.moved || nr_moved > MOVED_PAGES ||
-	    stream->filled + call_size(conn) < LARGE_CALL ||
-	    rpcbuf_rqst_try_run(run, nr + nr_moved))
-		return false;
 	os_fetch_add(&conn->loop->engine->bytes_copied, stream->filled);
-	rpcbuf_rqst_take(run, nr_moved, pages);
+	rpcbuf_rqst_take(conn->loop->rqst, nr_moved, pages);
 	rpcbuf_stream_move(stream, pages, true);
 	conn->intake.moved = true;
 	if (of_run)
 		rpcbuf_free_run(stream->mm, nr_moved, pages);
 	else
 		rpcbuf_free_bulk_array(stream->mm, nr_moved, pages);
-	return true;
 }
 
 /*
- * The run, for a connection whose last call was large, and where a call turns
- * out to be; the stream's own for a long record; the pages from the caches for
- * others, and where no run is free.  A call that is under way goes on in the
- * run only where its pages go on.
+ * Fills the vector for a receive: with a run for a connection whose last call was
+ * large, and where a call turns out to be; a long record has pages of its own.  A
+ * call that is under way goes on in a run only where its pages go on.  False: there
+ * are no pages now.
  */
-static inline __attribute__((always_inline)) struct rpcbuf_rqst *
-choose_vector(struct rpcbuf_conn *conn, size_t size)
+static inline __attribute__((always_inline)) bool
+fill_vector(struct rpcbuf_conn *conn, size_t size)
 {
-	struct loop *loop = conn->loop;
-	unsigned int nr = rpcbuf_pages_spanned(0, size);
+	struct rpcbuf_rqst *rqst = conn->loop->rqst;
+	unsigned int nr = rpcbuf_pages_spanned(0, size), moved = 0;
 
 	if (conn->admit.pass.state != PASS_NONE && reserve(conn))
-		return loop->rqst; /* of which nothing is taken */
-	if (rpcbuf_stream_empty(&conn->intake.stream)) {
-		if (nr && rpcbuf_rqst_try_run(loop->run, nr) == 0)
-			return loop->run;
-	} else if ((rpcbuf_rqst_populated(loop->run) >= nr &&
-		    rpcbuf_rqst_pages(loop->run)[0] ==
-			    rpcbuf_stream_next_page(&conn->intake.stream)) ||
-		   move_to_run(conn, nr)) {
-		return loop->run;
+		return true;
+	if (!rpcbuf_stream_empty(&conn->intake.stream) &&
+	    !goes_on_in_run(conn, nr)) {
+		if (may_move(conn, size))
+			moved = conn->intake.stream.nr_pages;
+		else
+			nr = 0;
 	}
-	if (rpcbuf_rqst_try_fill(loop->rqst) == 0)
-		return loop->rqst;
-	/* What is short is not kept for payloads to come. */
-	rpcbuf_rqst_release(loop->run);
-	if (rpcbuf_rqst_try_fill(loop->rqst) &&
-	    rpcbuf_rqst_make_do(loop->rqst, 1))
-		return NULL;
-	return loop->rqst;
+	rpcbuf_rqst_want(rqst, nr + moved);
+	if (rpcbuf_unlikely(rpcbuf_rqst_try_fill(rqst)))
+		return rpcbuf_rqst_make_do(rqst, 1) == 0;
+	if (moved && rpcbuf_rqst_is_run(rqst))
+		move_to_run(conn);
+	return true;
 }
 
 /* The same, while somebody asks how long it takes. */
-static __attribute__((noinline)) struct rpcbuf_rqst *
-choose_vector_timed(struct rpcbuf_conn *conn, size_t size)
+static __attribute__((noinline)) bool fill_vector_timed(struct rpcbuf_conn *conn,
+							size_t size)
 {
 	struct trace_fill fill;
-	struct rpcbuf_rqst *rqst;
+	bool filled;
 
 	trace_fill_begin(conn->loop, &fill);
-	rqst = choose_vector(conn, size);
+	filled = fill_vector(conn, size);
 	trace_fill_end(conn, &fill);
-	return rqst;
+	return filled;
 }
 
 /*
@@ -145,12 +150,13 @@ choose_vector_timed(struct rpcbuf_conn *conn, size_t size)
  * in fresh pages and lies in one run.  Where nothing is known a page is enough
  * to see how long the call is.  @size is that of the call, as call_size() says.
  */
-static size_t receive_size(const struct rpcbuf_conn *conn,
-			   const struct rpcbuf_rqst *rqst, size_t size)
+static size_t receive_size(const struct rpcbuf_conn *conn, size_t size)
 {
-	size_t most = rpcbuf_max(size, conn->loop->engine->options.read_ahead);
+	const struct loop *loop = conn->loop;
+	size_t most = rpcbuf_max(size, loop->engine->options.read_ahead);
 
-	most = rpcbuf_min(most, rpcbuf_rqst_populated(rqst) * RPCBUF_PAGE_SIZE);
+	most = rpcbuf_min(most, rpcbuf_rqst_populated(loop->rqst) *
+					RPCBUF_PAGE_SIZE);
 	if (conn->intake.small_calls < SMALL_CALLS && !size)
 		return RPCBUF_PAGE_SIZE;
 	if (conn->intake.last_length < LARGE_CALL || size >= most)
@@ -160,31 +166,27 @@ static size_t receive_size(const struct rpcbuf_conn *conn,
 }
 
 unsigned int intake_offer(struct rpcbuf_conn *conn, size_t most,
-			  struct rpcbuf_rqst **rqst, struct iovec *iov,
-			  unsigned int max)
+			  struct iovec *iov, unsigned int max)
 {
+	struct loop *loop = conn->loop;
 	size_t size = call_size(conn);
-	struct rpcbuf_rqst *chosen = trace_on(&conn->loop->trace)
-					     ? choose_vector_timed(conn, size)
-					     : choose_vector(conn, size);
 
-	if (!chosen)
+	if (trace_on(&loop->trace) ? !fill_vector_timed(conn, size)
+				   : !fill_vector(conn, size))
 		return 0;
-	*rqst = chosen;
 	most = conn->intake.stream.nr_spare
 		       ? SIZE_MAX
-		       : rpcbuf_min(most, receive_size(conn, chosen, size));
-	return rpcbuf_stream_iov(&conn->intake.stream, chosen, most, iov, max);
+		       : rpcbuf_min(most, receive_size(conn, size));
+	return rpcbuf_stream_iov(&conn->intake.stream, loop->rqst, most, iov,
+				 max);
 }
 
-void intake_commit(struct rpcbuf_conn *conn, struct rpcbuf_rqst *rqst,
-		   size_t len)
+void intake_commit(struct rpcbuf_conn *conn, size_t len)
 {
 	uint32_t bytes = conn->intake.stream.filled;
 	uint32_t pages = bytes ? conn->intake.stream.nr_pages : 0;
 
-	rpcbuf_stream_commit(&conn->intake.stream, rqst, len,
-			     rqst == conn->loop->run);
+	rpcbuf_stream_commit(&conn->intake.stream, conn->loop->rqst, len);
 	if (trace_on(&conn->loop->trace))
 		trace_received(conn, conn->intake.stream.nr_pages - pages,
 			       bytes);

@@ -39,16 +39,14 @@ bool intake_open(struct rpcbuf_conn *conn);
  * intake_offer - where the next bytes go, and how many to ask the socket for: up
  * to @most.
  *
- * Sets @rqst to the vector, and up to @max entries of @iov; returns how many
- * these are, or 0: there are no pages now.
+ * Fills the loop's vector, and up to @max entries of @iov; returns how many these
+ * are, or 0: there are no pages now, and the vector is queued for some.
  */
 unsigned int intake_offer(struct rpcbuf_conn *conn, size_t most,
-			  struct rpcbuf_rqst **rqst, struct iovec *iov,
-			  unsigned int max);
+			  struct iovec *iov, unsigned int max);
 
-/* The first @len bytes of what was offered of @rqst are there. */
-void intake_commit(struct rpcbuf_conn *conn, struct rpcbuf_rqst *rqst,
-		   size_t len);
+/* The first @len bytes of what was offered are there. */
+void intake_commit(struct rpcbuf_conn *conn, size_t len);
 
 /* Can the mark in the socket tell more of the record that comes next than is
  * known, and is it long as the last one was?  Then what it tells: bytes, with

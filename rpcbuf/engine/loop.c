@@ -127,8 +127,7 @@ static int block_ms(const struct loop *loop)
 {
 	if (engine_stopping(loop->engine) || waits_for_retry(loop))
 		return RETRY_MS;
-	return os_load(&loop->conns.nr) || rpcbuf_rqst_populated(loop->rqst) ||
-			       rpcbuf_rqst_populated(loop->run)
+	return os_load(&loop->conns.nr) || rpcbuf_rqst_held(loop->rqst)
 		       ? LAG_LOOK_MS
 		       : -1;
 }
@@ -228,7 +227,7 @@ static bool own(struct loop *loop, struct worker *worker)
 	for (;;) {
 		go_on(loop);
 		if (engine_stopping(loop->engine) && drain(loop)) {
-			spare_vectors(loop);
+			rpcbuf_rqst_release(loop->rqst);
 			return true;
 		}
 		if (list_empty(&loop->fair.ready) || is_poll_due(loop))
@@ -276,10 +275,6 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	err = rpcbuf_rqst_reserve(loop->rqst, engine->reserve);
 	if (err)
 		return err;
-	err = rpcbuf_rqst_create(&loop->run, engine->mm, NULL,
-				 rpcbuf_min(maxpages, RUN_PAGES));
-	if (err)
-		return err;
 	err = loop->backend->open(loop);
 	if (err)
 		os_why(err, "no %s for a receiver", loop->backend->name);
@@ -295,6 +290,5 @@ void loop_close(struct loop *loop)
 	if (loop->kick_fd >= 0)
 		close(loop->kick_fd);
 	rpcbuf_rqst_destroy(loop->rqst);
-	rpcbuf_rqst_destroy(loop->run);
 	heap_close_loop(loop);
 }

@@ -158,7 +158,6 @@ static size_t iov_bytes(const struct iovec *iov, unsigned int nr)
 void receive(struct rpcbuf_conn *conn)
 {
 	struct iovec iov[IOV_MAX_RECEIVE];
-	struct rpcbuf_rqst *rqst;
 	enum waits_for what;
 	unsigned int nr;
 	size_t most;
@@ -182,7 +181,7 @@ void receive(struct rpcbuf_conn *conn)
 		receive_lacks(conn, FOR_HEAP);
 		return;
 	}
-	nr = intake_offer(conn, most, &rqst, iov, IOV_MAX_RECEIVE);
+	nr = intake_offer(conn, most, iov, IOV_MAX_RECEIVE);
 	if (!nr) {
 		receive_lacks(conn, FOR_PAGES);
 		return;
@@ -191,7 +190,7 @@ void receive(struct rpcbuf_conn *conn)
 	n = receive_now(conn, iov, nr);
 	conn->intake.readable = n == (ssize_t)iov_bytes(iov, nr);
 	if (n > 0)
-		intake_commit(conn, rqst, (size_t)n);
+		intake_commit(conn, (size_t)n);
 	os_pause_at("received");
 	received(conn, n);
 }

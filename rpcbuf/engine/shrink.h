@@ -12,7 +12,7 @@ struct rpcbuf_engine;
 /* loop->shrink: what is wanted of it. */
 enum shrink {
 	SHRINK_NOTHING,
-	SHRINK_VECTORS,
+	SHRINK_VECTOR,
 	SHRINK_ALL
 };
 

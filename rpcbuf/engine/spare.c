@@ -8,10 +8,9 @@
 /* A loop that received nothing for so long keeps no pages. */
 #define IDLE_PAGES_NS (2 * OS_SECOND_NS)
 
-void spare_vectors(struct loop *loop)
+static void release(struct loop *loop)
 {
 	rpcbuf_rqst_release(loop->rqst);
-	rpcbuf_rqst_release(loop->run);
 	call_thread_rest();
 }
 
@@ -23,28 +22,28 @@ static bool may_release(const struct loop *loop)
 }
 
 /* What is kept for the rest of records goes at once; a busy loop keeps its
- * vectors until it has nothing to do. */
+ * vector until it has nothing to do. */
 void spare_give(struct loop *loop)
 {
 	uint32_t shrink = os_load(&loop->shrink);
 
 	if (shrink == SHRINK_ALL) {
-		os_store(&loop->shrink, SHRINK_VECTORS);
+		os_store(&loop->shrink, SHRINK_VECTOR);
 		conns_each(loop, intake_trim);
 	}
 	if (!shrink || !may_release(loop))
 		return;
 	os_store(&loop->shrink, SHRINK_NOTHING);
-	spare_vectors(loop);
+	release(loop);
 }
 
 void spare_look(struct loop *loop)
 {
 	if (rpcbuf_wait_pending(loop->engine->mm)) {
-		rpcbuf_rqst_release(loop->run);
+		rpcbuf_rqst_end_run(loop->rqst);
 		conns_each(loop, intake_trim);
 	}
 	if (may_release(loop) &&
 	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
-		spare_vectors(loop);
+		release(loop);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * spare.h - pages that a loop keeps and can spare: its vectors, and what is kept
+ * spare.h - pages that a loop keeps and can spare: its vector, and what is kept
  * for the rest of long records.
  *
  * It gives them back when it is asked (shrink.h), and when it received nothing
@@ -15,7 +15,5 @@ struct loop;
 void spare_give(struct loop *loop);
 /* Once a second. */
 void spare_look(struct loop *loop);
-/* Both vectors. */
-void spare_vectors(struct loop *loop);
 
 #endif /* RPCBUF_ENGINE_SPARE_H */

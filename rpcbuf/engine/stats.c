@@ -18,6 +18,8 @@ static void add_vector(struct rpcbuf_engine_stats *sum,
 	rpcbuf_rqst_stats(rqst, &stats);
 	sum->pages_filled += stats.pages_filled;
 	sum->bulk_calls += stats.bulk_calls;
+	sum->runs_filled += stats.runs;
+	sum->runs_missed += stats.no_runs;
 	sum->sleeps += stats.sleeps;
 	sum->sleep_ns += stats.sleep_ns;
 }
@@ -37,9 +39,6 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	const struct loop_stats *s = &loop->stats;
 
 	add_vector(sum, loop->rqst);
-	add_vector(sum, loop->run);
-	sum->pages_filled += os_load(&s->pages_reserved);
-	sum->bulk_calls += os_load(&s->runs_reserved);
 	sum->requests += os_load(&s->requests);
 	sum->pages += os_load(&s->pages);
 	sum->runs += os_load(&s->runs);

@@ -35,22 +35,18 @@ void trace_look(struct loop *loop)
 	trace->watched = watched;
 }
 
-/* Both vectors of the loop, and what long records were given. */
-static void read_vectors(const struct loop *loop, struct trace_fill *fill)
+static void read_vector(const struct loop *loop, struct trace_fill *fill)
 {
-	struct rpcbuf_rqst_stats rqst, run;
+	struct rpcbuf_rqst_stats stats;
 
-	rpcbuf_rqst_stats(loop->rqst, &rqst);
-	rpcbuf_rqst_stats(loop->run, &run);
-	fill->filled = rqst.pages_filled + run.pages_filled +
-		       loop->stats.pages_reserved;
-	fill->bulk_calls = rqst.bulk_calls + run.bulk_calls +
-			   loop->stats.runs_reserved;
+	rpcbuf_rqst_stats(loop->rqst, &stats);
+	fill->filled = stats.pages_filled;
+	fill->bulk_calls = stats.bulk_calls;
 }
 
 void trace_fill_begin(const struct loop *loop, struct trace_fill *fill)
 {
-	read_vectors(loop, fill);
+	read_vector(loop, fill);
 	fill->start_ns = os_now();
 }
 
@@ -70,7 +66,7 @@ void trace_fill_end(struct rpcbuf_conn *conn, const struct trace_fill *fill)
 	uint64_t ns = os_now() - fill->start_ns;
 	struct trace_fill now;
 
-	read_vectors(loop, &now);
+	read_vector(loop, &now);
 	if (now.bulk_calls == fill->bulk_calls)
 		return;
 	count_fill(&loop->stats, ns);

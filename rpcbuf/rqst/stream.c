@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "rpcbuf/os/bits.h"
+#include "rpcbuf/rqst/rqst_private.h"
 
 /* What a record that carries a payload of whole pages begins with. */
 #define HEADER_BYTES 1024u
@@ -113,7 +113,7 @@ const void *rpcbuf_stream_next_page(const struct rpcbuf_stream *s)
 }
 
 void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
-			  size_t len, bool run)
+			  size_t len)
 {
 	size_t room = last_page_room(s);
 	uint32_t nr;
@@ -124,7 +124,7 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 			s->nr_spare -= nr;
 		} else {
 			rpcbuf_rqst_take(rqst, nr, s->pages + s->nr_pages);
-			s->run |= run;
+			s->run |= rpcbuf_rqst_is_run(rqst);
 		}
 		s->nr_pages += nr;
 	}
@@ -170,23 +170,25 @@ static void copy_from(struct rpcbuf_stream *s, void *const *had, uint32_t head)
 	}
 }
 
-/* @nr adjacent pages, behind a single one if @lone; all of them or none. */
-static bool take_pages(struct rpcbuf *mm, bool lone, uint32_t nr, void **pages)
+/* @nr adjacent pages of a vector, behind a single one if @lone; all of them or
+ * none. */
+static bool take_pages(struct rpcbuf_rqst *rqst, bool lone, uint32_t nr,
+		       void **pages)
 {
+	rpcbuf_rqst_want(rqst, nr);
+	if (rpcbuf_rqst_try_fill(rqst) || !rpcbuf_rqst_is_run(rqst))
+		return false;
 	if (lone) {
-		*pages = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOWAIT);
+		*pages = rqst_alloc_page(rqst);
 		if (!*pages)
 			return false;
 	}
-	if (rpcbuf_alloc_run(mm, nr, pages + lone))
-		return true;
-	if (lone)
-		rpcbuf_free_page(mm, *pages);
-	return false;
+	rpcbuf_rqst_take(rqst, nr, pages + lone);
+	return true;
 }
 
-int rpcbuf_stream_reserve(struct rpcbuf_stream *s, uint32_t wanted,
-			  uint32_t *copied)
+int rpcbuf_stream_reserve(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
+			  uint32_t wanted, uint32_t *copied)
 {
 	uint64_t total = (uint64_t)s->filled + wanted;
 	uint32_t begin = (uint32_t)(total % RPCBUF_PAGE_SIZE);
@@ -197,11 +199,11 @@ int rpcbuf_stream_reserve(struct rpcbuf_stream *s, uint32_t wanted,
 
 	if (had > MOVED_PAGES)
 		return -E2BIG;
-	if (!nr || nr > RPCBUF_RUN_MAX || nr + lone > s->nr_slots)
+	if (!nr || nr + lone > s->nr_slots)
 		return -ENOMEM;
 	rpcbuf_stream_trim(s);
 	memcpy(old, s->pages, had * sizeof(*old));
-	if (!take_pages(s->mm, lone, (uint32_t)nr, s->pages)) {
+	if (!take_pages(rqst, lone, (uint32_t)nr, s->pages)) {
 		memcpy(s->pages, old, had * sizeof(*old));
 		return -ENOMEM;
 	}

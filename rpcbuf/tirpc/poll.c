@@ -132,8 +132,7 @@ static bool receive(struct conn *conn, bool *full)
 		n = recvmsg(conn->xprt.xp_fd, &msg, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
-		rpcbuf_stream_commit(&conn->stream, home.rqst, (size_t)n,
-				     false);
+		rpcbuf_stream_commit(&conn->stream, home.rqst, (size_t)n);
 		*full = (size_t)n == room;
 		return true;
 	}

@@ -37,7 +37,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct rpcbuf *mm;
-static struct rpcbuf_rqst *vectors[2]; /* single pages, a run */
+static struct rpcbuf_rqst *rqst;
 static struct rpcbuf_record_limits limits;
 static uint64_t state;
 
@@ -68,8 +68,7 @@ static void start(void)
 		return;
 	options.memory = 4 << 20;
 	must(rpcbuf_create(&mm, &options) == 0);
-	must(rpcbuf_rqst_create(&vectors[0], mm, NULL, VECTOR) == 0);
-	must(rpcbuf_rqst_create(&vectors[1], mm, NULL, VECTOR) == 0);
+	must(rpcbuf_rqst_create(&rqst, mm, NULL, VECTOR) == 0);
 }
 
 static uint32_t get32(const uint8_t *from)
@@ -228,13 +227,12 @@ static uint32_t write_portion(struct rpcbuf_stream *stream, uint32_t written)
 {
 	static const uint32_t most[] = { 1, 5, 100, 5000, 30000 };
 	uint32_t want = 1 + draw(most[draw(5)]), left = wire_len - written;
-	bool run = draw(2) && rpcbuf_rqst_try_run(vectors[1], 1) == 0;
-	struct rpcbuf_rqst *rqst = vectors[run];
 	struct iovec iov[8];
 	unsigned int nr, i;
 	uint32_t done = 0;
 
-	must(rpcbuf_rqst_fill(vectors[0]) == 0);
+	rpcbuf_rqst_want(rqst, draw(2));
+	must(rpcbuf_rqst_fill(rqst) == 0);
 	nr = rpcbuf_stream_iov(stream, rqst, want, iov, 1 + draw(8));
 	must(nr > 0);
 	for (i = 0; i < nr && done < left; i++) {
@@ -245,7 +243,7 @@ static uint32_t write_portion(struct rpcbuf_stream *stream, uint32_t written)
 		done += n;
 	}
 	must(done > 0 && done <= want);
-	rpcbuf_stream_commit(stream, rqst, done, run);
+	rpcbuf_stream_commit(stream, rqst, done);
 	return done;
 }
 
@@ -285,8 +283,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned int i = 0; i < KEPT; i++)
 		drop(&kept[i]);
 	rpcbuf_stream_reset(&stream);
-	rpcbuf_rqst_release(vectors[0]);
-	rpcbuf_rqst_release(vectors[1]);
+	rpcbuf_rqst_release(rqst);
 	rpcbuf_mm_counts(mm, &counts);
 	must(counts.pages_out == 0);
 	return 0;

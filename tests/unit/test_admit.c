@@ -54,7 +54,6 @@ static void make_loop(void)
 	conns_init(loop);
 	admit_init_loop(&loop->admit, LONG);
 	must(rpcbuf_rqst_create(&loop->rqst, mm, NULL, MAXPAGES) == 0);
-	must(rpcbuf_rqst_create(&loop->run, mm, NULL, MAXPAGES) == 0);
 }
 
 static void setup(void)
@@ -85,7 +84,6 @@ static void teardown(void)
 	for (int i = 0; i < CLIENTS; i++)
 		client_put(engine, clients[i]);
 	rpcbuf_rqst_destroy(loop->rqst);
-	rpcbuf_rqst_destroy(loop->run);
 	close(loop->kick_fd);
 	admit_exit(&engine->admit);
 	free(loop);

@@ -257,7 +257,9 @@ static void vector(struct rpcbuf *mm)
 	while (rpcbuf_rqst_try_fill(rqst) == -EAGAIN)
 		;
 	rpcbuf_rqst_release(rqst);
-	rpcbuf_rqst_try_run(rqst, 200);
+	rpcbuf_rqst_want(rqst, 200);
+	while (rpcbuf_rqst_try_fill(rqst) == -EAGAIN)
+		;
 	rpcbuf_rqst_destroy(rqst);
 	rpcbuf_free_bulk_array(mm, 259, pages);
 }
@@ -335,7 +337,7 @@ static void stream(struct rpcbuf *mm)
 			       iov[i].iov_len);
 			room += iov[i].iov_len;
 		}
-		rpcbuf_stream_commit(&stream, rqst, room, false);
+		rpcbuf_stream_commit(&stream, rqst, room);
 		at += room;
 		while (rpcbuf_stream_next(&stream, &limits, &message,
 					  &refusal) == 1) {

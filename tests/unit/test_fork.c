@@ -230,7 +230,6 @@ static int child_of_vectors(void)
 	for (i = 0; i < 3; i++) {
 		if (rpcbuf_rqst_try_fill(all[i]) != -EPERM ||
 		    rpcbuf_rqst_fill(all[i]) != -EPERM ||
-		    rpcbuf_rqst_try_run(all[i], 2) != -EPERM ||
 		    rpcbuf_rqst_make_do(all[i], 0) != -EPERM)
 			return 30;
 		rpcbuf_rqst_give_up(all[i]);

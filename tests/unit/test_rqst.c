@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: a page vector is full when it says so, keeps what was not used, fills
- * only what was, can be a run, and gives all of it back.
- * Method: every slot is looked at after each call.  (Waiting for pages:
- * test_rqst_wait.c.)
+ * only what was, has a run where one is wanted, and gives all of it back.
+ * Method: every slot is looked at after each call; a server's mix of calls, of which
+ * a few keep their pages for long.  (Waiting for pages: test_rqst_wait.c.)
  */
 #include "rqst_util.h"
 
@@ -125,53 +125,223 @@ START_TEST(take_in_steps)
 }
 END_TEST
 
+static void want(unsigned int run)
+{
+	rpcbuf_rqst_want(rqst, run);
+	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
+}
+
+static void check_run(unsigned int nr)
+{
+	ck_assert(rpcbuf_rqst_is_run(rqst));
+	check_populated(rqst, nr);
+	ck_assert_uint_eq(test_nr_runs(rpcbuf_rqst_pages(rqst), nr), 1);
+}
+
+static struct rpcbuf_rqst_stats stats_now(void)
+{
+	struct rpcbuf_rqst_stats stats;
+
+	rpcbuf_rqst_stats(rqst, &stats);
+	return stats;
+}
+
 /* A run is one stretch of memory, used up before another is taken. */
 START_TEST(runs)
 {
 	void *taken[VECTOR];
 	void **pages;
 
-	ck_assert_int_eq(rpcbuf_rqst_try_run(rqst, 1), 0);
-	check_full(rqst);
-	ck_assert_uint_eq(test_nr_runs(rpcbuf_rqst_pages(rqst), VECTOR), 1);
+	want(1);
+	check_run(VECTOR);
 	pages = rpcbuf_rqst_pages(rqst);
 	rpcbuf_rqst_take(rqst, 5, taken);
 	ck_assert_ptr_eq(rpcbuf_rqst_pages(rqst), pages + 5);
 	/* Enough is left: the run goes on. */
-	ck_assert_int_eq(rpcbuf_rqst_try_run(rqst, VECTOR - 5), 0);
-	ck_assert_uint_eq(rpcbuf_rqst_populated(rqst), VECTOR - 5);
+	want(VECTOR - 5);
+	check_run(VECTOR - 5);
 	ck_assert(rpcbuf_adjacent(taken[4], rpcbuf_rqst_pages(rqst)[0]));
+	ck_assert_uint_eq(stats_now().runs, 1);
+	ck_assert_uint_eq(stats_now().fills, 1);
 	/* Too little is left: it goes back for another one. */
-	ck_assert_int_eq(rpcbuf_rqst_try_run(rqst, VECTOR - 4), 0);
-	check_full(rqst);
-	ck_assert_uint_eq(test_nr_runs(rpcbuf_rqst_pages(rqst), VECTOR), 1);
+	want(VECTOR - 4);
+	check_run(VECTOR);
 	ck_assert_uint_eq(out(), VECTOR + 5);
+	ck_assert_uint_eq(stats_now().runs, 2);
+	ck_assert_uint_eq(stats_now().pages_filled, 2 * VECTOR);
 	rpcbuf_free_run(mm, 5, taken);
 	rpcbuf_rqst_release(rqst);
 	ck_assert_uint_eq(out(), 0);
 }
 END_TEST
 
-/* No run among pages that are all free but for every other one; and none
- * past others that wait. */
-START_TEST(no_run)
+/* Who wants no run is given other pages, and the run goes on behind them. */
+START_TEST(runs_are_kept_apart)
 {
-	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
-	unsigned int i;
+	void *taken[VECTOR], *few[VECTOR] = {NULL};
+	const void *next;
+	unsigned int left, i;
+
+	want(3);
+	rpcbuf_rqst_take(rqst, 3, taken);
+	next = rpcbuf_rqst_pages(rqst)[0];
+	for (i = 0; i < VECTOR; i++) {
+		want(0);
+		ck_assert(!rpcbuf_rqst_is_run(rqst));
+		check_full(rqst);
+		rpcbuf_rqst_take(rqst, 1, few + i);
+		ck_assert_ptr_eq(rpcbuf_rqst_run_left(rqst, &left), next);
+		ck_assert_uint_eq(left, VECTOR - 3);
+		ck_assert_uint_eq(rpcbuf_rqst_held(rqst), 2 * VECTOR - 4);
+	}
+	ck_assert_uint_eq(stats_now().runs, 1);
+	want(3);
+	check_run(VECTOR - 3);
+	ck_assert_ptr_eq(rpcbuf_rqst_pages(rqst)[0], next);
+	rpcbuf_rqst_end_run(rqst);
+	ck_assert(!rpcbuf_rqst_is_run(rqst));
+	ck_assert_ptr_null(rpcbuf_rqst_run_left(rqst, &left));
+	ck_assert_uint_eq(left, 0);
+	ck_assert_uint_eq(rpcbuf_rqst_held(rqst), VECTOR - 1);
+	check_populated(rqst, VECTOR - 1);
+	rpcbuf_free_bulk_array(mm, VECTOR, few);
+	rpcbuf_free_run(mm, 3, taken);
+}
+END_TEST
+
+/* Where memory is scattered a run is as short as it may be, and there is none of
+ * what is longer than what is free. */
+START_TEST(scattered)
+{
+	unsigned int longest = (unsigned int)_i, i;
 
 	leave(0);
 	for (i = 0; i < nr_held; i++)
-		if ((uintptr_t)held[i] >> RPCBUF_PAGE_SHIFT & 1)
-			rpcbuf_free_bulk_array(mm, 1, held + i);
-	ck_assert_int_eq(rpcbuf_rqst_try_run(rqst, 2), -ENOMEM);
-	ck_assert_uint_eq(rpcbuf_rqst_populated(rqst), 0);
-	ck_assert_ptr_null(rpcbuf_rqst_pages(rqst)[0]);
-	rpcbuf_free_bulk_array(mm, nr_held, held);
-	rpcbuf_wait_join(mm, &waiter);
-	ck_assert_int_eq(rpcbuf_rqst_try_run(rqst, 2), -ENOMEM);
-	rpcbuf_wait_leave(&waiter);
-	ck_assert_int_eq(rpcbuf_rqst_try_run(rqst, 2), 0);
+		if (((uintptr_t)held[i] >> RPCBUF_PAGE_SHIFT) % 32 < longest)
+			rpcbuf_free_run(mm, 1, held + i);
+	want(longest);
+	check_run(longest);
+	want(longest + 1);
+	ck_assert(!rpcbuf_rqst_is_run(rqst));
 	check_full(rqst);
+	ck_assert_uint_eq(stats_now().runs, 1);
+	ck_assert_uint_eq(stats_now().no_runs, 1);
+	want(VECTOR + 1);
+	ck_assert(!rpcbuf_rqst_is_run(rqst));
+	check_full(rqst);
+}
+END_TEST
+
+/* Nobody takes one past those who wait; what is left of one goes before its owner
+ * waits, and may be enough. */
+START_TEST(runs_and_shortage)
+{
+	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
+	void *taken[VECTOR];
+
+	want(2);
+	leave(0);
+	want(0);
+	ck_assert(!rpcbuf_rqst_is_run(rqst));
+	check_full(rqst);
+	ck_assert_uint_eq(rpcbuf_rqst_held(rqst), VECTOR);
+	rpcbuf_rqst_take(rqst, 4, taken);
+	rpcbuf_rqst_want(rqst, 2);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
+	ck_assert_int_eq(rpcbuf_rqst_make_do(rqst, VECTOR - 4), 0);
+	ck_assert(!rpcbuf_rqst_is_run(rqst));
+	rpcbuf_free_run(mm, 4, taken);
+	rpcbuf_free_bulk_array(mm, nr_held, held);
+	rpcbuf_rqst_release(rqst);
+	rpcbuf_wait_join(mm, &waiter);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
+	ck_assert_uint_eq(out(), 0);
+	rpcbuf_wait_leave(&waiter);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), 0);
+	check_full(rqst);
+}
+END_TEST
+
+#define AGED_PAGES 65536u
+#define AGED_CALLS 200u
+#define AGED_KEPT  655u
+#define LONG_CALL  257u
+
+static struct {
+	unsigned int nr;
+	void *pages[LONG_CALL];
+} calls[AGED_CALLS];
+
+static void end_call(unsigned int k)
+{
+	if (calls[k].nr == LONG_CALL)
+		rpcbuf_free_run(mm, calls[k].nr, calls[k].pages);
+	else
+		rpcbuf_free_bulk_array(mm, calls[k].nr, calls[k].pages);
+	calls[k].nr = 0;
+}
+
+static void begin_call(struct rpcbuf_rqst *r, unsigned int k, unsigned int nr)
+{
+	rpcbuf_rqst_want(r, nr == LONG_CALL ? nr : 0);
+	require(rpcbuf_rqst_fill(r) == 0);
+	require(rpcbuf_rqst_is_run(r) == (nr == LONG_CALL));
+	rpcbuf_rqst_take(r, nr, calls[k].pages);
+	calls[k].nr = nr;
+}
+
+static unsigned int blocks_with(void *const *pages, unsigned int nr)
+{
+	bool seen[AGED_PAGES / 512] = {false};
+	unsigned int i, blocks = 0;
+
+	for (i = 0; i < nr; i++) {
+		uint64_t block = arena_index(&mm->arena, pages[i]) / 512;
+
+		if (!pages[i] || seen[block])
+			continue;
+		seen[block] = true;
+		blocks++;
+	}
+	return blocks;
+}
+
+/* Vectors that small calls use up page by page, some of which are kept a hundred
+ * times as long as the others, while long calls always find a run. */
+START_TEST(nibbled)
+{
+	static void *kept[AGED_KEPT];
+	struct rpcbuf_rqst *vectors[8];
+	uint64_t seed = test_seed();
+	unsigned int i, k, nr;
+
+	rpcbuf_rqst_destroy(rqst);
+	test_destroy(mm);
+	mm = test_create(AGED_PAGES);
+	for (i = 0; i < 8; i++)
+		ck_assert_int_eq(rpcbuf_rqst_create(&vectors[i], mm, NULL, 259),
+				 0);
+	for (i = 0; i < TEST_ROUNDS(100000); i++) {
+		k = test_below(&seed, AGED_CALLS);
+		end_call(k);
+		nr = test_below(&seed, 10) < 8 ? 1 + test_below(&seed, 2)
+					       : LONG_CALL;
+		begin_call(vectors[test_below(&seed, 8)], k, nr);
+		if (nr == LONG_CALL || i % 50)
+			continue;
+		nr = test_below(&seed, AGED_KEPT);
+		rpcbuf_free_page(mm, kept[nr]);
+		kept[nr] = calls[k].pages[0];
+		calls[k].pages[0] = NULL;
+	}
+	for (k = 0; k < AGED_CALLS; k++)
+		end_call(k);
+	for (i = 0; i < 8; i++)
+		rpcbuf_rqst_destroy(vectors[i]);
+	/* They would fit in two blocks; an eighth of the 128 may have one. */
+	ck_assert_uint_le(blocks_with(kept, AGED_KEPT), 16);
+	rpcbuf_free_bulk_array(mm, AGED_KEPT, kept);
+	ck_assert_int_eq(rpcbuf_rqst_create(&rqst, mm, NULL, VECTOR), 0);
 }
 END_TEST
 
@@ -215,7 +385,10 @@ int main(void)
 	tcase_add_test(tcase, only_consumed_slots);
 	tcase_add_test(tcase, take_in_steps);
 	tcase_add_test(tcase, runs);
-	tcase_add_test(tcase, no_run);
+	tcase_add_test(tcase, runs_are_kept_apart);
+	tcase_add_loop_test(tcase, scattered, 2, 31);
+	tcase_add_test(tcase, runs_and_shortage);
+	tcase_add_test(tcase, nibbled);
 	tcase_add_loop_test(tcase, make_do, 0, VECTOR / 2);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);

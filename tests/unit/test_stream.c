@@ -24,7 +24,7 @@ static const struct rpcbuf_record_limits limits = {
 };
 
 static struct rpcbuf *mm;
-static struct rpcbuf_rqst *rqst, *run_rqst;
+static struct rpcbuf_rqst *rqst;
 static struct rpcbuf_stream stream;
 static uint32_t nr_slots;
 static struct rpcbuf_record_refusal refusal;
@@ -49,7 +49,6 @@ static void setup(void)
 {
 	mm = test_create(2048);
 	ck_assert_int_eq(rpcbuf_rqst_create(&rqst, mm, NULL, VECTOR), 0);
-	ck_assert_int_eq(rpcbuf_rqst_create(&run_rqst, mm, NULL, VECTOR), 0);
 	nr_slots = rpcbuf_stream_slots(&limits, READ_AHEAD);
 	rpcbuf_stream_init(&stream, mm, calloc(nr_slots, sizeof(void *)),
 			   nr_slots);
@@ -66,11 +65,16 @@ static uint64_t out(void)
 	return counts.pages_out;
 }
 
+/* But for those of the vector. */
+static uint64_t out_beside(void)
+{
+	return out() - rpcbuf_rqst_held(rqst);
+}
+
 /* Nobody is left but the reader of the stream: it holds nothing. */
 static void teardown(void)
 {
 	rpcbuf_rqst_release(rqst);
-	rpcbuf_rqst_destroy(run_rqst);
 	if (rpcbuf_stream_empty(&stream))
 		ck_assert_uint_eq(out(), 0);
 	rpcbuf_stream_reset(&stream);
@@ -142,20 +146,18 @@ static void copy_to_iov(const struct iovec *iov, size_t len)
 /* Asks for @want bytes of room, writes up to @most of the reference there. */
 static size_t write_some(size_t want, unsigned int max_iov, size_t most)
 {
-	bool run = rpcbuf_rqst_populated(run_rqst) > 0;
-	struct rpcbuf_rqst *from = run ? run_rqst : rqst;
 	struct iovec iov[MAX_IOV];
 	unsigned int nr;
 	size_t room;
 
 	require(rpcbuf_rqst_fill(rqst) == 0);
-	nr = rpcbuf_stream_iov(&stream, from, want, iov, max_iov);
+	nr = rpcbuf_stream_iov(&stream, rqst, want, iov, max_iov);
 	require(nr >= 1 && nr <= max_iov);
 	room = check_iov(iov, nr, want);
 	room = rpcbuf_min(room, most);
 	room = rpcbuf_min(room, wire_len - written);
 	copy_to_iov(iov, room);
-	rpcbuf_stream_commit(&stream, from, room, run);
+	rpcbuf_stream_commit(&stream, rqst, room);
 	return room;
 }
 
@@ -261,7 +263,7 @@ static void reserve_rest(void)
 	uint32_t wanted = bytes ? rpcbuf_stream_wanted(&stream)
 				: (uint32_t)(records[nr_taken].end - written);
 	uint32_t had = stream.nr_pages, nr;
-	int ret = rpcbuf_stream_reserve(&stream, wanted, &copied);
+	int ret = rpcbuf_stream_reserve(&stream, rqst, wanted, &copied);
 
 	require(rpcbuf_stream_bytes(&stream) == bytes);
 	if (ret) {
@@ -293,7 +295,7 @@ static void pump(uint64_t *seed)
 		if (test_below(seed, 20) == 0)
 			rpcbuf_rqst_release(rqst);
 		if (test_below(seed, 20) == 0)
-			rpcbuf_rqst_try_run(run_rqst, VECTOR);
+			rpcbuf_rqst_want(rqst, test_below(seed, VECTOR + 1));
 		take_all(seed);
 		if (test_below(seed, 20) == 0)
 			rpcbuf_stream_trim(&stream);
@@ -457,7 +459,7 @@ START_TEST(slots_suffice)
 	nr = rpcbuf_stream_iov(&stream, rqst, READ_AHEAD, iov, MAX_IOV);
 	ck_assert_uint_eq(check_iov(iov, nr, READ_AHEAD), READ_AHEAD);
 	copy_to_iov(iov, 1);
-	rpcbuf_stream_commit(&stream, rqst, READ_AHEAD, false);
+	rpcbuf_stream_commit(&stream, rqst, READ_AHEAD);
 	rpcbuf_message_release(take_next(&worst));
 }
 END_TEST
@@ -469,13 +471,13 @@ START_TEST(runs_are_passed_on)
 	add_record((uint32_t[]){ 2000 }, 1);
 	add_record((uint32_t[]){ 8000 }, 1);
 	add_record((uint32_t[]){ 8000 }, 1);
-	ck_assert_int_eq(rpcbuf_rqst_try_run(run_rqst, VECTOR), 0);
+	rpcbuf_rqst_want(rqst, VECTOR);
 	write_some(SIZE_MAX, 1, records[1].end);
 	for (int i = 0; i < 2; i++) {
 		ck_assert(take_next(&limits)->run);
 		rpcbuf_message_release(&kept[0].message);
 	}
-	rpcbuf_rqst_release(run_rqst);
+	rpcbuf_rqst_want(rqst, 0);
 	write_some(SIZE_MAX, MAX_IOV, SIZE_MAX);
 	ck_assert(!take_next(&limits)->run);
 	rpcbuf_message_release(&kept[0].message);
@@ -562,8 +564,7 @@ START_TEST(no_slot_left)
 		for (unsigned int i = 0; i < nr; i++)
 			bytes += iov[i].iov_len;
 		rpcbuf_stream_commit(&small, rqst,
-				     bytes - rpcbuf_stream_bytes(&small),
-				     false);
+				     bytes - rpcbuf_stream_bytes(&small));
 		ck_assert_uint_eq(bytes, rpcbuf_stream_bytes(&small));
 	}
 	ck_assert_uint_eq(bytes, 2 * PAGE);
@@ -619,21 +620,20 @@ START_TEST(reserved_and_left)
 	reference_alloc(1, sizes[0]);
 	add_record(sizes, 1);
 	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
-	before = out();
-	ck_assert_int_eq(rpcbuf_stream_reserve(&stream,
-					       (RPCBUF_RUN_MAX + 1) * PAGE,
-					       &copied),
+	before = out_beside();
+	ck_assert_int_eq(rpcbuf_stream_reserve(&stream, rqst,
+					       (VECTOR + 1) * PAGE, &copied),
 			 -ENOMEM);
-	ck_assert_int_eq(rpcbuf_stream_reserve(&stream, nr_slots * PAGE + 1,
-					       &copied),
+	ck_assert_int_eq(rpcbuf_stream_reserve(&stream, rqst,
+					       nr_slots * PAGE + 1, &copied),
 			 -ENOMEM);
-	ck_assert_uint_eq(out(), before);
+	ck_assert_uint_eq(out_beside(), before);
 	reserve_rest();
-	ck_assert_uint_eq(out(), before + 10);
+	ck_assert_uint_eq(out_beside(), before + 10);
 	write_some(PAGE, MAX_IOV, SIZE_MAX);
 	rpcbuf_stream_trim(&stream);
 	ck_assert_uint_eq(stream.nr_spare, 0);
-	ck_assert_uint_eq(out(), before + stream.nr_pages);
+	ck_assert_uint_eq(out_beside(), before + stream.nr_pages);
 	write_some(PAGE, MAX_IOV, SIZE_MAX);
 	ck_assert_int_eq(rpcbuf_stream_next(&stream, &limits, &kept[0].message,
 					    &refusal),
@@ -642,7 +642,7 @@ START_TEST(reserved_and_left)
 	ck_assert_uint_gt(stream.nr_spare, 0);
 	rpcbuf_stream_reset(&stream);
 	ck_assert_uint_eq(stream.nr_spare, 0);
-	ck_assert_uint_le(out(), before);
+	ck_assert_uint_le(out_beside(), before);
 }
 END_TEST
 

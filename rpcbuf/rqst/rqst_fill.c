@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Filling a vector.
+ *
+ * The wait, after the kernel's svc_alloc_arg(): fill what is there; retry at
+ * once while that makes progress; on none, queue up.  Only the head of the
+ * queue keeps a partial fill: if two vectors each held half of the last pages
+ * nobody would finish.  The first of those that share a reserve takes from that
+ * all that it needs, or nothing.
+ */
+#include <errno.h>
+#include <rpcbuf/mempool.h>
+#include <string.h>
+
+#include "rpcbuf/mm/budget.h"
+#include "rpcbuf/mm/fork.h"
+#include "rpcbuf/mm/mempool.h"
+#include "rpcbuf/os/os.h"
+#include "rpcbuf/os/why.h"
+#include "rpcbuf/rqst/rqst_private.h"
+
+/* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
+ * wakes the queue, so this only bounds what a lost signal could cost. */
+#define SLEEP_MAX_NS UINT64_C(1000000000)
+/* Pages of a run that is taken: two such runs to a block of 2 MiB. */
+#define RUN_KEPT     256u
+
+/* A reserve that was shrunk below a vector is of no use to it. */
+static void join(struct rpcbuf_rqst *rqst)
+{
+	rqst->shortage_since = os_now();
+	stat_add(rqst->stats.sleeps, 1);
+	rqst->shares =
+		rqst->reserve &&
+		mempool_join(rqst->reserve, &rqst->waiter, rqst->maxpages);
+	if (!rqst->shares)
+		rpcbuf_wait_join(rqst->mm, &rqst->waiter);
+}
+
+void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
+{
+	uint64_t waited_ns;
+
+	if (!rqst->shortage_since)
+		return;
+	waited_ns = os_now() - rqst->shortage_since;
+	if (rqst->shares)
+		mempool_leave(rqst->reserve, &rqst->waiter, waited_ns);
+	else
+		rpcbuf_wait_leave(&rqst->waiter);
+	stat_add(rqst->stats.sleep_ns, waited_ns);
+	rqst->shares = false;
+	rqst->shortage_since = 0;
+}
+
+int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
+			struct rpcbuf_mempool *reserve)
+{
+	struct rpcbuf_mempool_stats stats;
+
+	if (reserve) {
+		rpcbuf_mempool_stats(reserve, &stats);
+		if (stats.min_nr < rqst->maxpages)
+			return -EINVAL;
+	}
+	rpcbuf_rqst_give_up(rqst);
+	rqst->reserve = reserve;
+	return 0;
+}
+
+/* After a bulk call that filled @got slots.  True when the vector is full. */
+static bool account(struct rpcbuf_rqst *rqst, unsigned int got)
+{
+	rqst->refilled += got;
+	stat_add(rqst->stats.bulk_calls, 1);
+	stat_add(rqst->stats.pages_filled, got);
+	if (rqst->refilled < rqst->first)
+		return false;
+	rqst->refilled = 0;
+	rqst->first = 0;
+	return true;
+}
+
+/* Bulk calls over the empty slots, again while they bring pages.  True when
+ * the vector is full. */
+static bool fill_while_progress(struct rpcbuf_rqst *rqst)
+{
+	unsigned int got;
+
+	do {
+		got = rpcbuf_alloc_bulk_array(rqst->mm, RPCBUF_GFP_NOWAIT,
+					      rqst->first - rqst->refilled,
+					      rqst->pages + rqst->refilled);
+		if (account(rqst, got))
+			return true;
+	} while (got);
+	return false;
+}
+
+/* All that is missing, or none of it. */
+static bool fill_from_reserve(struct rpcbuf_rqst *rqst)
+{
+	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
+	unsigned int nr = rqst->first - rqst->refilled;
+
+	if (!rqst->shares ||
+	    !mempool_take(rqst->reserve, &rqst->waiter, nr, &list))
+		return false;
+	rpcbuf_page_list_to_array(rqst->mm, &list, nr,
+				  rqst->pages + rqst->refilled);
+	return account(rqst, nr);
+}
+
+void *rqst_alloc_page(struct rpcbuf_rqst *rqst)
+{
+	void *page = rpcbuf_alloc_page(rqst->mm, RPCBUF_GFP_NOWAIT);
+
+	stat_add(rqst->stats.bulk_calls, 1);
+	stat_add(rqst->stats.pages_filled, page != NULL);
+	return page;
+}
+
+static unsigned int alloc_run(struct rpcbuf_rqst *rqst, unsigned int nr)
+{
+	unsigned int got = rpcbuf_alloc_run(rqst->mm, nr, rqst->run.pages);
+
+	stat_add(rqst->stats.bulk_calls, 1);
+	stat_add(rqst->stats.pages_filled, got);
+	return got;
+}
+
+/* Gets the run that is wanted in front; false: as many adjacent pages are not
+ * to be had. */
+static bool get_run(struct rpcbuf_rqst *rqst)
+{
+	struct rqst_run *run = &rqst->run;
+	unsigned int kept = rpcbuf_min(rqst->maxpages, RUN_KEPT), got = 0;
+
+	if (rqst_run_left(rqst) >= run->wanted)
+		return run->in_front = true;
+	if (run->wanted > rqst->maxpages)
+		return false;
+	rpcbuf_rqst_end_run(rqst);
+	if (rqst->shortage_since || rpcbuf_wait_pending(rqst->mm))
+		return false;
+	/* More than this call wants is for those to come. */
+	if (run->wanted < kept)
+		got = alloc_run(rqst, kept);
+	if (!got)
+		got = alloc_run(rqst, run->wanted);
+	if (!got) {
+		stat_add(rqst->stats.no_runs, 1);
+		return false;
+	}
+	stat_add(rqst->stats.fills, 1);
+	stat_add(rqst->stats.runs, 1);
+	run->end = got;
+	return run->in_front = true;
+}
+
+/* -EAGAIN, if waiting makes sense. */
+static int wait_or_refuse(struct rpcbuf_rqst *rqst)
+{
+	if (rqst->shares || budget_suffices(rqst->mm, rqst->maxpages))
+		return -EAGAIN;
+	rpcbuf_rqst_give_up(rqst);
+	return os_why(-ENOMEM,
+		      "the budget has no %u pages for a vector beside those "
+		      "that are promised to reserves",
+		      rqst->maxpages);
+}
+
+/* Out of the fast path: somebody waits for pages, or we must. */
+static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
+{
+	bool full = false;
+
+	rpcbuf_rqst_end_run(rqst);
+	if (!rqst->shortage_since)
+		join(rqst);
+	if (rpcbuf_wait_is_head(&rqst->waiter))
+		full = fill_while_progress(rqst);
+	else
+		rqst_give_back(rqst);
+	if (!full && !fill_from_reserve(rqst))
+		return wait_or_refuse(rqst);
+	rpcbuf_rqst_give_up(rqst);
+	return 0;
+}
+
+/* What is short is not kept for payloads to come. */
+static bool fill_now(struct rpcbuf_rqst *rqst)
+{
+	if (rpcbuf_wait_pending(rqst->mm))
+		return false;
+	if (fill_while_progress(rqst))
+		return true;
+	if (!rqst_run_left(rqst))
+		return false;
+	rpcbuf_rqst_end_run(rqst);
+	return fill_while_progress(rqst);
+}
+
+int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
+{
+	if (fork_is_child(rqst->mm))
+		return -EPERM;
+	rqst->run.in_front = false;
+	if (rqst->run.wanted && get_run(rqst))
+		return 0;
+	if (!rqst->first)
+		return 0;
+	if (!rqst->shortage_since) {
+		stat_add(rqst->stats.fills, 1);
+		if (fill_now(rqst)) {
+			if (rqst->reserve)
+				rpcbuf_mempool_refill(rqst->reserve);
+			return 0;
+		}
+	}
+	return fill_queued(rqst);
+}
+
+int rpcbuf_rqst_make_do(struct rpcbuf_rqst *rqst, unsigned int nr)
+{
+	void **pages = rqst->pages;
+
+	if (fork_is_child(rqst->mm))
+		return -EPERM;
+	if (rqst->refilled + rqst->maxpages - rqst->first < nr)
+		return -EAGAIN;
+	rqst->first -= rqst->refilled;
+	memmove(pages + rqst->first, pages, rqst->refilled * sizeof(*pages));
+	memset(pages, 0,
+	       rpcbuf_min(rqst->refilled, rqst->first) * sizeof(*pages));
+	rqst->refilled = 0;
+	rpcbuf_rqst_give_up(rqst);
+	return 0;
+}
+
+static bool stopping(const struct rpcbuf_rqst *rqst)
+{
+	return rqst->service && os_load_acquire(&rqst->service->stopping);
+}
+
+int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst)
+{
+	for (;;) {
+		uint32_t count = rpcbuf_wait_count(&rqst->waiter);
+		int err = rpcbuf_rqst_try_fill(rqst);
+
+		if (err != -EAGAIN)
+			return err;
+		if (stopping(rqst)) {
+			rpcbuf_rqst_give_up(rqst);
+			return -EINTR;
+		}
+		rpcbuf_wait_sleep(&rqst->waiter, count, SLEEP_MAX_NS);
+	}
+}
+
+void rpcbuf_service_stop(struct rpcbuf_service *service, struct rpcbuf *mm)
+{
+	/* Pairs with the acquire in stopping(): a filler that wait_wake_all()
+	 * woke sees the flag. */
+	os_store_release(&service->stopping, true);
+	rpcbuf_wait_wake_all(mm);
+}
