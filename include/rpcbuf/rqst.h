@@ -119,6 +119,10 @@ int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
  */
 int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst);
 
+/* True while the vector is queued and was not notified since the last try:
+ * another would be in vain. */
+bool rpcbuf_rqst_is_asleep(const struct rpcbuf_rqst *rqst);
+
 /*
  * rpcbuf_rqst_make_do - after -EAGAIN: is what there is enough?
  *

@@ -153,11 +153,13 @@ struct rpcbuf_conn *admit_next(struct loop *loop)
 	return pass ? list_entry(pass, struct rpcbuf_conn, admit.pass) : NULL;
 }
 
-struct rpcbuf_conn *admit_starved(const struct loop *loop)
+struct rpcbuf_conn *admit_starved(struct loop *loop)
 {
 	struct rpcbuf_conn *conn = loop->admit.starved;
 
-	return conn && conn->reception.state == RECEPTION_WAITING ? conn : NULL;
+	if (!conn || conn->reception.state != RECEPTION_WAITING)
+		return NULL;
+	return shortage_lasts(conn) ? NULL : conn;
 }
 
 bool admit_looks(const struct loop *loop)

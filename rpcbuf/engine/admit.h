@@ -142,7 +142,7 @@ struct rpcbuf_conn *admit_next(struct loop *loop);
 
 /* The one that waits for pages or heap and has to look for them again, or NULL:
  * pages tell that they have come, the heap does not. */
-struct rpcbuf_conn *admit_starved(const struct loop *loop);
+struct rpcbuf_conn *admit_starved(struct loop *loop);
 
 /* Does any of @loop wait for something that nobody tells of? */
 bool admit_looks(const struct loop *loop);

@@ -73,6 +73,17 @@ void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what)
 	}
 }
 
+bool shortage_lasts(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+
+	if (conn->reception.waits_for != FOR_PAGES ||
+	    !rpcbuf_rqst_is_asleep(loop->rqst))
+		return false;
+	ask_to_spare(loop);
+	return true;
+}
+
 void shortage_end(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;

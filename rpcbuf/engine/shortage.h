@@ -34,6 +34,10 @@ bool shortage_passes(struct rpcbuf_conn *conn);
 /* There is nothing of @what for @conn now: it waits for its turn. */
 void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what);
 
+/* Would @conn, which has the turn, look for pages in vain?  Then others are asked
+ * again for what they can spare. */
+bool shortage_lasts(struct rpcbuf_conn *conn);
+
 /* @conn has what it needed, or needs nothing any more. */
 void shortage_end(struct rpcbuf_conn *conn);
 

@@ -175,6 +175,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 {
 	bool full = false;
 
+	rqst->woken = rpcbuf_wait_count(&rqst->waiter);
 	rpcbuf_rqst_end_run(rqst);
 	if (!rqst->shortage_since)
 		join(rqst);
@@ -221,6 +222,12 @@ int rpcbuf_rqst_try_fill(struct rpcbuf_rqst *rqst)
 	return fill_queued(rqst);
 }
 
+bool rpcbuf_rqst_is_asleep(const struct rpcbuf_rqst *rqst)
+{
+	return rqst->shortage_since &&
+	       rpcbuf_wait_count(&rqst->waiter) == rqst->woken;
+}
+
 int rpcbuf_rqst_make_do(struct rpcbuf_rqst *rqst, unsigned int nr)
 {
 	void **pages = rqst->pages;
@@ -246,7 +253,6 @@ static bool stopping(const struct rpcbuf_rqst *rqst)
 int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst)
 {
 	for (;;) {
-		uint32_t count = rpcbuf_wait_count(&rqst->waiter);
 		int err = rpcbuf_rqst_try_fill(rqst);
 
 		if (err != -EAGAIN)
@@ -255,7 +261,7 @@ int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst)
 			rpcbuf_rqst_give_up(rqst);
 			return -EINTR;
 		}
-		rpcbuf_wait_sleep(&rqst->waiter, count, SLEEP_MAX_NS);
+		rpcbuf_wait_sleep(&rqst->waiter, rqst->woken, SLEEP_MAX_NS);
 	}
 }
 

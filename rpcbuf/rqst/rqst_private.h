@@ -31,6 +31,7 @@ struct rpcbuf_rqst {
 	struct rpcbuf_waiter waiter;
 	struct rqst_counts stats;
 	uint64_t shortage_since; /* ns, 0 while there is none */
+	uint32_t woken;		 /* rpcbuf_wait_count() before the last try */
 	bool shares;		 /* waits for the reserve as well */
 	unsigned int maxpages;
 	struct rqst_run run;

@@ -94,21 +94,26 @@ START_TEST(try_fill)
 
 	rpcbuf_rqst_notify(rqst, fd);
 	leave(VECTOR - 3);
+	ck_assert(!rpcbuf_rqst_is_asleep(rqst));
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
 	ck_assert(rpcbuf_wait_pending(mm));
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
 	ck_assert(!is_readable(fd));
+	ck_assert(rpcbuf_rqst_is_asleep(rqst));
 	/* The head of the queue keeps what it has got. */
 	ck_assert_uint_eq(out(), nr_held + VECTOR - 3);
 	rpcbuf_free_bulk_array(mm, 1, held);
 	ck_assert(is_readable(fd));
+	ck_assert(!rpcbuf_rqst_is_asleep(rqst));
 	ck_assert_int_eq(eventfd_read(fd, &value), 0);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
+	ck_assert(rpcbuf_rqst_is_asleep(rqst));
 	rpcbuf_free_bulk_array(mm, 2, held + 1);
 	ck_assert(is_readable(fd));
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), 0);
 	check_full(rqst);
 	ck_assert(!rpcbuf_wait_pending(mm));
+	ck_assert(!rpcbuf_rqst_is_asleep(rqst));
 	/* Nobody waits: no more wake-ups. */
 	ck_assert_int_eq(eventfd_read(fd, &value), 0);
 	rpcbuf_free_bulk_array(mm, 1, held + 3);
