@@ -46,14 +46,12 @@ void rpcbuf_rqst_destroy(struct rpcbuf_rqst *rqst)
 
 void **rpcbuf_rqst_pages(struct rpcbuf_rqst *rqst)
 {
-	return rqst->run.in_front ? rqst->run.pages + rqst->run.first
-				  : rqst->pages + rqst->first;
+	return rqst_front(rqst);
 }
 
 unsigned int rpcbuf_rqst_populated(const struct rpcbuf_rqst *rqst)
 {
-	return rqst->run.in_front ? rqst_run_left(rqst)
-				  : rqst->maxpages - rqst->first;
+	return rqst_nr_front(rqst);
 }
 
 unsigned int rpcbuf_rqst_maxpages(const struct rpcbuf_rqst *rqst)
@@ -91,7 +89,7 @@ void rpcbuf_rqst_want(struct rpcbuf_rqst *rqst, unsigned int run)
 
 void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
 {
-	void **front = rpcbuf_rqst_pages(rqst);
+	void **front = rqst_front(rqst);
 
 	memcpy(pages, front, nr * sizeof(*pages));
 	memset(front, 0, nr * sizeof(*pages));

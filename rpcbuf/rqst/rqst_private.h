@@ -47,6 +47,21 @@ static inline unsigned int rqst_run_left(const struct rpcbuf_rqst *rqst)
 	return rqst->run.end - rqst->run.first;
 }
 
+/* rpcbuf_rqst_pages() and rpcbuf_rqst_populated(), for each receive. */
+static inline void **rqst_front(struct rpcbuf_rqst *rqst)
+{
+	return rpcbuf_unlikely(rqst->run.in_front)
+		       ? rqst->run.pages + rqst->run.first
+		       : rqst->pages + rqst->first;
+}
+
+static inline unsigned int rqst_nr_front(const struct rpcbuf_rqst *rqst)
+{
+	return rpcbuf_unlikely(rqst->run.in_front)
+		       ? rqst_run_left(rqst)
+		       : rqst->maxpages - rqst->first;
+}
+
 /* A page beside those of the vector, or NULL; counted with them. */
 void *rqst_alloc_page(struct rpcbuf_rqst *rqst);
 

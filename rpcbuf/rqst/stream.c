@@ -69,10 +69,10 @@ unsigned int rpcbuf_stream_iov(const struct rpcbuf_stream *s,
 			       struct iovec *iov, unsigned int max_iov)
 {
 	void *const *fresh = s->nr_spare ? s->pages + s->nr_pages
-					 : rpcbuf_rqst_pages(rqst);
+					 : rqst_front(rqst);
 	size_t room = last_page_room(s);
-	size_t free_slots = rpcbuf_min(s->nr_slots - s->nr_pages,
-				       rpcbuf_rqst_populated(rqst));
+	size_t free_slots =
+		rpcbuf_min(s->nr_slots - s->nr_pages, rqst_nr_front(rqst));
 	unsigned int n = 0;
 
 	if (s->nr_spare)
@@ -124,7 +124,7 @@ void rpcbuf_stream_commit(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 			s->nr_spare -= nr;
 		} else {
 			rpcbuf_rqst_take(rqst, nr, s->pages + s->nr_pages);
-			s->run |= rpcbuf_rqst_is_run(rqst);
+			s->run |= rqst->run.in_front;
 		}
 		s->nr_pages += nr;
 	}
