@@ -208,7 +208,7 @@ struct loop {
 	bool kicked;		 /* kick_fd was readable */
 	int kick_fd; /* eventfd: look at posted, at parked, at the stop flag */
 
-	struct rpcbuf_rqst *rqst; /* filled in bulk, through the caches */
+	struct rpcbuf_rqst *rqst; /* of which all connections receive */
 	void **spare_slots;	  /* heap.c */
 	struct fair fair;	  /* fair.c */
 	struct admit_loop admit;  /* admit.c */

@@ -326,6 +326,29 @@ START_TEST(slow_long_records)
 }
 END_TEST
 
+/* What waits for pages in the queue is not looked for until it is told. */
+START_TEST(told_of_pages)
+{
+	struct rpcbuf_conn *conn = new_conn(0);
+	static void *hoard[1024];
+	unsigned int nr = rpcbuf_alloc_bulk_array(mm, 0, 1024, hoard);
+
+	ck_assert_uint_gt(ask(conn, 0), 0);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(loop->rqst), -EAGAIN);
+	admit_lacks(conn, FOR_PAGES);
+	reception_move(conn, RECEPTION_WAITING, FOR_PAGES);
+	ck_assert_ptr_null(admit_starved(loop));
+	ck_assert(admit_looks(loop));
+	check();
+	rpcbuf_free_bulk_array(mm, nr, hoard);
+	ck_assert_ptr_eq(admit_starved(loop), conn);
+	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	ck_assert_int_eq(rpcbuf_rqst_try_fill(loop->rqst), 0);
+	rpcbuf_rqst_release(loop->rqst);
+	free_conn(conn);
+}
+END_TEST
+
 /* While there are no pages, or no heap, one looks for them, others wait. */
 START_TEST(shortage)
 {
@@ -585,6 +608,7 @@ int main(void)
 	tcase_add_test(tcase, place_without_pages);
 	tcase_add_test(tcase, long_records);
 	tcase_add_loop_test(tcase, slow_long_records, 0, 4);
+	tcase_add_test(tcase, told_of_pages);
 	tcase_add_loop_test(tcase, shortage, 0, 2);
 	tcase_add_test(tcase, outgoing);
 	tcase_add_loop_test(tcase, progress_beyond_a_share, 0, 2);
