@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/rqst/handle.h"
 #include "rpcbuf/rqst/peek.h"
 
 #define HEADER 9u
@@ -202,6 +203,7 @@ static bool take_messages(struct rpcbuf_stream *stream, uint32_t written)
 		struct kept *k = &kept[draw(KEPT)];
 		struct rpcbuf_record_refusal refusal;
 		struct peek peek;
+		uint8_t handle[4];
 		int ret, want = reference_next(written);
 
 		drop(k);
@@ -217,6 +219,7 @@ static bool take_messages(struct rpcbuf_stream *stream, uint32_t written)
 		must(k->message.length == body_len);
 		must(k->message.fragments == fragments);
 		peek_message(&peek, &k->message);
+		(void)handle_find(&k->message, handle, sizeof(handle));
 		must(body_len < 4 || peek.xid == get32(body));
 		k->body = malloc(body_len + 1);
 		memcpy(k->body, body, body_len);
