@@ -46,6 +46,8 @@ struct rpcbuf_call {
 				* handler in another order, on two threads */
 	void *private_data;    /* handler_size bytes for the handler, aligned
 				* to 16, contents undefined */
+	bool later;	       /* it is not to be run, but to be answered that
+				* it be sent again later: see ->share */
 	struct rpcbuf_event *event; /* the engine's, for those who trace, or
 				     * NULL */
 };
@@ -90,6 +92,20 @@ struct rpcbuf_handlers {
 	void (*thread_stop)(void);
 	/* One line without a newline.  May be NULL. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);
+	/*
+	 * What @call, which will be given to ->call, is for: 0 to 65535, for a
+	 * file server the number of an export; -1: nothing of the kind.  Calls
+	 * with the same number are a share.  No share has more than half of
+	 * max_threads, and of these no client more than half (one thread at
+	 * least): the other calls wait, without a thread, and may be overtaken
+	 * by calls of other shares.  Where none of a client's calls in a share has
+	 * come back for a second, and a connection has so many in flight that
+	 * it is about not to be read, further ones of its are given to ->call
+	 * at once with ->later set.  On the thread that receives: must not wait.
+	 * May be NULL: there are no shares.
+	 */
+	int (*share)(const struct rpcbuf_call *call);
+	const char *share_name; /* what the log calls a share; or NULL */
 };
 
 enum rpcbuf_backend {
@@ -284,6 +300,16 @@ int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns);
  * full: 30 unless this says otherwise; at least 1.  Any thread. */
 void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
 
+/*
+ * rpcbuf_call_share - what @call is for, found out only while it is run.
+ *
+ * For one of which ->share could not tell, by the thread that has it from
+ * ->call, before that might wait.  Returns 0: it counts from now on until ->call
+ * returns; or -EBUSY: as many run as may, ->later is set, and the handler has to
+ * answer so.  One that counts already does so for what it did.
+ */
+int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number);
+
 /* The handler is done with @call: its pages go back.  Any thread. */
 void rpcbuf_call_done(struct rpcbuf_call *call);
 
@@ -312,6 +338,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(sleep_ns, "nanoseconds that vectors waited for pages")               \
 	X(handovers, "loops taken over from a long call")                      \
 	X(delegated, "calls that ran on a thread of their own: they sleep")    \
+	X(delayed, "calls that were told to be sent again later")              \
 	X(records_refused, "records refused, all reasons")                     \
 	X(refused_length, "records longer than the vector takes")              \
 	X(refused_fragments, "records of too many fragments")                  \
@@ -331,6 +358,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(connections_total, "connections adopted")                            \
 	X(connections, "connections now")                                      \
 	X(in_flight, "calls in flight now")                                    \
+	X(queued, "... of these, that wait for a thread of their share")       \
 	X(held_pages, "pages that unfinished records hold now")                \
 	X(unsent_bytes, "bytes of replies that the engine has to send now")    \
 	X(unsent_kept_bytes, "bytes of memory that these replies keep now")    \

@@ -40,7 +40,7 @@ static size_t align(size_t size)
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine)
 {
-	return align(sizeof(struct rpcbuf_call)) +
+	return align(sizeof(struct call_block)) +
 	       align(engine->nr_slots * sizeof(void *)) +
 	       align(engine->options.handler_size) +
 	       sizeof(struct rpcbuf_event);
@@ -55,7 +55,7 @@ void call_thread_rest(void)
 
 static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine)
 {
-	size_t head = align(sizeof(struct rpcbuf_call));
+	size_t head = align(sizeof(struct call_block));
 	size_t slots = align(engine->nr_slots * sizeof(void *));
 	struct rpcbuf_call *call;
 
@@ -112,14 +112,22 @@ bool call_is_running(const struct rpcbuf_call *call)
 	return self && self->running == call;
 }
 
+struct stake **call_stake(const struct rpcbuf_call *call)
+{
+	return call_is_running(call) ? &self->stake : NULL;
+}
+
 /* Hands @call to the adapter, who may be done with it at once. */
-void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
+struct stake *call_dispatch(struct rpcbuf_engine *engine,
+			    struct rpcbuf_call *call)
 {
 	if (probe_request_dispatched_on())
 		observe_dispatched(call);
 	self->running = call;
+	self->stake = call_ticket(call)->stake;
 	engine->handlers.call(call);
 	self->running = NULL;
+	return self->stake;
 }
 
 /* Calls of a loop are done on the thread that ran them, as a rule: what they

@@ -8,12 +8,30 @@
 #ifndef RPCBUF_ENGINE_CALL_H
 #define RPCBUF_ENGINE_CALL_H
 
+#include <rpcbuf/engine.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-struct rpcbuf_call;
+#include "rpcbuf/engine/share.h"
+#include "rpcbuf/os/bits.h"
+
 struct rpcbuf_engine;
 struct worker;
+
+struct call_block {
+	struct rpcbuf_call call; /* first */
+	struct ticket ticket;	 /* for a thread of its share */
+};
+
+static inline struct ticket *call_ticket(struct rpcbuf_call *call)
+{
+	return &((struct call_block *)call)->ticket;
+}
+
+static inline struct rpcbuf_call *call_of_ticket(struct ticket *ticket)
+{
+	return &rpcbuf_container_of(ticket, struct call_block, ticket)->call;
+}
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 
@@ -22,11 +40,16 @@ size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 
-/* Hands @call to the adapter, who may be done with it at once. */
-void call_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
+/* Hands @call to the adapter, who may be done with it at once.  Returns what it
+ * was counted in while it ran, or NULL. */
+struct stake *call_dispatch(struct rpcbuf_engine *engine,
+			    struct rpcbuf_call *call);
 
 /* Is @call the one that the handler has by this thread? */
 bool call_is_running(const struct rpcbuf_call *call);
+
+/* What it is counted in; NULL: it is not that one. */
+struct stake **call_stake(const struct rpcbuf_call *call);
 
 /* The thread is @worker from now on; and ends. */
 void call_thread_enter(struct worker *worker);

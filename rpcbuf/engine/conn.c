@@ -26,6 +26,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	list_init(&conn->member.link);
 	list_init(&conn->member.post_link);
 	list_init(&conn->succession.link);
+	kept_init(conn, client->key);
 	conn->loop = loop;
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
@@ -83,12 +84,23 @@ void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 	conn_try_close(conn);
 }
 
+static bool is_over(const struct loop *loop)
+{
+	return engine_stopping(loop->engine) &&
+	       loop->now_ns >= loop->engine->stop_ns;
+}
+
+/* Nobody will get its replies. */
+static bool is_for_nobody(const struct rpcbuf_conn *conn)
+{
+	return os_load(&conn->gone) || os_load(&conn->dropped) ||
+	       conn->reason == RPCBUF_CLOSE_ERROR ||
+	       conn->reason == RPCBUF_CLOSE_UNREAD || is_over(conn->loop);
+}
+
 static bool may_close(struct rpcbuf_conn *conn)
 {
-	struct rpcbuf_engine *engine = conn->loop->engine;
-	uint64_t now = conn->loop->now_ns;
-
-	if (engine_stopping(engine) && now >= engine->stop_ns)
+	if (is_over(conn->loop))
 		return true;
 	if (!flight_none(conn))
 		return false;
@@ -103,6 +115,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
+	kept_forget(conn, is_for_nobody(conn));
 	if (!may_close(conn))
 		return false;
 	batch_forget(conn);

@@ -116,13 +116,15 @@ static bool run(struct worker *worker, void *arg)
 {
 	struct rpcbuf_call *call = arg;
 	struct rpcbuf_conn *conn = call->conn;
+	struct rpcbuf_engine *engine = worker->engine;
 	struct call_clock clock;
+	struct stake *stake;
 
-	(void)worker;
 	call_clock_start(&clock, conn);
-	call_dispatch(conn->loop->engine, call);
+	stake = call_dispatch(engine, call);
 	call_clock_stop(&clock, conn);
 	rpcbuf_conn_put(conn);
+	kept_run(engine, kept_next(engine, stake));
 	return false;
 }
 

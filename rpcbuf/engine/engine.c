@@ -148,6 +148,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	set_quota(engine, counts.pages_total - (wanted + 1) * vector, vector,
 		  wanted);
 	clients_init(&engine->clients);
+	shares_init(&engine->shares, options->max_threads);
 	workers_init(&engine->workers,
 		     rpcbuf_max(options->max_threads, wanted + 1));
 	watcher_init(&engine->watcher);
@@ -222,6 +223,7 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 	pthread_mutex_destroy(&engine->log.limit.lock);
 	clients_exit(&engine->clients);
 	admit_exit(&engine->admit);
+	shares_exit(&engine->shares);
 	watcher_exit(&engine->watcher);
 	workers_exit(&engine->workers);
 	free(engine);

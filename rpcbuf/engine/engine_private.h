@@ -25,6 +25,7 @@
  *   call.c	a call
  *   trace.c observe.c	what readers, and probes, are told
  *   shrink.c	loops are asked for pages
+ *   share.c share_check.c  threads for what calls are for
  *   quota.c shortage.c admit.c	  how much a connection may receive
  *   client.c client_check.c	connections from one address
  *   successor.c ... that take the place of others
@@ -39,6 +40,7 @@
  *   receive.c	one receive
  *   handover.c	whose a loop is while its owner runs a call
  *   worker.c	the pool of threads
+ *   kept.c	calls that wait for a thread of their share
  *   delegate.c	... for calls that sleep
  *   step.c	one look at one connection: runs a call, or receives
  *   epoll.c uring.c backend.c	back ends
@@ -76,12 +78,16 @@
  *	turns, all; rota_clients of admit_client; a turn's link
  *   log.limit.lock
  *	log.limit
+ *   share.lock, of each
+ *	share, stakes, and tickets that wait; what is the same for good aside
  *   atomic, any thread
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
- *		replied_bytes, dropped, gone, succession.waits
+ *		replied_bytes, dropped, gone, succession.waits,
+ *		kept.nr
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
+ *		shares.blocks, delayed,
  *		flight.nr, log.wait_ns, delegate.given, stopping, publisher,
  *		replies_run, connections to next_loop
  *   atomic, one thread writes, others read
@@ -113,6 +119,7 @@
 #include "rpcbuf/engine/handover.h"
 #include "rpcbuf/engine/heap.h"
 #include "rpcbuf/engine/intake.h"
+#include "rpcbuf/engine/kept.h"
 #include "rpcbuf/engine/limits.h"
 #include "rpcbuf/engine/log.h"
 #include "rpcbuf/engine/reception.h"
@@ -140,6 +147,7 @@ struct rpcbuf_conn {
 	struct admission admit;	      /* admit.c */
 	struct timing times;	      /* limits.c */
 	struct flight flight;	      /* flight.c */
+	struct kept kept;	      /* kept.c */
 	struct habit habit;	      /* delegate.c */
 	struct succession succession; /* successor.c */
 	struct conn_counts counts;    /* trace.c */
@@ -287,12 +295,14 @@ struct rpcbuf_engine {
 	struct heap heap;
 	struct flights flight;
 	struct delegate delegate;
+	struct shares shares; /* share.c */
 
 	/* Atomic. */
 	uint32_t connections;
 	uint64_t refused_connections;
 	uint64_t connections_total;
 	uint64_t bytes_copied;
+	uint64_t delayed; /* calls that were to be answered "later" */
 	uint64_t payloads_in_place, payloads_copied;
 	uint64_t unsent_bytes;	/* of replies that wait in send lists */
 	uint64_t unsent_pinned; /* ... and of the memory that these keep */

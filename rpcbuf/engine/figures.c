@@ -13,8 +13,9 @@
 #define IS(name, other) !__builtin_strcmp(name, other)
 #define KIND(name)                                                             \
 	(IS(name, "connections") || IS(name, "in_flight") ||                   \
-			 IS(name, "threads") || IS(name, "held_pages") ||      \
-			 IS(name, "heap_bytes") || IS(name, "unsent_bytes") || \
+			 IS(name, "queued") || IS(name, "threads") ||          \
+			 IS(name, "held_pages") || IS(name, "heap_bytes") ||   \
+			 IS(name, "unsent_bytes") ||                           \
 			 IS(name, "unsent_kept_bytes")                         \
 		 ? RPCBUF_GAUGE                                                \
 		 : RPCBUF_COUNTER)

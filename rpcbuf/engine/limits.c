@@ -129,6 +129,8 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	}
 	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing)
 		return;
+	if (kept_too_many(conn))
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	if (successor_overdue(conn) && !conn_watch(conn))
 		return;
 	if (conn->reception.state == RECEPTION_WATCHED)

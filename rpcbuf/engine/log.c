@@ -80,3 +80,22 @@ void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
 		   bound, (unsigned long long)value,
 		   (unsigned long long)limit);
 }
+
+void log_share(const struct rpcbuf_conn *conn, int number, bool hangs)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	const char *name = engine->handlers.share_name;
+	uint64_t *due = &engine->log.share_ns[hangs];
+	char peer[LOG_PEER_MAX];
+
+	if (!engine->handlers.log || conn->loop->now_ns < os_load(due))
+		return;
+	os_store(due, conn->loop->now_ns + LOG_WAIT_SECONDS * SECOND_NS);
+	log_peer_name(conn->fd, peer, sizeof(peer));
+	engine_log(engine, RPCBUF_LOG_INFO,
+		   "%s %d: as many calls run as may, limit %u, of a client %u: a call of %s %s",
+		   name ? name : "share", number, engine->shares.most,
+		   engine->shares.most_client, peer,
+		   hangs ? "is to be sent again later, as none of its others there gets on"
+			 : "waits");
+}

@@ -19,6 +19,7 @@ struct rpcbuf_engine;
 /* Of an engine. */
 struct engine_log {
 	uint64_t wait_ns[NR_WAITS_FOR]; /* when to say it again; atomic */
+	uint64_t share_ns[2]; /* likewise, of log_share() */
 	struct ratelimit limit;		/* has a lock of its own */
 };
 
@@ -37,5 +38,9 @@ void log_peer_name(int fd, char *name, size_t len);
 void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
 	      const char *bound, uint64_t value, uint64_t limit);
 bool log_wait_due(const struct rpcbuf_conn *conn, enum waits_for what);
+
+/* Likewise, that a call of @conn for share @number waits; or is answered "later",
+ * as it hangs. */
+void log_share(const struct rpcbuf_conn *conn, int number, bool hangs);
 
 #endif /* RPCBUF_ENGINE_LOG_H */

@@ -96,6 +96,8 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->refused_connections = os_load(&engine->refused_connections);
 	stats->heap_bytes = heap_bytes(engine);
 	stats->handovers = os_load(&engine->watcher.handovers);
+	stats->delayed = os_load(&engine->delayed);
+	stats->queued = share_waiting(&engine->shares);
 	stats->delegated = os_load(&engine->delegate.given);
 	pthread_mutex_lock(&engine->workers.lock);
 	stats->threads = engine->workers.nr;

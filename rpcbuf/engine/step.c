@@ -36,6 +36,8 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->in_place = 0;
 	call->copied = 0;
 	call->reply_bytes = call->reply_pages = call->reply_reserved = 0;
+	call->later = false;
+	call_ticket(call)->stake = NULL;
 	call->number = conn->flight.begun++;
 	call->event = NULL;
 	count_call(loop, call);
@@ -47,23 +49,45 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 }
 
 /*
+ * Runs @call, which waited for this thread, and what waits behind it.  @loop: it
+ * is the caller's, or NULL.  False when it is not any more: to the watcher all of
+ * them are one call, so that it is taken, however short each is.
+ */
+static bool run_kept(struct rpcbuf_engine *engine, struct rpcbuf_call *call,
+		     struct loop *loop)
+{
+	uint32_t turn = 0;
+
+	if (loop) {
+		loop->running = NULL;
+		turn = handover_begin(loop);
+	}
+	kept_run(engine, call);
+	return loop && handover_end(loop, turn);
+}
+
+/*
  * Runs @call.  Returns false when the loop was given to another thread
  * meanwhile: the caller must not touch it again.
  */
 static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 		struct rpcbuf_call *call)
 {
+	struct rpcbuf_engine *engine = loop->engine;
 	struct call_clock clock;
+	struct stake *stake;
 	uint32_t turn;
+	bool ours;
 
 	loop->running = conn;
 	call_clock_start(&clock, conn);
 	turn = handover_begin(loop);
-	call_dispatch(loop->engine, call);
-	if (!handover_end(loop, turn))
-		return false;
-	call_clock_stop(&clock, conn);
-	return true;
+	stake = call_dispatch(engine, call);
+	ours = handover_end(loop, turn);
+	if (ours)
+		call_clock_stop(&clock, conn);
+	call = kept_next(engine, stake);
+	return call ? run_kept(engine, call, ours ? loop : NULL) : ours;
 }
 
 /* A reply is shorter than a call, so the machine lets both through. */
@@ -171,6 +195,11 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 		return STEP_OTHER;
 	}
+	call = kept_later(conn);
+	if (call) {
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+		return run(loop, conn, call) ? STEP_OTHER : STEP_TAKEN;
+	}
 	if (may_not_go_on(conn))
 		return STEP_OTHER;
 	if (conn->intake.stream.parsed == conn->intake.stream.filled) {
@@ -187,7 +216,10 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 		begin(loop, conn, call);
 		os_pause_at("begun");
-		if (delegate_call(conn, call))
+		if (engine->handlers.share && !conn->outgoing &&
+		    !kept_ask(conn, call))
+			return STEP_OTHER;
+		if (!call->later && delegate_call(conn, call))
 			return STEP_OTHER;
 		batch_begin(loop, conn);
 		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/kept.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
+
+_Static_assert(SHARE_CLIENT == CLIENT_KEY, "one is a copy of the other");
+
+void kept_init(struct rpcbuf_conn *conn, const uint8_t *client)
+{
+	memcpy(conn->kept.client, client, SHARE_CLIENT);
+	list_init(&conn->kept.later);
+}
+
+/* So many in flight that @conn is about not to be read. */
+static int excess(const struct rpcbuf_conn *conn)
+{
+	return os_load(&conn->flight.nr) - conn->loop->engine->flight.resume;
+}
+
+static void delay(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
+{
+	call->later = true;
+	os_fetch_add(&conn->loop->engine->delayed, 1);
+}
+
+bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	struct ticket *ticket = call_ticket(call);
+	int number = engine->handlers.share(call), ret;
+
+	if (number < 0 || number >= (int)SHARE_NUMBERS)
+		return true;
+	ticket->owner = conn;
+	ret = share_enter(&engine->shares, (unsigned int)number,
+			  conn->kept.client, ticket,
+			  excess(conn) > 0 ? MAY_UNLESS_HUNG : MAY_WAIT,
+			  conn->loop->now_ns);
+	if (rpcbuf_likely(ret == 1))
+		return true;
+	if (ret == 0) {
+		os_fetch_add(&conn->kept.nr, 1);
+		log_share(conn, number, false);
+		return false;
+	}
+	delay(conn, call);
+	log_share(conn, number, true);
+	return true;
+}
+
+int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number)
+{
+	struct rpcbuf_conn *conn = call->conn;
+	struct stake **mine = call_stake(call);
+	struct ticket ticket;
+	int ret;
+
+	if (!mine || *mine)
+		return 0;
+	ret = share_enter(&conn->loop->engine->shares, number,
+			  conn->kept.client, &ticket, MAY_NOT, 0);
+	if (ret < 0) {
+		delay(conn, call);
+		return -EBUSY;
+	}
+	*mine = ticket.stake;
+	return 0;
+}
+
+static bool is_forgotten(const struct rpcbuf_conn *conn)
+{
+	return os_load(&conn->gone) || os_load(&conn->dropped);
+}
+
+struct rpcbuf_call *kept_next(struct rpcbuf_engine *engine, struct stake *stake)
+{
+	struct ticket *ticket;
+
+	while (stake && (ticket = share_leave(&engine->shares, stake))) {
+		struct rpcbuf_call *call = call_of_ticket(ticket);
+
+		os_fetch_add(&call->conn->kept.nr, -1);
+		if (!is_forgotten(call->conn))
+			return call;
+		stake = ticket->stake;
+		rpcbuf_call_done(call);
+	}
+	return NULL;
+}
+
+void kept_run(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
+{
+	while (call)
+		call = kept_next(engine, call_dispatch(engine, call));
+}
+
+struct rpcbuf_call *kept_later(struct rpcbuf_conn *conn)
+{
+	struct ticket *ticket;
+
+	if (rpcbuf_likely(list_empty(&conn->kept.later)))
+		return NULL;
+	ticket = list_first_entry(&conn->kept.later, struct ticket, link);
+	list_del(&ticket->link);
+	delay(conn, call_of_ticket(ticket));
+	return call_of_ticket(ticket);
+}
+
+static unsigned int take(struct rpcbuf_conn *conn, unsigned int most, bool hung)
+{
+	struct loop *loop = conn->loop;
+	unsigned int nr;
+
+	assert_owner(loop);
+	if (!os_load(&conn->kept.nr))
+		return 0;
+	nr = share_take(&loop->engine->shares, conn->kept.client, conn, most,
+			hung, loop->now_ns, &conn->kept.later);
+	os_fetch_add(&conn->kept.nr, -(int)nr);
+	return nr;
+}
+
+bool kept_too_many(struct rpcbuf_conn *conn)
+{
+	int too_many = excess(conn);
+
+	return too_many > 0 && take(conn, (unsigned int)too_many, true) > 0;
+}
+
+void kept_forget(struct rpcbuf_conn *conn, bool all)
+{
+	struct ticket *ticket, *tmp;
+
+	if (all)
+		take(conn, UINT32_MAX, false);
+	list_for_each_entry_safe(ticket, tmp, &conn->kept.later, struct ticket,
+				 link)
+	{
+		list_del(&ticket->link);
+		rpcbuf_call_done(call_of_ticket(ticket));
+	}
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * kept.h - calls that are in flight and wait for a thread of their share.
+ *
+ * What a call is for is asked of the adapter before it runs.  While as many run
+ * of its share as may (share.h) it is kept, with what it holds; it counts in
+ * the calls in flight of its connection.  Where the share hangs, a connection
+ * does not keep so many that it is not read any more: others of its calls may be
+ * for something else.  Those beyond are to be answered "later" instead.
+ */
+#ifndef RPCBUF_ENGINE_KEPT_H
+#define RPCBUF_ENGINE_KEPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rpcbuf/engine/share.h"
+
+struct rpcbuf_call;
+struct rpcbuf_conn;
+struct rpcbuf_engine;
+
+/* Of a connection. */
+struct kept {
+	uint8_t client[SHARE_CLIENT]; /* never changes */
+	int nr; /* calls that wait in shares; atomic; short of one that another
+		 * thread was given before the owner could count it */
+	struct list_head later; /* ... that are not to wait any more */
+};
+
+void kept_init(struct rpcbuf_conn *conn, const uint8_t *client);
+
+/* The owner: @call of @conn, which is in flight, is to run now, or to be
+ * answered "later", which call->later says.  False: it is kept. */
+bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
+
+/* A call of @stake, or of none, has returned from the handler: the next one to
+ * run on this thread, or NULL. */
+struct rpcbuf_call *kept_next(struct rpcbuf_engine *engine,
+			      struct stake *stake);
+
+/* Runs @call, which kept_next() returned, and those that it returns then; or
+ * nothing if it is NULL. */
+void kept_run(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
+
+/* The owner: the next one of @conn to be answered "later", or NULL. */
+struct rpcbuf_call *kept_later(struct rpcbuf_conn *conn);
+
+/* The owner, once a second: does @conn keep too many for what hangs?  Then
+ * kept_later() has some. */
+bool kept_too_many(struct rpcbuf_conn *conn);
+
+/* The owner: @conn is ending, so those are ended that kept_later() would have;
+ * @all: as nobody gets their replies, all that are kept. */
+void kept_forget(struct rpcbuf_conn *conn, bool all);
+
+#endif /* RPCBUF_ENGINE_KEPT_H */
