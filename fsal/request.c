@@ -15,6 +15,7 @@
 #include "request.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/pause.h"
+#include "share.h"
 #include "sizes.h"
 #include "xdr_pages.h"
 
@@ -157,5 +158,7 @@ void request_checksum(struct svc_req *req, void *data, size_t len)
 	}
 	len = rpcbuf_min(len, CHECKSUM_BYTES);
 	skip = rpcbuf_min(skip, len);
+	if (pages)
+		share_look(pages, (const uint8_t *)data + skip, len - skip);
 	req->rq_cksum = hash((const uint8_t *)data + skip, len - skip);
 }

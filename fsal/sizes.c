@@ -18,6 +18,7 @@
 #include "nfs_exports.h"
 #include "nfs_proto_functions.h"
 #include "rpcbuf/os/bits.h"
+#include "share.h"
 #include "sizes.h"
 
 /* A READ makes progress, however many stand before it in its COMPOUND. */
@@ -90,9 +91,11 @@ static bool decode_and_lower(XDR *xdrs, void *args)
 {
 	nfs_request_t *request = container_of(args, nfs_request_t, arg_nfs);
 	uint32_t procedure = request->svc.rq_msg.cb_proc;
+	struct xdr_pages *pages = xdr_pages_of(request->svc.rq_xdrs);
 	nfs_arg_t *arg = args;
 
-	if (!request->funcdesc->xdr_decode_func(xdrs, args))
+	if (!request->funcdesc->xdr_decode_func(xdrs, args) ||
+	    (pages && share_refuses(pages, request)))
 		return false;
 	if (is_nfs(&request->svc, NFS_V4) && procedure == NFSPROC4_COMPOUND)
 		lower_compound(&arg->arg_compound4);
@@ -101,13 +104,18 @@ static bool decode_and_lower(XDR *xdrs, void *args)
 	return true;
 }
 
+static bool is_acl(const struct svc_req *req)
+{
+	return req->rq_msg.cb_prog == nfs_param.core_param.program[P_NFSACL];
+}
+
 void sizes_decode(struct svc_req *req)
 {
 	nfs_request_t *request = container_of(req, nfs_request_t, svc);
 
 	if (req->rq_msg.rm_xdr.where == &request->arg_nfs &&
 	    req->rq_msg.rm_xdr.proc == request->funcdesc->xdr_decode_func &&
-	    (is_nfs(req, NFS_V4) || is_nfs(req, NFS_V3)))
+	    (is_nfs(req, NFS_V4) || is_nfs(req, NFS_V3) || is_acl(req)))
 		req->rq_msg.rm_xdr.proc = (xdrproc_t)decode_and_lower;
 }
 

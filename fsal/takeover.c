@@ -26,6 +26,7 @@
 #include "rpcbuf/os/thread.h"
 #include "request.h"
 #include "rpcbuf/os/bits.h"
+#include "share.h"
 #include "sizes.h"
 #include "stats_file.h"
 #include "takeover.h"
@@ -104,6 +105,8 @@ static const struct rpcbuf_handlers handlers = {
 	.thread_start = name_thread,
 	.thread_stop = request_thread_exit,
 	.log = log_line,
+	.share = share_of,
+	.share_name = "export",
 };
 
 /* A connection takes a descriptor, and another while replies wait; files need

@@ -15,12 +15,16 @@
 #include <rpcbuf/engine.h>
 
 #include "abi.h"
+#include "nfsv41.h"
 
 struct xdr_pages {
 	XDR xdr; /* first: a stream is found by its XDR */
 	struct rpcbuf_cursor cursor; /* at the start of the window */
 	struct rpcbuf_call *call;
 	struct svc_req *req;
+	bool refused;	   /* it is answered "later": share.c, which has */
+	uint32_t first_op; /* ... these for that, of a COMPOUND */
+	utf8str_cs tag;
 };
 
 /* Makes the stream of @call, which @req is decoded from, in its private_data;

@@ -82,13 +82,12 @@
  *	share, stakes, and tickets that wait; what is the same for good aside
  *   atomic, any thread
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
- *		replied_bytes, dropped, gone, succession.waits,
- *		kept.nr
+ *		replied_bytes, dropped, gone, succession.waits, kept.nr
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
- *		shares.blocks, delayed,
- *		flight.nr, log.wait_ns, delegate.given, stopping, publisher,
+ *		flight.nr, log.wait_ns, .share_ns, shares.blocks, delayed,
+ *		delegate.given, stopping, publisher,
  *		replies_run, connections to next_loop
  *   atomic, one thread writes, others read
  *	conn	reception.state, .waits_for, admit.quota.held, counts

@@ -137,9 +137,8 @@ void kept_forget(struct rpcbuf_conn *conn, bool all)
 
 	if (all)
 		take(conn, UINT32_MAX, false);
-	list_for_each_entry_safe(ticket, tmp, &conn->kept.later, struct ticket,
-				 link)
-	{
+	list_for_each_entry_safe (ticket, tmp, &conn->kept.later,
+				  struct ticket, link) {
 		list_del(&ticket->link);
 		rpcbuf_call_done(call_of_ticket(ticket));
 	}

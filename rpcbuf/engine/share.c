@@ -71,10 +71,9 @@ static struct stake *find_stake(struct share *share, const uint8_t *client)
 {
 	struct stake *stake, *tmp;
 
-	list_for_each_entry_safe(
-		stake, tmp, &share->stakes, struct stake,
-		link) if (memcmp(stake->client, client, SHARE_CLIENT) ==
-			  0) return stake;
+	list_for_each_entry_safe (stake, tmp, &share->stakes, struct stake, link)
+		if (memcmp(stake->client, client, SHARE_CLIENT) == 0)
+			return stake;
 	return NULL;
 }
 

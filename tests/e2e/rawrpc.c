@@ -51,6 +51,7 @@ static void __attribute__((noreturn)) usage(int status)
 		"  bytes HEX              send just these\n"
 		"options:\n"
 		"  --port N, --mount-port N, --host ADDRESS, --export PATH\n"
+		"  --source ADDRESS (to connect from)\n"
 		"  --count N        send N calls in one go, xids counting up;\n"
 		"                   read and write advance by LEN each time\n"
 		"  --interval US    one by one, each so long after the last reply\n"
@@ -96,7 +97,7 @@ static struct options parse(int argc, char **argv)
 		{ "connections", 1, NULL, 'C' }, { "xid", 1, NULL, 'i' },
 		{ "retry", 1, NULL, 't' },	{ "leave", 0, NULL, 'l' },
 		{ "pad", 1, NULL, 'P' },	{ "interval", 1, NULL, 'I' },
-		{ "closed-within", 1, NULL, 'k' },
+		{ "closed-within", 1, NULL, 'k' }, { "source", 1, NULL, 'S' },
 		{ "help", 0, NULL, 'H' },
 		{ 0 },
 	};
@@ -111,6 +112,7 @@ static struct options parse(int argc, char **argv)
 		case 'p': opt.port = number(optarg, UINT16_MAX); break;
 		case 'm': opt.mount_port = number(optarg, UINT16_MAX); break;
 		case 'h': opt.host = optarg; break;
+		case 'S': rpc_source = optarg; break;
 		case 'e': opt.export_path = optarg; break;
 		case 'n': opt.count = number(optarg, 1000000); break;
 		case 'r': opt.replay = number(optarg, 1000); break;

@@ -150,6 +150,20 @@ static inline double rpc_now(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
+/* The address that connections come from; NULL: whichever the system chooses. */
+static const char *rpc_source;
+
+static inline void rpc_bind(int fd)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET};
+
+	if (!rpc_source)
+		return;
+	if (inet_pton(AF_INET, rpc_source, &from.sin_addr) != 1 ||
+	    bind(fd, (struct sockaddr *)&from, sizeof(from)))
+		die("no connection can come from %s", rpc_source);
+}
+
 /* Tries again for so long as nobody listens there, at most patience seconds. */
 static inline struct rpc_conn rpc_connect(const char *host, uint16_t port,
 					  double patience)
@@ -166,6 +180,7 @@ static inline struct rpc_conn rpc_connect(const char *host, uint16_t port,
 		conn.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (conn.fd < 0)
 			die("socket: %s", strerror(errno));
+		rpc_bind(conn.fd);
 		if (!connect(conn.fd, (struct sockaddr *)&to, sizeof(to)))
 			break;
 		if (errno != ECONNREFUSED || rpc_now() >= end)

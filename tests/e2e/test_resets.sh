@@ -5,8 +5,9 @@
 # page, and other clients do not notice.
 # Method: connections with a READ that FSAL SLOW holds, so that it is in flight for
 # certain, and with other calls, of which the last is cut short (slow_reads) are all
-# reset, several times over; another client makes calls meanwhile. Then the numbers
-# of descriptors, connections and pages must be what they were.
+# reset, several times over; another client, at another address, makes calls
+# meanwhile. Then the numbers of descriptors, connections and pages must be what
+# they were.
 source "$(dirname "$0")/lib.sh"
 
 EACH=150
@@ -31,11 +32,11 @@ reset_round() {
 	exec 3>"$T/go"
 	wait_for "the calls to be sent" grep -q held "$T/said"
 	! with_plugin || wait_stat in_flight '>=' "$EACH"
-	raw --count 100 getattr file || fail "calls beside those in flight"
+	raw --source 127.0.0.2 --count 100 getattr file || fail "calls beside those in flight"
 	most=$(descriptors)
 	exec 3>&-
 	wait "$pid" || fail "slow_reads reset"
-	raw --count 100 getattr file || fail "calls right after the resets"
+	raw --source 127.0.0.2 --count 100 getattr file || fail "calls right after the resets"
 }
 
 mkfifo "$T/go"
@@ -62,5 +63,5 @@ if with_plugin; then
 	wait_stat in_flight == 0
 	wait_stat pages_out '<=' $((pages + 64))
 fi
-raw --count 100 getattr file || fail "calls after all"
+raw --source 127.0.0.2 --count 100 getattr file || fail "calls after all"
 server_stop
