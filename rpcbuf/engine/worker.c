@@ -153,12 +153,14 @@ static int create(struct rpcbuf_engine *engine, unsigned int number,
 	return 0;
 }
 
-/* An idle one, or the number of one that may be made; or -EUSERS.  The lock is
- * held. */
-static int take(struct workers *workers, struct worker **idle,
+/* An idle one, or the number of one that may be made; or -EUSERS.  With @more,
+ * there may be one more from here on.  The lock is held, and nobody else has a
+ * chance to take that one. */
+static int take(struct workers *workers, bool more, struct worker **idle,
 		unsigned int *number)
 {
 	assert_held(&workers->lock);
+	workers->most += more;
 	*idle = NULL;
 	if (!list_empty(&workers->idle)) {
 		*idle = list_first_entry(&workers->idle, struct worker, link);
@@ -173,7 +175,7 @@ static int take(struct workers *workers, struct worker **idle,
 	return 0;
 }
 
-int worker_get(struct rpcbuf_engine *engine, struct worker **out)
+static int get(struct rpcbuf_engine *engine, bool more, struct worker **out)
 {
 	struct workers *workers = &engine->workers;
 	struct worker *idle;
@@ -181,7 +183,7 @@ int worker_get(struct rpcbuf_engine *engine, struct worker **out)
 	int err;
 
 	pthread_mutex_lock(&workers->lock);
-	err = take(workers, &idle, &number);
+	err = take(workers, more, &idle, &number);
 	pthread_mutex_unlock(&workers->lock);
 	if (err)
 		return err;
@@ -193,9 +195,15 @@ int worker_get(struct rpcbuf_engine *engine, struct worker **out)
 	if (!err)
 		return 0;
 	pthread_mutex_lock(&workers->lock);
+	workers->most -= more;
 	count_gone(workers);
 	pthread_mutex_unlock(&workers->lock);
 	return err;
+}
+
+int worker_get(struct rpcbuf_engine *engine, struct worker **out)
+{
+	return get(engine, false, out);
 }
 
 /* It is not taken any more. */
@@ -226,21 +234,15 @@ int worker_start(struct rpcbuf_engine *engine, bool more, worker_job *job,
 {
 	struct workers *workers = &engine->workers;
 	struct worker *worker;
-	int err;
+	int err = get(engine, more, &worker);
 
-	pthread_mutex_lock(&workers->lock);
-	workers->most += more;
-	pthread_mutex_unlock(&workers->lock);
-	err = worker_get(engine, &worker);
-	pthread_mutex_lock(&workers->lock);
 	if (err)
-		workers->most -= more;
-	else
-		workers->nr_started++;
+		return err;
+	pthread_mutex_lock(&workers->lock);
+	workers->nr_started++;
 	pthread_mutex_unlock(&workers->lock);
-	if (!err)
-		worker_run(worker, job, arg);
-	return err;
+	worker_run(worker, job, arg);
+	return 0;
 }
 
 /* Waits until @done, under the lock; false at @until_ns. */
