@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/replies.h"
 #include "rpcbuf/engine/shrink.h"
 #include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/limits.h"
@@ -199,9 +200,9 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 		engine->stop_ns = now + (end - now) / 5 * 2;
 		__atomic_store_n(&engine->stopping, true, __ATOMIC_SEQ_CST);
 	}
-	for (unsigned int i = 0; i < engine_all_loops(engine); i++)
+	for (unsigned int i = 0; i < engine->nr_loops; i++)
 		loop_kick(&engine->loops[i]);
-	if (!workers_stop(engine, end))
+	if (!replies_stop(engine, end) || !workers_stop(engine, end))
 		return -ETIMEDOUT;
 	watcher_stop(engine);
 	/* Calls that the handler finishes on threads of its own. */

@@ -2,6 +2,7 @@
 #include "rpcbuf/engine/replies.h"
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/os.h"
 
 /* Of a receive of replies. */
 #define REPLIES_PAGES 16
@@ -16,7 +17,8 @@ static bool start(struct rpcbuf_engine *engine, struct loop *loop)
 	return false;
 }
 
-/* False: it is there, or cannot be any more; else the caller has to start it. */
+/* False: it is there, or cannot be any more; else the caller has to start it.
+ * A stop that is not seen here finds ->replies_starting set. */
 static bool is_to_start(struct rpcbuf_engine *engine)
 {
 	struct workers *workers = &engine->workers;
@@ -47,4 +49,21 @@ bool replies_start(struct rpcbuf_engine *engine)
 	if (is_to_start(engine))
 		started(engine, start(engine, engine_replies(engine)));
 	return os_load_acquire(&engine->replies_run);
+}
+
+bool replies_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
+{
+	struct workers *workers = &engine->workers;
+	bool starting;
+	int err = 0;
+
+	pthread_mutex_lock(&workers->lock);
+	while (engine->replies_starting && !err)
+		err = os_cond_wait_until(&workers->gone, &workers->lock,
+					 until_ns);
+	starting = engine->replies_starting;
+	pthread_mutex_unlock(&workers->lock);
+	if (os_load_acquire(&engine->replies_run))
+		loop_kick(engine_replies(engine));
+	return !starting;
 }

@@ -11,11 +11,17 @@
 #define RPCBUF_ENGINE_REPLIES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct rpcbuf_engine;
 
 /* Has the loop a thread?  It gets one the first time that it is needed.  Any
  * thread; may wait for another that is at it. */
 bool replies_start(struct rpcbuf_engine *engine);
+
+/* The engine is stopping, as it says: wakes the loop, and waits for a start that
+ * is under way.  False: it still is at @until_ns; else there is none any more, nor
+ * begins one. */
+bool replies_stop(struct rpcbuf_engine *engine, uint64_t until_ns);
 
 #endif /* RPCBUF_ENGINE_REPLIES_H */
