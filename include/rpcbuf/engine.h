@@ -228,8 +228,9 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * sees it there may drop and put it while this still runs, and ->closed() may
  * have been called when it returns.  Returns 0; -ESHUTDOWN when the engine
  * stops, -EBADF, -ENOTSOCK or -ESOCKTNOSUPPORT when @fd is no stream socket,
- * -EUSERS when there are max_connections already (logged; the owner had better
- * close @fd), -ENOMEM: the engine does not use @fd then, and *@conn is
+ * -EUSERS when there are max_connections already, or when connections take half
+ * of the heap that they and calls may, or both take all of it (logged; the owner
+ * had better close @fd; an outgoing one is never refused so), -ENOMEM: the engine does not use @fd then, and *@conn is
  * untouched.  A socket that the system cannot watch, for want of memory, ends
  * with RPCBUF_CLOSE_ERROR.  The caller holds a reference on *conn:
  * rpcbuf_conn_put() it.

@@ -20,28 +20,46 @@ static int check_stream(int fd)
 	return type == SOCK_STREAM ? 0 : -ESOCKTNOSUPPORT;
 }
 
+/* What there would be too much of with one more connection. */
+struct excess {
+	const char *what; /* NULL: nothing */
+	uint64_t value, limit;
+};
+
+/* @before: connections but this one, which is counted already. */
+static struct excess find_excess(const struct rpcbuf_engine *engine,
+				 uint32_t before)
+{
+	uint32_t most = engine->options.max_connections;
+	uint64_t limit = engine->heap.limit, of_conns = heap_conn_bytes(engine);
+
+	if (most && before >= most)
+		return (struct excess){"connections", before, most};
+	if (of_conns > heap_conn_limit(engine))
+		return (struct excess){"bytes of connections", of_conns,
+				       heap_conn_limit(engine)};
+	if (heap_bytes(engine) >= limit)
+		return (struct excess){"bytes of connections and calls",
+				       heap_bytes(engine), limit};
+	return (struct excess){0};
+}
+
 /* Counts one more connection; true, and says so, when that is one too many. */
 static bool is_full(struct rpcbuf_engine *engine, int fd)
 {
-	uint32_t limit = engine->options.max_connections;
-	uint32_t now = os_fetch_add(&engine->connections, 1);
+	struct excess excess =
+		find_excess(engine, os_fetch_add(&engine->connections, 1));
 	char peer[LOG_PEER_MAX];
 
-	if ((!limit || now < limit) &&
-	    heap_bytes(engine) < engine->heap.limit)
+	if (!excess.what)
 		return false;
 	os_fetch_add(&engine->connections, -1);
 	os_fetch_add(&engine->refused_connections, 1);
 	log_peer_name(fd, peer, sizeof(peer));
-	if (limit && now >= limit)
-		engine_log(engine, RPCBUF_LOG_WARNING,
-			   "refusing connection of %s: connections: %u, limit %u",
-			   peer, now, limit);
-	else
-		engine_log(engine, RPCBUF_LOG_WARNING,
-			   "refusing connection of %s: bytes of connections and calls: %llu, limit %llu",
-			   peer, (unsigned long long)heap_bytes(engine),
-			   (unsigned long long)engine->heap.limit);
+	engine_log(engine, RPCBUF_LOG_WARNING,
+		   "refusing connection of %s: %s: %llu, limit %llu", peer,
+		   excess.what, (unsigned long long)excess.value,
+		   (unsigned long long)excess.limit);
 	return true;
 }
 

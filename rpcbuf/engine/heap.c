@@ -5,11 +5,21 @@
 
 #include "rpcbuf/engine/engine_private.h"
 
+uint64_t heap_conn_bytes(const struct rpcbuf_engine *engine)
+{
+	return os_load(&engine->connections) * sizeof(struct rpcbuf_conn);
+}
+
+uint64_t heap_conn_limit(const struct rpcbuf_engine *engine)
+{
+	return engine->heap.limit / 2;
+}
+
 uint64_t heap_bytes(const struct rpcbuf_engine *engine)
 {
 	const struct heap *heap = &engine->heap;
 
-	return os_load(&engine->connections) * sizeof(struct rpcbuf_conn) +
+	return heap_conn_bytes(engine) +
 	       os_load(&heap->nr_calls) * heap->call_bytes +
 	       os_load(&heap->nr_arrays) * engine->nr_slots *
 		       (uint64_t)sizeof(void *);

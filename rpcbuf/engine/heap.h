@@ -27,6 +27,11 @@ struct heap {
 /* Bytes that connections, calls and arrays take. */
 uint64_t heap_bytes(const struct rpcbuf_engine *engine);
 
+/* ... those that connections alone take, and as many as they may: what they leave
+ * is enough for calls, however many connections there are. */
+uint64_t heap_conn_bytes(const struct rpcbuf_engine *engine);
+uint64_t heap_conn_limit(const struct rpcbuf_engine *engine);
+
 /* An array for the pages of a stream, or NULL: out of memory, or of the share of
  * it. */
 void **heap_get_slots(struct loop *loop);

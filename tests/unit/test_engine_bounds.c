@@ -7,6 +7,7 @@
  * and another that must go on working.
  */
 #include "engine_util.h"
+#include "rpcbuf/engine/engine_private.h"
 
 #define PEERS 40
 
@@ -162,6 +163,38 @@ START_TEST(connections)
 }
 END_TEST
 
+/* Connections without calls leave half of the heap to calls: the first call of
+ * all, after as many as come, is run. */
+START_TEST(idle_connections)
+{
+	struct rpcbuf_engine_options o = server_options();
+	const uint64_t limit = PEERS * sizeof(struct rpcbuf_conn);
+	char text[32];
+	int err = 0, i;
+
+	snprintf(text, sizeof(text), "limit %llu",
+		 (unsigned long long)limit / 2);
+	server_start(16 << 20, &o);
+	server.engine->heap.limit = limit;
+	for (i = 0; i < PEERS; i++) {
+		peer_connect(&peers[i]);
+		err = rpcbuf_engine_adopt(server.engine, peers[i].fd, &peers[i],
+					  false, &peers[i].conn);
+		if (err)
+			break;
+	}
+	ck_assert_int_eq(err, -EUSERS);
+	check_alive(&peers[0]);
+	check_line(&peers[i], "bytes of connections: ", text);
+	ck_assert_int_eq(i, PEERS / 2);
+	server_stop();
+	close(peers[i].fd);
+	peer_hang_up(&peers[i]);
+	while (i--)
+		peer_free(&peers[i]);
+}
+END_TEST
+
 /* Sends half of a call of the largest size. */
 static void send_half(struct peer *peer)
 {
@@ -266,6 +299,7 @@ int main(void)
 	tcase_add_loop_test(tcase, calls_in_flight, 0, 2);
 	tcase_add_loop_test(tcase, busy_connections_end, 0, 3);
 	tcase_add_test(tcase, connections);
+	tcase_add_test(tcase, idle_connections);
 	tcase_add_loop_test(tcase, partial_records, 0, 2);
 	tcase_add_test(tcase, claims);
 	suite_add_tcase(suite, tcase);
