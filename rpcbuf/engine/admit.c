@@ -20,12 +20,14 @@ void admit_init(struct admit_engine *admit, uint32_t limit, uint32_t conn_limit,
 	};
 	turns_init(&admit->quota.beyond);
 	turns_init(&admit->shortage.turns);
+	turns_init(&admit->shortage.heap);
 }
 
 void admit_exit(struct admit_engine *admit)
 {
 	turns_exit(&admit->quota.beyond);
 	turns_exit(&admit->shortage.turns);
+	turns_exit(&admit->shortage.heap);
 }
 
 void admit_init_loop(struct admit_loop *admit, uint64_t receiving)
@@ -37,6 +39,7 @@ void admit_init_client(struct admit_client *admit)
 {
 	rota_client_init(&admit->beyond);
 	rota_client_init(&admit->pages);
+	rota_client_init(&admit->heap);
 }
 
 void admit_init_conn(struct admission *admit, struct admit_client *client,
@@ -44,6 +47,7 @@ void admit_init_conn(struct admission *admit, struct admit_client *client,
 {
 	turn_init(&admit->quota.beyond, &client->beyond);
 	turn_init(&admit->pages, &client->pages);
+	turn_init(&admit->heap, &client->heap);
 	pass_init(&admit->pass, part);
 }
 
@@ -130,19 +134,19 @@ void admit_waits(struct rpcbuf_conn *conn, enum waits_for what)
 
 	if (pass->state == PASS_IN && !pass->idle_ns)
 		pass_idle(pass, os_now());
-	/* Who waits for something else must not keep others from going on. */
+	/* Who waits for something else must not keep others from going on; behind
+	 * others for its share, pages are of no use to it yet. */
+	shortage_end(conn, what);
 	if (what == FOR_PAGES || what == FOR_HEAP)
 		return;
 	if (what != FOR_QUOTA && conn->admit.quota.beyond.waiting)
 		quota_end_turn(conn);
-	/* Behind others for its share, pages are of no use to it yet. */
-	shortage_end(conn);
 }
 
 void admit_gone(struct rpcbuf_conn *conn)
 {
 	quota_end_turn(conn);
-	shortage_end(conn);
+	shortage_end(conn, FOR_NOTHING);
 	gate_leave(&conn->loop->admit.gate, &conn->admit.pass);
 }
 
@@ -155,8 +159,11 @@ struct rpcbuf_conn *admit_next(struct loop *loop)
 
 struct rpcbuf_conn *admit_starved(struct loop *loop)
 {
-	struct rpcbuf_conn *conn = loop->admit.starved;
+	struct rpcbuf_conn *conn = loop->admit.cramped;
 
+	if (conn && conn->reception.state == RECEPTION_WAITING)
+		return conn;
+	conn = loop->admit.starved;
 	if (!conn || conn->reception.state != RECEPTION_WAITING)
 		return NULL;
 	return shortage_lasts(conn) ? NULL : conn;
@@ -164,5 +171,6 @@ struct rpcbuf_conn *admit_starved(struct loop *loop)
 
 bool admit_looks(const struct loop *loop)
 {
-	return loop->admit.starved || gate_waited_for(&loop->admit.gate);
+	return loop->admit.starved || loop->admit.cramped ||
+	       gate_waited_for(&loop->admit.gate);
 }

@@ -47,11 +47,12 @@ struct admit_loop {
 	struct quota_loop quota;
 	struct gate gate;	     /* for long records */
 	struct rpcbuf_conn *starved; /* has the turn to be given pages */
+	struct rpcbuf_conn *cramped; /* ... heap */
 };
 
 /* Of a client. */
 struct admit_client {
-	struct rota_client beyond, pages; /* of the engine's turns */
+	struct rota_client beyond, pages, heap; /* of the engine's turns */
 };
 
 /* Of a connection. */
@@ -59,6 +60,7 @@ struct admission {
 	struct quota_conn quota;
 	struct pass pass;  /* of the long record under way */
 	struct turn pages; /* to be given pages */
+	struct turn heap;  /* ... heap */
 };
 
 /* Pages that unfinished records may hold, all of them and one connection's; and
@@ -95,6 +97,12 @@ bool admit_wants_length(const struct rpcbuf_conn *conn);
  * claim much and bring little do not keep others from going on. */
 bool admit_may_reserve(const struct rpcbuf_conn *conn, uint32_t pages);
 
+/* May @conn look for heap now?  Else it has to wait FOR_HEAP. */
+static inline bool admit_heap(struct rpcbuf_conn *conn)
+{
+	return shortage_passes_heap(conn);
+}
+
 /* What was admitted found no pages, or no heap: @what.  It has to wait for
  * these. */
 void admit_lacks(struct rpcbuf_conn *conn, enum waits_for what);
@@ -102,7 +110,7 @@ void admit_lacks(struct rpcbuf_conn *conn, enum waits_for what);
 /* @conn was given what it needed of these. */
 static inline void admit_given(struct rpcbuf_conn *conn)
 {
-	shortage_end(conn);
+	shortage_end(conn, FOR_NOTHING);
 }
 
 /* Pages came to the stream of @conn, or left it. */
@@ -140,7 +148,7 @@ static inline bool admit_may_name(const struct admit_loop *loop)
 }
 struct rpcbuf_conn *admit_next(struct loop *loop);
 
-/* The one that waits for pages or heap and has to look for them again, or NULL:
+/* The next one that waits for pages or heap and has to look for them again, or NULL:
  * pages tell that they have come, the heap does not. */
 struct rpcbuf_conn *admit_starved(struct loop *loop);
 

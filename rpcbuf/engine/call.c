@@ -53,13 +53,15 @@ void call_thread_rest(void)
 					self->engine->options.replies);
 }
 
-static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine)
+static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine,
+				       bool answer)
 {
 	size_t head = align(sizeof(struct call_block));
 	size_t slots = align(engine->nr_slots * sizeof(void *));
 	struct rpcbuf_call *call;
 
-	if (heap_bytes(engine) + engine->heap.call_bytes > engine->heap.limit)
+	if (!answer && heap_bytes(engine) + engine->heap.call_bytes >
+			       engine->heap.limit)
 		return NULL;
 	call = malloc(engine->heap.call_bytes);
 	if (!call)
@@ -79,17 +81,26 @@ static struct rpcbuf_call *take_spare(void)
 	return call;
 }
 
-/* NULL: out of memory, or of the share of it that calls may take; or there is no
- * page for a reply. */
-struct rpcbuf_call *call_get(struct rpcbuf_engine *engine)
+bool call_is_spare(void)
+{
+	return self->spare;
+}
+
+struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
+			     enum waits_for *what)
 {
 	struct rpcbuf_mempool *replies = engine->options.replies;
 
+	*what = FOR_HEAP;
 	if (!self->spare)
-		self->spare = call_create(engine);
-	if (!self->spare ||
-	    (replies && !rpcbuf_respages_fill(&self->spare->respages,
-					      engine->mm, replies)))
+		self->spare = call_create(engine, answer);
+	if (!self->spare)
+		return NULL;
+	*what = FOR_PAGES;
+	if (replies &&
+	    !rpcbuf_respages_fill(&self->spare->respages, engine->mm,
+				  replies) &&
+	    !answer)
 		return NULL;
 	return take_spare();
 }

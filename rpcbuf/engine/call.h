@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "rpcbuf/engine/reception.h"
 #include "rpcbuf/engine/share.h"
 #include "rpcbuf/os/bits.h"
 
@@ -35,9 +36,15 @@ static inline struct rpcbuf_call *call_of_ticket(struct ticket *ticket)
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 
-/* NULL: out of memory, or of the share of it that calls may take; or there is no
- * page for a reply. */
-struct rpcbuf_call *call_get(struct rpcbuf_engine *engine);
+/* Has this worker one already?  Then call_get() takes no heap. */
+bool call_is_spare(void);
+
+/* NULL, and *@what is FOR_HEAP: out of memory, or of the share of it that calls
+ * may take; or FOR_PAGES: there is no page for a reply.  @answer: a reply to a call
+ * of ours, for which calls may be waiting: it may go beyond that share, and goes on
+ * without such a page. */
+struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
+			     enum waits_for *what);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 
 /* Hands @call to the adapter, who may be done with it at once.  Returns what it

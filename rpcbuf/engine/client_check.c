@@ -11,7 +11,7 @@
 struct sums {
 	unsigned int nr, ready;
 	uint32_t held;
-	bool beyond, pages;
+	bool beyond, pages, heap;
 };
 
 static void add(struct sums *sums, const struct client_part *part,
@@ -28,6 +28,7 @@ static void add(struct sums *sums, const struct client_part *part,
 		sums->held += conn->admit.quota.held;
 		sums->beyond |= conn->admit.quota.beyond.waiting;
 		sums->pages |= conn->admit.pages.waiting;
+		sums->heap |= conn->admit.heap.waiting;
 	}
 }
 
@@ -76,5 +77,7 @@ const char *client_is_valid(struct rpcbuf_engine *engine,
 		return "it is in the queue for more than its share, or is not";
 	if (!queue_is_valid(&client->admit.pages, sums.pages))
 		return "it is in the queue for pages, or is not";
+	if (!queue_is_valid(&client->admit.heap, sums.heap))
+		return "it is in the queue for heap, or is not";
 	return NULL;
 }

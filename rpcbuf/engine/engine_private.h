@@ -74,7 +74,7 @@
  *   conns.lock, of each loop
  *	conns, all; a connection's member.link, .post_link, .posted; nr_conns of
  *	a client_part.  Taken off conns.all only by the owner
- *   turns.lock, of each of the two queues
+ *   turns.lock, of each of the three queues
  *	turns, all; rota_clients of admit_client; a turn's link
  *   log.limit.lock
  *	log.limit

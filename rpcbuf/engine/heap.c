@@ -25,7 +25,7 @@ uint64_t heap_bytes(const struct rpcbuf_engine *engine)
 		       (uint64_t)sizeof(void *);
 }
 
-void **heap_get_slots(struct loop *loop)
+void **heap_get_slots(struct loop *loop, bool answer)
 {
 	struct rpcbuf_engine *engine = loop->engine;
 	void **slots = loop->spare_slots;
@@ -33,7 +33,7 @@ void **heap_get_slots(struct loop *loop)
 	loop->spare_slots = NULL;
 	if (slots)
 		return slots;
-	if (heap_bytes(engine) > engine->heap.limit)
+	if (!answer && heap_bytes(engine) > engine->heap.limit)
 		return NULL;
 	slots = malloc(engine->nr_slots * sizeof(void *));
 	if (slots)

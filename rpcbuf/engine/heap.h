@@ -33,8 +33,8 @@ uint64_t heap_conn_bytes(const struct rpcbuf_engine *engine);
 uint64_t heap_conn_limit(const struct rpcbuf_engine *engine);
 
 /* An array for the pages of a stream, or NULL: out of memory, or of the share of
- * it. */
-void **heap_get_slots(struct loop *loop);
+ * it, unless @answer, see call.h. */
+void **heap_get_slots(struct loop *loop, bool answer);
 void heap_put_slots(struct loop *loop, void **slots);
 /* The loop ends. */
 void heap_close_loop(struct loop *loop);

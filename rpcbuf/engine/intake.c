@@ -16,7 +16,9 @@ bool intake_open(struct rpcbuf_conn *conn)
 
 	if (conn->intake.slots)
 		return true;
-	conn->intake.slots = heap_get_slots(conn->loop);
+	if (!conn->loop->spare_slots && !admit_heap(conn))
+		return false;
+	conn->intake.slots = heap_get_slots(conn->loop, conn->outgoing);
 	if (!conn->intake.slots)
 		return false;
 	rpcbuf_stream_init(&conn->intake.stream, engine->mm, conn->intake.slots,

@@ -75,9 +75,9 @@ static void go_on(struct loop *loop)
 /* Looks again at those that wait for something nobody tells us about. */
 static void retry(struct loop *loop)
 {
-	struct rpcbuf_conn *conn = admit_starved(loop);
+	struct rpcbuf_conn *conn;
 
-	if (conn)
+	while ((conn = admit_starved(loop)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 

@@ -19,9 +19,11 @@ static const char *turns_are_valid(const struct rpcbuf_conn *conn)
 	    reception->state != RECEPTION_WATCHED)
 		return "it has the turn to hold more than its share";
 	if (turn_asked(&engine->admit.shortage.turns, &conn->admit.pages) && !ready &&
-	    reception->waits_for != FOR_PAGES &&
-	    reception->waits_for != FOR_HEAP)
+	    reception->waits_for != FOR_PAGES)
 		return "it has the turn to be given pages, or waits for it";
+	if (turn_asked(&engine->admit.shortage.heap, &conn->admit.heap) &&
+	    !ready && reception->waits_for != FOR_HEAP)
+		return "it has the turn to be given heap, or waits for it";
 	if ((conn->admit.pass.state == PASS_WAITS) !=
 	    (reception->waits_for == FOR_LONG))
 		return "it and the gate differ on whether it waits there";
@@ -138,6 +140,7 @@ const char *loop_is_valid(struct loop *loop)
 {
 	struct census census = {0};
 	const struct rpcbuf_conn *starved = loop->admit.starved;
+	const struct rpcbuf_conn *cramped = loop->admit.cramped;
 	const char *wrong;
 
 	pthread_mutex_lock(&loop->conns.lock);
@@ -162,5 +165,8 @@ const char *loop_is_valid(struct loop *loop)
 	if (starved && !turn_held(&loop->engine->admit.shortage.turns,
 				  &starved->admit.pages))
 		return "its starved connection has no turn";
+	if (cramped && !turn_held(&loop->engine->admit.shortage.heap,
+				  &cramped->admit.heap))
+		return "its cramped connection has no turn";
 	return NULL;
 }

@@ -12,10 +12,20 @@ static struct turns *turns_of(const struct rpcbuf_conn *conn)
 	return &conn->loop->engine->admit.shortage.turns;
 }
 
+static struct turns *heap_of(const struct rpcbuf_conn *conn)
+{
+	return &conn->loop->engine->admit.shortage.heap;
+}
+
 /* Any thread, as its turn cannot end meanwhile. */
 static void tell(struct turn *next)
 {
 	conn_post(list_entry(next, struct rpcbuf_conn, admit.pages));
+}
+
+static void tell_heap(struct turn *next)
+{
+	conn_post(list_entry(next, struct rpcbuf_conn, admit.heap));
 }
 
 bool shortage_passes(struct rpcbuf_conn *conn)
@@ -23,8 +33,16 @@ bool shortage_passes(struct rpcbuf_conn *conn)
 	struct turns *turns = turns_of(conn);
 
 	return rpcbuf_likely(!turns_asked(turns)) ||
-	       conn->intake.stream.nr_spare ||
+	       conn->intake.stream.nr_spare || conn->outgoing ||
 	       turn_ask(turns, &conn->admit.pages);
+}
+
+bool shortage_passes_heap(struct rpcbuf_conn *conn)
+{
+	struct turns *turns = heap_of(conn);
+
+	return rpcbuf_likely(!turns_asked(turns)) || conn->outgoing ||
+	       turn_ask(turns, &conn->admit.heap);
 }
 
 /* Pages that wait elsewhere for bytes to come can be spared. */
@@ -56,14 +74,38 @@ static void log_waiting(struct rpcbuf_conn *conn, enum waits_for what)
 		 counts.pages_total);
 }
 
-void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what)
+static void end_pages(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (loop->admit.starved != conn) {
-		stat_add(loop->stats.parked_pages, 1);
-		log_waiting(conn, what);
+	if (rpcbuf_likely(!turn_asked(turns_of(conn), &conn->admit.pages)))
+		return;
+	if (loop->admit.starved == conn) {
+		loop->admit.starved = NULL;
+		rpcbuf_rqst_give_up(loop->rqst);
+		/* The wait was not its peer's. */
+		conn->admit.quota.beyond_ns = loop->now_ns;
 	}
+	turn_end(turns_of(conn), &conn->admit.pages, tell);
+}
+
+static void end_heap(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+
+	if (rpcbuf_likely(!turn_asked(heap_of(conn), &conn->admit.heap)))
+		return;
+	if (loop->admit.cramped == conn) {
+		loop->admit.cramped = NULL;
+		conn->admit.quota.beyond_ns = loop->now_ns;
+	}
+	turn_end(heap_of(conn), &conn->admit.heap, tell_heap);
+}
+
+static void wait_for_pages(struct rpcbuf_conn *conn)
+{
+	struct loop *loop = conn->loop;
+
 	if (turn_ask(turns_of(conn), &conn->admit.pages)) {
 		loop->admit.starved = conn;
 		ask_to_spare(loop);
@@ -71,6 +113,26 @@ void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what)
 		/* Another loop is to be given pages. */
 		rpcbuf_rqst_release(loop->rqst);
 	}
+}
+
+static void wait_for_heap(struct rpcbuf_conn *conn)
+{
+	if (turn_ask(heap_of(conn), &conn->admit.heap))
+		conn->loop->admit.cramped = conn;
+}
+
+void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what)
+{
+	struct loop *loop = conn->loop;
+
+	if (loop->admit.starved != conn && loop->admit.cramped != conn) {
+		stat_add(loop->stats.parked_pages, 1);
+		log_waiting(conn, what);
+	}
+	if (what == FOR_HEAP)
+		wait_for_heap(conn);
+	else
+		wait_for_pages(conn);
 }
 
 bool shortage_lasts(struct rpcbuf_conn *conn)
@@ -84,17 +146,10 @@ bool shortage_lasts(struct rpcbuf_conn *conn)
 	return true;
 }
 
-void shortage_end(struct rpcbuf_conn *conn)
+void shortage_end(struct rpcbuf_conn *conn, enum waits_for but)
 {
-	struct loop *loop = conn->loop;
-
-	if (rpcbuf_likely(!turn_asked(turns_of(conn), &conn->admit.pages)))
-		return;
-	if (loop->admit.starved == conn) {
-		loop->admit.starved = NULL;
-		rpcbuf_rqst_give_up(loop->rqst);
-		/* The wait was not its peer's. */
-		conn->admit.quota.beyond_ns = loop->now_ns;
-	}
-	turn_end(turns_of(conn), &conn->admit.pages, tell);
+	if (but != FOR_PAGES)
+		end_pages(conn);
+	if (but != FOR_HEAP)
+		end_heap(conn);
 }

@@ -8,6 +8,11 @@
  * that waited longest.  A turn is a receive, with one page at least, so small
  * calls go on between large ones.
  *
+ * Heap has turns of its own.  A connection has one of the two turns at most, so
+ * calls that lack heap keep nobody from receiving.  Replies to calls of this
+ * process take neither turn before they find nothing: calls that hold what is short
+ * may be waiting for them.
+ *
  * Part of admission (admit.h), which alone calls it.  The owner of the loop
  * only.
  */
@@ -25,11 +30,13 @@ struct rpcbuf_conn;
 /* Of an engine. */
 struct shortage {
 	struct turns turns; /* to be given pages while there are none */
+	struct turns heap;  /* ... heap: whoever needs none goes on meanwhile */
 	uint64_t spared_ns; /* when loops were last asked to spare some; atomic */
 };
 
-/* May @conn look for pages now?  Else it waits for its turn. */
+/* May @conn look for pages, or for heap, now?  Else it waits for its turn. */
 bool shortage_passes(struct rpcbuf_conn *conn);
+bool shortage_passes_heap(struct rpcbuf_conn *conn);
 
 /* There is nothing of @what for @conn now: it waits for its turn. */
 void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what);
@@ -38,7 +45,7 @@ void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what);
  * again for what they can spare. */
 bool shortage_lasts(struct rpcbuf_conn *conn);
 
-/* @conn has what it needed, or needs nothing any more. */
-void shortage_end(struct rpcbuf_conn *conn);
+/* @conn has what it needed, or needs nothing any more, @but what it waits for. */
+void shortage_end(struct rpcbuf_conn *conn, enum waits_for but);
 
 #endif /* RPCBUF_ENGINE_SHORTAGE_H */

@@ -177,12 +177,30 @@ enum step {
 	STEP_TAKEN, /* a call, and the loop was taken meanwhile */
 };
 
+/* A call for what comes next, or NULL, and what @conn has to wait for. */
+static struct rpcbuf_call *get_call(struct rpcbuf_conn *conn,
+				    enum waits_for *what)
+{
+	struct loop *loop = conn->loop;
+	struct rpcbuf_call *call;
+
+	*what = FOR_HEAP;
+	if (!call_is_spare() && !admit_heap(conn))
+		return NULL;
+	call = call_get(loop->engine, conn->outgoing, what);
+	/* The vector is not what lacks a page, and would be told of it. */
+	if (!call && *what == FOR_PAGES && !loop->admit.starved)
+		rpcbuf_rqst_give_up(loop->rqst);
+	return call;
+}
+
 /* One call of @conn, or one receive. */
 static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = loop->engine;
 	struct rpcbuf_record_refusal refusal;
 	struct rpcbuf_call *call;
+	enum waits_for what;
 	int ret;
 
 	if (os_load(&conn->dropped)) {
@@ -206,9 +224,9 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		receive(conn);
 		return STEP_OTHER;
 	}
-	call = call_get(engine);
+	call = get_call(conn, &what);
 	if (!call) {
-		receive_lacks(conn, FOR_HEAP);
+		receive_lacks(conn, what);
 		return STEP_OTHER;
 	}
 	ret = next_call(loop, conn, call, &refusal);

@@ -349,7 +349,8 @@ START_TEST(told_of_pages)
 }
 END_TEST
 
-/* While there are no pages, or no heap, one looks for them, others wait. */
+/* While there are no pages, or no heap, one looks for them, others wait; but who
+ * needs no heap goes on. */
 START_TEST(shortage)
 {
 	struct rpcbuf_conn *first = new_conn(0), *second = new_conn(1);
@@ -364,7 +365,15 @@ START_TEST(shortage)
 	check();
 	ck_assert_ptr_eq(admit_starved(loop), first);
 	ck_assert(admit_looks(loop));
-	must_wait(second, 0, FOR_PAGES);
+	if (what == FOR_HEAP) {
+		ck_assert_uint_gt(ask(second, 0), 0);
+		ck_assert(!admit_heap(second));
+		admit_lacks(second, what);
+		reception_move(second, RECEPTION_WAITING, what);
+		check();
+	} else {
+		must_wait(second, 0, what);
+	}
 	ck_assert_ptr_eq(admit_starved(loop), first);
 	ck_assert_ptr_null(next_posted());
 	reception_move(first, RECEPTION_READY, FOR_NOTHING);
@@ -593,6 +602,7 @@ START_TEST(model)
 	ck_assert_uint_eq(loop->admit.gate.used, 0);
 	ck_assert(!turns_asked(&engine->admit.quota.beyond));
 	ck_assert(!turns_asked(&engine->admit.shortage.turns));
+	ck_assert(!turns_asked(&engine->admit.shortage.heap));
 }
 END_TEST
 

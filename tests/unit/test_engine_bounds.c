@@ -195,6 +195,43 @@ START_TEST(idle_connections)
 }
 END_TEST
 
+/* Calls have all of the heap, and more wait for some: replies to calls of this
+ * process, which those may be waiting for, are received all the same. */
+START_TEST(calls_without_heap)
+{
+	struct rpcbuf_engine_options o = server_options();
+	const int nr = 4, each = 20;
+	struct peer ours;
+	int done = 0;
+
+	server_start(16 << 20, &o);
+	server.engine->heap.limit = PEERS * sizeof(struct rpcbuf_conn);
+	peer_connect(&ours);
+	must(rpcbuf_engine_adopt(server.engine, ours.fd, &ours, true,
+				 &ours.conn) == 0);
+	if (_i)
+		check_alive(&ours);
+	for (int i = 0; i < nr; i++)
+		peer_open(&peers[i]);
+	for (int i = 0; i < nr * each; i++)
+		send_call(&peers[i % nr],
+			  XID(LATER, SMALL, (uint32_t)(i / nr)));
+	eventually(stats().parked_pages >= (unsigned int)nr);
+	ck_assert_uint_lt(nr_later(), (unsigned int)(nr * each));
+	for (int i = 0; i < 20; i++)
+		check_alive(&ours);
+	/* Those that wait go on when others are done. */
+	while (done < nr * each)
+		done += (int)answer_later();
+	for (int i = 0; i < nr; i++)
+		receive_replies(&peers[i], 0, (unsigned int)each);
+	server_stop();
+	peer_free(&ours);
+	for (int i = 0; i < nr; i++)
+		peer_free(&peers[i]);
+}
+END_TEST
+
 /* Sends half of a call of the largest size. */
 static void send_half(struct peer *peer)
 {
@@ -300,6 +337,7 @@ int main(void)
 	tcase_add_loop_test(tcase, busy_connections_end, 0, 3);
 	tcase_add_test(tcase, connections);
 	tcase_add_test(tcase, idle_connections);
+	tcase_add_loop_test(tcase, calls_without_heap, 0, 2);
 	tcase_add_loop_test(tcase, partial_records, 0, 2);
 	tcase_add_test(tcase, claims);
 	suite_add_tcase(suite, tcase);

@@ -365,7 +365,7 @@ START_TEST(turns)
 		{RECEPTION_READY, FOR_NOTHING, true, true, true},
 		{RECEPTION_WAITING, FOR_QUOTA, true, true, false},
 		{RECEPTION_WAITING, FOR_PAGES, true, true, true},
-		{RECEPTION_WAITING, FOR_HEAP, true, true, true},
+		{RECEPTION_WAITING, FOR_HEAP, true, true, false},
 		{RECEPTION_ENDING, FOR_NOTHING, false, false, false},
 	};
 
