@@ -82,8 +82,10 @@ struct rpcbuf_handlers {
 	void (*call)(struct rpcbuf_call *call);
 	/*
 	 * The engine has let go of the descriptor: no thread of it uses the
-	 * connection again and no call of it is in flight, except after
-	 * RPCBUF_CLOSE_DROPPED.  The owner may close it.
+	 * connection again and no call of it is in flight, whatever the reason.
+	 * But a stop lets go of connections when some of its time is over
+	 * though calls of theirs still run: until rpcbuf_engine_stop() returns
+	 * 0.  The owner may close the descriptor.
 	 */
 	void (*closed)(void *conn_data, enum rpcbuf_close_reason reason);
 	/* Each thread of the engine calls these first, with its name, and
@@ -230,9 +232,9 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
  * stops, -EBADF, -ENOTSOCK or -ESOCKTNOSUPPORT when @fd is no stream socket,
  * -EUSERS when there are max_connections already, or when connections take half
  * of the heap that they and calls may, or both take all of it (logged; the owner
- * had better close @fd; an outgoing one is never refused so), -ENOMEM: the engine does not use @fd then, and *@conn is
- * untouched.  A socket that the system cannot watch, for want of memory, ends
- * with RPCBUF_CLOSE_ERROR.  The caller holds a reference on *conn:
+ * had better close @fd; an outgoing one is never refused so), -ENOMEM: the engine
+ * does not use @fd then, and *@conn is untouched.  A socket that the system
+ * cannot watch, for want of memory, ends with RPCBUF_CLOSE_ERROR.  The caller holds a reference on *conn:
  * rpcbuf_conn_put() it.
  *
  * Calls that have not begun when a connection is reset are not run, as in the
@@ -243,8 +245,8 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **conn);
 
-/* The owner takes the descriptor away: ->closed() follows soon, on a thread
- * of the engine, unless it was called already.  To end the stream, shut it down
+/* The owner takes the descriptor away: ->closed() follows when its calls in flight
+ * are done, on a thread of the engine, unless it was called already.  To end the stream, shut it down
  * before closing it: a thread that sits in a call may hold the socket until it
  * returns.  Any thread. */
 void rpcbuf_conn_drop(struct rpcbuf_conn *conn);
