@@ -100,11 +100,11 @@ void rpcbuf_rqst_want(struct rpcbuf_rqst *rqst, unsigned int run);
  * first in, first out; the head of the queue keeps its partial fill, the others
  * give theirs back, and none of them what was left of a run, so that any number of
  * fillers finish on a budget of one vector, beside what was promised to reserves
- * (rpcbuf/mempool.h).  Returns 0 with a full vector, or with a run; -EINTR when the service stops, the vector then holds what
- * it had got; so it does with -ENOMEM, when it has no reserve, would have to
- * wait, and is larger than what the budget has beside those promises
- * (rpcbuf_why() has a sentence); -EPERM, as the functions below, in a child of
- * the process that made the instance.
+ * (rpcbuf/mempool.h).  Returns 0 with a full vector, or with a run; -EINTR when
+ * the service stops, the vector then holds what it had got; so it does with
+ * -ENOMEM, when it has no reserve, would have to wait, and is larger than what
+ * the budget has beside those promises (rpcbuf_why() has a sentence); -EPERM, as
+ * the functions below, in a child of the process that made the instance.
  */
 int rpcbuf_rqst_fill(struct rpcbuf_rqst *rqst);
 

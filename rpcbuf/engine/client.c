@@ -2,7 +2,7 @@
 /*
  * Clients: connections from one address, whatever their ports.  What is scarce
  * is shared between clients, not between connections (fair.c).  A client is
- * there as long as it has connections; the table is under clients_lock.
+ * there as long as it has connections; the table is under clients.lock.
  *
  * IPv4 and IPv4 mapped into IPv6 are the same address.  Connections that this
  * process opened are one client of their own, so that replies to its calls

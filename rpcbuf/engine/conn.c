@@ -3,7 +3,7 @@
  * A connection's life: adopted, received from, ending, closed.
  *
  * Three parties hold references: the engine until it has let go of the
- * descriptor, the adapter, and every call in flight.  All but refs, in_flight,
+ * descriptor, the adapter, and every call in flight.  All but refs, flight.nr,
  * dropped, gone, waits, awaits and posted belongs to the owner of the loop.
  */
 #include <errno.h>

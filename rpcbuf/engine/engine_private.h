@@ -59,6 +59,7 @@
  *   no lock, whoever starts and stops the engine
  *	engine	what options say, and ->loops: written before the first thread
  *		starts, read by any thread
+ *		stop_ns: written before ->stopping, read by those who see that
  *		watcher.runs, watcher.thread, shrinker, reserve
  *   no lock, the watcher
  *	loop	handover.seen_turn, .seen_running, .slept; the last one is read
@@ -69,7 +70,7 @@
  *	watcher.stop; held over the watcher's batch_release(), so that an owner
  *	who takes it knows that this is over
  *   clients.lock
- *	clients, all; a client's link and nr_conns, and that it is there; a
+ *	clients, all; a client's link, nr_conns and row, and that it is there; a
  *	connection's succession.link
  *   conns.lock, of each loop
  *	conns, all; a connection's member.link, .post_link, .posted; nr_conns of
@@ -82,7 +83,8 @@
  *	share, stakes, and tickets that wait; what is the same for good aside
  *   atomic, any thread
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
- *		replied_bytes, dropped, gone, succession.waits, kept.nr
+ *		replied_bytes, dropped, gone, succession.waits, kept.nr,
+ *		sending.timeout
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
@@ -90,7 +92,8 @@
  *		delegate.given, stopping, publisher,
  *		replies_run, connections to next_loop
  *   atomic, one thread writes, others read
- *	conn	reception.state, .waits_for, admit.quota.held, counts
+ *	conn	reception.state, .waits_for, admit.quota.held, counts,
+ *		sending.wanted
  *	loop	admit.quota.held, stats, conns.nr, .nr_clients
  *	client	parts' held, nr_conns, fair.used_ns; nr_conns
  *	engine	clients.nr, watcher.asleep, .handovers

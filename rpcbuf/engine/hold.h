@@ -9,7 +9,7 @@
  * says so before each call (out_more()).
  *
  * A call may last.  What was held back before it is let go by whoever looks on:
- * the engine's watcher (worker.c), or for lists without an engine a thread of
+ * the engine's watcher (watcher.c), or for lists without an engine a thread of
  * this file's, which looks once a millisecond while replies are held back now
  * and then, and sleeps when none was for a while.
  */

@@ -81,7 +81,7 @@ int reception_move(struct rpcbuf_conn *conn, enum reception_state to,
 /*
  * reception_check.c, for debug builds: NULL when all is as the chart says, or
  * the rule that is broken.  The first is O(1); loop_is_valid() looks at all
- * connections of @loop, and takes loop->lock.
+ * connections of @loop, and takes conns.lock of it.
  */
 const char *reception_is_valid(const struct rpcbuf_conn *conn);
 const char *loop_is_valid(struct loop *loop);

@@ -25,7 +25,7 @@ static bool may_release(const struct loop *loop)
  * vector until it has nothing to do. */
 void spare_give(struct loop *loop)
 {
-	uint32_t shrink = os_load(&loop->shrink);
+	uint32_t shrink = os_load(&loop->shrink), vector = SHRINK_VECTOR;
 
 	if (shrink == SHRINK_ALL) {
 		os_store(&loop->shrink, SHRINK_VECTOR);
@@ -33,7 +33,8 @@ void spare_give(struct loop *loop)
 	}
 	if (!shrink || !may_release(loop))
 		return;
-	os_store(&loop->shrink, SHRINK_NOTHING);
+	/* What was asked for since then is for the next look. */
+	os_cas_acquire(&loop->shrink, &vector, SHRINK_NOTHING);
 	release(loop);
 }
 

@@ -11,7 +11,7 @@
  * was begun is done, or for PATIENCE_NS.
  *
  * engine->clients.ports has every connection of a client from its adoption until it is
- * closed, in this order.  It is under clients_lock, which is taken before a
+ * closed, in this order.  It is under clients.lock, which is taken before a
  * loop's lock.
  */
 #include <netinet/in.h>
@@ -54,7 +54,7 @@ static bool is_dead(const struct rpcbuf_conn *conn)
 		info.tcpi_state == TCP_CLOSE);
 }
 
-/* Under clients_lock, and under the loop's lock, in one step with the owner's
+/* Under clients.lock, and under the loop's lock, in one step with the owner's
  * getting to know @conn. */
 void successor_join(struct rpcbuf_conn *conn)
 {
