@@ -245,10 +245,10 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine);
 int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 			bool outgoing, struct rpcbuf_conn **conn);
 
-/* The owner takes the descriptor away: ->closed() follows when its calls in flight
- * are done, on a thread of the engine, unless it was called already.  To end the stream, shut it down
- * before closing it: a thread that sits in a call may hold the socket until it
- * returns.  Any thread. */
+/* The owner takes the descriptor away: ->closed() follows when its calls in
+ * flight are done, on a thread of the engine, unless it was called already.  To
+ * end the stream, shut it down before closing it: a thread that sits in a call
+ * may hold the socket until it returns.  Any thread. */
 void rpcbuf_conn_drop(struct rpcbuf_conn *conn);
 
 /* Drops the reference that rpcbuf_engine_adopt() returned. */
