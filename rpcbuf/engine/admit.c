@@ -20,6 +20,7 @@ void admit_init(struct admit_engine *admit, uint32_t limit, uint32_t conn_limit,
 	};
 	turns_init(&admit->quota.beyond);
 	turns_init(&admit->shortage.turns);
+	turns_init(&admit->shortage.replies);
 	turns_init(&admit->shortage.heap);
 }
 
@@ -27,6 +28,7 @@ void admit_exit(struct admit_engine *admit)
 {
 	turns_exit(&admit->quota.beyond);
 	turns_exit(&admit->shortage.turns);
+	turns_exit(&admit->shortage.replies);
 	turns_exit(&admit->shortage.heap);
 }
 

@@ -184,7 +184,8 @@ static void release_reserve(struct rpcbuf_engine *engine)
 		if (engine->loops[i].rqst)
 			rpcbuf_rqst_reserve(engine->loops[i].rqst, NULL);
 	rpcbuf_mempool_destroy(engine->reserve);
-	engine->reserve = NULL;
+	rpcbuf_mempool_destroy(engine->replies_reserve);
+	engine->reserve = engine->replies_reserve = NULL;
 }
 
 int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)

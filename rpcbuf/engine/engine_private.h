@@ -60,7 +60,8 @@
  *	engine	what options say, and ->loops: written before the first thread
  *		starts, read by any thread
  *		stop_ns: written before ->stopping, read by those who see that
- *		watcher.runs, watcher.thread, shrinker, reserve
+ *		watcher.runs, watcher.thread, shrinker, reserve; replies_reserve,
+ *		also whoever starts the loop of replies, one at a time
  *   no lock, the watcher
  *	loop	handover.seen_turn, .seen_running, .slept; the last one is read
  *		by the owner that the watcher made
@@ -75,7 +76,7 @@
  *   conns.lock, of each loop
  *	conns, all; a connection's member.link, .post_link, .posted; nr_conns of
  *	a client_part.  Taken off conns.all only by the owner
- *   turns.lock, of each of the three queues
+ *   turns.lock, of each of the four queues
  *	turns, all; rota_clients of admit_client; a turn's link
  *   log.limit.lock
  *	log.limit
@@ -279,6 +280,7 @@ struct rpcbuf_engine {
 	struct rpcbuf *mm;
 	const struct backend *backend;
 	struct rpcbuf_mempool *reserve; /* a vector, for whichever loop is short */
+	struct rpcbuf_mempool *replies_reserve; /* ... for that of replies */
 	struct rpcbuf_handlers handlers;
 	struct rpcbuf_engine_options options;
 	struct rpcbuf_record_limits machine_limits;

@@ -18,7 +18,7 @@ static const char *turns_are_valid(const struct rpcbuf_conn *conn)
 	if (turn_asked(&engine->admit.quota.beyond, &conn->admit.quota.beyond) && !ready && !waits &&
 	    reception->state != RECEPTION_WATCHED)
 		return "it has the turn to hold more than its share";
-	if (turn_asked(&engine->admit.shortage.turns, &conn->admit.pages) && !ready &&
+	if (turn_asked(shortage_turns(conn), &conn->admit.pages) && !ready &&
 	    reception->waits_for != FOR_PAGES)
 		return "it has the turn to be given pages, or waits for it";
 	if (turn_asked(&engine->admit.shortage.heap, &conn->admit.heap) &&
@@ -162,8 +162,7 @@ const char *loop_is_valid(struct loop *loop)
 		return "a closed connection is still the loop's";
 	if (census.held != loop->admit.quota.held)
 		return "its connections do not hold what is counted";
-	if (starved && !turn_held(&loop->engine->admit.shortage.turns,
-				  &starved->admit.pages))
+	if (starved && !turn_held(shortage_turns(starved), &starved->admit.pages))
 		return "its starved connection has no turn";
 	if (cramped && !turn_held(&loop->engine->admit.shortage.heap,
 				  &cramped->admit.heap))

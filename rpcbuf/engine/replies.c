@@ -1,15 +1,38 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "rpcbuf/engine/replies.h"
 
+#include <rpcbuf/mempool.h>
+
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
 /* Of a receive of replies. */
 #define REPLIES_PAGES 16
+/* A receive needs all of its pages or none: as many replies go on while none comes
+ * back. */
+#define RESERVE_PAGES (2 * REPLIES_PAGES)
+
+/* Pages of its own, so that it goes on while loops that stand still are first in
+ * the queue for pages.  Where the budget has none, the reserve of all will do. */
+static void set_reserve(struct rpcbuf_engine *engine, struct loop *loop)
+{
+	if (engine->replies_reserve ||
+	    !rpcbuf_mempool_create(&engine->replies_reserve, engine->mm,
+				   RESERVE_PAGES))
+		rpcbuf_rqst_reserve(loop->rqst, engine->replies_reserve);
+}
+
+static bool open_loop(struct rpcbuf_engine *engine, struct loop *loop)
+{
+	if (loop_open(loop, engine, REPLIES_PAGES))
+		return false;
+	set_reserve(engine, loop);
+	return true;
+}
 
 static bool start(struct rpcbuf_engine *engine, struct loop *loop)
 {
-	if (!loop_open(loop, engine, REPLIES_PAGES) &&
+	if (open_loop(engine, loop) &&
 	    !worker_start(engine, true, loop_work, loop))
 		return true;
 	loop_close(loop);

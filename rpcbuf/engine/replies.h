@@ -5,7 +5,7 @@
  *
  * It comes behind the loops of clients' connections.  Its thread is one more
  * than may run calls, so replies are read while all others sit in calls, which
- * may be waiting for them.
+ * may be waiting for them; and so are its turns for pages, and some pages.
  */
 #ifndef RPCBUF_ENGINE_REPLIES_H
 #define RPCBUF_ENGINE_REPLIES_H

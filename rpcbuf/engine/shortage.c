@@ -7,9 +7,13 @@
 /* Loops are asked for pages that they can spare this often. */
 #define SPARE_NS UINT64_C(4000000)
 
-static struct turns *turns_of(const struct rpcbuf_conn *conn)
+struct turns *shortage_turns(const struct rpcbuf_conn *conn)
 {
-	return &conn->loop->engine->admit.shortage.turns;
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	return conn->loop == engine_replies(engine)
+		       ? &engine->admit.shortage.replies
+		       : &engine->admit.shortage.turns;
 }
 
 static struct turns *heap_of(const struct rpcbuf_conn *conn)
@@ -30,7 +34,7 @@ static void tell_heap(struct turn *next)
 
 bool shortage_passes(struct rpcbuf_conn *conn)
 {
-	struct turns *turns = turns_of(conn);
+	struct turns *turns = shortage_turns(conn);
 
 	return rpcbuf_likely(!turns_asked(turns)) ||
 	       conn->intake.stream.nr_spare || conn->outgoing ||
@@ -78,7 +82,7 @@ static void end_pages(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (rpcbuf_likely(!turn_asked(turns_of(conn), &conn->admit.pages)))
+	if (rpcbuf_likely(!turn_asked(shortage_turns(conn), &conn->admit.pages)))
 		return;
 	if (loop->admit.starved == conn) {
 		loop->admit.starved = NULL;
@@ -86,7 +90,7 @@ static void end_pages(struct rpcbuf_conn *conn)
 		/* The wait was not its peer's. */
 		conn->admit.quota.beyond_ns = loop->now_ns;
 	}
-	turn_end(turns_of(conn), &conn->admit.pages, tell);
+	turn_end(shortage_turns(conn), &conn->admit.pages, tell);
 }
 
 static void end_heap(struct rpcbuf_conn *conn)
@@ -106,7 +110,7 @@ static void wait_for_pages(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (turn_ask(turns_of(conn), &conn->admit.pages)) {
+	if (turn_ask(shortage_turns(conn), &conn->admit.pages)) {
 		loop->admit.starved = conn;
 		ask_to_spare(loop);
 	} else if (!loop->admit.starved) {

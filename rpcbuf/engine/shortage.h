@@ -30,9 +30,13 @@ struct rpcbuf_conn;
 /* Of an engine. */
 struct shortage {
 	struct turns turns; /* to be given pages while there are none */
+	struct turns replies; /* ... in the loop of replies, see replies.h */
 	struct turns heap;  /* ... heap: whoever needs none goes on meanwhile */
 	uint64_t spared_ns; /* when loops were last asked to spare some; atomic */
 };
+
+/* Those that @conn takes for pages. */
+struct turns *shortage_turns(const struct rpcbuf_conn *conn);
 
 /* May @conn look for pages, or for heap, now?  Else it waits for its turn. */
 bool shortage_passes(struct rpcbuf_conn *conn);

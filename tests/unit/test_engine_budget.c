@@ -372,6 +372,36 @@ START_TEST(clients_in_turn)
 }
 END_TEST
 
+/* Replies to calls of this process are received while others wait for pages, and
+ * there are none. */
+START_TEST(replies_pass)
+{
+	static void *hoard[1000];
+	unsigned int nr = 0, tries = 0;
+	struct peer ours;
+
+	start_with(1, 100, 60, 0);
+	peer_connect(&ours);
+	must(rpcbuf_engine_adopt(server.engine, ours.fd, &ours, true,
+				 &ours.conn) == 0);
+	check_alive(&ours);
+	do
+		nr = hoard_pages(hoard, nr, WIRE_NR(hoard));
+	while (tries++ < 300 && finds_page(&peers[0]));
+	ck_assert(!finds_page(&peers[1]));
+	for (int i = 0; i < 10; i++) {
+		nr = hoard_pages(hoard, nr, WIRE_NR(hoard));
+		check_alive(&ours);
+	}
+	rpcbuf_free_bulk_array(server.mm, nr, hoard);
+	eventually(seen(peers[1].calls) == 1);
+	answer_later();
+	receive_replies(&peers[1], 0, 1);
+	finish();
+	peer_free(&ours);
+}
+END_TEST
+
 /* Parked connections end like others: dropped, hung up, stopped. */
 START_TEST(parked_connections_end)
 {
@@ -410,6 +440,7 @@ int main(void)
 	tcase_add_loop_test(tcase, only_halves, 0, 2);
 	tcase_add_test(tcase, place_in_the_queue);
 	tcase_add_test(tcase, clients_in_turn);
+	tcase_add_test(tcase, replies_pass);
 	tcase_add_test(tcase, parked_connections_end);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
