@@ -31,10 +31,10 @@
 #define rpcbuf_container_of(ptr, type, member) \
 	((type *)((char *)(ptr)-offsetof(type, member)))
 
-/* True when page @b follows page @a in memory. */
+/* True when page @b follows page @a in memory.  Either may be NULL. */
 static inline bool rpcbuf_adjacent(const void *a, const void *b)
 {
-	return (const char *)a + OS_PAGE_SIZE == (const char *)b;
+	return (uintptr_t)a + OS_PAGE_SIZE == (uintptr_t)b;
 }
 
 /* Pages that @bytes bytes from offset @offset of a page reach into. */
