@@ -11,7 +11,6 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-#define SECOND_NS	 UINT64_C(1000000000)
 /* Waiting is no fault: of each kind a line in so many seconds. */
 #define LOG_WAIT_SECONDS 10u
 
@@ -73,7 +72,7 @@ void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
 		return;
 	/* Two loops at once: two lines. */
 	os_store(&engine->log.wait_ns[what],
-		 conn->loop->now_ns + LOG_WAIT_SECONDS * SECOND_NS);
+		 conn->loop->now_ns + LOG_WAIT_SECONDS * OS_SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,
 		   "not reading from %s for now: %s: %llu, limit %llu", peer,
@@ -90,7 +89,7 @@ void log_share(const struct rpcbuf_conn *conn, int number, bool hangs)
 
 	if (!engine->handlers.log || conn->loop->now_ns < os_load(due))
 		return;
-	os_store(due, conn->loop->now_ns + LOG_WAIT_SECONDS * SECOND_NS);
+	os_store(due, conn->loop->now_ns + LOG_WAIT_SECONDS * OS_SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,
 		   "%s %d: as many calls run as may, limit %u, of a client %u: a call of %s %s",

@@ -72,18 +72,13 @@ static void go_on(struct loop *loop)
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
-/* Looks again at those that wait for something nobody tells us about. */
+/* Those that wait for memory look again where nobody tells them of it. */
 static void retry(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
 
 	while ((conn = admit_starved(loop)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
-}
-
-static bool waits_for_retry(const struct loop *loop)
-{
-	return admit_looks(loop);
 }
 
 /*
@@ -125,7 +120,7 @@ static int spin(struct loop *loop)
  * without connections until idle vectors are given back. */
 static int block_ms(const struct loop *loop)
 {
-	if (engine_stopping(loop->engine) || waits_for_retry(loop))
+	if (engine_stopping(loop->engine) || admit_looks(loop))
 		return RETRY_MS;
 	return os_load(&loop->conns.nr) || rpcbuf_rqst_held(loop->rqst)
 		       ? LAG_LOOK_MS
@@ -153,17 +148,16 @@ static void check_each_second(struct loop *loop)
 /* Collects what is ready; blocks only when there is nothing to do. */
 static void collect(struct loop *loop)
 {
-	bool idle = list_empty(&loop->fair.ready), blocks;
+	bool idle = list_empty(&loop->fair.ready);
 	uint64_t looked_ns = loop->now_ns;
 	int n = loop->backend->wait(loop, 0);
 
 	loop->steps = 0;
 	if (idle)
 		loop->fair.served = NULL; /* nobody pays for what follows */
-	if (idle && !n && !loop->kicked && !waits_for_retry(loop))
+	if (idle && !n && !loop->kicked && !admit_looks(loop))
 		n = spin(loop);
-	blocks = idle && !n && !loop->kicked;
-	if (blocks)
+	if (idle && !n && !loop->kicked)
 		loop->backend->wait(loop, block_ms(loop));
 	loop->now_ns = os_now();
 	loop->kicked = false;
