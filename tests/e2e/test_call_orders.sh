@@ -11,29 +11,11 @@
 # without it, or by it; or the connection is gone before the call is queued. NLM and
 # NSM: test_nlm.sh.
 source "$(dirname "$0")/lib.sh"
+source "$(dirname "$0")/lib-callbacks.sh"
 source "$(dirname "$0")/lib-orders.sh"
 need_plugin "the steps are the plug-in's"
 
-DOWN='Callback channel is down'
 S_DEBUG=1
-
-channels_down() {
-	grep -c "$DOWN" "$LOG" || true
-}
-
-start() {
-	pick_port
-	server_configure
-	sed -i 's/^NFSv4 {/&\n\tDelegations = true; Lease_Lifetime = 120;/' "$CONF"
-	S_KEEP_PORTS=1 server_start
-}
-
-build_preload() {
-	local flags
-	read -ra flags < <(pkg-config --cflags libntirpc)
-	"${CC:-cc}" -D_GNU_SOURCE -Wall -Wextra -shared -fPIC "${flags[@]}" \
-		-o "$T/cb_null.so" "$RPCBUF_SOURCE/tests/e2e/preload/cb_null.c"
-}
 
 # The server calls each session once.
 start_calling() {

@@ -20,8 +20,8 @@
 # count as success: clnt_req_wait_reply() sets the status after it has sent. A
 # lost one never does.
 source "$(dirname "$0")/lib.sh"
+source "$(dirname "$0")/lib-callbacks.sh"
 
-DOWN='Callback channel is down'
 ANSWERED='0 0 0 0 0 0 0 0 0 0 0 0 (0|10) (0|6) (0|7) (0|7)'
 TIMED_OUT=5
 HOW=odd
@@ -30,24 +30,6 @@ with_plugin || HOW=plain # a stock server refuses odd fragments
 # called PROGRAM COMMAND
 called() {
 	timeout 60 "$BIN/$1" "$PORT" "$2" "$HOW" || fail "$*"
-}
-
-channels_down() {
-	grep -c "$DOWN" "$LOG" || true
-}
-
-start() {
-	pick_port
-	server_configure
-	sed -i 's/^NFSv4 {/&\n\tDelegations = true; Lease_Lifetime = 120;/' "$CONF"
-	S_KEEP_PORTS=1 server_start
-}
-
-build_preload() {
-	local flags
-	read -ra flags < <(pkg-config --cflags libntirpc)
-	"${CC:-cc}" -D_GNU_SOURCE -Wall -Wextra -shared -fPIC "${flags[@]}" \
-		-o "$T/cb_null.so" "$RPCBUF_SOURCE/tests/e2e/preload/cb_null.c"
 }
 
 # start_calling COUNT: what start does, and the server calls each session.

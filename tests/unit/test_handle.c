@@ -7,73 +7,8 @@
  */
 #include <errno.h>
 
+#include "call_util.h"
 #include "rpcbuf/rqst/handle.h"
-#include "wire_util.h"
-
-#define NR_PAGES 8u
-#define MAX_BODY (NR_PAGES * RPCBUF_PAGE_SIZE / 2)
-
-static struct rpcbuf *mm;
-static void *run[NR_PAGES], *slots[NR_PAGES];
-static uint8_t body[MAX_BODY];
-static uint32_t length;
-
-static void setup(void)
-{
-	mm = test_create(64);
-	require(rpcbuf_alloc_run(mm, NR_PAGES, run) == NR_PAGES);
-}
-
-static void teardown(void)
-{
-	rpcbuf_free_run(mm, NR_PAGES, run);
-	test_destroy(mm);
-}
-
-static void put(uint32_t value)
-{
-	body[length++] = (uint8_t)(value >> 24);
-	body[length++] = (uint8_t)(value >> 16);
-	body[length++] = (uint8_t)(value >> 8);
-	body[length++] = (uint8_t)value;
-}
-
-/* @words, each with a value that would be an operation if it were read as one. */
-static void put_words(uint32_t words)
-{
-	while (words--)
-		put(0x7700 + words);
-}
-
-static void put_opaque(uint32_t len)
-{
-	put(len);
-	put_words((len + 3) / 4);
-}
-
-static void put_head(uint32_t program, uint32_t version, uint32_t procedure)
-{
-	length = 0;
-	put(0xabcdef01);
-	put(0);
-	put(2);
-	put(program);
-	put(version);
-	put(procedure);
-}
-
-/* AUTH_SYS with @cred bytes, AUTH_NONE; a tag of @tag bytes; @nr operations. */
-static void put_compound(uint32_t cred, uint32_t tag, uint32_t nr)
-{
-	put_head(100003, 4, 1);
-	put(1);
-	put_opaque(cred);
-	put(0);
-	put(0);
-	put_opaque(tag);
-	put(1);
-	put(nr);
-}
 
 #define HANDLE "\x43\0\x12\x34"
 
@@ -82,20 +17,9 @@ static int handle_of(uint64_t *seed, uint8_t *handle)
 {
 	uint32_t sizes[50];
 	unsigned int nr = wire_cut(seed, length, sizes, WIRE_NR(sizes));
-	struct rpcbuf_message message = {
-		.mm = mm,
-		.pages = slots,
-		.offset = test_below(seed, RPCBUF_PAGE_SIZE),
-		.wire_length = length + nr * RPCBUF_MARK_SIZE,
-		.length = length,
-		.fragments = nr,
-	};
+	struct rpcbuf_message message = call_message(
+		(uint32_t)test_below(seed, RPCBUF_PAGE_SIZE), sizes, nr);
 
-	memcpy(slots, run, sizeof(slots));
-	message.nr_pages =
-		rpcbuf_pages_spanned(message.offset, message.wire_length);
-	require(message.nr_pages <= NR_PAGES);
-	wire_record((uint8_t *)run[0] + message.offset, body, sizes, nr);
 	memset(handle, 0xee, 4);
 	return handle_find(&message, handle, 4);
 }

@@ -6,49 +6,8 @@
  * is as the RFCs have them, in one fragment and in many; each is cut short at
  * every byte, and random bytes are put into it.
  */
+#include "call_util.h"
 #include "rpcbuf/rqst/peek.h"
-#include "wire_util.h"
-
-#define NR_PAGES 8u
-#define MAX_BODY (NR_PAGES * RPCBUF_PAGE_SIZE / 2)
-
-static struct rpcbuf *mm;
-static void *run[NR_PAGES], *slots[NR_PAGES];
-static uint8_t body[MAX_BODY];
-static uint32_t length;
-
-static void setup(void)
-{
-	mm = test_create(64);
-	require(rpcbuf_alloc_run(mm, NR_PAGES, run) == NR_PAGES);
-}
-
-static void teardown(void)
-{
-	rpcbuf_free_run(mm, NR_PAGES, run);
-	test_destroy(mm);
-}
-
-static void put(uint32_t value)
-{
-	body[length++] = (uint8_t)(value >> 24);
-	body[length++] = (uint8_t)(value >> 16);
-	body[length++] = (uint8_t)(value >> 8);
-	body[length++] = (uint8_t)value;
-}
-
-/* @words, each with a value that would be an operation if it were read as one. */
-static void put_words(uint32_t words)
-{
-	while (words--)
-		put(0x7700 + words);
-}
-
-static void put_opaque(uint32_t len)
-{
-	put(len);
-	put_words((len + 3) / 4);
-}
 
 static void put_bitmap(uint32_t words)
 {
@@ -75,48 +34,12 @@ static void put_shape(const char *shape)
 	}
 }
 
-static void put_head(uint32_t program, uint32_t version, uint32_t procedure)
-{
-	length = 0;
-	put(0xabcdef01);
-	put(0);
-	put(2);
-	put(program);
-	put(version);
-	put(procedure);
-}
-
-/* AUTH_SYS with @cred bytes, AUTH_NONE; a tag of @tag bytes; @nr operations. */
-static void put_compound(uint32_t cred, uint32_t tag, uint32_t nr)
-{
-	put_head(100003, 4, 1);
-	put(1);
-	put_opaque(cred);
-	put(0);
-	put(0);
-	put_opaque(tag);
-	put(1);
-	put(nr);
-}
-
 /* Peeks at the body, in fragments of @sizes. */
 static struct peek look(const uint32_t *sizes, unsigned int nr)
 {
-	struct rpcbuf_message message = {
-		.mm = mm,
-		.pages = slots,
-		.offset = 100,
-		.wire_length = length + nr * RPCBUF_MARK_SIZE,
-		.length = length,
-		.fragments = nr,
-	};
+	struct rpcbuf_message message = call_message(100, sizes, nr);
 	struct peek peek;
 
-	memcpy(slots, run, sizeof(slots));
-	message.nr_pages =
-		rpcbuf_pages_spanned(message.offset, message.wire_length);
-	require(message.nr_pages <= NR_PAGES);
-	wire_record((uint8_t *)run[0] + message.offset, body, sizes, nr);
 	memset(&peek, 0xee, sizeof(peek));
 	peek_message(&peek, &message);
 	return peek;
