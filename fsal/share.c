@@ -5,6 +5,7 @@
 #include "nfs_fh.h"
 #include "nfs_proto_functions.h"
 #include "rpcbuf/rqst/handle.h"
+#include "rpcbuf/rqst/later.h"
 #include "share.h"
 
 /* What every handle begins with; the same in v3 and v4. */
@@ -76,48 +77,21 @@ bool share_refuses(struct xdr_pages *pages, nfs_request_t *request)
 	return pages->call->later;
 }
 
-static bool encode_v4(XDR *xdrs, struct xdr_pages *pages)
-{
-	uint32_t status = NFS4ERR_DELAY, nr = 1;
-	char *tag = pages->tag.utf8string_val;
-
-	return xdr_uint32_t(xdrs, &status) &&
-	       xdr_bytes(xdrs, &tag, &pages->tag.utf8string_len, UINT32_MAX) &&
-	       xdr_uint32_t(xdrs, &nr) &&
-	       xdr_uint32_t(xdrs, &pages->first_op) &&
-	       xdr_uint32_t(xdrs, &status);
-}
-
-/* Words behind the status: attributes that are not there. */
-static unsigned int words_v3(const struct rpc_msg *msg)
-{
-	/* From NULL and GETATTR to PATHCONF and COMMIT. */
-	static const uint8_t words[] = {0, 0, 2, 1, 1, 1, 1, 2, 2, 2, 2,
-					2, 2, 2, 4, 3, 1, 1, 1, 1, 1, 2};
-
-	/* GETACL and SETACL of the side protocol. */
-	if (msg->cb_prog != nfs_param.core_param.program[P_NFS])
-		return 1;
-	return msg->cb_proc < sizeof(words) ? words[msg->cb_proc] : 0;
-}
-
-static bool encode_v3(XDR *xdrs, const struct rpc_msg *msg)
-{
-	uint32_t status = NFS3ERR_JUKEBOX, none = 0;
-	bool encoded = xdr_uint32_t(xdrs, &status);
-
-	for (unsigned int i = words_v3(msg); encoded && i > 0; i--)
-		encoded = xdr_uint32_t(xdrs, &none);
-	return encoded;
-}
-
 static bool encode_later(XDR *xdrs, void *where)
 {
 	struct xdr_pages *pages = where;
 	const struct rpc_msg *msg = &pages->req->rq_msg;
+	utf8str_cs tag = pages->tag;
+	uint32_t words[LATER_WORDS];
+	unsigned int nr = later_results(msg->cb_prog, msg->cb_vers,
+					msg->cb_proc, pages->first_op, words);
 
-	return msg->cb_vers == NFS_V4 ? encode_v4(xdrs, pages)
-				      : encode_v3(xdrs, msg);
+	return XDR_PUTBYTES(xdrs, (char *)words, sizeof(*words)) &&
+	       (msg->cb_vers != NFS_V4 ||
+		xdr_bytes(xdrs, &tag.utf8string_val, &tag.utf8string_len,
+			  UINT32_MAX)) &&
+	       XDR_PUTBYTES(xdrs, (char *)&words[1],
+			    (nr - 1) * (u_int)sizeof(*words));
 }
 
 void share_answer(struct xdr_pages *pages, struct svc_req *req)

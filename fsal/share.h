@@ -13,8 +13,8 @@
  * when it is decoded, which is before the server's cache or the file system is
  * asked; if there is no thread left for it then, it is answered "later" at once.
  *
- * "Later" is NFS3ERR_JUKEBOX (RFC 1813, 2.6) or NFS4ERR_DELAY (RFC 8881,
- * 15.1.1.3), of the first operation, which may be SEQUENCE: then it used no slot.
+ * What "later" is says rpcbuf/rqst/later.h.  In a compound it is of the first
+ * operation, which may be SEQUENCE: then it used no slot.
  */
 #ifndef FSAL_RPCBUF_SHARE_H
 #define FSAL_RPCBUF_SHARE_H

@@ -11,11 +11,7 @@
 #include <string.h>
 
 #include "rpcbuf/os/bits.h"
-
-#define NFS_PROGRAM   100003
-#define ACL_PROGRAM   100227
-#define COMPOUND      1
-#define GSS_FLAVOR    6
+#include "rpcbuf/rqst/nfs.h"
 
 #define OP_PUTFH      22
 #define OP_PUTPUBFH   23
@@ -105,9 +101,9 @@ int handle_in_arguments(uint32_t program, uint32_t version, uint32_t procedure,
 {
 	struct view view = {arguments, size};
 
-	if (program == NFS_PROGRAM && version == 4 && procedure == COMPOUND)
+	if (nfs_is_compound(program, version, procedure))
 		return find_in_compound(&view, to, len);
-	if (version != 3 || !procedure ||
+	if (version != NFS_V3 || !procedure ||
 	    (program != NFS_PROGRAM && program != ACL_PROGRAM))
 		return -ENOENT;
 	return copy(&view, to, len);

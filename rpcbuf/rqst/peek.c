@@ -8,13 +8,9 @@
 #include <string.h>
 
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/rqst/nfs.h"
 #include "rpcbuf/rqst/peek.h"
 
-#define NFS_PROGRAM   100003
-#define NFS4_VERSION  4
-#define NFS4_COMPOUND 1
-
-#define GSS_FLAVOR    6
 #define GSS_DATA      0
 #define GSS_NONE      1
 #define GSS_INTEGRITY 2
@@ -241,12 +237,6 @@ static bool skip_auth(struct rpcbuf_cursor *cursor, bool *plain)
 	return service != GSS_INTEGRITY || !*plain || skip(cursor, 8);
 }
 
-static bool is_compound(const struct peek *peek)
-{
-	return peek->program == NFS_PROGRAM && peek->version == NFS4_VERSION &&
-	       peek->procedure == NFS4_COMPOUND;
-}
-
 /* Leaves @cursor at the credential, if this is a call. */
 static bool read_head(struct peek *peek, struct rpcbuf_cursor *cursor)
 {
@@ -275,7 +265,8 @@ void peek_message(struct peek *peek, const struct rpcbuf_message *message)
 	bool plain;
 
 	rpcbuf_cursor_init(&cursor, message);
-	if (!read_head(peek, &cursor) || !is_compound(peek))
+	if (!read_head(peek, &cursor) ||
+	    !nfs_is_compound(peek->program, peek->version, peek->procedure))
 		return;
 	peek->cut = !skip_auth(&cursor, &plain) || !plain ||
 		    !find_operations(peek, &cursor);
