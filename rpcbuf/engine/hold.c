@@ -110,9 +110,8 @@ static void *watch_main(void *arg)
 		while (watch.asleep && !watch.stops && list_empty(&watch.lists))
 			pthread_cond_wait(&watch.wake, &watch.lock);
 		watch.asleep = false;
-		while (!watch.stops &&
-		       !os_cond_wait_until(&watch.wake, &watch.lock, until))
-			;
+		(void)os_cond_await(&watch.wake, &watch.lock, watch.stops,
+				    until);
 	}
 	pthread_mutex_unlock(&watch.lock);
 	return NULL;

@@ -357,11 +357,7 @@ void out_write(struct rpcbuf_out *out)
 /* Under the lock: until the thread that writes has left off. */
 static bool await_writer(struct rpcbuf_out *out, uint64_t until_ns)
 {
-	int err = 0;
-
-	while (out->writes && !err)
-		err = os_cond_wait_until(&out->left, &out->lock, until_ns);
-	return !out->writes;
+	return os_cond_await(&out->left, &out->lock, !out->writes, until_ns);
 }
 
 /* Under the lock, by one that is counted as a waiter. */

@@ -77,16 +77,13 @@ bool replies_start(struct rpcbuf_engine *engine)
 bool replies_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
 {
 	struct workers *workers = &engine->workers;
-	bool starting;
-	int err = 0;
+	bool is_over;
 
 	pthread_mutex_lock(&workers->lock);
-	while (engine->replies_starting && !err)
-		err = os_cond_wait_until(&workers->gone, &workers->lock,
-					 until_ns);
-	starting = engine->replies_starting;
+	is_over = os_cond_await(&workers->gone, &workers->lock,
+				!engine->replies_starting, until_ns);
 	pthread_mutex_unlock(&workers->lock);
 	if (os_load_acquire(&engine->replies_run))
 		loop_kick(engine_replies(engine));
-	return !starting;
+	return is_over;
 }

@@ -110,13 +110,11 @@ static void sleep_until_roused(struct rpcbuf_engine *engine)
 static bool pause_between(struct watcher *watcher, uint64_t interval)
 {
 	uint64_t until = os_now() + interval;
-	int err = 0;
 	bool stop;
 
 	pthread_mutex_lock(&watcher->lock);
-	while (!watcher->stop && !err)
-		err = os_cond_wait_until(&watcher->wake, &watcher->lock, until);
-	stop = watcher->stop;
+	stop = os_cond_await(&watcher->wake, &watcher->lock, watcher->stop,
+			     until);
 	pthread_mutex_unlock(&watcher->lock);
 	return !stop;
 }

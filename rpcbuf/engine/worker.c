@@ -245,16 +245,6 @@ int worker_start(struct rpcbuf_engine *engine, bool more, worker_job *job,
 	return 0;
 }
 
-/* Waits until @done, under the lock; false at @until_ns. */
-#define wait_until(workers, done, until_ns)                                    \
-	({                                                                     \
-		int err_ = 0;                                                  \
-		while (!(done) && !err_)                                       \
-			err_ = os_cond_wait_until(&(workers)->gone,            \
-						  &(workers)->lock, until_ns); \
-		(done);                                                        \
-	})
-
 bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
 {
 	struct workers *workers = &engine->workers;
@@ -262,12 +252,15 @@ bool workers_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
 	bool gone;
 
 	pthread_mutex_lock(&workers->lock);
-	gone = wait_until(workers, workers->nr_ended >= workers->nr_started,
-			  until_ns);
+	gone = os_cond_await(&workers->gone, &workers->lock,
+			     workers->nr_ended >= workers->nr_started,
+			     until_ns);
 	workers->stop = true;
 	list_for_each_entry_safe(worker, tmp, &workers->idle, struct worker,
 				 link) pthread_cond_signal(&worker->wake);
-	gone = wait_until(workers, workers->nr == 0, until_ns) && gone;
+	gone = os_cond_await(&workers->gone, &workers->lock, workers->nr == 0,
+			     until_ns) &&
+	       gone;
 	pthread_mutex_unlock(&workers->lock);
 	return gone;
 }

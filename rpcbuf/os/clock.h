@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#define OS_MS_NS     UINT64_C(1000000)
 #define OS_SECOND_NS UINT64_C(1000000000)
 
 static inline uint64_t os_clock(clockid_t clock)
@@ -53,5 +54,15 @@ static inline int os_cond_wait_until(pthread_cond_t *cond,
 
 	return -pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
 }
+
+/* Waits until @done, which is looked at under the lock: true, or false at
+ * @deadline. */
+#define os_cond_await(cond, lock, done, deadline)                              \
+	({                                                                     \
+		int err_ = 0;                                                  \
+		while (!(done) && !err_)                                       \
+			err_ = os_cond_wait_until((cond), (lock), (deadline)); \
+		(done);                                                        \
+	})
 
 #endif /* RPCBUF_OS_CLOCK_H */
