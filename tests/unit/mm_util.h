@@ -111,6 +111,28 @@ static inline unsigned int test_nr_runs(void *const *pages, unsigned int nr)
 	return runs;
 }
 
+/* Blocks that @pages are of; empty slots are left out. */
+static inline unsigned int test_nr_blocks(struct rpcbuf *mm, void *const *pages,
+					  unsigned int nr)
+{
+	bool *seen = calloc(mm->arena.nr_pages / ZONE_BLOCK_PAGES + 1,
+			    sizeof(*seen));
+	unsigned int i, blocks = 0;
+
+	ck_assert_ptr_nonnull(seen);
+	for (i = 0; i < nr; i++) {
+		uint64_t block =
+			arena_index(&mm->arena, pages[i]) / ZONE_BLOCK_PAGES;
+
+		if (!pages[i] || seen[block])
+			continue;
+		seen[block] = true;
+		blocks++;
+	}
+	free(seen);
+	return blocks;
+}
+
 /* Pages of a mapping that are committed. */
 static inline uint64_t test_resident(const void *address, uint64_t nr_pages)
 {

@@ -290,22 +290,6 @@ static void begin_call(struct rpcbuf_rqst *r, unsigned int k, unsigned int nr)
 	calls[k].nr = nr;
 }
 
-static unsigned int blocks_with(void *const *pages, unsigned int nr)
-{
-	bool seen[AGED_PAGES / 512] = {false};
-	unsigned int i, blocks = 0;
-
-	for (i = 0; i < nr; i++) {
-		uint64_t block = arena_index(&mm->arena, pages[i]) / 512;
-
-		if (!pages[i] || seen[block])
-			continue;
-		seen[block] = true;
-		blocks++;
-	}
-	return blocks;
-}
-
 /* Vectors that small calls use up page by page, some of which are kept a hundred
  * times as long as the others, while long calls always find a run. */
 START_TEST(nibbled)
@@ -339,7 +323,7 @@ START_TEST(nibbled)
 	for (i = 0; i < 8; i++)
 		rpcbuf_rqst_destroy(vectors[i]);
 	/* They would fit in two blocks; an eighth of the 128 may have one. */
-	ck_assert_uint_le(blocks_with(kept, AGED_KEPT), 16);
+	ck_assert_uint_le(test_nr_blocks(mm, kept, AGED_KEPT), 16);
 	rpcbuf_free_bulk_array(mm, AGED_KEPT, kept);
 	ck_assert_int_eq(rpcbuf_rqst_create(&rqst, mm, NULL, VECTOR), 0);
 }

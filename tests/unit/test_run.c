@@ -171,22 +171,6 @@ static void begin_call(unsigned int k, unsigned int nr, bool as_run)
 			nr);
 }
 
-static unsigned int blocks_with(void *const *pages, unsigned int nr)
-{
-	bool seen[AGE_PAGES / 512] = {false};
-	unsigned int i, blocks = 0;
-
-	for (i = 0; i < nr; i++) {
-		uint64_t block = arena_index(&mm->arena, pages[i]) / 512;
-
-		if (!pages[i] || seen[block])
-			continue;
-		seen[block] = true;
-		blocks++;
-	}
-	return blocks;
-}
-
 START_TEST(few_kept_pages)
 {
 	static void *kept[AGE_KEPT];
@@ -211,7 +195,7 @@ START_TEST(few_kept_pages)
 	for (k = 0; k < AGE_CALLS; k++)
 		end_call(k, false);
 	/* They would fit in two blocks; an eighth of the 128 may have one. */
-	ck_assert_uint_le(blocks_with(kept, AGE_KEPT), 16);
+	ck_assert_uint_le(test_nr_blocks(mm, kept, AGE_KEPT), 16);
 	rpcbuf_free_bulk_array(mm, AGE_KEPT, kept);
 	test_destroy(mm);
 }
