@@ -34,8 +34,7 @@
 #include "xprt.h"
 
 /* The server has five seconds from SIGTERM in all. */
-#define STOP_MS 4200
-#define MS_NS	UINT64_C(1000000)
+#define STOP_MS	      4200
 /* Between two looks whether the server has started. */
 #define START_LOOK_MS 10
 /* Pages beside the payload: headers, and a record that begins anywhere. */
@@ -183,7 +182,7 @@ static bool wait_for_server(void)
 	pthread_mutex_lock(&takeover.lock);
 	while (!takeover.stopping && !fsal_rpcbuf_server_is_up())
 		os_cond_wait_until(&takeover.change, &takeover.lock,
-				   os_now() + START_LOOK_MS * MS_NS);
+				   os_now() + START_LOOK_MS * OS_MS_NS);
 	stopping = takeover.stopping;
 	pthread_mutex_unlock(&takeover.lock);
 	return !stopping;

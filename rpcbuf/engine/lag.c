@@ -2,8 +2,7 @@
 #include "rpcbuf/engine/lag.h"
 
 #include "rpcbuf/os/bits.h"
-
-#define SECOND_NS UINT64_C(1000000000)
+#include "rpcbuf/os/clock.h"
 
 void lag_look(struct lag *lag, uint64_t now_ns)
 {
@@ -23,6 +22,6 @@ void lag_receive(struct lag *lag, uint64_t bytes, uint32_t rate)
 {
 	if (!lag->ns)
 		return;
-	lag->ns -= rate ? rpcbuf_min(lag->ns, bytes * SECOND_NS / rate)
+	lag->ns -= rate ? rpcbuf_min(lag->ns, bytes * OS_SECOND_NS / rate)
 			: lag->ns;
 }

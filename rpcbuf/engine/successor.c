@@ -21,7 +21,7 @@
 #include "rpcbuf/engine/engine_private.h"
 
 /* A call that takes longer may hang for ever. */
-#define PATIENCE_NS UINT64_C(5000000000)
+#define PATIENCE_NS (5 * OS_SECOND_NS)
 
 /* Those that this process opened are not in the table, nor those without a
  * port. */

@@ -38,7 +38,7 @@
 #include "rpcbuf/engine/ring.h"
 #include "rpcbuf/os/os.h"
 
-#define RETRY_NS    UINT64_C(1000000000)
+#define RETRY_NS    OS_SECOND_NS
 /* Longest wait, in milliseconds, when nothing can end it. */
 #define UNKICKED_MS 10
 /* Milliseconds until a ring that does not let go is given up. */

@@ -10,11 +10,9 @@
 #include <rpcbuf/os/thread.h>
 #include <rpcbuf/os/why.h>
 
-#define MS_NS UINT64_C(1000000)
-
 /* Blocks that were free for so long go back to the system, or are tried again
  * after a consumer kept them; PAGE_REPORTING_DELAY of mm/page_reporting.c. */
-#define REPORT_AGE_NS (2000 * MS_NS)
+#define REPORT_AGE_NS	 (2000 * OS_MS_NS)
 /* Between two batches of a node: 32 blocks take some milliseconds. */
 #define REPORT_PAUSE_MS 50
 /* Between two looks at a shortage. */
@@ -58,7 +56,7 @@ static void mute(struct rpcbuf *mm, uint64_t now)
 
 	os_store(&mm->reclaim_asked, 1);
 	pass->muted = true;
-	pass->reclaim_ns = now + RECLAIM_PAUSE_MS * MS_NS;
+	pass->reclaim_ns = now + RECLAIM_PAUSE_MS * OS_MS_NS;
 }
 
 /* Returns the milliseconds to the next look. */
@@ -100,7 +98,7 @@ static int decay(struct rpcbuf *mm, uint64_t now)
 
 	if (now >= pass->decay_ns) {
 		pcp_decay(mm);
-		pass->decay_ns = now + DECAY_MS * MS_NS;
+		pass->decay_ns = now + DECAY_MS * OS_MS_NS;
 	}
 	return pcp_nr_cached(mm) ? BUSY_MS : IDLE_MS;
 }
@@ -141,7 +139,7 @@ static int report(struct rpcbuf *mm, uint64_t now)
 		pass->urgent = false;
 		return BUSY_MS;
 	}
-	pass->report_ns = os_now() + REPORT_PAUSE_MS * MS_NS;
+	pass->report_ns = os_now() + REPORT_PAUSE_MS * OS_MS_NS;
 	return REPORT_PAUSE_MS;
 }
 

@@ -18,7 +18,7 @@
 
 /* Longest sleep before all sources are tried again, nanoseconds.  Releases wake
  * the queue; this bounds what a source that cannot wake it would cost. */
-#define SLEEP_MAX_NS UINT64_C(1000000000)
+#define SLEEP_MAX_NS OS_SECOND_NS
 
 static rpcbuf_gfp_t nowait(rpcbuf_gfp_t gfp)
 {

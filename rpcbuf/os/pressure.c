@@ -18,7 +18,6 @@
 #define TRIGGER "some 150000 2000000"
 /* Between two looks at the figures of the groups. */
 #define LOOK_NS UINT64_C(200000000)
-#define MS_NS	UINT64_C(1000000)
 
 static int open_trigger(const char *path)
 {
@@ -156,7 +155,7 @@ static int wait_for_news(const struct os_pressure *pressure,
 	int pause, ready;
 
 	if (pressure->group_fd >= 0 && now < pressure->look_ns) {
-		pause = (int)((pressure->look_ns - now) / MS_NS) + 1;
+		pause = (int)((pressure->look_ns - now) / OS_MS_NS) + 1;
 		pause = rpcbuf_min(pause, ms);
 		ready = poll(fds, 2, pause);
 		ms -= pause;

@@ -25,12 +25,12 @@
 #include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
-#define PERIOD_NS      UINT64_C(1000000000)
+#define PERIOD_NS      OS_SECOND_NS
 #define EVENTS_DEFAULT 32768u
 #define EVENTS_MAX     (1u << 20)
 #define PAGE	       4096u
 /* Nobody traced for so long: the ring's memory goes back. */
-#define RING_IDLE_NS   UINT64_C(30000000000)
+#define RING_IDLE_NS   (30 * OS_SECOND_NS)
 
 /* Where what begins, in the file. */
 #define METRICS_AT     ((uint64_t)RPCBUF_SEGMENT_CONTROL + PAGE)

@@ -11,8 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rpcbuf/os/clock.h"
+
 #define RATELIMIT_LINES	    10u /* in a window */
-#define RATELIMIT_WINDOW_NS UINT64_C(1000000000)
+#define RATELIMIT_WINDOW_NS OS_SECOND_NS
 
 struct ratelimit {
 	pthread_mutex_t lock; /* all of it */

@@ -17,11 +17,10 @@
 #include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/segment.h"
 
-#define LEASE_NS      UINT64_C(3000000000)
+#define LEASE_NS      (3 * OS_SECOND_NS)
 #define COPY_ATTEMPTS 1000
 /* An event that stays unfinished for so long is given up. */
-#define PATIENCE_NS   UINT64_C(1000000000)
-#define MS_NS	      UINT64_C(1000000)
+#define PATIENCE_NS   OS_SECOND_NS
 #define HEADER_LEAST  (offsetof(struct rpcbuf_segment_header, head) + 8)
 
 struct rpcbuf_segment {
@@ -205,7 +204,7 @@ int rpcbuf_segment_refresh(struct rpcbuf_segment *segment,
 			   unsigned int timeout_ms)
 {
 	const struct timespec pause = {.tv_nsec = 100000};
-	uint64_t end = os_now() + timeout_ms * MS_NS;
+	uint64_t end = os_now() + timeout_ms * OS_MS_NS;
 	uint64_t before;
 
 	if (!segment->control)

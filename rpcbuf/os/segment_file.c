@@ -120,8 +120,8 @@ void segment_copy(void *to, const void *from, size_t bytes)
 void segment_futex_wait(uint32_t *word, uint32_t value, uint64_t ns)
 {
 	struct timespec timeout = {
-		.tv_sec = (time_t)(ns / 1000000000),
-		.tv_nsec = (long)(ns % 1000000000),
+		.tv_sec = (time_t)(ns / OS_SECOND_NS),
+		.tv_nsec = (long)(ns % OS_SECOND_NS),
 	};
 
 	syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0);

@@ -17,7 +17,6 @@
 
 #define PAUSE_MIN_NS UINT64_C(50000)
 #define PAUSE_MAX_NS UINT64_C(20000000)
-#define NS_PER_S     UINT64_C(1000000000)
 
 unsigned int pool_drain_ring(struct rpcbuf_page_pool *pool)
 {
@@ -76,7 +75,8 @@ static void warn(struct rpcbuf_page_pool *pool, uint64_t now)
 		 "after it should have ended",
 		 (void *)pool,
 		 (unsigned long long)rpcbuf_page_pool_inflight(pool),
-		 (unsigned long long)((now - pool->destroy_since) / NS_PER_S));
+		 (unsigned long long)((now - pool->destroy_since) /
+				      OS_SECOND_NS));
 	options->log(options->opaque, sentence);
 }
 

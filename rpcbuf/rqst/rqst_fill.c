@@ -21,7 +21,7 @@
 
 /* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
  * wakes the queue, so this only bounds what a lost signal could cost. */
-#define SLEEP_MAX_NS UINT64_C(1000000000)
+#define SLEEP_MAX_NS OS_SECOND_NS
 /* Pages of a run that is taken: two such runs to a block of 2 MiB. */
 #define RUN_KEPT     256u
 

@@ -157,8 +157,8 @@ static void check_event(const struct peer *peer, int number, uint32_t xid,
 	ck_assert_uint_le(event.runs, event.pages);
 	ck_assert_uint_le(event.reused, event.pages);
 	ck_assert_uint_gt(event.thread, 0);
-	ck_assert_uint_lt(event.receive_ns, GUARD_S * UINT64_C(1000000000));
-	ck_assert_uint_lt(event.reply_ns, GUARD_S * UINT64_C(1000000000));
+	ck_assert_uint_lt(event.receive_ns, GUARD_S * OS_SECOND_NS);
+	ck_assert_uint_lt(event.reply_ns, GUARD_S * OS_SECOND_NS);
 	ck_assert_uint_gt(event.reply_ns, 0);
 	ck_assert_uint_le(event.wait_ns, event.receive_ns);
 	free(body);
@@ -204,7 +204,7 @@ START_TEST(pipelined)
 	uint64_t seed = test_seed(), pages = 0, runs = 0, bytes = 0, nr = 0;
 	uint32_t fragments[CALLS], n;
 	bool got[CALLS] = { false };
-	uint64_t end = os_now() + GUARD_S * UINT64_C(1000000000);
+	uint64_t end = os_now() + GUARD_S * OS_SECOND_NS;
 
 	begin_trace();
 	before = stats();

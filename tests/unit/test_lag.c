@@ -10,9 +10,8 @@
 #include "rpcbuf/engine/lag.h"
 #include "wire_util.h"
 
-#define SECOND UINT64_C(1000000000)
 #define RATE   1024u
-#define LIMIT  (60 * SECOND)
+#define LIMIT  (60 * OS_SECOND_NS)
 
 static struct lag lag;
 static uint64_t now;
@@ -20,15 +19,15 @@ static uint64_t now;
 static void setup(void)
 {
 	lag = (struct lag){0};
-	now = 7 * SECOND;
+	now = 7 * OS_SECOND_NS;
 }
 
 /* Its peer is waited for, with a look every second, until @ns have passed. */
 static void await(uint64_t ns)
 {
 	lag_await(&lag, now);
-	for (; ns > SECOND; ns -= SECOND) {
-		now += SECOND;
+	for (; ns > OS_SECOND_NS; ns -= OS_SECOND_NS) {
+		now += OS_SECOND_NS;
 		lag_look(&lag, now);
 	}
 	now += ns;
@@ -40,7 +39,7 @@ static uint64_t lasts(uint64_t bytes, uint64_t gap, uint32_t rate)
 {
 	uint64_t begin = now;
 
-	while (now < begin + 24 * 3600 * SECOND) {
+	while (now < begin + 24 * 3600 * OS_SECOND_NS) {
 		await(gap);
 		if (lag.ns >= LIMIT)
 			return now - begin;
@@ -64,7 +63,7 @@ END_TEST
 START_TEST(rates)
 {
 	static const uint64_t gaps[] = {1, 3, 50}; /* seconds */
-	uint64_t gap = gaps[_i] * SECOND, took;
+	uint64_t gap = gaps[_i] * OS_SECOND_NS, took;
 
 	ck_assert_uint_eq(lasts(gaps[_i] * RATE, gap, RATE), 0);
 	ck_assert_uint_le(lag.ns, gap);
@@ -99,7 +98,7 @@ END_TEST
 /* What came fast is not saved up. */
 START_TEST(no_credit)
 {
-	await(SECOND);
+	await(OS_SECOND_NS);
 	lag_receive(&lag, UINT64_C(4) << 20, RATE);
 	ck_assert_uint_eq(lag.ns, 0);
 	await(LIMIT);
@@ -112,10 +111,10 @@ END_TEST
 START_TEST(stood_still)
 {
 	lag_await(&lag, now);
-	now += 1000 * SECOND;
+	now += 1000 * OS_SECOND_NS;
 	lag_look(&lag, now);
 	ck_assert_uint_eq(lag.ns, LAG_LOOK_NS);
-	now += 1000 * SECOND;
+	now += 1000 * OS_SECOND_NS;
 	lag_pause(&lag, now);
 	ck_assert_uint_eq(lag.ns, 2 * LAG_LOOK_NS);
 }
@@ -124,18 +123,18 @@ END_TEST
 /* Whoever is not read from is not awaited; a clock read earlier is no harm. */
 START_TEST(not_awaited)
 {
-	await(SECOND);
-	now += 1000 * SECOND;
+	await(OS_SECOND_NS);
+	now += 1000 * OS_SECOND_NS;
 	lag_look(&lag, now);
 	lag_pause(&lag, now);
 	ck_assert(!lag_awaits(&lag));
-	ck_assert_uint_eq(lag.ns, SECOND);
+	ck_assert_uint_eq(lag.ns, OS_SECOND_NS);
 	lag_await(&lag, now);
 	ck_assert(lag_awaits(&lag));
 	lag_look(&lag, now - 1);
-	ck_assert_uint_eq(lag.ns, SECOND);
+	ck_assert_uint_eq(lag.ns, OS_SECOND_NS);
 	lag_look(&lag, now + 1);
-	ck_assert_uint_eq(lag.ns, SECOND + 1);
+	ck_assert_uint_eq(lag.ns, OS_SECOND_NS + 1);
 }
 END_TEST
 

@@ -370,7 +370,7 @@ START_TEST(few_words)
 	page = rpcbuf_alloc_page(mm, 0);
 	for (i = 0; i < 5000; i++)
 		rpcbuf_free_page(mm, page);
-	seconds = (os_now() - since) / UINT64_C(1000000000);
+	seconds = (os_now() - since) / OS_SECOND_NS;
 	ck_assert_uint_eq(refused(), 4999);
 	ck_assert_uint_ge(lines, 10);
 	ck_assert_uint_le(lines, 10 * (seconds + 2));

@@ -17,7 +17,6 @@
 
 #define BLOCK  512u
 #define BLOCKS 64u
-#define SECOND UINT64_C(1000000000)
 
 static struct rpcbuf *create(uint64_t memory, bool thread)
 {
@@ -125,7 +124,7 @@ START_TEST(only_what_was_free_for_long)
 	struct rpcbuf *mm = create_used();
 
 	/* An hour has not passed since; a microsecond has. */
-	ck_assert_uint_eq(report_all(mm, 3600 * SECOND), 0);
+	ck_assert_uint_eq(report_all(mm, 3600 * OS_SECOND_NS), 0);
 	ck_assert_uint_ge(resident(mm), BLOCKS / 2 * BLOCK);
 	usleep(10);
 	ck_assert_uint_eq(report_all(mm, 1000), BLOCKS / 2);
@@ -384,7 +383,7 @@ START_TEST(what_was_kept_is_tried_again)
 	ck_assert_uint_eq(report_all(mm, 0), BLOCKS / 2);
 	ck_assert_uint_eq(miser.blocks, BLOCKS / 2);
 	/* Not yet: that is how long it has been free by now. */
-	ck_assert_uint_eq(report_all(mm, 3600 * SECOND), 0);
+	ck_assert_uint_eq(report_all(mm, 3600 * OS_SECOND_NS), 0);
 	ck_assert_uint_eq(rpcbuf_reclaim(mm, UINT64_MAX), 0);
 	ck_assert_uint_ge(miser.blocks, BLOCKS);
 	ck_assert_uint_eq(resident(mm), BLOCKS / 2 * BLOCK);
@@ -469,7 +468,7 @@ START_TEST(a_burst_leaves_nothing)
 		usleep(100000);
 		after = rss();
 	} while (after > idle + idle / 10 + (16 << 20) &&
-		 os_now() - start < 90 * SECOND);
+		 os_now() - start < 90 * OS_SECOND_NS);
 	printf("resident: idle %llu MiB, %llu MiB %.1f s after 1 GiB was "
 	       "released\n",
 	       (unsigned long long)idle >> 20, (unsigned long long)after >> 20,

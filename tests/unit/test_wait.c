@@ -15,8 +15,6 @@
 
 #include "mm_util.h"
 
-#define SECOND 1000000000ull
-
 static struct rpcbuf *mm;
 static void *all[1024];
 
@@ -141,7 +139,8 @@ START_TEST(wake_all)
 	rpcbuf_wait_wake_all(mm);
 	for (i = 0; i < 5; i++) {
 		ck_assert_uint_eq(rpcbuf_wait_count(&waiters[i]), 1);
-		ck_assert_int_eq(rpcbuf_wait_sleep(&waiters[i], 0, SECOND), 0);
+		ck_assert_int_eq(
+			rpcbuf_wait_sleep(&waiters[i], 0, OS_SECOND_NS), 0);
 	}
 	for (i = 0; i < 5; i++)
 		rpcbuf_wait_leave(&waiters[i]);
@@ -155,9 +154,9 @@ START_TEST(timeout)
 
 	rpcbuf_wait_join(mm, &waiter);
 	ck_assert_int_eq(rpcbuf_wait_sleep(&waiter, rpcbuf_wait_count(&waiter),
-					   SECOND / 50),
+					   OS_SECOND_NS / 50),
 			 -ETIMEDOUT);
-	ck_assert_uint_ge(os_now() - before, SECOND / 50);
+	ck_assert_uint_ge(os_now() - before, OS_SECOND_NS / 50);
 	ck_assert_int_eq(
 		rpcbuf_wait_sleep(&waiter, rpcbuf_wait_count(&waiter), 0),
 		-ETIMEDOUT);
@@ -195,7 +194,8 @@ START_TEST(signals_interrupt_a_sleep)
 	sigaction(SIGUSR1, &action, NULL);
 	rpcbuf_wait_join(mm, &waiter);
 	pthread_create(&thread, NULL, interrupt, &self);
-	ck_assert_int_eq(rpcbuf_wait_sleep(&waiter, 0, 100 * SECOND), -EINTR);
+	ck_assert_int_eq(rpcbuf_wait_sleep(&waiter, 0, 100 * OS_SECOND_NS),
+			 -EINTR);
 	pthread_join(thread, NULL);
 	rpcbuf_wait_leave(&waiter);
 }
@@ -256,7 +256,8 @@ static void *filler(void *unused)
 			if (filled == VECTOR)
 				break;
 		}
-		require(rpcbuf_wait_sleep(&waiter, count, 100 * SECOND) == 0);
+		require(rpcbuf_wait_sleep(&waiter, count, 100 * OS_SECOND_NS) ==
+			0);
 	}
 	require(os_load(&fifo.served) == ticket);
 	os_store(&fifo.served, ticket + 1);
