@@ -223,8 +223,6 @@ struct loop {
 	void **spare_slots;	  /* heap.c */
 	struct fair fair;	  /* fair.c */
 	struct admit_loop admit;  /* admit.c */
-	struct list_head unsent;  /* reception.c: those that wait FOR_READER */
-	struct list_head ending;  /* ... that are ending */
 	struct rpcbuf_conn *running; /* the last call is of; NULL: not known */
 
 	/* When to look: loop.c. */

@@ -54,13 +54,12 @@ static void refill(const struct loop *loop, struct client_part *part)
 	part->fair.credit_ns += QUANTUM_NS - off;
 }
 
-/* @conn has joined the ready connections of its client.  This and the next are
- * for reception_move(). */
 void fair_add(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	struct client_part *part = conn->part;
 
+	list_add_tail(&conn->reception.link, &part->fair.ready);
 	if (!list_empty(&part->fair.link))
 		return;
 	if (part->fair.credit_ns > 0) {
@@ -71,14 +70,13 @@ void fair_add(struct rpcbuf_conn *conn)
 	}
 }
 
-/* @conn has left them. */
 void fair_del(struct rpcbuf_conn *conn)
 {
+	list_del(&conn->reception.link);
 	if (list_empty(&conn->part->fair.ready))
 		list_del(&conn->part->fair.link);
 }
 
-/* A step is done: its client pays for the time since the last one. */
 void fair_charge(struct loop *loop, uint64_t (*clock)(void))
 {
 	struct client_part *part = loop->fair.served;
@@ -121,7 +119,6 @@ static bool is_elsewhere(const struct loop *loop,
 	       os_load(&part->client->nr_conns) != os_load(&part->nr_conns);
 }
 
-/* The connection whose turn it is; there is one. */
 struct rpcbuf_conn *fair_next(struct loop *loop, uint64_t (*clock)(void))
 {
 	bool alone = loop->fair.ready.next == loop->fair.ready.prev;
@@ -138,7 +135,6 @@ struct rpcbuf_conn *fair_next(struct loop *loop, uint64_t (*clock)(void))
 				reception.link);
 }
 
-/* Under loop->conns.lock: @conn is one of the loop's connections now. */
 void fair_join(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
@@ -153,7 +149,6 @@ void fair_join(struct rpcbuf_conn *conn)
 	}
 }
 
-/* Under loop->conns.lock: not any more.  The owner. */
 void fair_leave(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;

@@ -31,8 +31,8 @@ struct fair_part {
 	uint64_t elsewhere_ns;	/* that it had in other loops, at a look */
 };
 
-/* @conn has joined the ready connections of its client, or left them.  For
- * reception_move(). */
+/* @conn joins the ready connections of its client, behind the others, or leaves
+ * them.  For reception_move(). */
 void fair_add(struct rpcbuf_conn *conn);
 void fair_del(struct rpcbuf_conn *conn);
 

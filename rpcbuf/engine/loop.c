@@ -255,8 +255,6 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	loop->poll_fd = -1;
 	list_init(&loop->fair.ready);
 	admit_init_loop(&loop->admit, engine->options.max_receiving);
-	list_init(&loop->unsent);
-	list_init(&loop->ending);
 	conns_init(loop);
 	loop->now_ns = os_now();
 	loop->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -26,13 +26,11 @@
  *	    Quota, pages, heap: it keeps its place in the queues for these, and
  *	    their turns, also while it is ready again; who waits for anything
  *	    else has none.  A long record's turn: it is at the gate.  Its own
- *	    calls: one of them tells.  Its reader: on loop->unsent, its send
- *	    list tells; a handler that sends itself the loop asks again and
- *	    again.
- * ending   On loop->ending: nothing more is received, it has given up all
- *	    turns.  When its calls are done and its replies are read, or were
- *	    waited for in vain, it closes.  Dropped meanwhile, it ends anew,
- *	    for that reason.
+ *	    calls: one of them tells.  Its reader: its send list tells; a
+ *	    handler that sends itself the loop asks again and again.
+ * ending   Nothing more is received, it has given up all turns.  When its
+ *	    calls are done and its replies are read, or were waited for in
+ *	    vain, it closes.  Dropped meanwhile, it ends anew, for that reason.
  * closed   The engine has let go of it: no call is in flight, except when the
  *	    time for a stop is over.
  *
@@ -127,39 +125,6 @@ static void give_up(struct rpcbuf_conn *conn, enum reception_state to,
 		admit_waits(conn, what);
 }
 
-/* The list of those in a state, or NULL. */
-static struct list_head *list_of(struct rpcbuf_conn *conn,
-				 enum reception_state state,
-				 enum waits_for what)
-{
-	switch (state) {
-	case RECEPTION_READY:
-		return &conn->part->fair.ready;
-	case RECEPTION_ENDING:
-		return &conn->loop->ending;
-	default:
-		return what == FOR_READER ? &conn->loop->unsent : NULL;
-	}
-}
-
-static void leave_list(struct rpcbuf_conn *conn)
-{
-	list_del(&conn->reception.link);
-	if (conn->reception.state == RECEPTION_READY)
-		fair_del(conn);
-}
-
-static void join_list(struct rpcbuf_conn *conn, enum reception_state to,
-		      enum waits_for what)
-{
-	struct list_head *list = list_of(conn, to, what);
-
-	if (list)
-		list_add_tail(&conn->reception.link, list);
-	if (to == RECEPTION_READY)
-		fair_add(conn);
-}
-
 int reception_move(struct rpcbuf_conn *conn, enum reception_state to,
 		   enum waits_for what)
 {
@@ -170,10 +135,12 @@ int reception_move(struct rpcbuf_conn *conn, enum reception_state to,
 	if (RPCBUF_DEBUG)
 		check_move(conn->reception.state, to, what);
 	give_up(conn, to, what);
-	leave_list(conn);
+	if (conn->reception.state == RECEPTION_READY)
+		fair_del(conn);
 	if (to != RECEPTION_READY && to != RECEPTION_WATCHED)
 		loop->backend->unwatch(loop, conn);
-	join_list(conn, to, what);
+	if (to == RECEPTION_READY)
+		fair_add(conn);
 	os_store(&conn->reception.waits_for, what);
 	os_store(&conn->reception.state, to);
 	if (to == RECEPTION_WATCHED)

@@ -42,9 +42,9 @@ enum waits_for {
 	NR_WAITS_FOR
 };
 
-/* Of a connection.  reception_move() alone writes it. */
+/* Of a connection.  reception_move() alone changes it. */
 struct reception {
-	struct list_head link; /* the list of its state, if that has one */
+	struct list_head link; /* of the ready ones of its client: fair.c */
 	uint8_t state;	       /* enum reception_state; others read it */
 	uint8_t waits_for;     /* enum waits_for; others read it */
 };

@@ -49,8 +49,6 @@ static void make_loop(void)
 	loop->kick_fd = eventfd(0, EFD_NONBLOCK);
 	loop->now_ns = 1;
 	list_init(&loop->fair.ready);
-	list_init(&loop->unsent);
-	list_init(&loop->ending);
 	conns_init(loop);
 	admit_init_loop(&loop->admit, LONG);
 	must(rpcbuf_rqst_create(&loop->rqst, mm, NULL, MAXPAGES) == 0);
