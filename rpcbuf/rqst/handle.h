@@ -10,9 +10,6 @@
 
 #include <rpcbuf/cursor.h>
 
-/* It is not looked for behind so many bytes of a message that is in pieces. */
-#define HANDLE_WITHIN 1024u
-
 /*
  * handle_find - copies the first @len bytes of the handle to @to.
  *

@@ -4,12 +4,10 @@
  * arguments are stepped over, and so the shape of each has to be known; the
  * walk ends at one whose shape is not.  Runs only while somebody traces.
  */
-#include <endian.h>
-#include <string.h>
-
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/rqst/nfs.h"
 #include "rpcbuf/rqst/peek.h"
+#include "rpcbuf/rqst/words.h"
 
 #define GSS_DATA      0
 #define GSS_NONE      1
@@ -85,189 +83,171 @@ static const char *const shapes[] = {
 	[75] = "o",	   /* REMOVEXATTR */
 };
 
-static bool take(struct rpcbuf_cursor *cursor, uint32_t *value)
-{
-	if (rpcbuf_cursor_read(cursor, value, sizeof(*value)))
-		return false;
-	*value = be32toh(*value);
-	return true;
-}
-
-static bool skip(struct rpcbuf_cursor *cursor, size_t bytes)
-{
-	return rpcbuf_cursor_skip(cursor, bytes) == 0;
-}
-
-/* A count of units of @unit bytes, and these, padded. */
-static bool skip_counted(struct rpcbuf_cursor *cursor, size_t unit)
-{
-	uint32_t count;
-
-	return take(cursor, &count) &&
-	       skip(cursor, (count * unit + 3) & ~(size_t)3);
-}
-
-static bool skip_field(struct rpcbuf_cursor *cursor, char field)
+static bool skip_field(struct words *words, char field)
 {
 	uint32_t value;
 
 	switch (field) {
 	case '4':
-		return skip(cursor, 4);
+		return words_skip(words, 4);
 	case '8':
-		return skip(cursor, 8);
+		return words_skip(words, 8);
 	case 's':
-		return skip(cursor, 16);
+		return words_skip(words, 16);
 	case 'o':
-		return skip_counted(cursor, 1);
+		return words_skip_counted(words, 1);
 	case 'b':
-		return skip_counted(cursor, 4);
+		return words_skip_counted(words, 4);
 	case 'f':
-		return skip_counted(cursor, 4) && skip_counted(cursor, 1);
+		return words_skip_counted(words, 4) &&
+		       words_skip_counted(words, 1);
 	default:
-		return take(cursor, &value) && !value;
+		return words_take(words, &value) && !value;
 	}
 }
 
-static bool skip_shape(struct rpcbuf_cursor *cursor, const char *shape)
+static bool skip_shape(struct words *words, const char *shape)
 {
 	for (; *shape; shape++)
-		if (!skip_field(cursor, *shape))
+		if (!skip_field(words, *shape))
 			return false;
 	return true;
 }
 
 /* A value, and what follows in its case. */
-static bool skip_case(struct rpcbuf_cursor *cursor, const char *const *cases,
+static bool skip_case(struct words *words, const char *const *cases,
 		      uint32_t nr)
 {
 	uint32_t value;
 
-	return take(cursor, &value) && value < nr && cases[value] &&
-	       skip_shape(cursor, cases[value]);
+	return words_take(words, &value) && value < nr && cases[value] &&
+	       skip_shape(words, cases[value]);
 }
 
 #define NR(array) (sizeof(array) / sizeof(*(array)))
 
-static bool skip_create(struct rpcbuf_cursor *cursor)
+static bool skip_create(struct words *words)
 {
 	static const char *const types[] = {
 		[1] = "of",  [2] = "of", [3] = "8of", [4] = "8of",
 		[5] = "oof", [6] = "of", [7] = "of",
 	};
 
-	return skip_case(cursor, types, NR(types));
+	return skip_case(words, types, NR(types));
 }
 
-static bool skip_lock(struct rpcbuf_cursor *cursor)
+static bool skip_lock(struct words *words)
 {
 	static const char *const lockers[] = {"s4", "4s48o"};
 
-	return skip_shape(cursor, "4488") &&
-	       skip_case(cursor, lockers, NR(lockers));
+	return skip_shape(words, "4488") &&
+	       skip_case(words, lockers, NR(lockers));
 }
 
-static bool skip_open(struct rpcbuf_cursor *cursor)
+static bool skip_open(struct words *words)
 {
 	static const char *const modes[] = {"f", "f", "8", "8f"};
 	static const char *const claims[] = {"o", "4", "so", "o", "", "s", ""};
 	uint32_t create;
 
-	if (!skip_shape(cursor, "4448o") || !take(cursor, &create) ||
-	    (create && !skip_case(cursor, modes, NR(modes))))
+	if (!skip_shape(words, "4448o") || !words_take(words, &create) ||
+	    (create && !skip_case(words, modes, NR(modes))))
 		return false;
-	return skip_case(cursor, claims, NR(claims));
+	return skip_case(words, claims, NR(claims));
 }
 
-static bool skip_operation(struct rpcbuf_cursor *cursor, uint32_t op)
+static bool skip_operation(struct words *words, uint32_t op)
 {
 	switch (op) {
 	case OP_CREATE:
-		return skip_create(cursor);
+		return skip_create(words);
 	case OP_LOCK:
-		return skip_lock(cursor);
+		return skip_lock(words);
 	case OP_OPEN:
-		return skip_open(cursor);
+		return skip_open(words);
 	default:
 		return op < NR(shapes) && shapes[op] &&
-		       skip_shape(cursor, shapes[op]);
+		       skip_shape(words, shapes[op]);
 	}
 }
 
-static bool find_operations(struct peek *peek, struct rpcbuf_cursor *cursor)
+static bool find_operations(struct peek *peek, struct words *words)
 {
 	uint32_t nr, op;
 
 	/* tag, minor version */
-	if (!skip_shape(cursor, "o4") || !take(cursor, &nr))
+	if (!skip_shape(words, "o4") || !words_take(words, &nr))
 		return false;
 	peek->nr_ops = (uint8_t)rpcbuf_min(nr, 255u);
 	nr = rpcbuf_min(nr, (uint32_t)PEEK_OPS);
 	for (uint32_t i = 0; i < nr; i++) {
-		if (!take(cursor, &op))
+		if (!words_take(words, &op))
 			return false;
 		peek->ops[i] = (uint8_t)rpcbuf_min(op, 255u);
-		if (i + 1 < nr && !skip_operation(cursor, op))
+		if (i + 1 < nr && !skip_operation(words, op))
 			return false;
 	}
 	return true;
 }
 
 /* The credential and the verifier: true when arguments follow in the clear. */
-static bool skip_auth(struct rpcbuf_cursor *cursor, bool *plain)
+static bool skip_auth(struct words *words, bool *plain)
 {
 	uint32_t flavor, length, version, procedure, sequence, service;
-	struct rpcbuf_cursor body;
+	struct words body;
 
 	*plain = true;
-	if (!take(cursor, &flavor))
+	if (!words_take(words, &flavor))
 		return false;
-	body = *cursor;
-	if (!skip_counted(cursor, 1) || !skip_shape(cursor, "4o"))
+	body = *words;
+	if (!words_skip_counted(words, 1) || !skip_shape(words, "4o"))
 		return false;
 	if (flavor != GSS_FLAVOR)
 		return true;
-	if (!take(&body, &length) || !take(&body, &version) ||
-	    !take(&body, &procedure) || !take(&body, &sequence) ||
-	    !take(&body, &service))
+	if (!words_take(&body, &length) || !words_take(&body, &version) ||
+	    !words_take(&body, &procedure) || !words_take(&body, &sequence) ||
+	    !words_take(&body, &service))
 		return false;
 	*plain = procedure == GSS_DATA &&
 		 (service == GSS_NONE || service == GSS_INTEGRITY);
 	/* A seal has a length and the sequence number in front. */
-	return service != GSS_INTEGRITY || !*plain || skip(cursor, 8);
+	return service != GSS_INTEGRITY || !*plain || words_skip(words, 8);
 }
 
-/* Leaves @cursor at the credential, if this is a call. */
-static bool read_head(struct peek *peek, struct rpcbuf_cursor *cursor)
+/* Leaves @words at the credential, if this is a call. */
+static bool read_head(struct peek *peek, struct words *words,
+		      const struct rpcbuf_message *message)
 {
-	uint32_t direction, rpc;
+	struct words_head head;
+	bool call;
 
-	memset(peek, 0, sizeof(*peek));
-	if (!take(cursor, &peek->xid) || !take(cursor, &direction))
-		return false;
-	peek->reply = direction != 0;
-	return !peek->reply && take(cursor, &rpc) &&
-	       take(cursor, &peek->program) && take(cursor, &peek->version) &&
-	       take(cursor, &peek->procedure);
+	words_of_message(words, message);
+	call = words_take_head(words, &head);
+	*peek = (struct peek){
+		.xid = head.xid,
+		.program = head.program,
+		.version = head.version,
+		.procedure = head.procedure,
+		.reply = head.direction != 0,
+	};
+	return call;
 }
 
 void peek_head(struct peek *peek, const struct rpcbuf_message *message)
 {
-	struct rpcbuf_cursor cursor;
+	struct words words;
 
-	rpcbuf_cursor_init(&cursor, message);
-	(void)read_head(peek, &cursor);
+	(void)read_head(peek, &words, message);
 }
 
 void peek_message(struct peek *peek, const struct rpcbuf_message *message)
 {
-	struct rpcbuf_cursor cursor;
+	struct words words;
 	bool plain;
 
-	rpcbuf_cursor_init(&cursor, message);
-	if (!read_head(peek, &cursor) ||
+	if (!read_head(peek, &words, message) ||
 	    !nfs_is_compound(peek->program, peek->version, peek->procedure))
 		return;
-	peek->cut = !skip_auth(&cursor, &plain) || !plain ||
-		    !find_operations(peek, &cursor);
+	peek->cut = !skip_auth(&words, &plain) || !plain ||
+		    !find_operations(peek, &words);
 }
