@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/flush.h"
 #include "rpcbuf/os/os.h"
 
 void conn_get(struct rpcbuf_conn *conn)

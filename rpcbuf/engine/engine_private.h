@@ -17,7 +17,10 @@
  *   ring.c	an io_uring of one thread
  *   reply.c respages.c writer.c  a reply, the pages that it begins in, and how one
  *		is written
- *   out.c hold.c	the send list; replies that leave together
+ *   out.c	the send list
+ *   round.c	... what it has is written
+ *   hold.c flush.c	... what comes in, and leaves together; its end
+ *   alone.c	... those without an engine
  *   conns.c	the connections of a loop, and the post for its owner
  *   fair.c	... who is next
  *   flight.c	calls in flight, and who is told when there are few

@@ -1,48 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/*
- * Replies that leave together: how long they may be held back, and the watcher
- * of lists without an engine, with the life of these.
- *
- * `life` is taken before a list's lock, and that before `watch.lock`; the
- * watcher lets go of a list without either: it says which one it is at, and
- * who frees that one waits until it says otherwise.
- */
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "rpcbuf/engine/hold.h"
+
+#include <errno.h>
+
+#include "rpcbuf/engine/round.h"
 #include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/pause.h"
 #include "rpcbuf/os/plain.h"
-#include "rpcbuf/os/thread.h"
 
-#define LOOK_NS	   1000000
-#define IDLE_LOOKS 100u
-
-/* Lists, and the thread: it starts with the first reply that is held back, and
- * ends with the last list. */
-static struct {
-	pthread_mutex_t lock;
-	unsigned int lists;
-	pthread_t thread;
-	bool runs; /* others read it */
-	bool knows_forks;
-} life = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t wake, passed;
-	struct list_head lists; /* that hold replies back, longest first */
-	struct rpcbuf_out *at;	/* the one that is let go now, or NULL */
-	bool stops, asleep;
-} watch = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.wake = PTHREAD_COND_INITIALIZER,
-	.passed = PTHREAD_COND_INITIALIZER,
-	.lists = {&watch.lists, &watch.lists},
-};
-
-bool hold_may(struct rpcbuf_out *out)
+/* Whether the reply that was added last may be held back.  Under the lock. */
+static bool may_hold(struct rpcbuf_out *out)
 {
 	uint64_t now;
 
@@ -54,165 +21,103 @@ bool hold_may(struct rpcbuf_out *out)
 	return now < out->hold_until_ns;
 }
 
-void hold_watch(struct rpcbuf_out *out)
+/* Under the lock. */
+static int append_and_unlock(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
+			     bool own)
 {
-	pthread_mutex_lock(&watch.lock);
-	out->held_ns = out->hold_until_ns;
-	list_add_tail(&out->hold_link, &watch.lists);
-	if (watch.asleep)
-		pthread_cond_signal(&watch.wake);
-	pthread_mutex_unlock(&watch.lock);
-}
+	if (out->state == OUT_DEAD || !reply_left(reply)) {
+		bool dead = out->state == OUT_DEAD;
 
-void hold_forget(struct rpcbuf_out *out)
-{
-	pthread_mutex_lock(&watch.lock);
-	list_del(&out->hold_link);
-	pthread_mutex_unlock(&watch.lock);
-}
-
-/* Lets go of those that were held back at the look before already: true when
- * there are any that are held back. */
-static bool look(void)
-{
-	uint64_t now = os_now();
-	bool any = !list_empty(&watch.lists);
-
-	while (!list_empty(&watch.lists)) {
-		struct rpcbuf_out *out = list_first_entry(
-			&watch.lists, struct rpcbuf_out, hold_link);
-
-		if (now < out->held_ns + LOOK_NS)
-			break;
-		list_del(&out->hold_link);
-		watch.at = out;
-		pthread_mutex_unlock(&watch.lock);
-		out_release(out);
-		pthread_mutex_lock(&watch.lock);
-		watch.at = NULL;
-		pthread_cond_broadcast(&watch.passed);
+		pthread_mutex_unlock(&out->lock);
+		rpcbuf_reply_free(reply);
+		return dead ? -EPIPE : 0;
 	}
-	return any;
-}
-
-static void *watch_main(void *arg)
-{
-	unsigned int idle = 0;
-
-	(void)arg;
-	pthread_setname_np(pthread_self(), "rpcbuf-replies");
-	pthread_mutex_lock(&watch.lock);
-	while (!watch.stops) {
-		uint64_t until = os_now() + LOOK_NS;
-
-		idle = look() ? 0 : idle + 1;
-		watch.asleep = idle > IDLE_LOOKS;
-		while (watch.asleep && !watch.stops && list_empty(&watch.lists))
-			pthread_cond_wait(&watch.wake, &watch.lock);
-		watch.asleep = false;
-		(void)os_cond_await(&watch.wake, &watch.lock, watch.stops,
-				    until);
+	list_add_tail(&reply->link, &out->replies);
+	out->nr++;
+	os_store(&out->bytes, out->bytes + reply_left(reply));
+	os_store(&out->pinned, out->pinned + reply->pinned);
+	if (out->state == OUT_WRITING || out->state == OUT_BLOCKED) {
+		if (out->state == OUT_BLOCKED)
+			out_tell_count(out);
+		pthread_mutex_unlock(&out->lock);
+		return 0;
 	}
-	pthread_mutex_unlock(&watch.lock);
-	return NULL;
-}
-
-/* In a child: there is no watcher, and what its parent's lists hold back is the
- * parent's. */
-static void forget_all(void)
-{
-	pthread_mutex_init(&life.lock, NULL);
-	pthread_mutex_init(&watch.lock, NULL);
-	pthread_cond_init(&watch.wake, NULL);
-	list_init(&watch.lists);
-	watch.at = NULL;
-	life.lists = 0;
-	life.runs = false;
-}
-
-/* Under life.lock. */
-static bool start(void)
-{
-	if (!life.knows_forks && pthread_atfork(NULL, NULL, forget_all))
-		return false;
-	life.knows_forks = true;
-	watch.stops = false;
-	os_store(&life.runs, !os_thread_start(&life.thread, watch_main, NULL));
-	return life.runs;
-}
-
-bool hold_start(void)
-{
-	bool runs;
-
-	if (os_load(&life.runs))
-		return true;
-	pthread_mutex_lock(&life.lock);
-	runs = life.runs || start();
-	pthread_mutex_unlock(&life.lock);
-	return runs;
-}
-
-void hold_join(void)
-{
-	pthread_mutex_lock(&life.lock);
-	life.lists++;
-	pthread_mutex_unlock(&life.lock);
-}
-
-static void stop(void)
-{
-	pthread_mutex_lock(&watch.lock);
-	watch.stops = true;
-	pthread_cond_signal(&watch.wake);
-	pthread_mutex_unlock(&watch.lock);
-	pthread_join(life.thread, NULL);
-	os_store(&life.runs, false);
-}
-
-void hold_leave(struct rpcbuf_out *out)
-{
-	pthread_mutex_lock(&watch.lock);
-	while (watch.at == out)
-		pthread_cond_wait(&watch.passed, &watch.lock);
-	pthread_mutex_unlock(&watch.lock);
-	pthread_mutex_lock(&life.lock);
-	if (!--life.lists && life.runs)
-		stop();
-	pthread_mutex_unlock(&life.lock);
-}
-
-int rpcbuf_out_create(struct rpcbuf_out **created, int fd)
-{
-	struct rpcbuf_out *out = malloc(sizeof(*out));
-
-	if (!out)
-		return -ENOMEM;
-	out_init(out, fd, NULL);
-	out->pid = getpid();
-	hold_join();
-	*created = out;
-	return 0;
-}
-
-void rpcbuf_out_free(struct rpcbuf_out *out)
-{
-	if (out && out->pid == getpid()) {
-		out_end(out);
-		hold_leave(out);
-		out_exit(out);
+	if (!own || !may_hold(out)) {
+		round_and_unlock(out);
+		return 0;
 	}
-	free(out);
+	if (out->state == OUT_EMPTY)
+		out_move(out, OUT_HELD);
+	out_tell_count(out);
+	pthread_mutex_unlock(&out->lock);
+	os_pause_at("held");
+	return 1;
 }
 
-int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
-		    bool more)
+int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own)
 {
-	return out_append_own(out, reply, more && hold_start());
+	pthread_mutex_lock(&out->lock);
+	return append_and_unlock(out, reply, own);
 }
 
-int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
-		    bool more)
+int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
+		   bool more)
 {
-	return out_join_own(out, bytes, len, more && hold_start());
+	pthread_mutex_lock(&out->lock);
+	out->more = more;
+	return append_and_unlock(out, reply, true);
+}
+
+/* Under the lock. */
+static int join_and_unlock(struct rpcbuf_out *out, const void *bytes,
+			   size_t len, bool own)
+{
+	if (out->state != OUT_HELD ||
+	    !reply_join(
+		    list_entry(out->replies.prev, struct rpcbuf_reply, link),
+		    bytes, len)) {
+		int err = out->state == OUT_DEAD ? -EPIPE : -EAGAIN;
+
+		pthread_mutex_unlock(&out->lock);
+		return err;
+	}
+	os_store(&out->bytes, out->bytes + len);
+	if (!own || !may_hold(out)) {
+		round_and_unlock(out);
+		return 0;
+	}
+	out_tell_count(out);
+	pthread_mutex_unlock(&out->lock);
+	return 1;
+}
+
+int out_join(struct rpcbuf_out *out, const void *bytes, size_t len, bool own)
+{
+	pthread_mutex_lock(&out->lock);
+	return join_and_unlock(out, bytes, len, own);
+}
+
+int out_join_own(struct rpcbuf_out *out, const void *bytes, size_t len,
+		 bool more)
+{
+	pthread_mutex_lock(&out->lock);
+	out->more = more;
+	return join_and_unlock(out, bytes, len, true);
+}
+
+void out_more(struct rpcbuf_out *out, bool more)
+{
+	pthread_mutex_lock(&out->lock);
+	out->more = more;
+	pthread_mutex_unlock(&out->lock);
+}
+
+void out_release(struct rpcbuf_out *out)
+{
+	pthread_mutex_lock(&out->lock);
+	out->more = false;
+	if (out->state == OUT_HELD)
+		round_and_unlock(out);
+	else
+		pthread_mutex_unlock(&out->lock);
 }

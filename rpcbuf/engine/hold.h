@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * hold.h - replies that leave together.
+ * hold.h - replies come into a send list, and some leave together.
  *
  * To send costs more than a small call: the peer's receive path runs on our
  * time, and then the peer is woken.  So a reply is held back while another one
@@ -9,9 +9,7 @@
  * says so before each call (out_more()).
  *
  * A call may last.  What was held back before it is let go by whoever looks on:
- * the engine's watcher (watcher.c), or for lists without an engine a thread of
- * this file's, which looks once a millisecond while replies are held back now
- * and then, and sleeps when none was for a while.
+ * the engine's watcher (watcher.c), or that of lists without an engine (alone.c).
  */
 #ifndef RPCBUF_ENGINE_HOLD_H
 #define RPCBUF_ENGINE_HOLD_H
@@ -24,16 +22,21 @@
 /* ... and not for longer, in nanoseconds, but for a call that lasts. */
 #define HOLD_NS	     50000
 
-/* Whether the reply that was added last may be held back.  Under out->lock. */
-bool hold_may(struct rpcbuf_out *out);
-
-/* A list without an engine comes and goes. */
-void hold_join(void);
-void hold_leave(struct rpcbuf_out *out);
-/* Is somebody there to let go of what such a list holds back? */
-bool hold_start(void);
-/* It holds something back now, or does not any more.  Under out->lock. */
-void hold_watch(struct rpcbuf_out *out);
-void hold_forget(struct rpcbuf_out *out);
+/* As rpcbuf_out_send(), where @own says that this thread is the one that
+ * out_more() speaks of. */
+int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own);
+/* The same by that thread, which says it with the reply. */
+int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
+		   bool more);
+/* A whole reply of @len bytes at @bytes is copied behind the last one that is held
+ * back: as out_append(), or -EAGAIN when there is none with room. */
+int out_join(struct rpcbuf_out *out, const void *bytes, size_t len, bool own);
+int out_join_own(struct rpcbuf_out *out, const void *bytes, size_t len,
+		 bool more);
+/* Will another reply follow that of the call that begins now? */
+void out_more(struct rpcbuf_out *out, bool more);
+/* What was held back leaves, and no reply is held back from now on.  Any
+ * thread. */
+void out_release(struct rpcbuf_out *out);
 
 #endif /* RPCBUF_ENGINE_HOLD_H */

@@ -15,14 +15,14 @@
  *
  * EMPTY    there is nothing
  * HELD     there is something, and more follows at once: hold.h
- * WRITING  one thread writes; what others add it writes too
+ * WRITING  one thread writes; what others add it writes too: round.h
  * BLOCKED  there is something, and whoever watches the socket goes on
  * DEAD     nothing is sent any more.  The list is freed by the thread that
- *          writes, if one does, else by the one that made the move
+ *          writes, if one does, else by the one that made the move: flush.h
  *
  * Locks: `lock` guards all that is not said to be otherwise.  It is held over
- * no system call but the clock's, no free and no callback but `count`; the
- * watcher's of hold.c is taken within it.
+ * no system call but the clock's, no free and no callback but `count` and
+ * `held`; the watcher's of alone.c is taken within it.
  */
 #ifndef RPCBUF_ENGINE_OUT_H
 #define RPCBUF_ENGINE_OUT_H
@@ -41,6 +41,7 @@ enum out_state {
 	NR_OUT_STATES
 };
 
+/* What the owner of the list is told; each may be NULL. */
 struct out_ops {
 	/* A thread has left off writing, in whatever state; no lock is held.
 	 * The thread that calls keeps the list alive. */
@@ -48,12 +49,14 @@ struct out_ops {
 	/* What waits in the list has become so much more, or less.  Under the
 	 * lock. */
 	void (*count)(struct rpcbuf_out *out, uint64_t bytes, uint64_t pinned);
+	/* It holds replies back now, or does not any more.  Under the lock. */
+	void (*held)(struct rpcbuf_out *out, bool held);
 };
 
 struct rpcbuf_out {
 	pthread_mutex_t lock;
 	pthread_cond_t left;	   /* somebody has left off writing */
-	const struct out_ops *ops; /* never changes; NULL: nobody is told */
+	const struct out_ops *ops; /* never changes */
 	int fd;			   /* likewise */
 	pid_t pid;		   /* likewise; of a list without an engine */
 	enum out_state state;	   /* others read it: os_load() */
@@ -68,37 +71,27 @@ struct rpcbuf_out {
 	uint64_t hold_until_ns;		  /* in HELD */
 	uint64_t blocked_ns; /* since when the socket takes nothing, 0: it does;
 			      * others read it */
-	/* hold.c's: under the watcher's lock. */
+	/* alone.c's: under the watcher's lock. */
 	struct list_head hold_link;
 	uint64_t held_ns;
 };
 
 void out_init(struct rpcbuf_out *out, int fd, const struct out_ops *ops);
-/* Nobody uses it any more; what it has is dropped. */
-void out_exit(struct rpcbuf_out *out);
 
-/* As rpcbuf_out_send(), where @own says that this thread is the one that
- * out_more() speaks of. */
-int out_append(struct rpcbuf_out *out, struct rpcbuf_reply *reply, bool own);
-/* The same by that thread, which says it with the reply. */
-int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
-		   bool more);
-/* A whole reply of @len bytes at @bytes is copied behind the last one that is held
- * back: as out_append(), or -EAGAIN when there is none with room. */
-int out_join(struct rpcbuf_out *out, const void *bytes, size_t len, bool own);
-int out_join_own(struct rpcbuf_out *out, const void *bytes, size_t len,
-		 bool more);
-/* Will another reply follow that of the call that begins now? */
-void out_more(struct rpcbuf_out *out, bool more);
-/* What was held back leaves, and no reply is held back from now on.  Any
- * thread. */
-void out_release(struct rpcbuf_out *out);
-/* The socket may take bytes again: a round, if nobody else writes. */
-void out_write(struct rpcbuf_out *out);
-/* It is dead; returns when no thread writes any more: the descriptor may be
- * closed. */
-void out_end(struct rpcbuf_out *out);
+/* The rest is for round.c, hold.c and flush.c, under the lock. */
 
+/* Every move is made here, and what the left state held is undone. */
+void out_move(struct rpcbuf_out *out, enum out_state to);
+/* It has changed what waits in the list. */
+void out_tell_count(struct rpcbuf_out *out);
+/* @n bytes have left: replies that have go to @done. */
+void out_advance(struct rpcbuf_out *out, size_t n, struct list_head *done);
+/* The list is empty then; its replies are the caller's to free. */
+void out_take_all(struct rpcbuf_out *out, struct list_head *replies);
+/* Once.  @dropped gets the replies, unless a thread writes, which frees them. */
+void out_die(struct rpcbuf_out *out, struct list_head *dropped);
+
+/* Any thread. */
 static inline enum out_state out_state(const struct rpcbuf_out *out)
 {
 	return __atomic_load_n(&out->state, __ATOMIC_ACQUIRE);

@@ -12,6 +12,9 @@
 #include <errno.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/flush.h"
+#include "rpcbuf/engine/hold.h"
+#include "rpcbuf/engine/round.h"
 #include "rpcbuf/os/os.h"
 
 static struct rpcbuf_conn *conn_of(struct rpcbuf_out *out)

@@ -14,7 +14,9 @@
 
 #include "reply_util.h"
 
+#include "rpcbuf/engine/flush.h"
 #include "rpcbuf/engine/hold.h"
+#include "rpcbuf/engine/round.h"
 #include "rpcbuf/os/plain.h"
 
 #define NR 5u /* replies of a test */

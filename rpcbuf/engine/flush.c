@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/flush.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "rpcbuf/engine/round.h"
+#include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/plain.h"
+
+/* A wait for the peer looks so often whether the list was ended. */
+#define LOOK_MS 100u
+
+/* Under the lock: until the thread that writes has left off. */
+static bool await_writer(struct rpcbuf_out *out, uint64_t until_ns)
+{
+	return os_cond_await(&out->left, &out->lock, !out->writes, until_ns);
+}
+
+/* Under the lock, by one that is counted as a waiter. */
+static void end(struct rpcbuf_out *out, struct list_head *dropped)
+{
+	out_die(out, dropped);
+	/* It is in a system call that does not wait. */
+	while (!await_writer(out, os_now() + OS_SECOND_NS))
+		;
+}
+
+void out_end(struct rpcbuf_out *out)
+{
+	struct list_head dropped;
+
+	list_init(&dropped);
+	pthread_mutex_lock(&out->lock);
+	os_store(&out->waiters, out->waiters + 1);
+	end(out, &dropped);
+	os_store(&out->waiters, out->waiters - 1);
+	pthread_mutex_unlock(&out->lock);
+	reply_free_list(&dropped);
+}
+
+/* Under the lock, in BLOCKED: lets it go until the socket takes bytes, or it is
+ * time to look. */
+static void await_peer(struct rpcbuf_out *out, uint64_t until_ns)
+{
+	struct pollfd pfd = {.fd = out->fd, .events = POLLOUT};
+	uint64_t now = os_now();
+	uint64_t ms = until_ns > now ? (until_ns - now) / 1000000 + 1 : 0;
+
+	pthread_mutex_unlock(&out->lock);
+	(void)poll(&pfd, 1, (int)rpcbuf_min(ms, (uint64_t)LOOK_MS));
+	pthread_mutex_lock(&out->lock);
+}
+
+/* Under the lock: 1 when it is worth another look, else the result. */
+static int flush_step(struct rpcbuf_out *out, uint64_t until_ns)
+{
+	switch (out->state) {
+	case OUT_EMPTY:
+		return 0;
+	case OUT_WRITING:
+		return await_writer(out, until_ns) ? 1 : -ETIMEDOUT;
+	case OUT_BLOCKED:
+		await_peer(out, until_ns);
+		if (out->state != OUT_BLOCKED)
+			return 1;
+		break;
+	case OUT_HELD:
+		break;
+	default:
+		return await_writer(out, os_now() + OS_SECOND_NS) ? -EPIPE : 1;
+	}
+	round_and_unlock(out);
+	pthread_mutex_lock(&out->lock);
+	return out->state == OUT_BLOCKED && os_now() >= until_ns ? -ETIMEDOUT
+								 : 1;
+}
+
+int rpcbuf_out_flush(struct rpcbuf_out *out, uint64_t until_ns)
+{
+	struct list_head dropped;
+	int ret;
+
+	list_init(&dropped);
+	pthread_mutex_lock(&out->lock);
+	os_store(&out->waiters, out->waiters + 1);
+	out->more = false;
+	do
+		ret = flush_step(out, until_ns);
+	while (ret == 1);
+	if (ret == -ETIMEDOUT && until_ns)
+		end(out, &dropped);
+	os_store(&out->waiters, out->waiters - 1);
+	pthread_mutex_unlock(&out->lock);
+	reply_free_list(&dropped);
+	/* It is not said by a round that the list is dead, or that nobody waits
+	 * any more. */
+	if (ret && out->ops->wrote)
+		out->ops->wrote(out);
+	return ret;
+}
+
+void out_exit(struct rpcbuf_out *out)
+{
+	out_end(out);
+	pthread_cond_destroy(&out->left);
+	pthread_mutex_destroy(&out->lock);
+}
+
+void rpcbuf_out_end(struct rpcbuf_out *out)
+{
+	out_end(out);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/round.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "rpcbuf/os/assert.h"
+#include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/pause.h"
+#include "rpcbuf/os/plain.h"
+
+/* Others have their turn then. */
+#define ROUND_BYTES   ((size_t)1 << 20)
+#define ROUND_REPLIES 64u
+/* Pieces of one system call: a reply of a megabyte in single pages. */
+#define PIECES	      272u
+
+struct round {
+	size_t bytes;	      /* that may still be sent in it */
+	unsigned int replies; /* likewise */
+};
+
+static unsigned int gather(const struct rpcbuf_out *out, struct iovec *iov,
+			   struct round *round)
+{
+	struct rpcbuf_reply *reply, *tmp;
+	unsigned int nr = 0;
+
+	list_for_each_entry_safe(reply, tmp, &out->replies, struct rpcbuf_reply,
+				 link)
+	{
+		if (!round->replies || !round->bytes || nr == PIECES)
+			break;
+		nr += reply_gather(reply, iov + nr, PIECES - nr, &round->bytes);
+		round->replies--;
+	}
+	return nr;
+}
+
+static ssize_t send_pieces(int fd, struct iovec *iov, unsigned int nr)
+{
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = nr};
+	ssize_t n;
+
+	do
+		n = nr == 1 ? send(fd, iov->iov_base, iov->iov_len,
+				   MSG_NOSIGNAL | MSG_DONTWAIT)
+			    : sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* One system call, for which the lock is let go: only this thread takes
+ * replies out.  0, -EAGAIN when the socket is full, or its error. */
+static int send_some(struct rpcbuf_out *out, struct round *round,
+		     struct list_head *done)
+{
+	struct iovec iov[PIECES];
+	size_t asked = round->bytes;
+	unsigned int nr = gather(out, iov, round);
+	ssize_t n;
+
+	asked -= round->bytes;
+	pthread_mutex_unlock(&out->lock);
+	os_pause_at("sending");
+	n = send_pieces(out->fd, iov, nr);
+	os_pause_at("sent");
+	pthread_mutex_lock(&out->lock);
+	if (n < 0)
+		return (int)n;
+	out_advance(out, (size_t)n, done);
+	return (size_t)n < asked ? -EAGAIN : 0;
+}
+
+/* After a round that ended with @err: where the list is then. */
+static void leave_off(struct rpcbuf_out *out, int err, struct list_head *done)
+{
+	out->writes = false;
+	if (out->state == OUT_DEAD) {
+		out_take_all(out, done);
+		out_tell_count(out);
+	} else if (err && err != -EAGAIN) {
+		out_die(out, done);
+	} else if (list_empty(&out->replies)) {
+		out_move(out, OUT_EMPTY);
+	} else {
+		if (err && !out->blocked_ns)
+			os_store(&out->blocked_ns, os_now());
+		out_move(out, OUT_BLOCKED);
+	}
+	out_tell_count(out);
+	rpcbuf_assert_debug(out_is_valid(out));
+	if (out->waiters)
+		pthread_cond_broadcast(&out->left);
+}
+
+void round_and_unlock(struct rpcbuf_out *out)
+{
+	struct round round = {ROUND_BYTES, ROUND_REPLIES};
+	struct list_head done;
+	int err;
+
+	list_init(&done);
+	out_move(out, OUT_WRITING);
+	do
+		err = send_some(out, &round, &done);
+	while (!err && out->state == OUT_WRITING && out->nr && round.bytes &&
+	       round.replies);
+	leave_off(out, err, &done);
+	pthread_mutex_unlock(&out->lock);
+	os_pause_at(out_state(out) == OUT_BLOCKED ? "blocked" : "left-off");
+	reply_free_list(&done);
+	if (out->ops->wrote)
+		out->ops->wrote(out);
+}
+
+void out_write(struct rpcbuf_out *out)
+{
+	pthread_mutex_lock(&out->lock);
+	if (out->state == OUT_BLOCKED)
+		round_and_unlock(out);
+	else
+		pthread_mutex_unlock(&out->lock);
+}
