@@ -34,22 +34,33 @@ struct rpcbuf_stretch {
 	uint32_t length, room;
 };
 
+/* The stretches of a record. */
+struct rpcbuf_row {
+	struct rpcbuf_stretch *all, few[RPCBUF_WRITER_FEW];
+	unsigned int nr, max;
+};
+
+/* Pages that are not used yet. */
+struct rpcbuf_ready {
+	struct rpcbuf *mm;
+	struct rpcbuf_mempool *pool;
+	struct rpcbuf_respages *respages;
+	bool is_short; /* there was none */
+	unsigned int nr, next, grow, nr_reserved;
+	void *pages[RPCBUF_WRITER_PAGES];
+};
+
 struct rpcbuf_writer {
 	uint8_t *at, *end;	    /* the window */
 	struct rpcbuf_reply *reply; /* owns what was used, and is told by the
 				     * caller who owns what it refers to */
 	/* Private. */
-	struct rpcbuf *mm;
-	struct rpcbuf_mempool *pages;
-	struct rpcbuf_respages *respages;
-	struct rpcbuf_stretch *stretches, few[RPCBUF_WRITER_FEW];
-	unsigned int nr, max, current;
-	uint32_t before;  /* bytes in front of the current one */
-	uint32_t flushed; /* ... and of the first */
+	struct rpcbuf_row row;
+	unsigned int current; /* of the stretches */
+	uint32_t before;      /* bytes in front of that one */
+	uint32_t flushed;     /* ... and of the first */
 	uint8_t *(*more)(struct rpcbuf_writer *writer, uint32_t *room);
-	bool is_short;	 /* there was no page */
-	unsigned int nr_ready, next_ready, grow, nr_reserved;
-	void *ready[RPCBUF_WRITER_PAGES]; /* pages that are not used yet */
+	struct rpcbuf_ready ready;
 };
 
 /*

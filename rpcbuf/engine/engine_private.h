@@ -15,8 +15,9 @@
  *   address.h loopback.c untouched.c  addresses; a connection to oneself; has
  *		anybody read from a socket
  *   ring.c	an io_uring of one thread
- *   reply.c respages.c writer.c  a reply, the pages that it begins in, and how one
- *		is written
+ *   reply.c respages.c	a reply, and the pages that it begins in
+ *   row.c ready.c	stretches of a record that is written; pages for it
+ *   writer.c	... how it is written
  *   out.c	the send list
  *   round.c	... what it has is written
  *   hold.c flush.c	... what comes in, and leaves together; its end

@@ -7,24 +7,20 @@
 #include <errno.h>
 #include <rpcbuf/record.h>
 #include <rpcbuf/writer.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "rpcbuf/engine/ready.h"
 #include "rpcbuf/engine/reply.h"
+#include "rpcbuf/engine/row.h"
 #include "rpcbuf/os/bits.h"
 
 /* Of the first page: the reply itself, and the record mark behind it. */
 #define FRONT (RPCBUF_REPLY_HEAD + RPCBUF_MARK_SIZE)
 
-static struct rpcbuf_stretch *last(struct rpcbuf_writer *w)
-{
-	return &w->stretches[w->nr - 1];
-}
-
 /* What was written in the window belongs to its stretch. */
 static void settle(struct rpcbuf_writer *w)
 {
-	struct rpcbuf_stretch *s = &w->stretches[w->current];
+	struct rpcbuf_stretch *s = &w->row.all[w->current];
 
 	if (s->room)
 		s->length = rpcbuf_max(s->length, (uint32_t)(w->at - s->base));
@@ -35,64 +31,13 @@ static void settle(struct rpcbuf_writer *w)
 static void enter(struct rpcbuf_writer *w, unsigned int nr, uint32_t before,
 		  uint32_t offset)
 {
-	const struct rpcbuf_stretch *s = &w->stretches[nr];
+	const struct rpcbuf_stretch *s = &w->row.all[nr];
 
 	w->current = nr;
 	w->before = before;
 	w->at = s->base + offset;
 	/* Behind an earlier one others follow: it keeps its length. */
-	w->end = s->base + (nr + 1 == w->nr ? s->room : s->length);
-}
-
-static bool grow(struct rpcbuf_writer *w)
-{
-	bool few = w->stretches == w->few;
-	struct rpcbuf_stretch *more =
-		realloc(few ? NULL : w->stretches, 2 * w->max * sizeof(*more));
-
-	if (!more)
-		return false;
-	if (few)
-		memcpy(more, w->few, sizeof(w->few));
-	w->stretches = more;
-	w->max *= 2;
-	return true;
-}
-
-/* A stretch behind the first @at. */
-static bool insert(struct rpcbuf_writer *w, unsigned int at, uint8_t *base,
-		   uint32_t length, uint32_t room)
-{
-	if (w->nr == w->max && !grow(w))
-		return false;
-	memmove(&w->stretches[at + 1], &w->stretches[at],
-		(w->nr - at) * sizeof(*w->stretches));
-	w->stretches[at] = (struct rpcbuf_stretch){base, length, room};
-	w->nr++;
-	return true;
-}
-
-/* What is not needed at once is not for a reserve to give. */
-static __attribute__((noinline)) void take_reserved(struct rpcbuf_writer *w)
-{
-	w->ready[0] = rpcbuf_mempool_alloc_page(w->pages, RPCBUF_GFP_NOWAIT);
-	w->nr_ready = w->ready[0] != NULL;
-	w->nr_reserved += w->nr_ready;
-}
-
-static void *take_page(struct rpcbuf_writer *w)
-{
-	if (w->next_ready == w->nr_ready) {
-		memset(w->ready, 0, sizeof(w->ready));
-		w->next_ready = 0;
-		w->nr_ready = rpcbuf_alloc_bulk_array(w->mm, RPCBUF_GFP_NOWAIT,
-						      w->grow, w->ready);
-		w->grow = rpcbuf_min(4 * w->grow, RPCBUF_WRITER_PAGES);
-		if (rpcbuf_unlikely(!w->nr_ready))
-			take_reserved(w);
-	}
-	w->is_short = w->next_ready == w->nr_ready;
-	return w->is_short ? NULL : w->ready[w->next_ready++];
+	w->end = s->base + (nr + 1 == w->row.nr ? s->room : s->length);
 }
 
 /* Memory of the caller's, which may have flushed the writer. */
@@ -101,7 +46,8 @@ static bool insert_more(struct rpcbuf_writer *w, unsigned int at)
 	uint32_t room;
 	uint8_t *base = w->more(w, &room);
 
-	return base && insert(w, rpcbuf_min(at, w->nr), base, 0, room);
+	return base &&
+	       row_insert(&w->row, rpcbuf_min(at, w->row.nr), base, 0, room);
 }
 
 /* A page of the reply's, in a stretch of its own behind the first @at. */
@@ -111,42 +57,35 @@ static bool insert_page(struct rpcbuf_writer *w, unsigned int at)
 
 	if (w->more)
 		return insert_more(w, at);
-	page = take_page(w);
+	page = ready_take(&w->ready);
 	if (!page)
 		return false;
 	if (rpcbuf_reply_own_pages(w->reply, 1, &page)) {
-		rpcbuf_mempool_free_page(w->pages, page);
+		rpcbuf_mempool_free_page(w->ready.pool, page);
 		return false;
 	}
-	return insert(w, at, page, 0, RPCBUF_PAGE_SIZE);
-}
-
-static uint32_t bytes_before(const struct rpcbuf_writer *w, unsigned int nr)
-{
-	uint32_t bytes = w->flushed;
-
-	while (nr)
-		bytes += w->stretches[--nr].length;
-	return bytes;
+	return row_insert(&w->row, at, page, 0, RPCBUF_PAGE_SIZE);
 }
 
 uint32_t rpcbuf_writer_length(struct rpcbuf_writer *w)
 {
 	settle(w);
-	return bytes_before(w, w->nr) - w->flushed;
+	return row_bytes(&w->row, w->row.nr);
 }
 
 static void enter_end(struct rpcbuf_writer *w)
 {
-	enter(w, w->nr - 1, bytes_before(w, w->nr - 1), last(w)->length);
+	enter(w, w->row.nr - 1, w->flushed + row_bytes(&w->row, w->row.nr - 1),
+	      row_last(&w->row)->length);
 }
 
 bool rpcbuf_writer_page(struct rpcbuf_writer *w)
 {
 	settle(w);
-	if (w->current + 1 != w->nr || !insert_page(w, w->nr))
+	if (w->current + 1 != w->row.nr || !insert_page(w, w->row.nr))
 		return false;
-	enter(w, w->nr - 1, w->before + w->stretches[w->nr - 2].length, 0);
+	enter(w, w->row.nr - 1, w->before + w->row.all[w->row.nr - 2].length,
+	      0);
 	return true;
 }
 
@@ -155,12 +94,12 @@ static bool go_on(struct rpcbuf_writer *w)
 {
 	unsigned int next = w->current + 1;
 
-	if (next == w->nr)
+	if (next == w->row.nr)
 		return rpcbuf_writer_page(w);
 	settle(w);
-	if (w->stretches[next].length && !w->stretches[next].room)
+	if (w->row.all[next].length && !w->row.all[next].room)
 		return false;
-	enter(w, next, w->before + w->stretches[w->current].length, 0);
+	enter(w, next, w->before + w->row.all[w->current].length, 0);
 	return true;
 }
 
@@ -188,19 +127,19 @@ bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
  * that is left there. */
 bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 {
-	struct rpcbuf_stretch *s = last(w);
+	struct rpcbuf_stretch *s = row_last(&w->row);
 	uint8_t *rest;
 	uint32_t room;
 
 	settle(w);
-	if (w->current + 1 != w->nr || w->at != s->base + s->length ||
+	if (w->current + 1 != w->row.nr || w->at != s->base + s->length ||
 	    len > UINT32_MAX)
 		return false;
 	rest = s->base + s->length;
 	room = s->room - rpcbuf_min(s->length, s->room);
 	s->room = s->length;
-	if (!insert(w, w->nr, base, (uint32_t)len, 0) ||
-	    !insert(w, w->nr, rest, 0, room))
+	if (!row_insert(&w->row, w->row.nr, base, (uint32_t)len, 0) ||
+	    !row_insert(&w->row, w->row.nr, rest, 0, room))
 		return false;
 	enter_end(w);
 	return true;
@@ -208,7 +147,7 @@ bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 
 uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *w)
 {
-	return w->before + (uint32_t)(w->at - w->stretches[w->current].base);
+	return w->before + (uint32_t)(w->at - w->row.all[w->current].base);
 }
 
 bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
@@ -216,8 +155,8 @@ bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 	uint32_t before = w->flushed;
 
 	settle(w);
-	for (unsigned int i = 0; i < w->nr; i++) {
-		const struct rpcbuf_stretch *s = &w->stretches[i];
+	for (unsigned int i = 0; i < w->row.nr; i++) {
+		const struct rpcbuf_stretch *s = &w->row.all[i];
 		uint32_t offset = position - before;
 
 		if (offset < s->length && !s->room) {
@@ -230,7 +169,7 @@ bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 			return true;
 		}
 		if (offset < s->length ||
-		    (i + 1 == w->nr && offset == s->length)) {
+		    (i + 1 == w->row.nr && offset == s->length)) {
 			enter(w, i, before, offset);
 			return true;
 		}
@@ -242,34 +181,8 @@ bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 int rpcbuf_writer_stretches(struct rpcbuf_writer *w, uint32_t start,
 			    uint32_t len, struct iovec *iov)
 {
-	int nr = 0;
-
 	settle(w);
-	start -= w->flushed;
-	for (unsigned int i = 0; i < w->nr && len; i++) {
-		const struct rpcbuf_stretch *s = &w->stretches[i];
-		uint32_t skip = rpcbuf_min(s->length, start);
-		uint32_t n = rpcbuf_min(s->length - skip, len);
-
-		if (n && iov)
-			iov[nr] = (struct iovec){s->base + skip, n};
-		nr += n > 0;
-		start -= skip;
-		len -= n;
-	}
-	return len ? -1 : nr;
-}
-
-/* How many stretches there are in front of @position, where one begins. */
-static unsigned int stretches_before(const struct rpcbuf_writer *w,
-				     uint32_t position)
-{
-	unsigned int nr = 0;
-	uint32_t bytes = w->flushed;
-
-	while (nr < w->nr && bytes < position)
-		bytes += w->stretches[nr++].length;
-	return bytes == position ? nr : 0;
+	return row_gather(&w->row, start - w->flushed, len, iov);
 }
 
 /* Behind the first @at stretches: in the room of the last of them, or in a page
@@ -280,11 +193,11 @@ static void *place(struct rpcbuf_writer *w, unsigned int at, uint32_t len)
 
 	if (!at || len > RPCBUF_PAGE_SIZE)
 		return NULL;
-	s = &w->stretches[at - 1];
+	s = &w->row.all[at - 1];
 	if (s->room < s->length + len) {
 		if (!insert_page(w, at))
 			return NULL;
-		s = &w->stretches[at];
+		s = &w->row.all[at];
 	}
 	s->length += len;
 	enter_end(w);
@@ -294,41 +207,14 @@ static void *place(struct rpcbuf_writer *w, unsigned int at, uint32_t len)
 void *rpcbuf_writer_append(struct rpcbuf_writer *w, uint32_t len)
 {
 	settle(w);
-	return place(w, w->nr, len);
+	return place(w, w->row.nr, len);
 }
 
 void *rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
 			   uint32_t len)
 {
 	settle(w);
-	return place(w, stretches_before(w, position), len);
-}
-
-/* The pages that are there already. */
-static void take_respages(struct rpcbuf_writer *w)
-{
-	struct rpcbuf_respages *respages = w->respages;
-
-	memcpy(w->ready, respages->pages, sizeof(respages->pages));
-	w->nr_ready = respages->nr;
-	w->nr_reserved = respages->reserved;
-	respages->nr = respages->reserved = 0;
-}
-
-/* What was not used: some for the next reply, unless they are of the reserve. */
-static void leave_rest(struct rpcbuf_writer *w)
-{
-	unsigned int left = w->nr_ready - w->next_ready, kept = 0;
-	void **rest = w->ready + w->next_ready;
-
-	if (w->respages && !w->nr_reserved) {
-		kept = rpcbuf_min(left, RPCBUF_RESPAGES);
-		memcpy(w->respages->pages, rest, kept * sizeof(*rest));
-		w->respages->nr = kept;
-	}
-	if (left > kept)
-		rpcbuf_mempool_free_bulk_array(w->pages, left - kept,
-					       rest + kept);
+	return place(w, row_find(&w->row, position - w->flushed), len);
 }
 
 /* An empty stretch, as there is always one. */
@@ -337,15 +223,15 @@ static void begin_empty(struct rpcbuf_writer *w, uint32_t position)
 	static uint8_t nowhere;
 
 	w->flushed = position;
-	w->nr = 0;
-	insert(w, 0, &nowhere, 0, 0);
+	w->row.nr = 0;
+	row_insert(&w->row, 0, &nowhere, 0, 0);
 	enter(w, 0, position, 0);
 }
 
 void rpcbuf_writer_flush(struct rpcbuf_writer *w)
 {
 	settle(w);
-	begin_empty(w, bytes_before(w, w->nr));
+	begin_empty(w, w->flushed + row_bytes(&w->row, w->row.nr));
 }
 
 void rpcbuf_writer_begin_in(struct rpcbuf_writer *w,
@@ -353,15 +239,13 @@ void rpcbuf_writer_begin_in(struct rpcbuf_writer *w,
 					     uint32_t *room))
 {
 	w->more = more;
-	w->stretches = w->few;
-	w->max = RPCBUF_WRITER_FEW;
+	row_init(&w->row);
 	begin_empty(w, 0);
 }
 
 void rpcbuf_writer_exit(struct rpcbuf_writer *w)
 {
-	if (w->stretches != w->few)
-		free(w->stretches);
+	row_exit(&w->row);
 }
 
 int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
@@ -370,24 +254,17 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
 {
 	uint8_t *page;
 
-	w->mm = mm;
 	w->more = NULL;
 	w->flushed = 0;
-	w->pages = pages;
-	w->nr_reserved = 0;
-	w->stretches = w->few;
-	w->max = RPCBUF_WRITER_FEW;
-	w->grow = respages ? RPCBUF_RESPAGES : 1;
-	w->nr = w->nr_ready = w->next_ready = 0;
-	w->respages = respages;
-	if (respages)
-		take_respages(w);
-	page = take_page(w);
+	row_init(&w->row);
+	ready_init(&w->ready, mm, pages, respages);
+	page = ready_take(&w->ready);
 	if (!page)
 		return -ENOMEM;
 	w->reply = rpcbuf_reply_create(mm, page);
 	rpcbuf_reply_return_to(w->reply, pages);
-	insert(w, 0, page + FRONT, 0, (uint32_t)RPCBUF_PAGE_SIZE - FRONT);
+	row_insert(&w->row, 0, page + FRONT, 0,
+		   (uint32_t)RPCBUF_PAGE_SIZE - FRONT);
 	enter(w, 0, 0, 0);
 	return 0;
 }
@@ -399,23 +276,23 @@ static int add_all(struct rpcbuf_writer *w)
 	int err;
 
 	settle(w);
-	mark = htonl(bytes_before(w, w->nr) | RPCBUF_MARK_LAST);
+	mark = htonl(row_bytes(&w->row, w->row.nr) | RPCBUF_MARK_LAST);
 	memcpy(mark_at, &mark, sizeof(mark));
 	err = rpcbuf_reply_add(w->reply, mark_at, sizeof(mark));
-	for (unsigned int i = 0; !err && i < w->nr; i++)
-		err = rpcbuf_reply_add(w->reply, w->stretches[i].base,
-				       w->stretches[i].length);
+	for (unsigned int i = 0; !err && i < w->row.nr; i++)
+		err = rpcbuf_reply_add(w->reply, w->row.all[i].base,
+				       w->row.all[i].length);
 	return err;
 }
 
 int rpcbuf_writer_end(struct rpcbuf_writer *w, bool keep,
 		      struct rpcbuf_reply **reply)
 {
-	int err = keep ? add_all(w) : w->is_short ? -ENOMEM : -ECANCELED;
+	int err = keep ? add_all(w) : w->ready.is_short ? -ENOMEM : -ECANCELED;
 
-	leave_rest(w);
-	rpcbuf_writer_exit(w);
-	w->reply->nr_reserved = w->nr_reserved;
+	ready_exit(&w->ready);
+	row_exit(&w->row);
+	w->reply->nr_reserved = w->ready.nr_reserved;
 	if (err)
 		rpcbuf_reply_free(w->reply);
 	else

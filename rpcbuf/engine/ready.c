@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "rpcbuf/engine/ready.h"
+
+#include <string.h>
+
+#include "rpcbuf/os/bits.h"
+
+/* The pages that are there already. */
+static void take_respages(struct rpcbuf_ready *ready)
+{
+	struct rpcbuf_respages *respages = ready->respages;
+
+	memcpy(ready->pages, respages->pages, sizeof(respages->pages));
+	ready->nr = respages->nr;
+	ready->nr_reserved = respages->reserved;
+	respages->nr = respages->reserved = 0;
+}
+
+void ready_init(struct rpcbuf_ready *ready, struct rpcbuf *mm,
+		struct rpcbuf_mempool *pool, struct rpcbuf_respages *respages)
+{
+	ready->mm = mm;
+	ready->pool = pool;
+	ready->respages = respages;
+	ready->is_short = false;
+	ready->nr = ready->next = ready->nr_reserved = 0;
+	ready->grow = respages ? RPCBUF_RESPAGES : 1;
+	if (respages)
+		take_respages(ready);
+}
+
+/* What is not needed at once is not for a reserve to give. */
+static __attribute__((noinline)) void take_reserved(struct rpcbuf_ready *ready)
+{
+	ready->pages[0] =
+		rpcbuf_mempool_alloc_page(ready->pool, RPCBUF_GFP_NOWAIT);
+	ready->nr = ready->pages[0] != NULL;
+	ready->nr_reserved += ready->nr;
+}
+
+void *ready_take(struct rpcbuf_ready *ready)
+{
+	if (ready->next == ready->nr) {
+		memset(ready->pages, 0, sizeof(ready->pages));
+		ready->next = 0;
+		ready->nr = rpcbuf_alloc_bulk_array(ready->mm,
+						    RPCBUF_GFP_NOWAIT,
+						    ready->grow, ready->pages);
+		ready->grow = rpcbuf_min(4 * ready->grow, RPCBUF_WRITER_PAGES);
+		if (rpcbuf_unlikely(!ready->nr))
+			take_reserved(ready);
+	}
+	ready->is_short = ready->next == ready->nr;
+	return ready->is_short ? NULL : ready->pages[ready->next++];
+}
+
+/* Some for the next reply, unless they are of the reserve. */
+void ready_exit(struct rpcbuf_ready *ready)
+{
+	unsigned int left = ready->nr - ready->next, kept = 0;
+	void **rest = ready->pages + ready->next;
+
+	if (ready->respages && !ready->nr_reserved) {
+		kept = rpcbuf_min(left, RPCBUF_RESPAGES);
+		memcpy(ready->respages->pages, rest, kept * sizeof(*rest));
+		ready->respages->nr = kept;
+	}
+	if (left > kept)
+		rpcbuf_mempool_free_bulk_array(ready->pool, left - kept,
+					       rest + kept);
+}
