@@ -8,13 +8,13 @@
  * the owner, except what is named below.  While a call runs, the owner touches
  * none of it, and the watcher may give the loop to another thread (handover.h).
  *
- * Files, from the bottom up; none calls one above it:
+ * Files, from the bottom up; none calls one of a line below its own, which
+ * tests/check-circles holds:
  *
  *   lag.c gate.c turn.c rota.h   how far behind, a gate, turns, queues by client
  *   log.c	what is said, and how often
  *   address.h loopback.c untouched.c  addresses; a connection to oneself; has
  *		anybody read from a socket
- *   ring.c	an io_uring of one thread
  *   reply.c respages.c	a reply, and the pages that it begins in
  *   row.c ready.c	stretches of a record that is written; pages for it
  *   writer.c	... how it is written
@@ -22,14 +22,16 @@
  *   round.c	... what it has is written
  *   hold.c flush.c	... what comes in, and leaves together; its end
  *   alone.c	... those without an engine
- *   conns.c	the connections of a loop, and the post for its owner
- *   fair.c	... who is next
+ *   fair.c	whose turn it is among the connections of a loop
+ *   conns.c	all of these, and the post for their owner
+ *   ring.c	an io_uring of one thread
  *   flight.c	calls in flight, and who is told when there are few
  *   heap.c	bytes of the heap
- *   call.c	a call
  *   trace.c observe.c	what readers, and probes, are told
+ *   call.c	a call
  *   shrink.c	loops are asked for pages
  *   share.c share_check.c  threads for what calls are for
+ *   kept.c	calls that wait for a thread of their share
  *   quota.c shortage.c admit.c	  how much a connection may receive
  *   client.c client_check.c	connections from one address
  *   successor.c ... that take the place of others
@@ -44,7 +46,6 @@
  *   receive.c	one receive
  *   handover.c	whose a loop is while its owner runs a call
  *   worker.c	the pool of threads
- *   kept.c	calls that wait for a thread of their share
  *   delegate.c	... for calls that sleep
  *   step.c	one look at one connection: runs a call, or receives
  *   epoll.c uring.c backend.c	back ends
