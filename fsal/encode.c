@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "encode.h"
+#include "xdr_pages.h"
 #include "xdr_reply.h"
 
 /* What all replies at once may need when there is not a page else: most need
@@ -75,11 +76,13 @@ static bool encode(struct svc_req *req, XDR *xdrs)
 int encode_reply(struct svc_req *req, struct rpcbuf_respages *respages,
 		 struct rpcbuf_reply **reply)
 {
+	struct xdr_pages *call = req->rq_xdrs ? xdr_pages_of(req->rq_xdrs) : NULL;
 	struct xdr_reply x;
 	bool encoded;
 	int err;
 
-	err = xdr_reply_begin(&x, pages.mm, pages.reserve, respages);
+	err = xdr_reply_begin(&x, pages.mm, pages.reserve, respages,
+			      call ? &call->read : NULL);
 	if (err)
 		return err;
 	encoded = encode(req, &x.xdr);

@@ -19,6 +19,7 @@
 
 #include "facts.h"
 #include "listener.h"
+#include "nfsv41.h"
 #include "rpcbuf/engine/loopback.h"
 #include "rpcbuf/os/table.h"
 
@@ -229,6 +230,24 @@ static bool references(struct probe *probe)
 	return probe->xprt->xp_refcnt == 2;
 }
 
+/* What reads instead of Ganesha's block relies on (read.h). */
+static bool by_reference(struct probe *probe)
+{
+	READ4resok ok = {.data.data_len = sizeof(uint32_t)};
+	char *block = gsh_malloc(sizeof(uint32_t));
+	struct xdr_uio *uio;
+	bool holds;
+
+	(void)probe;
+	ok.data.data_val = block;
+	uio = xdr_READ4res_uio_setup(&ok);
+	holds = uio->uio_count == 1 && uio->uio_vio[0].vio_base == (void *)block &&
+		!ok.data.data_val;
+	uio->uio_references++;
+	uio->uio_release(uio, UIO_FLAG_NONE);
+	return holds;
+}
+
 static const struct {
 	const char *what;  /* that does not hold then */
 	const char *where; /* it was read */
@@ -252,6 +271,8 @@ static const struct {
 	 is_left_alone},
 	{"a transport has one reference for its table, and one for who made it",
 	 "svc_xprt.c, svc_xprt_lookup()", references},
+	{"a reply refers to the data of a READ in the block that they were read into",
+	 "nfs4_op_read.c, xdr_READ4res_uio_setup()", by_reference},
 };
 
 static int try_all(struct probe *probe, char *why, size_t len)
@@ -260,7 +281,7 @@ static int try_all(struct probe *probe, char *why, size_t len)
 		if (!facts_table[i].holds(probe)) {
 			snprintf(
 				why, len,
-				"ntirpc is not as this was built for (%s): not true is that %s",
+				"the server is not as this was built for (%s): not true is that %s",
 				facts_table[i].where, facts_table[i].what);
 			return -ENOTSUP;
 		}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * facts.h - what this relies on in ntirpc beyond its headers.
+ * facts.h - what this relies on in ntirpc, and Ganesha, beyond their headers.
  *
  * Each is in one table (facts.c), with where it was read, and is tried on
  * transports that are made for that, before anything is exchanged.  What is
- * computed here is used by the rest; nothing else looks behind ntirpc's headers.
+ * computed here is used by the rest; nothing else looks behind those headers.
  */
 #ifndef FSAL_RPCBUF_FACTS_H
 #define FSAL_RPCBUF_FACTS_H

@@ -7,6 +7,7 @@
  * or write may complete later, in a thread of the sub-FSAL.
  */
 #include "fsal_rpcbuf.h"
+#include "xdr_pages.h"
 
 fsal_status_t rpcbuf_obj_open2(struct fsal_obj_handle *obj,
 			       struct state_t *state,
@@ -59,6 +60,7 @@ struct io_call {
 	struct fsal_export *export;
 	fsal_async_cb done;
 	void *caller_arg;
+	struct read_data *read; /* what is read into, or NULL */
 };
 
 static struct io_call *io_call_new(struct fsal_obj_handle *obj,
@@ -66,7 +68,9 @@ static struct io_call *io_call_new(struct fsal_obj_handle *obj,
 {
 	struct io_call *call = gsh_malloc(sizeof(*call));
 
-	*call = (struct io_call){ obj, op_ctx->fsal_export, done, caller_arg };
+	*call = (struct io_call){
+		obj, op_ctx->fsal_export, done, caller_arg, NULL,
+	};
 	return call;
 }
 
@@ -82,6 +86,8 @@ static void io_done(struct fsal_obj_handle *sub, fsal_status_t status,
 
 	(void)sub;
 	gsh_free(caller_arg);
+	if (call.read)
+		read_done(call.read, io_arg, FSAL_IS_ERROR(status));
 	call.done(call.obj, status, io_arg, call.caller_arg);
 }
 
@@ -90,8 +96,11 @@ void rpcbuf_obj_read2(struct fsal_obj_handle *obj, bool bypass,
 		      void *caller_arg)
 {
 	struct io_call *call = io_call_new(obj, done, caller_arg);
+	struct xdr_pages *running = xdr_pages_running;
 	RUN_AS(sub_export_now());
 
+	if (running && read_lend(&running->read, arg))
+		call->read = &running->read;
 	sub_of(obj)->obj_ops->read2(sub_of(obj), bypass, io_done, arg, call);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The exchange of ntirpc's malloc_ and free_size_ parameters.  Any thread
- * calls them; what a thread decodes is its own affair, `decoding`.
+ * calls them; what a thread decodes is its own affair.
  *
  * A payload is used in place when ntirpc asks on behalf of the function that
  * decodes counted bytes, and the stream stands right behind their count.
@@ -18,8 +18,6 @@
 /* Below, a block of malloc's and a copy are as cheap. */
 #define PAYLOAD_MIN ((size_t)8 << 10)
 
-static __thread struct xdr_pages *decoding;
-
 static struct {
 	struct rpcbuf *mm;
 	mem_1_size_t stock_malloc;
@@ -29,6 +27,7 @@ static struct {
 static void *payload_malloc(size_t size, const char *file, int line,
 			    const char *function)
 {
+	struct xdr_pages *decoding = xdr_pages_running;
 	void *payload;
 
 	if (size >= PAYLOAD_MIN && decoding &&
@@ -47,11 +46,6 @@ static void payload_free(void *block, size_t size)
 {
 	if (!rpcbuf_owns(hook.mm, block))
 		hook.stock_free(block, size);
-}
-
-void payload_decoding(struct xdr_pages *pages)
-{
-	decoding = pages;
 }
 
 void payload_hook(struct rpcbuf *mm)

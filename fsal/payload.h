@@ -15,7 +15,4 @@
  * good.  @mm: where payloads can lie; it must never be destroyed. */
 void payload_hook(struct rpcbuf *mm);
 
-/* This thread decodes @pages from now on; NULL: none. */
-void payload_decoding(struct xdr_pages *pages);
-
 #endif

@@ -11,7 +11,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "payload.h"
 #include "request.h"
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/pause.h"
@@ -64,9 +63,9 @@ void request_run(struct rpcbuf_call *call)
 	TAILQ_INIT_ENTRY(request, dupes);
 
 	os_pause_at("running");
-	payload_decoding(pages);
+	xdr_pages_running = pages;
 	stat = SVC_DECODE(req);
-	payload_decoding(NULL);
+	xdr_pages_running = NULL;
 	if (stat == XPRT_SUSPEND)
 		return; /* it may be gone already */
 

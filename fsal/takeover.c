@@ -22,6 +22,7 @@
 #include "encode.h"
 #include "listener.h"
 #include "payload.h"
+#include "read.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/thread.h"
 #include "request.h"
@@ -211,6 +212,7 @@ static void take_over(void)
 			 rpcbuf_why());
 	publish();
 	payload_hook(takeover.mm);
+	read_start(takeover.mm);
 	/* What is announced, before what is received by it. */
 	if (sizes_hook(takeover.config->max_payload, longest_record()))
 		LogWarn(COMPONENT_INIT,

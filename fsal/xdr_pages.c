@@ -12,6 +12,8 @@
 #include "xdr_none.h"
 #include "xdr_pages.h"
 
+__thread struct xdr_pages *xdr_pages_running;
+
 static const struct xdr_ops xdr_pages_ops;
 
 static struct xdr_pages *pages_of(XDR *xdrs)
@@ -152,7 +154,10 @@ static bool xdr_pages_setpostn(XDR *xdrs, u_int position)
 
 static void xdr_pages_destroy(XDR *xdrs)
 {
-	rpcbuf_call_done(pages_of(xdrs)->call);
+	struct xdr_pages *p = pages_of(xdrs);
+
+	read_exit(&p->read);
+	rpcbuf_call_done(p->call);
 }
 
 /*

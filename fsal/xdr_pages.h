@@ -16,12 +16,14 @@
 
 #include "abi.h"
 #include "nfsv41.h"
+#include "read.h"
 
 struct xdr_pages {
 	XDR xdr; /* first: a stream is found by its XDR */
 	struct rpcbuf_cursor cursor; /* at the start of the window */
 	struct rpcbuf_call *call;
 	struct svc_req *req;
+	struct read_data read;
 	bool refused;	   /* it is answered "later": share.c, which has */
 	uint32_t first_op; /* ... these for that, of a COMPOUND */
 	utf8str_cs tag;
@@ -31,6 +33,9 @@ struct xdr_pages {
  * positioned at byte 0. */
 struct xdr_pages *xdr_pages_create(struct rpcbuf_call *call,
 				   struct svc_req *req);
+
+/* What this thread decodes and runs, or NULL. */
+extern __thread struct xdr_pages *xdr_pages_running;
 
 /* The stream that @xdrs is, or NULL when it is another kind. */
 struct xdr_pages *xdr_pages_of(XDR *xdrs);

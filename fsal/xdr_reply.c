@@ -72,12 +72,15 @@ static void release_uio(void *arg)
  * last time then. */
 static bool xdr_reply_putbufs(XDR *xdrs, xdr_uio *uio, u_int flags)
 {
+	struct read_data *read = ((struct xdr_reply *)xdrs)->read;
 	struct rpcbuf_writer *w = enter(xdrs);
 	size_t bytes = 0;
 	bool done = true;
 
 	(void)flags;
 	uio->uio_references++;
+	if (read && read_is(read, uio))
+		return leave(xdrs, read_refer(read, w, uio));
 	for (size_t i = 0; i < uio->uio_count && done; i++) {
 		const xdr_vio *v = &uio->uio_vio[i];
 
@@ -165,12 +168,13 @@ static const struct xdr_ops xdr_reply_ops = {
 
 int xdr_reply_begin(struct xdr_reply *x, struct rpcbuf *mm,
 		    struct rpcbuf_mempool *pages,
-		    struct rpcbuf_respages *respages)
+		    struct rpcbuf_respages *respages, struct read_data *read)
 {
 	int err = rpcbuf_writer_begin(&x->writer, mm, pages, respages);
 
 	if (err)
 		return err;
+	x->read = read;
 	x->xdr = (XDR){.x_ops = &xdr_reply_ops, .x_op = XDR_ENCODE};
 	leave(&x->xdr, true);
 	return 0;

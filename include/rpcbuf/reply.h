@@ -65,6 +65,15 @@ int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
 			   void *const *pages);
 
 /*
+ * rpcbuf_reply_own_run - @nr adjacent pages from @first on, likewise.
+ *
+ * As rpcbuf_alloc_run() gave them, or the front of that.  They go back past the
+ * caches.  0; -ENOMEM: they are still the caller's.
+ */
+int rpcbuf_reply_own_run(struct rpcbuf_reply *reply, unsigned int nr,
+			 void *first);
+
+/*
  * rpcbuf_reply_own_ref - @release(@arg) is called when the reply is freed.
  *
  * Once, on any thread, without a lock held; it must not wait.  @bytes: what it

@@ -19,6 +19,8 @@
 #define BLOCK_ENTRIES 126u
 /* Pages that go back at a time. */
 #define FREED_PAGES   64u
+/* ... of a run. */
+#define FREED_RUN     256u
 
 _Static_assert(sizeof(struct rpcbuf_reply) <= RPCBUF_REPLY_HEAD,
 	       "what is behind the head is the caller's");
@@ -169,6 +171,47 @@ int rpcbuf_reply_own_ref(struct rpcbuf_reply *reply, size_t bytes,
 	if (!err)
 		reply->pinned += bytes;
 	return err;
+}
+
+/* What a reply has of a run. */
+struct reply_run {
+	struct rpcbuf *mm;
+	void *first;
+	unsigned int nr;
+};
+
+static void release_run(void *arg)
+{
+	struct reply_run *run = arg;
+	void *pages[FREED_RUN], *page = run->first;
+
+	while (run->nr) {
+		unsigned int n = rpcbuf_min(run->nr, FREED_RUN);
+
+		for (unsigned int i = 0; i < n; i++)
+			pages[i] = (char *)page + i * RPCBUF_PAGE_SIZE;
+		rpcbuf_free_run(run->mm, n, pages);
+		page = (char *)page + n * RPCBUF_PAGE_SIZE;
+		run->nr -= n;
+	}
+	free(run);
+}
+
+int rpcbuf_reply_own_run(struct rpcbuf_reply *reply, unsigned int nr,
+			 void *first)
+{
+	struct reply_run *run = malloc(sizeof(*run));
+
+	if (!run)
+		return -ENOMEM;
+	*run = (struct reply_run){reply->mm, first, nr};
+	if (rpcbuf_reply_own_ref(reply, nr * (size_t)RPCBUF_PAGE_SIZE,
+				 release_run, run)) {
+		free(run);
+		return -ENOMEM;
+	}
+	reply->nr_pages += nr;
+	return 0;
 }
 
 uint64_t rpcbuf_reply_bytes(const struct rpcbuf_reply *reply)

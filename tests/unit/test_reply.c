@@ -137,6 +137,36 @@ void *__wrap_malloc(size_t size)
 	return fail_at && !--fail_at ? NULL : __real_malloc(size);
 }
 
+/* Runs of every length, of which a part may be owned; without memory they are
+ * still the caller's. */
+START_TEST(runs)
+{
+	static const unsigned int lengths[] = {1, 2, 16, 255, 256, 257, 500};
+	void *pages[500];
+
+	start();
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		unsigned int nr = lengths[i], had;
+		struct rpcbuf_reply *reply = reply_make(mm, 1, &shapes[0]);
+
+		had = rpcbuf_reply_pages(reply);
+		require(rpcbuf_alloc_run(mm, nr, pages) == nr);
+		fail_at = 1;
+		require(rpcbuf_reply_own_run(reply, nr, pages[0]) == -ENOMEM);
+		fail_at = 0;
+		require(rpcbuf_reply_pages(reply) == had);
+		require(!rpcbuf_reply_own_run(reply, nr, pages[0]));
+		require(rpcbuf_reply_pages(reply) == had + nr);
+		require(reply->pinned >= nr * (uint64_t)RPCBUF_PAGE_SIZE);
+		rpcbuf_reply_free(reply);
+		/* They can be had again at once. */
+		require(rpcbuf_alloc_run(mm, nr, pages) == nr);
+		rpcbuf_free_run(mm, nr, pages);
+	}
+	stop();
+}
+END_TEST
+
 /* Many pages at once, and no memory to write them down: they are still the
  * caller's, and the reply can be used. */
 START_TEST(no_memory)
@@ -189,6 +219,7 @@ int main(void)
 	tcase_add_loop_test(tcase, every_position, 0, WIRE_NR(shapes));
 	tcase_add_loop_test(tcase, portions, 0, WIRE_NR(shapes));
 	tcase_add_test(tcase, pieces);
+	tcase_add_test(tcase, runs);
 	tcase_add_test(tcase, no_memory);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);

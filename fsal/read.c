@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "read.h"
+
+#include <rpcbuf/bulk.h>
+#include <string.h>
+
+#include "nfs_core.h"
+#include "rpcbuf/os/bits.h"
+
+/* Below, a block of malloc's is as cheap. */
+#define READ_MIN ((size_t)8 << 10)
+
+static struct rpcbuf *from;
+
+void read_start(struct rpcbuf *mm)
+{
+	from = mm;
+}
+
+/* Adjacent pages, which calls that wait for some have first. */
+static void *alloc(unsigned int nr)
+{
+	void *pages[RPCBUF_RUN_MAX];
+
+	if (rpcbuf_wait_pending(from) || !rpcbuf_alloc_run(from, nr, pages))
+		return NULL;
+	return pages[0];
+}
+
+/* The pages of @data behind the first @keep. */
+static void give_back(struct read_data *data, unsigned int keep)
+{
+	char *first = data->first;
+
+	if (data->nr > keep)
+		rpcbuf_free_contig(from, first + keep * RPCBUF_PAGE_SIZE,
+				   data->nr - keep);
+	data->nr = keep;
+	if (!keep)
+		data->first = NULL;
+}
+
+bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
+{
+	struct iovec *iov = arg->iov;
+	uint64_t nr;
+
+	if (data->first || arg->info || arg->iov_count != 1 ||
+	    iov->iov_len < READ_MIN)
+		return false;
+	nr = (iov->iov_len + RPCBUF_PAGE_SIZE - 1) >> RPCBUF_PAGE_SHIFT;
+	if (nr > RPCBUF_RUN_MAX)
+		return false;
+	data->first = alloc((unsigned int)nr);
+	if (!data->first)
+		return false;
+	data->nr = (unsigned int)nr;
+	data->block = iov->iov_base;
+	iov->iov_base = data->first;
+	return true;
+}
+
+void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed)
+{
+	struct iovec *iov = arg->iov;
+	size_t bytes = arg->io_amount;
+
+	/* A sub-FSAL may have put a place of its own in. */
+	if (iov->iov_base != data->first || failed)
+		bytes = 0;
+	if (iov->iov_base == data->first)
+		iov->iov_base = data->block;
+	data->bytes = RNDUP(bytes);
+	give_back(data, (unsigned int)((bytes + RPCBUF_PAGE_SIZE - 1) >>
+				       RPCBUF_PAGE_SHIFT));
+	if (data->first)
+		memset((char *)data->first + bytes, 0, data->bytes - bytes);
+}
+
+bool read_is(const struct read_data *data, const struct xdr_uio *uio)
+{
+	return data->first && uio->uio_count == 1 &&
+	       uio->uio_vio[0].vio_base == data->block;
+}
+
+bool read_refer(struct read_data *data, struct rpcbuf_writer *writer,
+		struct xdr_uio *uio)
+{
+	const struct xdr_vio *v = &uio->uio_vio[0];
+
+	if ((size_t)(v->vio_tail - v->vio_head) != data->bytes ||
+	    !rpcbuf_writer_refer(writer, data->first, data->bytes) ||
+	    rpcbuf_reply_own_run(writer->reply, data->nr, data->first))
+		return false;
+	data->first = NULL;
+	uio->uio_release(uio, UIO_FLAG_NONE);
+	return true;
+}
+
+void read_exit(struct read_data *data)
+{
+	if (data->first)
+		give_back(data, 0);
+}

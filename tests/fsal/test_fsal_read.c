@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Goal: the data of a READ are read into pages of the budget and sent from there,
+ * whatever their length, the server's block is freed once, and nothing of what
+ * was in the pages before is sent.  Where pages do not serve, or a sub-FSAL has
+ * its own way, the block does.
+ *
+ * Method: the plug-in's part of read2() is played on a call's read_data, with the
+ * server's own functions before (its block) and after (its encoding of READ4resok
+ * into a reply in pages); the bytes of the reply are compared with what the same
+ * functions encode into one block.  Pages are filled with marks beforehand.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <string.h>
+
+#include "fsal/xdr_reply.h"
+#include "nfsv41.h"
+#include "rpcbuf/engine/reply.h"
+
+#define MEMORY	((uint64_t)4 << 20)
+#define LONGEST ((size_t)1 << 20)
+#define MARK	0xee
+
+static struct rpcbuf *mm;
+static struct rpcbuf_mempool *reserve;
+static uint8_t got[LONGEST + 4096], wanted[LONGEST + 4096];
+
+/* All pages have been used before. */
+static void mark_pages(void)
+{
+	unsigned int nr = MEMORY >> RPCBUF_PAGE_SHIFT;
+	void *pages[MEMORY >> RPCBUF_PAGE_SHIFT] = {0};
+	unsigned int had;
+
+	had = rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_NOWAIT, nr, pages);
+	for (unsigned int i = 0; i < had; i++)
+		memset(pages[i], MARK, RPCBUF_PAGE_SIZE);
+	rpcbuf_free_bulk_array(mm, had, pages);
+}
+
+static void setup(void)
+{
+	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
+
+	options.memory = MEMORY;
+	options.no_thread = true;
+	ck_assert_int_eq(rpcbuf_create(&mm, &options), 0);
+	ck_assert_int_eq(rpcbuf_mempool_create(&reserve, mm, 8), 0);
+	mark_pages();
+	read_start(mm);
+}
+
+static unsigned int out(void)
+{
+	struct rpcbuf_mm_counts counts;
+
+	rpcbuf_mm_counts(mm, &counts);
+	return (unsigned int)counts.pages_out;
+}
+
+static void teardown(void)
+{
+	ck_assert_uint_eq(out(), 0);
+	rpcbuf_mempool_destroy(reserve);
+	ck_assert_int_eq(rpcbuf_destroy(mm), 0);
+}
+
+struct asked {
+	struct fsal_io_arg arg;
+	struct iovec iov;
+};
+
+/* As the server asks: its block, of @size bytes and some to round up. */
+static struct fsal_io_arg *ask(struct asked *asked, size_t size)
+{
+	struct fsal_io_arg *arg = &asked->arg;
+
+	memset(asked, 0, sizeof(*asked));
+	arg->iov_count = 1;
+	arg->iov[0].iov_len = size;
+	arg->iov[0].iov_base = gsh_malloc(RNDUP(size));
+	memset(arg->iov[0].iov_base, MARK, RNDUP(size));
+	return arg;
+}
+
+/* As a sub-FSAL reads @bytes. */
+static void fill(struct fsal_io_arg *arg, size_t bytes)
+{
+	uint8_t *to = arg->iov[0].iov_base;
+
+	for (size_t i = 0; i < bytes; i++)
+		to[i] = (uint8_t)(i * 7 + i / 4093);
+	arg->io_amount = bytes;
+}
+
+static void result(READ4resok *ok, const struct fsal_io_arg *arg)
+{
+	ok->eof = false;
+	ok->data.data_len = (u_int)arg->io_amount;
+	ok->data.data_val = arg->iov[0].iov_base;
+}
+
+static size_t bytes_of(struct rpcbuf_reply *reply)
+{
+	struct iovec iov[32];
+	size_t most = SIZE_MAX, at = 0;
+	unsigned int nr = reply_gather(reply, iov, 32, &most);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		memcpy(got + at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+	}
+	return at;
+}
+
+static struct rpcbuf_reply *encode(READ4resok *ok, struct read_data *data)
+{
+	struct rpcbuf_reply *reply = NULL;
+	struct xdr_reply x;
+
+	ck_assert_int_eq(xdr_reply_begin(&x, mm, reserve, NULL, data), 0);
+	ck_assert(xdr_READ4resok(&x.xdr, ok));
+	ck_assert_int_eq(xdr_reply_end(&x, true, &reply), 0);
+	return reply;
+}
+
+/* What the reply to @bytes read is, behind its record mark. */
+static size_t want(size_t bytes)
+{
+	uint32_t head[2] = {0, htonl((uint32_t)bytes)};
+	size_t len = sizeof(head) + RNDUP(bytes);
+
+	memset(wanted, 0, len);
+	memcpy(wanted, head, sizeof(head));
+	for (size_t i = 0; i < bytes; i++)
+		wanted[sizeof(head) + i] = (uint8_t)(i * 7 + i / 4093);
+	return len;
+}
+
+static void check(READ4resok *ok, struct read_data *data, size_t bytes)
+{
+	struct rpcbuf_reply *reply = encode(ok, data);
+	size_t len = want(bytes);
+
+	ck_assert_uint_eq(bytes_of(reply), sizeof(uint32_t) + len);
+	ck_assert(memcmp(got + sizeof(uint32_t), wanted, len) == 0);
+	rpcbuf_reply_free(reply);
+}
+
+static const size_t sizes[] = {8192,  8193,  12288,   65535,
+			       65536, 65537, 1048573, 1048576};
+
+/* As much as was asked for, a part of it, a byte, and none. */
+START_TEST(every_length)
+{
+	size_t size = sizes[_i];
+	const size_t parts[] = {size, size - 1, size / 2 + 1, 4096, 3, 1, 0};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		struct read_data data = {0};
+		struct asked asked;
+		struct fsal_io_arg *arg = ask(&asked, size);
+		void *block = arg->iov[0].iov_base;
+		READ4resok ok;
+
+		ck_assert(read_lend(&data, arg));
+		ck_assert_ptr_ne(arg->iov[0].iov_base, block);
+		ck_assert(rpcbuf_owns(mm, arg->iov[0].iov_base));
+		fill(arg, parts[i]);
+		read_done(&data, arg, false);
+		ck_assert_ptr_eq(arg->iov[0].iov_base, block);
+		/* Pages without a byte are for others. */
+		ck_assert_uint_eq(out(), (parts[i] + 4095) / 4096);
+		result(&ok, arg);
+		check(&ok, &data, parts[i]);
+		read_exit(&data);
+		ck_assert_uint_eq(out(), 0);
+	}
+}
+END_TEST
+
+START_TEST(failed_read)
+{
+	struct read_data data = {0};
+	struct asked asked;
+	struct fsal_io_arg *arg = ask(&asked, 65536);
+	void *block = arg->iov[0].iov_base;
+
+	ck_assert(read_lend(&data, arg));
+	fill(arg, 65536);
+	read_done(&data, arg, true);
+	ck_assert_ptr_eq(arg->iov[0].iov_base, block);
+	ck_assert_ptr_null(data.first);
+	gsh_free(block);
+}
+END_TEST
+
+/* It reads elsewhere: what it says is what the reply refers to. */
+START_TEST(place_of_its_own)
+{
+	struct read_data data = {0};
+	struct asked asked;
+	struct fsal_io_arg *arg = ask(&asked, 65536);
+	void *block = arg->iov[0].iov_base;
+	READ4resok ok;
+
+	ck_assert(read_lend(&data, arg));
+	arg->iov[0].iov_base = gsh_malloc(65536);
+	fill(arg, 65536);
+	read_done(&data, arg, false);
+	ck_assert_ptr_null(data.first);
+	result(&ok, arg);
+	check(&ok, &data, 65536);
+	gsh_free(block);
+}
+END_TEST
+
+/* Another READ of the same COMPOUND has the server's block, and both are sent. */
+START_TEST(two_of_a_call)
+{
+	struct read_data data = {0};
+	struct asked one, two;
+	READ4resok ok;
+
+	ck_assert(read_lend(&data, ask(&one, 65536)));
+	fill(&one.arg, 65536);
+	read_done(&data, &one.arg, false);
+	ck_assert(!read_lend(&data, ask(&two, 32768)));
+	fill(&two.arg, 32768);
+	result(&ok, &two.arg);
+	check(&ok, &data, 32768);
+	ck_assert_ptr_nonnull(data.first);
+	result(&ok, &one.arg);
+	check(&ok, &data, 65536);
+	ck_assert_ptr_null(data.first);
+}
+END_TEST
+
+/* Short ones, those that look for holes, and several places. */
+START_TEST(not_lent)
+{
+	struct read_data data = {0};
+	struct asked asked;
+	struct io_info info;
+	struct fsal_io_arg *arg = ask(&asked, 8191);
+	void *block = arg->iov[0].iov_base;
+
+	ck_assert(!read_lend(&data, arg));
+	arg->iov[0].iov_len = 8192;
+	arg->info = &info;
+	ck_assert(!read_lend(&data, arg));
+	arg->info = NULL;
+	arg->iov_count = 2;
+	ck_assert(!read_lend(&data, arg));
+	ck_assert_ptr_eq(arg->iov[0].iov_base, block);
+	gsh_free(block);
+}
+END_TEST
+
+/* Without pages, and while others wait for them. */
+START_TEST(no_pages)
+{
+	unsigned int nr = MEMORY >> RPCBUF_PAGE_SHIFT, had;
+	void *pages[MEMORY >> RPCBUF_PAGE_SHIFT] = {0};
+	struct rpcbuf_waiter waiter = {0};
+	struct read_data data = {0};
+	struct asked asked;
+	struct fsal_io_arg *arg = ask(&asked, 65536);
+
+	had = rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_NOWAIT, nr, pages);
+	ck_assert(!read_lend(&data, arg));
+	rpcbuf_free_bulk_array(mm, had, pages);
+	rpcbuf_wait_join(mm, &waiter);
+	ck_assert(!read_lend(&data, arg));
+	rpcbuf_wait_leave(&waiter);
+	ck_assert(read_lend(&data, arg));
+	gsh_free(data.block);
+	/* A call that ends without a reply. */
+	read_exit(&data);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("read");
+	TCase *tcase = tcase_create("read");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 100);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, every_length, 0,
+			    sizeof(sizes) / sizeof(*sizes));
+	tcase_add_test(tcase, failed_read);
+	tcase_add_test(tcase, place_of_its_own);
+	tcase_add_test(tcase, two_of_a_call);
+	tcase_add_test(tcase, not_lent);
+	tcase_add_test(tcase, no_pages);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
