@@ -5,11 +5,12 @@
 #include <sys/socket.h>
 
 #include "rpcbuf/os/assert.h"
+#include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/pause.h"
 #include "rpcbuf/os/plain.h"
 
-/* Others have their turn then. */
+/* Others have their turn then: no further reply is begun. */
 #define ROUND_BYTES   ((size_t)1 << 20)
 #define ROUND_REPLIES 64u
 /* Pieces of one system call: a reply of a megabyte in single pages. */
@@ -20,18 +21,25 @@ struct round {
 	unsigned int replies; /* likewise */
 };
 
+/* What is begun is sent to its end, if there are entries for it: the rest of a
+ * READ of 1 MiB, its head long, would take the loop a round of its own, and wake
+ * its reader twice.  Adds to *@bytes how many are gathered. */
 static unsigned int gather(const struct rpcbuf_out *out, struct iovec *iov,
-			   struct round *round)
+			   struct round *round, size_t *bytes)
 {
 	struct rpcbuf_reply *reply, *tmp;
 	unsigned int nr = 0;
+	size_t left;
 
 	list_for_each_entry_safe(reply, tmp, &out->replies, struct rpcbuf_reply,
 				 link)
 	{
 		if (!round->replies || !round->bytes || nr == PIECES)
 			break;
-		nr += reply_gather(reply, iov + nr, PIECES - nr, &round->bytes);
+		left = SIZE_MAX;
+		nr += reply_gather(reply, iov + nr, PIECES - nr, &left);
+		*bytes += SIZE_MAX - left;
+		round->bytes -= rpcbuf_min(round->bytes, SIZE_MAX - left);
 		round->replies--;
 	}
 	return nr;
@@ -56,11 +64,10 @@ static int send_some(struct rpcbuf_out *out, struct round *round,
 		     struct list_head *done)
 {
 	struct iovec iov[PIECES];
-	size_t asked = round->bytes;
-	unsigned int nr = gather(out, iov, round);
+	size_t asked = 0;
+	unsigned int nr = gather(out, iov, round, &asked);
 	ssize_t n;
 
-	asked -= round->bytes;
 	pthread_mutex_unlock(&out->lock);
 	os_pause_at("sending");
 	n = send_pieces(out->fd, iov, nr);

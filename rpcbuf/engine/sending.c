@@ -17,6 +17,12 @@
 #include "rpcbuf/engine/round.h"
 #include "rpcbuf/os/os.h"
 
+/* So much may wait while a socket is full before no more calls are run: what
+ * these read would have left the CPU's caches before it is sent.  The socket's
+ * buffer is what the peer reads from meanwhile; it is reported with a third of it
+ * free. */
+#define AHEAD_BYTES (UINT64_C(64) << 10)
+
 static struct rpcbuf_conn *conn_of(struct rpcbuf_out *out)
 {
 	return rpcbuf_container_of(
@@ -101,6 +107,12 @@ bool sending_over(const struct rpcbuf_conn *conn)
 	       (engine_over(engine) && pinned(conn));
 }
 
+bool sending_full(const struct rpcbuf_conn *conn)
+{
+	return out_state(&conn->sending.out) == OUT_BLOCKED &&
+	       pinned(conn) > AHEAD_BYTES;
+}
+
 /* This and sending_done() take the lock: a thread that writes has either left off
  * before, or finds that the connection waits for that (wrote()). */
 bool sending_under(struct rpcbuf_conn *conn)
@@ -112,7 +124,8 @@ bool sending_under(struct rpcbuf_conn *conn)
 	now = pinned(conn);
 	pthread_mutex_unlock(&conn->sending.out.lock);
 	return !now ||
-	       (now <= engine->unsent_conn_limit / 2 && !engine_over(engine));
+	       (now <= rpcbuf_min(engine->unsent_conn_limit / 2, AHEAD_BYTES) &&
+		!engine_over(engine));
 }
 
 bool sending_done(struct rpcbuf_conn *conn)

@@ -35,9 +35,11 @@ void sending_init(struct rpcbuf_conn *conn);
 void sending_look(struct rpcbuf_conn *conn);
 /* The back end: the socket takes bytes, or has failed. */
 void sending_go_on(struct rpcbuf_conn *conn);
-/* Replies to it take too much for more of its calls to be run; or, once that
- * was so, not any more. */
+/* More of its calls are not run yet: its peer does not read, and replies to it
+ * keep too much; or its socket is full, and further replies would only wait. */
 bool sending_over(const struct rpcbuf_conn *conn);
+bool sending_full(const struct rpcbuf_conn *conn);
+/* Once one of these was so: neither is any more. */
 bool sending_under(struct rpcbuf_conn *conn);
 /* Nothing waits to be sent. */
 bool sending_done(struct rpcbuf_conn *conn);

@@ -136,6 +136,27 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 	return 1;
 }
 
+/* Its peer has to read first. */
+static bool awaits_reader(struct rpcbuf_conn *conn)
+{
+	bool over = sending_over(conn);
+
+	if (!over && !sending_full(conn))
+		return false;
+	if (over) {
+		stat_add(conn->loop->stats.parked_unsent, 1);
+		log_wait(conn, FOR_READER,
+			 "bytes of replies that it does not read",
+			 os_load(&conn->sending.out.pinned),
+			 conn->loop->engine->unsent_conn_limit);
+	}
+	receive_wait(conn, FOR_READER);
+	/* It may have read meanwhile. */
+	if (sending_under(conn))
+		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	return true;
+}
+
 /*
  * A peer that does not read its replies, or whose calls pile up, is not read
  * from.  Never so where replies to calls of ours come in, nor in the middle of
@@ -147,18 +168,8 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 
 	if (conn->outgoing || admit_favours(&engine->admit, &conn->admit))
 		return false;
-	if (sending_over(conn)) {
-		stat_add(conn->loop->stats.parked_unsent, 1);
-		log_wait(conn, FOR_READER,
-			 "bytes of replies that it does not read",
-			 os_load(&conn->sending.out.pinned),
-			 engine->unsent_conn_limit);
-		receive_wait(conn, FOR_READER);
-		/* Its peer may have read meanwhile. */
-		if (sending_under(conn))
-			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	if (awaits_reader(conn))
 		return true;
-	}
 	if (os_load(&conn->flight.nr) >= engine->flight.limit &&
 	    flight_too_many(conn)) {
 		stat_add(conn->loop->stats.parked_calls, 1);
