@@ -6,6 +6,10 @@
  * each in turn.  Without a free descriptor it accepts none, uses no CPU, and
  * looks ten times a second for one.  Some are kept in reserve, so that who gets
  * a connection can open what it needs for it.
+ *
+ * It stays with the process that made it.  In a child, after fork(2),
+ * rpcbuf_acceptor_add() returns -EPERM and the others do nothing; the sockets, as
+ * the child has them, close with exec(3).
  */
 #ifndef RPCBUF_ACCEPTOR_H
 #define RPCBUF_ACCEPTOR_H

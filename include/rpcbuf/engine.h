@@ -9,6 +9,13 @@
  *
  * The engine reads from descriptors that somebody else owns, and sends on them
  * what it is given to send; it never closes them.
+ *
+ * An engine stays with the process that made it: after fork(2), the parent.  The
+ * threads do not come along, and what is unsent is the parent's to send.  In the
+ * child functions that return an error return -EPERM, after a sentence to standard
+ * error, the first time, where they are about the engine; a reply that is handed
+ * over is freed.  rpcbuf_engine_stats() says that there are no threads, the others
+ * do nothing.
  */
 #ifndef RPCBUF_ENGINE_H
 #define RPCBUF_ENGINE_H

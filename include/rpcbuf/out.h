@@ -12,6 +12,10 @@
  * rpcbuf_conn_send()), and the engine goes on with what a full socket leaves.
  * The functions below make a list for programs that have no engine: what is
  * left they send with rpcbuf_out_flush().
+ *
+ * What a list has stays with the process that made it: in a child, after fork(2),
+ * functions that return an error return -EPERM, a reply that is handed over is
+ * freed there, and none is sent; rpcbuf_out_end() does nothing.
  */
 #ifndef RPCBUF_OUT_H
 #define RPCBUF_OUT_H

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/thread.h"
 
@@ -28,6 +29,7 @@
 
 struct rpcbuf_acceptor {
 	struct rpcbuf_acceptor_handlers handlers;
+	uint32_t process; /* fork_generation(): where the thread is */
 	pthread_t thread;
 	int wake; /* eventfd: another listener, or the end */
 	bool paused;
@@ -43,6 +45,11 @@ struct rpcbuf_acceptor {
 	unsigned int nr_reserve, wanted;
 };
 
+static bool is_forked(const struct rpcbuf_acceptor *a)
+{
+	return a->process != fork_generation();
+}
+
 static bool spare(struct rpcbuf_acceptor *a)
 {
 	if (!a->nr_reserve)
@@ -55,6 +62,8 @@ bool rpcbuf_acceptor_spare(struct rpcbuf_acceptor *a)
 {
 	bool spared;
 
+	if (is_forked(a))
+		return false;
 	pthread_mutex_lock(&a->lock);
 	spared = spare(a);
 	pthread_mutex_unlock(&a->lock);
@@ -215,8 +224,11 @@ int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
 	if (!handlers->accepted || reserve > RESERVE_MAX || first < 0)
 		return -EINVAL;
 	a = calloc(1, sizeof(*a));
-	if (!a)
+	if (!a || fork_count()) {
+		free(a);
 		return -ENOMEM;
+	}
+	a->process = fork_generation();
 	a->handlers = *handlers;
 	a->wanted = reserve;
 	a->first = first;
@@ -259,6 +271,8 @@ int rpcbuf_acceptor_add(struct rpcbuf_acceptor *a, int fd, void *listener)
 {
 	int own = -ENOMEM;
 
+	if (is_forked(a))
+		return -EPERM;
 	pthread_mutex_lock(&a->lock);
 	if (a->nr < LISTENERS_MAX)
 		own = own_descriptor(a, fd);
@@ -275,7 +289,7 @@ int rpcbuf_acceptor_add(struct rpcbuf_acceptor *a, int fd, void *listener)
 
 void rpcbuf_acceptor_destroy(struct rpcbuf_acceptor *a)
 {
-	if (!a)
+	if (!a || is_forked(a))
 		return;
 	pthread_mutex_lock(&a->lock);
 	a->stopping = true;

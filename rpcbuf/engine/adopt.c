@@ -8,6 +8,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/replies.h"
+#include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/pause.h"
 
 static int check_stream(int fd)
@@ -125,6 +126,8 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 	struct rpcbuf_conn *conn;
 	int err;
 
+	if (fork_is_child(engine->mm))
+		return -EPERM;
 	if (engine_stopping(engine))
 		return -ESHUTDOWN;
 	err = check_stream(fd);

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "rpcbuf/engine/flush.h"
 #include "rpcbuf/engine/hold.h"
@@ -178,10 +177,11 @@ int rpcbuf_out_create(struct rpcbuf_out **created, int fd)
 {
 	struct rpcbuf_out *out = malloc(sizeof(*out));
 
-	if (!out)
+	if (!out || fork_count()) {
+		free(out);
 		return -ENOMEM;
+	}
 	out_init(out, fd, &ops);
-	out->pid = getpid();
 	join();
 	*created = out;
 	return 0;
@@ -189,7 +189,7 @@ int rpcbuf_out_create(struct rpcbuf_out **created, int fd)
 
 void rpcbuf_out_free(struct rpcbuf_out *out)
 {
-	if (out && out->pid == getpid()) {
+	if (out && !out_is_forked(out)) {
 		out_end(out);
 		leave(out);
 		out_exit(out);
@@ -200,11 +200,17 @@ void rpcbuf_out_free(struct rpcbuf_out *out)
 int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 		    bool more)
 {
+	if (out_is_forked(out)) {
+		rpcbuf_reply_free(reply);
+		return -EPERM;
+	}
 	return out_append_own(out, reply, more && watched());
 }
 
 int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
 		    bool more)
 {
+	if (out_is_forked(out))
+		return -EPERM;
 	return out_join_own(out, bytes, len, more && watched());
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/mm/fork.h"
 
 #define ALIGNMENT 16u
 
@@ -165,6 +166,8 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 	struct rpcbuf_conn *conn = call->conn;
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
+	if (fork_is_child(engine->mm))
+		return;
 	if (probe_request_replied_on())
 		observe_replied(call);
 	if (RPCBUF_WITH_TRACE && call->event)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/pause.h"
 
@@ -42,6 +43,8 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 
 void rpcbuf_conn_drop(struct rpcbuf_conn *conn)
 {
+	if (fork_is_child(conn->loop->engine->mm))
+		return;
 	__atomic_store_n(&conn->dropped, true, __ATOMIC_SEQ_CST);
 	conn_post(conn);
 }

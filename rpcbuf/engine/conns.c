@@ -14,6 +14,8 @@ void conn_get(struct rpcbuf_conn *conn)
 
 void rpcbuf_conn_put(struct rpcbuf_conn *conn)
 {
+	if (out_is_forked(&conn->sending.out))
+		return;
 	if (__atomic_sub_fetch(&conn->member.refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	out_exit(&conn->sending.out);

@@ -193,6 +193,8 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 	uint64_t now = os_now();
 	uint64_t end = now + timeout_ms * UINT64_C(1000000);
 
+	if (fork_is_child(engine->mm))
+		return -EPERM;
 	shrink_stop(engine);
 	/* Two fifths of the time are for clients that are slow to take their
 	 * replies, the rest is for calls that still run: on a busy machine they
@@ -218,6 +220,8 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 
 void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 {
+	if (fork_is_child(engine->mm))
+		return;
 	trace_unpublish(engine);
 	for (unsigned int i = 0; engine->loops && i <= engine->nr_loops; i++)
 		loop_close(&engine->loops[i]);

@@ -3,11 +3,13 @@
  * What is shown of the engine in a segment: its statistics, and a row for each
  * client.  Runs on the thread of the publisher.
  */
+#include <errno.h>
 #include <rpcbuf/publish.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/mm/fork.h"
 
 /* Statistics that are levels. */
 #define IS(name, other) !__builtin_strcmp(name, other)
@@ -154,8 +156,11 @@ int rpcbuf_engine_publish(struct rpcbuf_engine *engine,
 		.clients = read_clients,
 	};
 	char detail[32];
-	int err = rpcbuf_publisher_add(publisher, &source);
+	int err;
 
+	if (fork_is_child(engine->mm))
+		return -EPERM;
+	err = rpcbuf_publisher_add(publisher, &source);
 	if (err)
 		return err;
 	snprintf(detail, sizeof(detail), "engine %s",

@@ -82,6 +82,8 @@ int rpcbuf_out_flush(struct rpcbuf_out *out, uint64_t until_ns)
 	struct list_head dropped;
 	int ret;
 
+	if (out_is_forked(out))
+		return -EPERM;
 	list_init(&dropped);
 	pthread_mutex_lock(&out->lock);
 	os_store(&out->waiters, out->waiters + 1);
@@ -110,5 +112,6 @@ void out_exit(struct rpcbuf_out *out)
 
 void rpcbuf_out_end(struct rpcbuf_out *out)
 {
-	out_end(out);
+	if (!out_is_forked(out))
+		out_end(out);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/os.h"
 
 _Static_assert(SHARE_CLIENT == CLIENT_KEY, "one is a copy of the other");
@@ -59,6 +60,8 @@ int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number)
 	struct ticket ticket;
 	int ret;
 
+	if (fork_is_child(conn->loop->engine->mm))
+		return -EPERM;
 	if (!mine || *mine)
 		return 0;
 	ret = share_enter(&conn->loop->engine->shares, number,

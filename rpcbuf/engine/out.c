@@ -19,7 +19,11 @@ static const uint8_t moves[NR_OUT_STATES] = {
 
 void out_init(struct rpcbuf_out *out, int fd, const struct out_ops *ops)
 {
-	*out = (struct rpcbuf_out){.fd = fd, .ops = ops};
+	*out = (struct rpcbuf_out){
+		.fd = fd,
+		.ops = ops,
+		.process = fork_generation(),
+	};
 	pthread_mutex_init(&out->lock, NULL);
 	pthread_cond_init(&out->left, NULL);
 	list_init(&out->replies);

@@ -31,6 +31,7 @@
 #include <rpcbuf/out.h>
 
 #include "rpcbuf/engine/reply.h"
+#include "rpcbuf/mm/fork.h"
 
 enum out_state {
 	OUT_EMPTY,
@@ -58,7 +59,7 @@ struct rpcbuf_out {
 	pthread_cond_t left;	   /* somebody has left off writing */
 	const struct out_ops *ops; /* never changes */
 	int fd;			   /* likewise */
-	pid_t pid;		   /* likewise; of a list without an engine */
+	uint32_t process;	   /* likewise: fork_generation() */
 	enum out_state state;	   /* others read it: os_load() */
 	bool writes;		   /* a thread does, in WRITING or DEAD */
 	bool more;	      /* replies that follow at once are expected */
@@ -95,6 +96,13 @@ void out_die(struct rpcbuf_out *out, struct list_head *dropped);
 static inline enum out_state out_state(const struct rpcbuf_out *out)
 {
 	return __atomic_load_n(&out->state, __ATOMIC_ACQUIRE);
+}
+
+/* In a child of the process that made it: what it has is the parent's, and its lock
+ * may be held by a thread that did not come along. */
+static inline bool out_is_forked(const struct rpcbuf_out *out)
+{
+	return out->process != fork_generation();
 }
 
 /* Whether all is as said above; for debug builds and tests.  Under the lock. */

@@ -197,8 +197,22 @@ static void count_reply(struct rpcbuf_call *call, uint64_t bytes,
 		observe_reply(call, bytes, pages, reserved);
 }
 
+/* The engine may be gone. */
+static bool is_forked(const struct rpcbuf_conn *conn)
+{
+	return out_is_forked(&conn->sending.out);
+}
+
+static int refuse(struct rpcbuf_reply *reply)
+{
+	rpcbuf_reply_free(reply);
+	return -EPERM;
+}
+
 int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply)
 {
+	if (is_forked(call->conn))
+		return refuse(reply);
 	count_reply(call, reply->bytes, reply->nr_pages, reply->nr_reserved);
 	return out_append(&call->conn->sending.out, reply,
 			  call_is_running(call));
@@ -207,9 +221,12 @@ int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply)
 int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 			   size_t len)
 {
-	int ret = out_join(&call->conn->sending.out, bytes, len,
-			   call_is_running(call));
+	int ret;
 
+	if (is_forked(call->conn))
+		return -EPERM;
+	ret = out_join(&call->conn->sending.out, bytes, len,
+		       call_is_running(call));
 	if (ret >= 0)
 		count_reply(call, len, 0, 0);
 	return ret;
@@ -217,11 +234,15 @@ int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 
 int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply)
 {
+	if (is_forked(conn))
+		return refuse(reply);
 	return out_append(&conn->sending.out, reply, false);
 }
 
 int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns)
 {
+	if (is_forked(conn))
+		return -EPERM;
 	return rpcbuf_out_flush(&conn->sending.out, until_ns);
 }
 

@@ -4,6 +4,7 @@
  * Any thread.
  */
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/mm/fork.h"
 
 const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine)
 {
@@ -99,6 +100,8 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->delayed = os_load(&engine->delayed);
 	stats->queued = share_waiting(&engine->shares);
 	stats->delegated = os_load(&engine->delegate.given);
+	if (fork_is_child(engine->mm))
+		return;
 	pthread_mutex_lock(&engine->workers.lock);
 	stats->threads = engine->workers.nr;
 	pthread_mutex_unlock(&engine->workers.lock);

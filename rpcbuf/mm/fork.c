@@ -49,15 +49,30 @@ uint32_t fork_generation(void)
 	return os_load(&generation);
 }
 
-int fork_watch(struct rpcbuf *mm)
+static int be_told(struct instances *instances)
 {
-	struct instances *instances = os_guard(&all);
 	int err = 0;
 
 	if (!instances->registered)
 		err = os_at_fork(before_fork, after_fork, mark_children);
+	instances->registered = !err;
+	return err;
+}
+
+int fork_count(void)
+{
+	int err = be_told(os_guard(&all));
+
+	os_unguard(&all);
+	return err;
+}
+
+int fork_watch(struct rpcbuf *mm)
+{
+	struct instances *instances = os_guard(&all);
+	int err = be_told(instances);
+
 	if (!err) {
-		instances->registered = true;
 		mm->next = instances->first;
 		instances->first = mm;
 	}

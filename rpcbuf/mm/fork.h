@@ -23,8 +23,11 @@ void fork_unwatch(struct rpcbuf *mm);
 
 void fork_complain(struct rpcbuf *mm) __attribute__((cold, noinline));
 
-/* How many forks led to this process since the first instance was made: what
- * has another number is a parent's. */
+/* Counts forks from now on: 0 or -ENOMEM. */
+int fork_count(void);
+
+/* How many led to this process since then, or since the first instance was made:
+ * what has another number is a parent's. */
 uint32_t fork_generation(void);
 
 /* True in a child of the instance's process. */

@@ -3,10 +3,11 @@
  * Goal: every connection to any of the listening sockets is accepted once, in
  * the midst of others that come and go; without descriptors none is accepted, no
  * CPU is used and one line is said, and who is accepted can always open what its
- * handler needs; after the end nothing is accepted, and all descriptors are back.
+ * handler needs; after the end nothing is accepted, and all descriptors are back; and
+ * a child of the process has no part in it.
  * Method: connections on 127.0.0.1 to several sockets, of which the one that was
  * given is closed; a limit of descriptors that is used up to the last one, and
- * given back; the end at each of these moments.
+ * given back; the end at each of these moments; a fork.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -23,7 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fork_util.h"
 #include "until_util.h"
+
+/* ThreadSanitizer ends a child that starts threads. */
+#ifdef __SANITIZE_THREAD__
+#define TEST_CHILD_THREADS 0
+#else
+#define TEST_CHILD_THREADS 1
+#endif
 
 #define LISTENERS 3
 #define CROWD	  60
@@ -232,6 +241,38 @@ START_TEST(ends_amid_connections)
 }
 END_TEST
 
+static int child(void)
+{
+	struct rpcbuf_acceptor *parents = acceptor;
+
+	if (rpcbuf_acceptor_add(acceptor, 0, NULL) != -EPERM)
+		return 1;
+	if (rpcbuf_acceptor_spare(acceptor))
+		return 2;
+	rpcbuf_acceptor_destroy(acceptor);
+	/* One of its own. */
+	if (TEST_CHILD_THREADS &&
+	    rpcbuf_acceptor_create(&acceptor, &handlers, 4, 0))
+		return 3;
+	if (acceptor != parents)
+		rpcbuf_acceptor_destroy(acceptor);
+	return 0;
+}
+
+/* The thread does not come along with a child: that has nothing to end, and the
+ * parent goes on. */
+START_TEST(forked)
+{
+	start();
+	fork_and_run(child);
+	for (unsigned int i = 0; i < LISTENERS; i++)
+		close(connect_to(i));
+	for (unsigned int i = 0; i < LISTENERS; i++)
+		eventually(seen(accepted[i]) == 1);
+	rpcbuf_acceptor_destroy(acceptor);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("acceptor");
@@ -244,6 +285,7 @@ int main(void)
 	tcase_add_test(tcase, none_without_descriptors);
 	tcase_add_test(tcase, bad_options);
 	tcase_add_loop_test(tcase, ends_amid_connections, 0, 20);
+	tcase_add_test(tcase, forked);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -16,8 +16,8 @@
 #include <rpcbuf/rqst.h>
 #include <rpcbuf/stats.h>
 #include <rpcbuf/window.h>
-#include <sys/wait.h>
 
+#include "fork_util.h"
 #include "mm_util.h"
 
 static struct rpcbuf *mm;
@@ -56,23 +56,6 @@ static int child(void)
 		return 4;
 	rpcbuf_free_bulk_array(own, 100, mine);
 	return rpcbuf_destroy(own) ? 5 : 0;
-}
-
-static void fork_and_run(int (*run)(void))
-{
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		alarm(20);
-		_exit(run());
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(WIFEXITED(status), "the child was ended by signal %d",
-		      WTERMSIG(status));
-	ck_assert_int_eq(WEXITSTATUS(status), 0);
 }
 
 static void fork_and_check(void)

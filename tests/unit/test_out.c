@@ -5,13 +5,14 @@
  * gives all back; nobody waits for another but who asked to.  Method: lists
  * over sockets with buffers of 4 KiB; sendmsg() and send() are cut at every
  * position of a reply; readers that stop within each reply, reset, or are slow;
- * many threads; lists that are ended at any moment.  After each step it is
+ * many threads; lists that are ended at any moment, or forked.  After each step it is
  * looked at whether the list is as its header says.
  */
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "fork_util.h"
 #include "reply_util.h"
 
 #include "rpcbuf/engine/flush.h"
@@ -645,6 +646,63 @@ START_TEST(progress)
 }
 END_TEST
 
+/* A list of a parent's. */
+static struct rpcbuf_out *list;
+static struct rpcbuf_reply *unadded;
+
+static int child(void)
+{
+	uint64_t unsent = rpcbuf_out_unsent(list);
+	uint8_t bytes[8] = {0};
+
+	if (rpcbuf_out_flush(list, 0) != -EPERM ||
+	    rpcbuf_out_flush(list, UINT64_MAX) != -EPERM)
+		return 1;
+	if (rpcbuf_out_join(list, bytes, sizeof(bytes), false) != -EPERM)
+		return 2;
+	if (rpcbuf_out_send(list, unadded, true) != -EPERM)
+		return 3;
+	/* It is the list's in any case. */
+	if (lent != returned + NR)
+		return 4;
+	rpcbuf_out_end(list);
+	if (!unsent || rpcbuf_out_unsent(list) != unsent)
+		return 5;
+	rpcbuf_out_free(list);
+	return 0;
+}
+
+/* What is unsent at a fork is the parent's: the child sends none of it, though the
+ * socket would take it; and it does not hang where a lock was held. */
+START_TEST(forked)
+{
+	size_t at = 0, all = NR * shape_bytes(&large);
+
+	start();
+	must(rpcbuf_out_create(&list, out.fd) == 0);
+	for (uint32_t i = 0; i < NR; i++)
+		must(rpcbuf_out_send(list, reply_make(mm, i, &large), false) ==
+		     0);
+	unadded = reply_make(mm, NR, &large);
+	while (read_on(&large, &at, SIZE_MAX))
+		;
+	if (_i == 1)
+		pthread_mutex_lock(&list->lock);
+	fork_and_run(child);
+	if (_i == 1)
+		pthread_mutex_unlock(&list->lock);
+	require(!read_on(&large, &at, SIZE_MAX));
+	while (at < all) {
+		must(rpcbuf_out_flush(list, 0) != -EPIPE);
+		read_on(&large, &at, SIZE_MAX);
+	}
+	require(rpcbuf_out_flush(list, 0) == 0);
+	rpcbuf_out_free(list);
+	rpcbuf_reply_free(unadded);
+	stop();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("out");
@@ -664,6 +722,7 @@ int main(void)
 	tcase_add_test(tcase, flush);
 	tcase_add_loop_test(tcase, many_threads, 0, 3);
 	tcase_add_test(tcase, let_go);
+	tcase_add_loop_test(tcase, forked, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
 }
