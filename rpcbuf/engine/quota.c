@@ -39,7 +39,7 @@ static uint32_t client_held(const struct rpcbuf_conn *conn)
 	return sum;
 }
 
-/* Pages that unfinished records hold, of all loops. */
+/* Pages that clients' unfinished records hold, of all loops. */
 static uint32_t held_by_all(const struct rpcbuf_conn *conn)
 {
 	const struct quota_loop *own = &conn->loop->admit.quota;
@@ -165,6 +165,9 @@ void quota_count(struct rpcbuf_conn *conn)
 	os_store(&conn->admit.quota.held, held);
 	os_store(&conn->part->held, conn->part->held + more);
 	os_store(&own->held, own->held + more);
+	/* It waits for nobody, so nobody has less for it. */
+	if (conn->outgoing)
+		own->told += more;
 	tell_other_loops(conn->loop);
 }
 

@@ -21,14 +21,14 @@ struct quota {
 	uint32_t limit;	     /* that unfinished records may hold */
 	uint32_t conn_limit; /* ... that one connection's may */
 	uint32_t slack;	     /* ... so many of a loop's need not be told */
-	uint32_t held;	     /* in streams, as the loops told; atomic */
+	uint32_t held;	     /* in clients' streams, as the loops told; atomic */
 	struct turns beyond; /* to hold more than a share */
 };
 
 /* Of a loop. */
 struct quota_loop {
 	uint32_t held; /* pages, of all its connections; os_store() */
-	uint32_t told; /* ... that quota->held knows of */
+	uint32_t told; /* ... that quota->held knows of, or are not clients' */
 };
 
 /* Of a connection. */

@@ -403,6 +403,25 @@ START_TEST(outgoing)
 }
 END_TEST
 
+/* What such replies hold is counted, and no client has less for it. */
+START_TEST(outgoing_hold)
+{
+	struct rpcbuf_conn *conn = new_conn(0), *other = new_conn(1);
+
+	conn->outgoing = true;
+	hold(conn, 3 * LIMIT);
+	ck_assert_uint_eq(loop->admit.quota.held, 3 * LIMIT);
+	ck_assert_uint_eq(ask(other, 0), LIMIT / 2 * RPCBUF_PAGE_SIZE);
+	hold(other, LIMIT / 2);
+	hold(conn, 1);
+	ck_assert_uint_eq(loop->admit.quota.held, LIMIT / 2 + 1);
+	ck_assert_uint_eq(seen(engine->admit.quota.held), LIMIT / 2);
+	free_conn(conn);
+	free_conn(other);
+	ck_assert_uint_eq(seen(engine->admit.quota.held), 0);
+}
+END_TEST
+
 static unsigned int closed;
 
 static void on_refused(void *data, enum rpcbuf_close_reason reason)
@@ -619,6 +638,7 @@ int main(void)
 	tcase_add_test(tcase, told_of_pages);
 	tcase_add_loop_test(tcase, shortage, 0, 2);
 	tcase_add_test(tcase, outgoing);
+	tcase_add_test(tcase, outgoing_hold);
 	tcase_add_loop_test(tcase, progress_beyond_a_share, 0, 2);
 	tcase_add_loop_test(tcase, model, 0, 4);
 	suite_add_tcase(suite, tcase);
