@@ -441,6 +441,90 @@ START_TEST(adopted_during_a_look)
 }
 END_TEST
 
+static const struct backend no_backend = {.name = "none"};
+
+/* A loop without a thread, and a connection without a socket. */
+static struct rpcbuf_conn *make_alone(struct rpcbuf_engine *engine,
+				      struct loop *loop)
+{
+	*engine = (struct rpcbuf_engine){.loops = loop, .nr_loops = 1};
+	memset(loop, 0, sizeof(*loop));
+	loop->engine = engine;
+	loop->backend = &no_backend;
+	clients_init(&engine->clients);
+	conns_init(loop);
+	return conn_create(loop, client_get(engine, -1, true), -1, NULL, false);
+}
+
+static void free_alone(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+
+	list_del(&conn->member.link);
+	client_put(engine, conn->part->client);
+	rpcbuf_conn_put(conn);
+	rpcbuf_conn_put(conn);
+	clients_exit(&engine->clients);
+}
+
+/* All that is waited for since some time. */
+static uint64_t *since(struct rpcbuf_conn *conn, unsigned int i)
+{
+	uint64_t *const all[] = {
+		&conn->times.progress_ns,  &conn->times.record_ns,
+		&conn->times.slow_ns,	   &conn->admit.quota.beyond_ns,
+		&conn->admit.pass.idle_ns, &conn->sending.out.blocked_ns,
+	};
+
+	return i < WIRE_NR(all) ? all[i] : NULL;
+}
+
+static void check_since(struct rpcbuf_conn *conn, uint64_t expected)
+{
+	for (unsigned int i = 0; since(conn, i); i++)
+		ck_assert_uint_eq(*since(conn, i), expected);
+}
+
+static void set_since(struct rpcbuf_conn *conn, uint64_t ns)
+{
+	for (unsigned int i = 0; since(conn, i); i++)
+		*since(conn, i) = ns;
+}
+
+/* While the loop did not look, it was nobody's fault: all that is waited for is
+ * waited for later by as much as the look was late, and no later than now.  A
+ * look that is a little late, and what is not waited for, stay as they are. */
+START_TEST(time_without_a_look)
+{
+	const uint64_t begin = 100 * OS_SECOND_NS, late = 7 * OS_SECOND_NS;
+	struct rpcbuf_engine *engine = malloc(sizeof(*engine));
+	struct loop *loop = aligned_alloc(64, sizeof(*loop));
+	struct rpcbuf_conn *conn = make_alone(engine, loop);
+
+	list_add_tail(&conn->member.link, &loop->conns.all);
+	loop->now_ns = begin + 2 * late;
+	set_since(conn, begin);
+	loop_excuse(loop, 0);
+	loop_excuse(loop, LAG_LOOK_NS);
+	loop_excuse(loop, 2 * LAG_LOOK_NS);
+	check_since(conn, begin);
+	loop_excuse(loop, 2 * LAG_LOOK_NS + 1);
+	check_since(conn, begin + LAG_LOOK_NS + 1);
+	set_since(conn, begin);
+	loop_excuse(loop, late);
+	check_since(conn, begin + late - LAG_LOOK_NS);
+	set_since(conn, loop->now_ns - 1);
+	loop_excuse(loop, late);
+	check_since(conn, loop->now_ns);
+	set_since(conn, 0);
+	loop_excuse(loop, late);
+	check_since(conn, 0);
+	free_alone(conn);
+	free(loop);
+	free(engine);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_limits");
@@ -467,6 +551,9 @@ int main(void)
 	tcase_add_test(times, slow_link);
 	tcase_add_test(times, time_of_ours);
 	tcase_add_loop_test(times, stopped, 0, 2);
+	suite_add_tcase(suite, times);
+	times = tcase_create("without a thread");
+	tcase_add_test(times, time_without_a_look);
 	suite_add_tcase(suite, times);
 	return wire_run(suite);
 }
