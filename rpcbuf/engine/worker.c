@@ -10,7 +10,7 @@
 #include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
-/* An idle worker ends after so long, unless it is one of the first. */
+/* Every other idle worker ends after so long, unless it is one of the first. */
 #define WORKER_IDLE_S 10
 
 void workers_init(struct workers *workers, unsigned int most)
@@ -47,14 +47,26 @@ void thread_leave(struct rpcbuf_engine *engine)
 		engine->handlers.thread_stop();
 }
 
-/* Idle for too long, or the engine stops.  The lock is held. */
+/*
+ * Idle for too long, or the engine stops.  The lock is held.
+ *
+ * Those that a burst leaves are late together.  Every other one stays for once
+ * more, so half of them are there for the next burst, until one is left.
+ * (The kernel's workqueues keep idle workers in a ratio to busy ones,
+ * too_many_workers() in kernel/workqueue.c.)
+ */
 static bool may_end(struct workers *workers, const struct worker *worker,
 		    bool late)
 {
 	assert_held(&workers->lock);
 	if (worker->job || worker->taken)
 		return false;
-	return workers->stop || (late && workers->nr > workers->nr_started + 1);
+	if (workers->stop)
+		return true;
+	if (!late || workers->nr <= workers->nr_started + 1)
+		return false;
+	workers->one_ended = !workers->one_ended;
+	return workers->one_ended;
 }
 
 /* Waits for a job, with the lock held; false: none is to come. */

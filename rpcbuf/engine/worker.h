@@ -37,6 +37,7 @@ struct workers {
 	unsigned int nr_started; /* jobs that last until the engine stops */
 	unsigned int nr_ended;	 /* of these, how many have ended */
 	unsigned int next_number;
+	bool one_ended; /* of those that were late, the last one did */
 	bool stop;
 };
 
