@@ -6,11 +6,13 @@
  * while other calls are made; the order of events is what is checked. In the
  * end the server has nothing to monitor and closes.
  *
- * usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT [odd|plain|early]: the export holds
- * the file "lock"; an rpcbind that lets everybody register is on port 111
+ * usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT [odd|plain|early|granted]: the
+ * export holds the file "lock"; an rpcbind that lets everybody register is on port 111
  *
  * With "early" in the place of odd, only the monitor is called, on a connection on
- * which it has said something unasked; it says first which port it has, and locks when told "lock".
+ * which it has said something unasked; it says first which port it has, and locks when
+ * told "go".  "granted" is the same with the client, which is called for a lock that
+ * becomes free when told "go".
  */
 #include "nfs4_party.h"
 
@@ -253,7 +255,7 @@ static void run_early(void)
 
 	printf("port %u\n", port_of(monitor.listener));
 	fflush(stdout);
-	wait_word("lock");
+	wait_word("go");
 	send_lock(NLM4_LOCK, "early", false);
 	accept_server(&monitor);
 	answer_early(&monitor.conn);
@@ -265,6 +267,32 @@ static void run_early(void)
 	end_monitor(&monitor, "early", &plain);
 }
 
+static void run_granted(void)
+{
+	struct service monitor = serve(RPC_STATUS, 1);
+	struct service client = serve(RPC_NLM, 4);
+	uint32_t call_xid;
+
+	send_lock(NLM4_LOCK, "first", false);
+	reply_words(&monitor, called(&monitor, SM_MON), 2, &plain);
+	lock_reply(NLM4_GRANTED);
+	send_lock(NLM4_LOCK, "second", true);
+	lock_reply(NLM4_BLOCKED);
+	printf("port %u\n", port_of(client.listener));
+	fflush(stdout);
+	wait_word("go");
+	send_lock(NLM4_UNLOCK, "first", false);
+	lock_reply(NLM4_GRANTED);
+	accept_server(&client);
+	answer_early(&client.conn);
+	call_xid = called(&client, NLM4_GRANTED_MSG);
+	say("called");
+	wait_word("answer");
+	reply_words(&client, call_xid, 0, &plain);
+	granted(&client);
+	end_monitor(&monitor, "second", &plain);
+}
+
 int main(int argc, char **argv)
 {
 	struct service monitor, client;
@@ -272,7 +300,7 @@ int main(int argc, char **argv)
 
 	if (argc < 5)
 		die("usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT "
-		    "[odd|plain|early]");
+		    "[odd|plain|early|granted]");
 	rpc_end_with_parent();
 	plain_only = argc == 6 && !strcmp(argv[5], "plain");
 	nfs = rpc_connect("127.0.0.1", strtoul(argv[1], NULL, 0), 0);
@@ -280,6 +308,10 @@ int main(int argc, char **argv)
 	find_file(strtoul(argv[2], NULL, 0), argv[4]);
 	if (argc == 6 && !strcmp(argv[5], "early")) {
 		run_early();
+		return 0;
+	}
+	if (argc == 6 && !strcmp(argv[5], "granted")) {
+		run_granted();
 		return 0;
 	}
 	monitor = serve(RPC_STATUS, 1);

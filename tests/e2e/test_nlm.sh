@@ -4,8 +4,9 @@
 # Goal: the server's calls to the status monitor and to lock clients of NFSv3
 # work while the plug-in receives.
 # Method: nlm_peer, see there; once more with each order in which such a call meets
-# the adoption of its connection (lib-orders.sh), on the debug plug-in. The server looks for both at port 111, so all of
-# it runs in a network namespace and a /run of its own, with an rpcbind there.
+# the adoption of its connection (lib-orders.sh), on the debug plug-in. The server
+# looks for both at port 111, so all of it runs in a network namespace and a /run of
+# its own, with an rpcbind there.
 if [[ -z ${RPCBUF_TEST_INSIDE:-} ]]; then
 	if ! unshare --mount --net true || ! command -v ip >/dev/null; then
 		echo "test_nlm: skipped: no namespace can be made, or no ip is there"
@@ -42,14 +43,14 @@ start() {
 	S_KEEP_PORTS=1 server_start
 }
 
-# The server has connected to the monitor.
+# The server has connected to who it is to call.
 is_connected() {
-	awk -v port="$(printf ':%04X' "$MONITOR_PORT")" \
+	awk -v port="$(printf ':%04X' "$CALLED_PORT")" \
 		'$3 ~ port "$" && $4 == "01" { found = 1 } END { exit !found }' \
-		/proc/net/tcp
+		/proc/net/tcp /proc/net/tcp6
 }
 
-# The first calls ask rpcbind where the monitor is.
+# The first calls ask rpcbind where that is.
 pass_rpcbind() {
 	paused "$1"
 	until is_connected; do
@@ -59,11 +60,12 @@ pass_rpcbind() {
 	done
 }
 
+# in_order ORDER early|granted
 in_order() {
+	client_begin "$BIN/nlm_peer" "$PORT" "$MOUNT_PORT" "$NLM_PORT" "$EXPORT" "$2"
+	read -r -t 60 _ CALLED_PORT <&4 || fail "$1, $2: nlm_peer"
 	order_arm "$1"
-	client_begin "$BIN/nlm_peer" "$PORT" "$MOUNT_PORT" "$NLM_PORT" "$EXPORT" early
-	read -r -t 60 _ MONITOR_PORT <&4 || fail "$ORDER: nlm_peer"
-	tell lock
+	tell go
 	if [[ $1 == within ]]; then
 		pass_rpcbind call
 	else
@@ -85,7 +87,8 @@ with_plugin || exit 0
 S_DEBUG=1
 start
 for order in "${ORDERS[@]}"; do
-	in_order "$order"
+	in_order "$order" early
+	in_order "$order" granted
 done
 ! grep -E 'SM_(MON|UNMON) failed' "$LOG" || fail "an answer of the monitor is lost"
 wait_stat connections '<=' 1
