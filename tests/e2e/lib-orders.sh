@@ -58,6 +58,11 @@ drive_before() {
 	pause_end calling
 }
 
+# What a test may have happen then.
+queued_within() {
+	:
+}
+
 # All of the call comes while the connection has its token and is not adopted.
 drive_within() {
 	paused call
@@ -68,6 +73,7 @@ drive_within() {
 	pause_end call
 	paused collected
 	hold_calls
+	queued_within
 	pause_end claimed
 }
 

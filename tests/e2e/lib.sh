@@ -317,6 +317,12 @@ pause_end() {
 	rm "$RPCBUF_PAUSE/$1.here" || fail "no thread is at the point \"$1\" any more"
 }
 
+# To be preloaded, see there.
+build_fail_nth() {
+	"${CC:-cc}" -D_GNU_SOURCE -Wall -Wextra -Wno-nonnull -shared -fPIC \
+		-o "$T/fail_nth.so" "$RPCBUF_SOURCE/tests/e2e/preload/fail_nth.c"
+}
+
 url() {
 	echo "nfs://$HOST$EXPORT/$2?nfsport=$PORT&mountport=$MOUNT_PORT&version=$1"
 }

@@ -26,6 +26,7 @@ static int __attribute__((cold)) usage(void)
 		"  across      says \"held\", and answers at the end of its input\n"
 		"  early       says something unasked before it is called\n"
 		"  early-reset the same, and resets\n"
+		"  early-lost  the same, and the server lets the connection go\n"
 		"odd, the default, or plain: how answers are cut\n",
 		MANY);
 	return 2;
@@ -314,6 +315,23 @@ static void run_early_reset(void)
 	party_close(&party);
 }
 
+static void run_early_lost(void)
+{
+	struct party party;
+
+	party_open(&party);
+	send_confirm(&party);
+	accept_callback(&party);
+	close(party.listener);
+	party.listener = -1;
+	answer_early(&party.cb);
+	if (!rpc_closed_within(&party.cb, RPC_PATIENCE_S))
+		die("the server keeps a connection that it cannot receive on");
+	say("lost");
+	confirmed(&party);
+	party_close(&party);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct command commands[] = {
@@ -326,6 +344,7 @@ int main(int argc, char **argv)
 		{"across", run_across},
 		{"early", run_early},
 		{"early-reset", run_early_reset},
+		{"early-lost", run_early_lost},
 	};
 
 	return run_command(commands, COUNT(commands), argc, argv) ? 0 : usage();

@@ -8,8 +8,9 @@
 # callback's connection before it is called there, which begins the adoption; it must
 # get CB_NULL, or it resets, and the server says that the channel is down. v4.1: the
 # thread that accepted the client's connection is held, and the call must go out
-# without it, or by it; or the connection is gone before the call is queued. NLM and
-# NSM: test_nlm.sh.
+# without it, or by it; or the connection is gone before the call is queued. An
+# adoption fails for want of memory (preload/fail_nth.c) while the call is with the
+# connection. NLM and NSM: test_nlm.sh.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-callbacks.sh"
 source "$(dirname "$0")/lib-orders.sh"
@@ -83,6 +84,35 @@ gone_at() {
 	pause_end "$1"
 }
 
+descriptors() {
+	local fds=("/proc/$SERVER/fd"/*)
+	echo "${#fds[@]}"
+}
+
+descriptors_are() {
+	(($(descriptors) == $1))
+}
+
+channels_are_down() {
+	(($(channels_down) == $1))
+}
+
+lost() {
+	hear lost
+	[[ ! -e $T/fail ]] || fail "the adoption has not failed"
+}
+
+# There is no memory for the connection when the call is with it already: both are
+# let go of.
+not_adopted() {
+	local fds down
+	fds=$(descriptors)
+	down=$(channels_down)
+	v40 within early-lost lost
+	wait_for "the channel to be down" channels_are_down $((down + 1))
+	wait_for "$fds descriptors" descriptors_are "$fds"
+}
+
 start
 for order in "${ORDERS[@]}"; do
 	v40 "$order" early answered
@@ -94,6 +124,21 @@ for order in "${ORDERS[@]}"; do
 	down=$((down + 1))
 	assert_eq "$(channels_down)" "$down" "callback channels down, reset $order"
 done
+wait_stat connections == 0
+server_stop
+
+build_fail_nth
+S_WRAP="env LD_PRELOAD=$T/fail_nth.so RPCBUF_FAIL_ONCE=$T/fail" start
+v40 within early-reset reset # what Ganesha opens once and keeps
+queued_within() {
+	: >"$T/fail"
+}
+not_adopted
+not_adopted
+queued_within() {
+	:
+}
+v40 within early answered
 wait_stat connections == 0
 server_stop
 

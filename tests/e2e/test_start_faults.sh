@@ -15,11 +15,6 @@ MOST=400 # there are fewer
 GANESHA_ABORTS=4 # name and record of the export, records of its root
 S_RPCBUF="Memory = 67108864; Receive_Threads = 1;"
 
-build_preload() {
-	"${CC:-cc}" -D_GNU_SOURCE -Wall -Wextra -Wno-nonnull -shared -fPIC \
-		-o "$T/fail_nth.so" "$RPCBUF_SOURCE/tests/e2e/preload/fail_nth.c"
-}
-
 ended() {
 	! kill -0 "$SERVER" 2>/dev/null
 }
@@ -69,7 +64,7 @@ check_service() {
 	served=$((served + 1))
 }
 
-build_preload
+build_fail_nth
 pick_port
 server_configure
 S_WRAP="env LD_PRELOAD=$T/fail_nth.so RPCBUF_FAIL_FILE=$T/failed"

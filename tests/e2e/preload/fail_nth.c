@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Preloaded into ganesha.nfsd by test_start_faults.sh, which compiles it: of
- * the functions below, the call of the plug-in's number RPCBUF_FAIL_NTH fails,
- * as it does when the system is short.  Which function that was is written to
- * the file RPCBUF_FAIL_FILE.  Whose a call is, its return address tells.
+ * Preloaded into ganesha.nfsd by tests, which compile it: of the functions below,
+ * the call of the plug-in's number RPCBUF_FAIL_NTH fails, as it does when the
+ * system is short.  Which function that was is written to the file
+ * RPCBUF_FAIL_FILE.  Or its next calloc() fails once there is the file
+ * RPCBUF_FAIL_ONCE, which goes with that.  Whose a call is, its return address
+ * tells.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -81,8 +83,19 @@ void *malloc(size_t size)
 	return FAILS(ENOMEM) ? NULL : __libc_malloc(size);
 }
 
+static bool fails_once(void *caller)
+{
+	const char *file = getenv("RPCBUF_FAIL_ONCE");
+
+	return file && is_plugin(caller) && unlink(file) == 0;
+}
+
 void *calloc(size_t nr, size_t size)
 {
+	if (fails_once(__builtin_return_address(0))) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	return FAILS(ENOMEM) ? NULL : __libc_calloc(nr, size);
 }
 
