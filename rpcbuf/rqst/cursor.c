@@ -7,6 +7,7 @@
  * bytes as they lie in the pages, marks included.  The cursor never rests in
  * front of a mark unless the message ends there.
  */
+#include <endian.h>
 #include <errno.h>
 #include <rpcbuf/cursor.h>
 #include <rpcbuf/record.h>
@@ -34,14 +35,23 @@ static const uint8_t *wire_address(const struct rpcbuf_cursor *c,
 	       (at & ~RPCBUF_PAGE_MASK);
 }
 
-/* One byte of a mark: marks are rare and may cross pages. */
-static uint8_t wire_byte(struct rpcbuf_cursor *c)
+/* It may cross pages. */
+static uint32_t next_mark(struct rpcbuf_cursor *c)
 {
-	uint32_t page;
-	uint8_t byte = *wire_address(c, &page);
+	uint32_t page, mark;
+	const uint8_t *at = wire_address(c, &page);
+	uint8_t bytes[RPCBUF_MARK_SIZE];
 
-	c->wire++;
-	return byte;
+	if (rpcbuf_likely(((uintptr_t)at & ~RPCBUF_PAGE_MASK) <=
+			  RPCBUF_PAGE_SIZE - sizeof(mark))) {
+		c->wire += sizeof(mark);
+	} else {
+		for (unsigned int i = 0; i < sizeof(bytes); i++, c->wire++)
+			bytes[i] = *wire_address(c, &page);
+		at = bytes;
+	}
+	memcpy(&mark, at, sizeof(mark));
+	return be32toh(mark);
 }
 
 /* At the end of a fragment: reads marks until one has bytes behind it. */
@@ -49,10 +59,8 @@ static void next_fragment(struct rpcbuf_cursor *c)
 {
 	while (!c->fragment_left &&
 	       c->wire + RPCBUF_MARK_SIZE <= c->message->wire_length) {
-		uint32_t mark = 0;
+		uint32_t mark = next_mark(c);
 
-		for (unsigned int i = 0; i < RPCBUF_MARK_SIZE; i++)
-			mark = mark << 8 | wire_byte(c);
 		c->fragment_left = mark & ~RPCBUF_MARK_LAST;
 		if (mark & RPCBUF_MARK_LAST)
 			return;
