@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rpcbuf/os/bits.h"
-#include "rpcbuf/os/plain.h"
-
 void shares_init(struct shares *shares, unsigned int threads)
 {
 	memset(shares, 0, sizeof(*shares));
@@ -42,19 +39,18 @@ static struct share *make_block(unsigned int first)
 	for (unsigned int i = 0; block && i < SHARE_BLOCK; i++) {
 		pthread_mutex_init(&block[i].lock, NULL);
 		block[i].number = first + i;
-		list_init(&block[i].stakes);
+		for (unsigned int n = 0; n < SHARE_CHAINS; n++)
+			list_init(&block[i].chains[n]);
 		list_init(&block[i].rota);
 	}
 	return block;
 }
 
-struct share *share_find(struct shares *shares, unsigned int number)
+struct share *share_make(struct shares *shares, unsigned int number)
 {
 	struct share **slot = &shares->blocks[number / SHARE_BLOCK];
-	struct share *block = os_load_acquire(slot), *none = NULL, *made;
+	struct share *none = NULL, *made;
 
-	if (rpcbuf_likely(block))
-		return &block[number % SHARE_BLOCK];
 	made = make_block(number - number % SHARE_BLOCK);
 	if (!made)
 		return NULL;
@@ -66,18 +62,32 @@ struct share *share_find(struct shares *shares, unsigned int number)
 	return &made[number % SHARE_BLOCK];
 }
 
+static struct list_head *chain_of(struct share *share, const uint8_t *client)
+{
+	uint64_t half[SHARE_CLIENT / sizeof(uint64_t)], mix;
+
+	memcpy(half, client, sizeof(half));
+	mix = (half[0] ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	/* All bits of a name count in the topmost. */
+	return &share->chains[(mix >> 32) * SHARE_CHAINS >> 32];
+}
+
 /* It may be the spare one. */
-static struct stake *find_stake(struct share *share, const uint8_t *client)
+static struct stake *find_stake(const struct list_head *chain,
+				const uint8_t *client)
 {
 	struct stake *stake, *tmp;
 
-	list_for_each_entry_safe (stake, tmp, &share->stakes, struct stake, link)
+	list_for_each_entry_safe(stake, tmp, chain, struct stake, link)
+	{
 		if (memcmp(stake->client, client, SHARE_CLIENT) == 0)
 			return stake;
+	}
 	return NULL;
 }
 
-static struct stake *make_stake(struct share *share, const uint8_t *client)
+static struct stake *make_stake(struct share *share, struct list_head *chain,
+				const uint8_t *client)
 {
 	struct stake *stake = share->spare;
 
@@ -90,7 +100,7 @@ static struct stake *make_stake(struct share *share, const uint8_t *client)
 	*stake = (struct stake){.share = share};
 	rota_client_init(&stake->rota);
 	memcpy(stake->client, client, SHARE_CLIENT);
-	list_add(&stake->link, &share->stakes);
+	list_add(&stake->link, chain);
 	return stake;
 }
 
@@ -142,10 +152,11 @@ static int enter(const struct shares *shares, struct share *share,
 		 const uint8_t *client, struct ticket *ticket,
 		 enum share_wait wait, uint64_t now_ns)
 {
-	struct stake *stake = find_stake(share, client);
+	struct list_head *chain = chain_of(share, client);
+	struct stake *stake = find_stake(chain, client);
 
 	if (!stake)
-		stake = make_stake(share, client);
+		stake = make_stake(share, chain, client);
 	if (!stake)
 		return -ENOMEM;
 	if (stake == share->spare)
@@ -252,7 +263,7 @@ static unsigned int take_of(struct share *share, const uint8_t *client,
 	unsigned int nr = 0;
 
 	pthread_mutex_lock(&share->lock);
-	stake = find_stake(share, client);
+	stake = find_stake(chain_of(share, client), client);
 	if (stake && stake_waits(stake) && (!hung || look(stake, now_ns)))
 		nr = take(share, stake, owner, most, taken);
 	pthread_mutex_unlock(&share->lock);

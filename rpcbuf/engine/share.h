@@ -24,15 +24,18 @@
 #include <stdint.h>
 
 #include "rpcbuf/engine/rota.h"
+#include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/plain.h"
 
 #define SHARE_CLIENT  16u /* bytes that name a client */
 #define SHARE_HUNG_NS UINT64_C(1000000000)
 #define SHARE_NUMBERS 65536u /* from 0 */
-#define SHARE_BLOCK   256u   /* shares that are made at a time */
+#define SHARE_BLOCK   64u    /* shares that are made at a time */
+#define SHARE_CHAINS  64u    /* of clients, in each */
 
 /* What one client has in a share: there while that is anything, and one more. */
 struct stake {
-	struct list_head link;	 /* share->stakes */
+	struct list_head link;	 /* one of share->chains */
 	struct rota_client rota; /* its tickets that wait */
 	struct share *share;	 /* never changes */
 	uint8_t client[SHARE_CLIENT];
@@ -48,7 +51,7 @@ struct share {
 	unsigned int number;  /* never changes */
 	unsigned int running; /* of all clients */
 	unsigned int waiting; /* likewise; atomic */
-	struct list_head stakes;
+	struct list_head chains[SHARE_CHAINS]; /* stakes, by client */
 	struct list_head rota; /* clients that wait */
 	struct stake *spare; /* one of nothing, for the next client, or NULL */
 };
@@ -107,7 +110,17 @@ unsigned int share_take(struct shares *shares, const uint8_t *client,
 unsigned int share_waiting(const struct shares *shares);
 
 /* Share @number, for good; NULL: out of memory. */
-struct share *share_find(struct shares *shares, unsigned int number);
+struct share *share_make(struct shares *shares, unsigned int number);
+
+static inline struct share *share_find(struct shares *shares,
+				       unsigned int number)
+{
+	struct share *block =
+		os_load_acquire(&shares->blocks[number / SHARE_BLOCK]);
+
+	return rpcbuf_likely(block) ? &block[number % SHARE_BLOCK]
+				    : share_make(shares, number);
+}
 
 static inline bool share_has_room(const struct shares *shares,
 				  const struct share *share,

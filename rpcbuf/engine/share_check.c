@@ -4,31 +4,48 @@
  */
 #include "rpcbuf/engine/share.h"
 
+struct sum {
+	unsigned int running, waiting;
+};
+
+static const char *check_stake(const struct shares *shares,
+			       const struct share *share,
+			       const struct stake *stake, struct sum *sum)
+{
+	struct list_head *link = stake->rota.waiting.next;
+
+	sum->running += stake->running;
+	for (; link != &stake->rota.waiting; link = link->next)
+		sum->waiting++;
+	if ((!stake->running && !stake_waits(stake)) != (stake == share->spare))
+		return "what a client has is spare, or nothing is";
+	if (stake->running > shares->most_client)
+		return "a client has more than it may";
+	if (stake_waits(stake) && share_has_room(shares, share, stake))
+		return "one waits that has room";
+	if (stake_waits(stake) == list_empty(&stake->rota.link))
+		return "who waits and the rota differ";
+	return NULL;
+}
+
 static const char *check(const struct shares *shares, struct share *share)
 {
-	unsigned int running = 0, waiting = 0;
 	struct stake *stake, *tmp;
+	struct sum sum = {0};
+	const char *wrong;
 
-	list_for_each_entry_safe(stake, tmp, &share->stakes, struct stake, link)
-	{
-		struct list_head *link = stake->rota.waiting.next;
-
-		running += stake->running;
-		for (; link != &stake->rota.waiting; link = link->next)
-			waiting++;
-		if ((!stake->running && !stake_waits(stake)) !=
-		    (stake == share->spare))
-			return "what a client has is spare, or nothing is";
-		if (stake->running > shares->most_client)
-			return "a client has more than it may";
-		if (stake_waits(stake) && share_has_room(shares, share, stake))
-			return "one waits that has room";
-		if (stake_waits(stake) == list_empty(&stake->rota.link))
-			return "who waits and the rota differ";
+	for (unsigned int i = 0; i < SHARE_CHAINS; i++) {
+		list_for_each_entry_safe(stake, tmp, &share->chains[i],
+					 struct stake, link)
+		{
+			wrong = check_stake(shares, share, stake, &sum);
+			if (wrong)
+				return wrong;
+		}
 	}
-	if (running != share->running || waiting != share->waiting)
+	if (sum.running != share->running || sum.waiting != share->waiting)
 		return "its clients have not what is counted";
-	return running > shares->most ? "more run than may" : NULL;
+	return sum.running > shares->most ? "more run than may" : NULL;
 }
 
 const char *share_is_valid(struct shares *shares, unsigned int number)
