@@ -47,7 +47,7 @@ void share_look(struct xdr_pages *pages, const void *arguments, size_t size)
 	uint8_t handle[HANDLE_HEAD];
 	int number;
 
-	if (call->later)
+	if (call->later || call->share >= 0)
 		return;
 	number = handle_in_arguments(msg->cb_prog, msg->cb_vers, msg->cb_proc,
 				     arguments, size, handle, sizeof(handle));

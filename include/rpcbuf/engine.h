@@ -55,6 +55,8 @@ struct rpcbuf_call {
 				* to 16, contents undefined */
 	bool later;	       /* it is not to be run, but to be answered that
 				* it be sent again later: see ->share */
+	int share;	       /* the number of its share; -1: it has none, or
+				* none yet, see rpcbuf_call_share() */
 	struct rpcbuf_event *event; /* the engine's, for those who trace, or
 				     * NULL */
 };

@@ -36,6 +36,7 @@ bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 
 	if (number < 0 || number >= (int)SHARE_NUMBERS)
 		return true;
+	call->share = number;
 	ticket->owner = conn;
 	ret = share_enter(&engine->shares, (unsigned int)number,
 			  conn->kept.client, ticket,
@@ -64,6 +65,7 @@ int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number)
 		return -EPERM;
 	if (!mine || *mine)
 		return 0;
+	call->share = (int)number;
 	ret = share_enter(&conn->loop->engine->shares, number,
 			  conn->kept.client, &ticket, MAY_NOT, 0);
 	if (ret < 0) {

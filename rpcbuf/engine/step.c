@@ -37,6 +37,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->copied = 0;
 	call->reply_bytes = call->reply_pages = call->reply_reserved = 0;
 	call->later = false;
+	call->share = -1;
 	call_ticket(call)->stake = NULL;
 	call->number = conn->flight.begun++;
 	call->event = NULL;

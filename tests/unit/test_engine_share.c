@@ -69,10 +69,13 @@ static void on_shared_call(struct rpcbuf_call *call)
 
 	if (call->later || (share == LATE_SHARE &&
 			    rpcbuf_call_share(call, HUNG_SHARE) == -EBUSY)) {
-		must(call->later);
+		must(call->later && call->share == HUNG_SHARE);
 		tell_later(call);
 		return;
 	}
+	must(call->share == (share == NO_SHARE	   ? -1
+			     : share == LATE_SHARE ? HUNG_SHARE
+						   : (int)share));
 	must(rpcbuf_call_share(call, HUNG_SHARE) == 0 || share != HUNG_SHARE);
 	on_call(call);
 }
