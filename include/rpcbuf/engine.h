@@ -111,8 +111,9 @@ struct rpcbuf_handlers {
 	 * least): the other calls wait, without a thread, and may be overtaken
 	 * by calls of other shares.  Where none of a client's calls in a share has
 	 * come back for a second, and a connection has so many in flight that
-	 * it is about not to be read, further ones of its are given to ->call
-	 * at once with ->later set.  On the thread that receives: must not wait.
+	 * it is about not to be read, or all that wait hold a quarter of the
+	 * memory, further ones of its are given to ->call at once with ->later
+	 * set.  On the thread that receives: must not wait.
 	 * May be NULL: there are no shares.
 	 */
 	int (*share)(const struct rpcbuf_call *call);

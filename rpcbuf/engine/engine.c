@@ -22,6 +22,8 @@
 /* Replies that wait for their peers may keep one part in so many of the budget,
  * before nothing more is read from these. */
 #define UNSENT_SHARE 4
+/* Calls that wait for a thread of their share keep no more than a quarter of it. */
+#define KEPT_SHARE 4
 
 /* Pages of a vector that takes the longest record from any offset. */
 static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
@@ -67,6 +69,8 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages)
 			   engine->unsent_conn_limit);
 	engine->flight.limit = (int)calls;
 	engine->flight.resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
+	engine->kept.most_pages =
+		(int)rpcbuf_min(pages / KEPT_SHARE, (uint64_t)INT32_MAX);
 	engine->heap.call_bytes = call_size_on_heap(engine);
 	engine->heap.limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_SHARE,
 					HEAP_LEAST);

@@ -94,7 +94,7 @@
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
- *		flight.nr, log.wait_ns, .share_ns, shares.blocks, delayed,
+ *		flight.nr, log.wait_ns, .share_ns, shares.blocks, kept, delayed,
  *		delegate.given, stopping, publisher,
  *		replies_run, connections to next_loop
  *   atomic, one thread writes, others read
@@ -303,6 +303,7 @@ struct rpcbuf_engine {
 	struct flights flight;
 	struct delegate delegate;
 	struct shares shares; /* share.c */
+	struct kept_all kept;
 
 	/* Atomic. */
 	uint32_t connections;

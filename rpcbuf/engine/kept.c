@@ -2,6 +2,7 @@
 #include "rpcbuf/engine/kept.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
@@ -22,6 +23,27 @@ static int excess(const struct rpcbuf_conn *conn)
 	return os_load(&conn->flight.nr) - conn->loop->engine->flight.resume;
 }
 
+/* One more of @pages waits, @by 1, or one less. */
+static void count(struct rpcbuf_conn *conn, uint32_t pages, int by)
+{
+	struct kept_all *all = &conn->loop->engine->kept;
+
+	os_fetch_add(&conn->kept.nr, by);
+	os_fetch_add(&all->calls, by);
+	os_fetch_add(&all->pages, by * (int)pages);
+}
+
+/* Others may lack the memory that all keep. */
+static bool holds_much(const struct rpcbuf_engine *engine)
+{
+	const struct kept_all *all = &engine->kept;
+	int64_t bytes = (int64_t)os_load(&all->calls) *
+			(int64_t)engine->heap.call_bytes;
+
+	return os_load(&all->pages) > all->most_pages ||
+	       bytes > (int64_t)engine->heap.limit / 4;
+}
+
 static void delay(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	call->later = true;
@@ -32,20 +54,24 @@ bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 	struct ticket *ticket = call_ticket(call);
+	/* When it waits another thread may be done with it. */
+	uint32_t pages = call->message.nr_pages;
 	int number = engine->handlers.share(call), ret;
+	bool too_many;
 
 	if (number < 0 || number >= (int)SHARE_NUMBERS)
 		return true;
 	call->share = number;
 	ticket->owner = conn;
+	too_many = excess(conn) > 0 || holds_much(engine);
 	ret = share_enter(&engine->shares, (unsigned int)number,
 			  conn->kept.client, ticket,
-			  excess(conn) > 0 ? MAY_UNLESS_HUNG : MAY_WAIT,
+			  too_many ? MAY_UNLESS_HUNG : MAY_WAIT,
 			  conn->loop->now_ns);
 	if (rpcbuf_likely(ret == 1))
 		return true;
 	if (ret == 0) {
-		os_fetch_add(&conn->kept.nr, 1);
+		count(conn, pages, 1);
 		log_share(conn, number, false);
 		return false;
 	}
@@ -88,7 +114,7 @@ struct rpcbuf_call *kept_next(struct rpcbuf_engine *engine, struct stake *stake)
 	while (stake && (ticket = share_leave(&engine->shares, stake))) {
 		struct rpcbuf_call *call = call_of_ticket(ticket);
 
-		os_fetch_add(&call->conn->kept.nr, -1);
+		count(call->conn, call->message.nr_pages, -1);
 		if (!is_forgotten(call->conn))
 			return call;
 		stake = ticket->stake;
@@ -118,20 +144,27 @@ struct rpcbuf_call *kept_later(struct rpcbuf_conn *conn)
 static unsigned int take(struct rpcbuf_conn *conn, unsigned int most, bool hung)
 {
 	struct loop *loop = conn->loop;
+	struct ticket *ticket, *tmp;
+	struct list_head taken;
 	unsigned int nr;
 
 	assert_owner(loop);
 	if (!os_load(&conn->kept.nr))
 		return 0;
+	list_init(&taken);
 	nr = share_take(&loop->engine->shares, conn->kept.client, conn, most,
-			hung, loop->now_ns, &conn->kept.later);
-	os_fetch_add(&conn->kept.nr, -(int)nr);
+			hung, loop->now_ns, &taken);
+	list_for_each_entry_safe(ticket, tmp, &taken, struct ticket, link)
+	{
+		count(conn, call_of_ticket(ticket)->message.nr_pages, -1);
+	}
+	list_splice_tail(&taken, &conn->kept.later);
 	return nr;
 }
 
 bool kept_too_many(struct rpcbuf_conn *conn)
 {
-	int too_many = excess(conn);
+	int too_many = holds_much(conn->loop->engine) ? INT_MAX : excess(conn);
 
 	return too_many > 0 && take(conn, (unsigned int)too_many, true) > 0;
 }

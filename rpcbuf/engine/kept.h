@@ -6,7 +6,8 @@
  * of its share as may (share.h) it is kept, with what it holds; it counts in
  * the calls in flight of its connection.  Where the share hangs, a connection
  * does not keep so many that it is not read any more: others of its calls may be
- * for something else.  Those beyond are to be answered "later" instead.
+ * for something else; nor do all together keep more than a quarter of the pages,
+ * or of the heap for calls.  Those beyond are to be answered "later" instead.
  */
 #ifndef RPCBUF_ENGINE_KEPT_H
 #define RPCBUF_ENGINE_KEPT_H
@@ -20,11 +21,18 @@ struct rpcbuf_call;
 struct rpcbuf_conn;
 struct rpcbuf_engine;
 
+/* Of an engine: what waits in shares.  Atomic; short of what another thread was
+ * given before it could be counted. */
+struct kept_all {
+	int calls;
+	int pages; /* that these hold */
+	int most_pages;
+};
+
 /* Of a connection. */
 struct kept {
 	uint8_t client[SHARE_CLIENT]; /* never changes */
-	int nr; /* calls that wait in shares; atomic; short of one that another
-		 * thread was given before the owner could count it */
+	int nr; /* calls that wait in shares; atomic; short as well */
 	struct list_head later; /* ... that are not to wait any more */
 };
 

@@ -15,6 +15,7 @@
 #define MAX_CALLS 32u
 #define MANY	  300u
 #define CONNS	  10u
+#define BUDGET	  (16u << 20)
 
 enum {
 	FREE_SHARE,
@@ -91,7 +92,7 @@ static void start(uint32_t max_calls)
 	o.max_threads = THREADS;
 	o.max_calls = max_calls;
 	o.handover_us = 100;
-	server_start_with(16 << 20, &o, &with);
+	server_start_with(BUDGET, &o, &with);
 }
 
 static void open_all(unsigned int nr)
@@ -246,6 +247,27 @@ START_TEST(one_connection)
 }
 END_TEST
 
+/* Calls that hang while they wait do not take all memory, though none of their
+ * connections has too many: all that comes is read. */
+START_TEST(memory)
+{
+	const unsigned int each = 2 * BUDGET / CONNS / MAX_CALL;
+
+	start(MAX_CALLS);
+	open_all(CONNS);
+	for (unsigned int i = 0; i < CONNS; i++)
+		for (unsigned int n = 0; n < each; n++)
+			send_call(&peers[i], SHARED(HUNG_SHARE, BLOCK, n) |
+						     LONGEST << 24);
+	eventually(stats().in_flight + seen(told_later) == CONNS * each);
+	ck_assert_uint_eq(seen(server.blocked), CLIENT);
+	check_served(&other);
+	set_gate(true);
+	eventually(stats().in_flight == 0);
+	close_all(CONNS);
+}
+END_TEST
+
 /* What a call is for is found out only when it runs. */
 START_TEST(found_out_late)
 {
@@ -374,6 +396,7 @@ int main(void)
 	tcase_add_test(tcase, bounded);
 	tcase_add_test(tcase, clients);
 	tcase_add_test(tcase, one_connection);
+	tcase_add_test(tcase, memory);
 	tcase_add_test(tcase, found_out_late);
 	tcase_add_loop_test(tcase, gone, 0, GONE_WAYS);
 	tcase_add_test(tcase, half_closed);
