@@ -273,10 +273,12 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn);
  * hand, and the handler still has @call on the thread that gave it, the reply
  * may be held back to leave with the next one (rpcbuf/out.h says how long).
  *
- * What waits counts in memory that it keeps.  A connection with more than
- * max_unsent, or than the longest record, whichever is larger, is not read from
- * until half of that is left; nor are, while the replies of all take a quarter
- * of the budget, those that have any unsent.  A peer that takes no byte of
+ * What waits counts in memory that it keeps.  A connection whose socket is full is
+ * not read from, and no more of its calls are run, from 64 KiB on until less is
+ * left: what these made would only wait, and what they read leave the CPU's caches.
+ * Nor is one with more than max_unsent, or than the longest record, whichever is
+ * larger, of calls that run side by side, which is logged; nor, while the replies
+ * of all take a quarter of the budget, those that have any unsent.  A peer that takes no byte of
  * a reply for rpcbuf_conn_send_timeout() is let go of with RPCBUF_CLOSE_UNREAD.
  * (The kernel's server: svc_tcp_has_wspace(), svc_tcp_sendto() and the socket's
  * sk_sndtimeo of 30 s.)
@@ -344,7 +346,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(payloads_copied, "payloads of 8 KiB and more copied out of them")    \
 	X(receives, "receive system calls")                                    \
 	X(reply_bytes, "bytes of replies, marks included")                     \
-	X(reply_pages, "pages that replies were encoded in")                   \
+	X(reply_pages, "pages that replies were encoded in, and data read into") \
 	X(reply_reserve_pages, "... of these, pages of the reserve")           \
 	X(reply_reserve_empty, "looks that found no page there either")        \
 	X(sleeps, "times a vector waited for pages")                           \

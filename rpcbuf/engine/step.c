@@ -144,13 +144,12 @@ static bool awaits_reader(struct rpcbuf_conn *conn)
 
 	if (!over && !sending_full(conn))
 		return false;
-	if (over) {
-		stat_add(conn->loop->stats.parked_unsent, 1);
+	stat_add(conn->loop->stats.parked_unsent, 1);
+	if (over)
 		log_wait(conn, FOR_READER,
 			 "bytes of replies that it does not read",
 			 os_load(&conn->sending.out.pinned),
 			 conn->loop->engine->unsent_conn_limit);
-	}
 	receive_wait(conn, FOR_READER);
 	/* It may have read meanwhile. */
 	if (sending_under(conn))

@@ -444,6 +444,27 @@ START_TEST(a_round)
 }
 END_TEST
 
+/* ... but not in the midst of a reply: one of 1 MiB and its head leaves at once. */
+START_TEST(longer_than_a_round)
+{
+	const struct shape longer = {132, 0, 1 << 20, 1 << 20};
+	int room = 4 << 20;
+	size_t at = 0;
+
+	start();
+	setsockopt(out.fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	require(add_of(1, &longer) == 0);
+	require(out_state(&out) == OUT_EMPTY && calls == 1);
+	while (at < shape_bytes(&longer)) {
+		size_t before = at;
+
+		at += (size_t)recv(reader, (uint8_t[4096]){0}, 4096, 0);
+		require(at > before);
+	}
+	stop();
+}
+END_TEST
+
 static void *slow_reader(void *arg)
 {
 	struct pollfd pfd = {.fd = reader, .events = POLLIN};
@@ -719,6 +740,7 @@ int main(void)
 	tcase_add_test(tcase, joined);
 	tcase_add_test(tcase, bounds_of_holding);
 	tcase_add_test(tcase, a_round);
+	tcase_add_test(tcase, longer_than_a_round);
 	tcase_add_test(tcase, flush);
 	tcase_add_loop_test(tcase, many_threads, 0, 3);
 	tcase_add_test(tcase, let_go);
