@@ -130,6 +130,7 @@ server_stop
 build_fail_nth
 S_WRAP="env LD_PRELOAD=$T/fail_nth.so RPCBUF_FAIL_ONCE=$T/fail" start
 v40 within early-reset reset # what Ganesha opens once and keeps
+# shellcheck disable=SC2317 # the orders call it
 queued_within() {
 	: >"$T/fail"
 }
