@@ -234,7 +234,7 @@ static bool references(struct probe *probe)
 static bool by_reference(struct probe *probe)
 {
 	READ4resok ok = {.data.data_len = sizeof(uint32_t)};
-	char *block = gsh_malloc(sizeof(uint32_t));
+	char *block = mem_alloc(sizeof(uint32_t));
 	struct xdr_uio *uio;
 	bool holds;
 

@@ -7,6 +7,7 @@
  * or write may complete later, in a thread of the sub-FSAL.
  */
 #include "fsal_rpcbuf.h"
+#include "request.h"
 #include "xdr_pages.h"
 
 fsal_status_t rpcbuf_obj_open2(struct fsal_obj_handle *obj,
@@ -99,7 +100,9 @@ void rpcbuf_obj_read2(struct fsal_obj_handle *obj, bool bypass,
 	struct xdr_pages *running = xdr_pages_running;
 	RUN_AS(sub_export_now());
 
-	if (running && read_lend(&running->read, arg))
+	/* What is encoded twice has to be in Ganesha's block. */
+	if (running && !request_is_cached(running->req) &&
+	    read_lend(&running->read, arg))
 		call->read = &running->read;
 	sub_of(obj)->obj_ops->read2(sub_of(obj), bypass, io_done, arg, call);
 }

@@ -6,15 +6,31 @@
 
 #include "nfs_core.h"
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/plain.h"
 
 /* Below, a block of malloc's is as cheap. */
 #define READ_MIN ((size_t)8 << 10)
 
+/* Of the budget, that may be lent at a time. */
+#define LENT_SHARE 8
+
 static struct rpcbuf *from;
+static uint64_t most; /* pages that may be lent */
+static uint64_t lent; /* that are; atomic */
 
 void read_start(struct rpcbuf *mm)
 {
+	struct rpcbuf_mm_counts counts;
+
+	rpcbuf_mm_counts(mm, &counts);
+	most = counts.pages_total / LENT_SHARE;
 	from = mm;
+}
+
+static void end_loan(struct read_data *data)
+{
+	os_fetch_add(&lent, -(uint64_t)data->lent);
+	data->lent = 0;
 }
 
 /* Adjacent pages, which calls that wait for some have first. */
@@ -49,12 +65,14 @@ bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 	    iov->iov_len < READ_MIN)
 		return false;
 	nr = (iov->iov_len + RPCBUF_PAGE_SIZE - 1) >> RPCBUF_PAGE_SHIFT;
-	if (nr > RPCBUF_RUN_MAX)
+	/* Threads that lend at once may go beyond it by what they lend. */
+	if (nr > RPCBUF_RUN_MAX || os_load(&lent) + nr > most)
 		return false;
 	data->first = alloc((unsigned int)nr);
 	if (!data->first)
 		return false;
-	data->nr = (unsigned int)nr;
+	data->nr = data->lent = (unsigned int)nr;
+	os_fetch_add(&lent, nr);
 	data->block = iov->iov_base;
 	iov->iov_base = data->first;
 	return true;
@@ -63,13 +81,13 @@ bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed)
 {
 	struct iovec *iov = arg->iov;
-	size_t bytes = arg->io_amount;
+	size_t bytes;
 
-	/* A sub-FSAL may have put a place of its own in. */
-	if (iov->iov_base != data->first || failed)
-		bytes = 0;
-	if (iov->iov_base == data->first)
-		iov->iov_base = data->block;
+	end_loan(data);
+	iov->iov_base = data->block;
+	/* There is no more, whatever a file system says. */
+	arg->io_amount = rpcbuf_min(arg->io_amount, iov->iov_len);
+	bytes = failed ? 0 : arg->io_amount;
 	data->bytes = RNDUP(bytes);
 	give_back(data, (unsigned int)((bytes + RPCBUF_PAGE_SIZE - 1) >>
 				       RPCBUF_PAGE_SHIFT));
@@ -99,6 +117,8 @@ bool read_refer(struct read_data *data, struct rpcbuf_writer *writer,
 
 void read_exit(struct read_data *data)
 {
-	if (data->first)
-		give_back(data, 0);
+	if (!data->first)
+		return;
+	end_loan(data);
+	give_back(data, 0);
 }

@@ -23,10 +23,11 @@ struct fsal_io_arg;
 
 /* Of one call.  Zero-initialised there is none. */
 struct read_data {
-	void *first;	 /* of the pages; NULL: there are none */
-	unsigned int nr; /* of these */
-	void *block;	 /* Ganesha's, that they are instead of */
-	size_t bytes;	 /* that were read, rounded up as XDR does */
+	void *first;	   /* of the pages; NULL: there are none */
+	unsigned int nr;   /* of these */
+	unsigned int lent; /* of these, while they are read into */
+	void *block;	   /* Ganesha's, that they are instead of */
+	size_t bytes;	   /* that were read, rounded up as XDR does */
 };
 
 /* Where pages come from, before the first of the following. */
@@ -36,7 +37,9 @@ void read_start(struct rpcbuf *mm);
  * read_lend - @arg, on its way down, reads into pages of @data.
  *
  * False, and @arg is as it was, where it is short, looks for holes as well, @data
- * has pages already or there are none: then Ganesha's block does.  Never waits.
+ * has pages already, or there are none: then Ganesha's block does.  So it does
+ * where an eighth of the budget is lent and not yet read into: a file system that
+ * hangs keeps no more.  Never waits.
  */
 bool read_lend(struct read_data *data, struct fsal_io_arg *arg);
 

@@ -78,6 +78,22 @@ void request_run(struct rpcbuf_call *call)
 	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }
 
+bool request_is_cached(const struct svc_req *req)
+{
+	const nfs_request_t *request =
+		container_of(req, const nfs_request_t, svc);
+	const COMPOUND4args *args = &request->arg_nfs.arg_compound4;
+	const nfs_argop4 *first = args->argarray.argarray_val;
+
+	if (req->rq_msg.cb_vers != NFS_V4)
+		return false;
+	if (!args->minorversion)
+		return request->lookahead.flags & NFS_LOOKAHEAD_CREATE;
+	return !args->argarray.argarray_len ||
+	       first->argop != NFS4_OP_SEQUENCE ||
+	       first->nfs_argop4_u.opsequence.sa_cachethis;
+}
+
 /* Eight bytes at a time; the cache compares the result with the xid and the
  * address of the client beside it. */
 static uint64_t hash(const uint8_t *bytes, size_t len)

@@ -15,6 +15,11 @@
  */
 void request_run(struct rpcbuf_call *call);
 
+/* May the server keep the results of @req, decoded, to encode them again for a call
+ * that is sent again?  (Slots of NFSv4.1: nfs4_Compound.c, complete_nfs4_compound();
+ * v4.0: nfs_dupreq.c, nfs_dupreq_v4_cacheable(); it never does a READ of v3.) */
+bool request_is_cached(const struct svc_req *req);
+
 /* A thread of the engine ends: frees what it kept. */
 void request_thread_exit(void);
 

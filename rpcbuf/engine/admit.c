@@ -145,6 +145,12 @@ void admit_waits(struct rpcbuf_conn *conn, enum waits_for what)
 		quota_end_turn(conn);
 }
 
+void admit_forgo(struct rpcbuf_conn *conn)
+{
+	if (conn->admit.pass.state == PASS_WAITS)
+		gate_leave(&conn->loop->admit.gate, &conn->admit.pass);
+}
+
 void admit_gone(struct rpcbuf_conn *conn)
 {
 	quota_end_turn(conn);

@@ -134,6 +134,9 @@ void admit_empty(struct rpcbuf_conn *conn);
 void admit_waits(struct rpcbuf_conn *conn, enum waits_for what);
 void admit_gone(struct rpcbuf_conn *conn);
 
+/* @conn goes on with something else than what it waits for: it has to ask again. */
+void admit_forgo(struct rpcbuf_conn *conn);
+
 /* Its peer is waited for, and it can be seen that it is. */
 static inline void admit_rest(struct rpcbuf_conn *conn)
 {

@@ -129,8 +129,10 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	}
 	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing)
 		return;
-	if (kept_too_many(conn))
+	if (kept_too_many(conn)) {
+		admit_forgo(conn);
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
+	}
 	if (successor_overdue(conn) && !conn_watch(conn))
 		return;
 	if (conn->reception.state == RECEPTION_WATCHED)

@@ -2,8 +2,8 @@
 /*
  * Goal: the data of a READ are read into pages of the budget and sent from there,
  * whatever their length, the server's block is freed once, and nothing of what
- * was in the pages before is sent.  Where pages do not serve, or a sub-FSAL has
- * its own way, the block does.
+ * was in the pages before is sent.  Where pages do not serve, the block does; and
+ * reads that hang keep a part of the budget alone.
  *
  * Method: the plug-in's part of read2() is played on a call's read_data, with the
  * server's own functions before (its block) and after (its encoding of READ4resok
@@ -14,11 +14,12 @@
 #include <check.h>
 #include <string.h>
 
+#include "fsal/request.h"
 #include "fsal/xdr_reply.h"
 #include "nfsv41.h"
 #include "rpcbuf/engine/reply.h"
 
-#define MEMORY	((uint64_t)4 << 20)
+#define MEMORY	((uint64_t)16 << 20)
 #define LONGEST ((size_t)1 << 20)
 #define MARK	0xee
 
@@ -196,23 +197,56 @@ START_TEST(failed_read)
 }
 END_TEST
 
-/* It reads elsewhere: what it says is what the reply refers to. */
-START_TEST(place_of_its_own)
+/* A file system that says more than it was asked for is not believed. */
+START_TEST(more_than_asked)
 {
 	struct read_data data = {0};
 	struct asked asked;
 	struct fsal_io_arg *arg = ask(&asked, 65536);
-	void *block = arg->iov[0].iov_base;
 	READ4resok ok;
 
 	ck_assert(read_lend(&data, arg));
-	arg->iov[0].iov_base = gsh_malloc(65536);
 	fill(arg, 65536);
+	arg->io_amount = 70000;
 	read_done(&data, arg, false);
-	ck_assert_ptr_null(data.first);
+	ck_assert_uint_eq(out(), 16);
 	result(&ok, arg);
 	check(&ok, &data, 65536);
-	gsh_free(block);
+}
+END_TEST
+
+/* What is not read yet is an eighth of the budget at most: others find pages. */
+START_TEST(hangs)
+{
+	const unsigned int most = (MEMORY >> RPCBUF_PAGE_SHIFT) / 8 / 16;
+	static struct read_data data[40];
+	static struct asked asked[40];
+	unsigned int nr = 0;
+
+	while (nr < 40 && read_lend(&data[nr], ask(&asked[nr], 65536)))
+		nr++;
+	ck_assert_uint_eq(nr, most);
+	gsh_free(asked[nr].arg.iov[0].iov_base);
+	while (nr--) {
+		READ4resok ok;
+
+		fill(&asked[nr].arg, 65536);
+		read_done(&data[nr], &asked[nr].arg, false);
+		result(&ok, &asked[nr].arg);
+		check(&ok, &data[nr], 65536);
+	}
+	/* A call that ends before it is read. */
+	ck_assert(read_lend(&data[0], ask(&asked[0], 65536)));
+	gsh_free(data[0].block);
+	read_exit(&data[0]);
+	for (nr = 0; read_lend(&data[nr], ask(&asked[nr], 65536)); nr++)
+		;
+	ck_assert_uint_eq(nr, most);
+	gsh_free(asked[nr].arg.iov[0].iov_base);
+	while (nr--) {
+		gsh_free(data[nr].block);
+		read_exit(&data[nr]);
+	}
 }
 END_TEST
 
@@ -281,6 +315,31 @@ START_TEST(no_pages)
 }
 END_TEST
 
+/* What the server may encode a second time is left in its block. */
+START_TEST(cached)
+{
+	nfs_argop4 ops[2] = {{.argop = NFS4_OP_PUTFH}, {.argop = NFS4_OP_READ}};
+	nfs_request_t request = {.lookahead.flags = NFS_LOOKAHEAD_READ};
+	COMPOUND4args *args = &request.arg_nfs.arg_compound4;
+	struct svc_req *req = &request.svc;
+
+	req->rq_msg.cb_vers = NFS_V3;
+	ck_assert(!request_is_cached(req));
+	req->rq_msg.cb_vers = NFS_V4;
+	args->argarray.argarray_len = 2;
+	args->argarray.argarray_val = ops;
+	ck_assert(!request_is_cached(req));
+	request.lookahead.flags |= NFS_LOOKAHEAD_CREATE;
+	ck_assert(request_is_cached(req));
+	args->minorversion = 1;
+	ck_assert(request_is_cached(req));
+	ops[0].argop = NFS4_OP_SEQUENCE;
+	ck_assert(!request_is_cached(req));
+	ops[0].nfs_argop4_u.opsequence.sa_cachethis = true;
+	ck_assert(request_is_cached(req));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("read");
@@ -293,7 +352,9 @@ int main(void)
 	tcase_add_loop_test(tcase, every_length, 0,
 			    sizeof(sizes) / sizeof(*sizes));
 	tcase_add_test(tcase, failed_read);
-	tcase_add_test(tcase, place_of_its_own);
+	tcase_add_test(tcase, more_than_asked);
+	tcase_add_test(tcase, hangs);
+	tcase_add_test(tcase, cached);
 	tcase_add_test(tcase, two_of_a_call);
 	tcase_add_test(tcase, not_lent);
 	tcase_add_test(tcase, no_pages);
