@@ -88,7 +88,8 @@ assert_cmp "$(call '100003, 4, 1')" '>=' "$COUNT" "compounds that were dispatche
 assert_eq "$(rows pages '[16, 32)')" $((2 * COUNT)) "requests of 17 pages"
 assert_cmp "$(rows receive_ns)" '>=' $((4 * COUNT)) "requests received"
 assert_eq "$(rows reply_ns)" "$(rows pages)" "requests that were replied to"
-assert_eq "$(rows reply_pages '[1]')" "$(rows pages)" "replies of one page"
+assert_eq "$(rows reply_pages '[16, 32)')" $((2 * COUNT)) "replies whose data were read into 16 pages"
+assert_eq "$(rows reply_pages '[1]')" $(($(rows pages) - 2 * COUNT)) "replies of one page"
 grep -qE "^@reply_bytes\[::ffff:$HOST, [0-9]+\]: count [0-9]+, average [0-9]+, " "$OUT" || fail "no bytes of replies: $(cat "$OUT")"
 grep -qF "@bytes[::ffff:$HOST, " "$OUT" || fail "no client $HOST: $(cat "$OUT")"
 server_stop
