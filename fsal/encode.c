@@ -76,7 +76,8 @@ static bool encode(struct svc_req *req, XDR *xdrs)
 int encode_reply(struct svc_req *req, struct rpcbuf_respages *respages,
 		 struct rpcbuf_reply **reply)
 {
-	struct xdr_pages *call = req->rq_xdrs ? xdr_pages_of(req->rq_xdrs) : NULL;
+	struct xdr_pages *call =
+		req->rq_xdrs ? xdr_pages_of(req->rq_xdrs) : NULL;
 	struct xdr_reply x;
 	bool encoded;
 	int err;

@@ -10,6 +10,7 @@
 
 /* Below, a block of malloc's is as cheap. */
 #define READ_MIN ((size_t)8 << 10)
+#define READ_MAX ((size_t)RPCBUF_RUN_MAX << RPCBUF_PAGE_SHIFT)
 
 /* Of the budget, that may be lent at a time. */
 #define LENT_SHARE 8
@@ -59,19 +60,19 @@ static void give_back(struct read_data *data, unsigned int keep)
 bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 {
 	struct iovec *iov = arg->iov;
-	uint64_t nr;
+	unsigned int nr;
 
 	if (data->first || arg->info || arg->iov_count != 1 ||
-	    iov->iov_len < READ_MIN)
+	    iov->iov_len < READ_MIN || iov->iov_len > READ_MAX)
 		return false;
-	nr = (iov->iov_len + RPCBUF_PAGE_SIZE - 1) >> RPCBUF_PAGE_SHIFT;
+	nr = rpcbuf_pages_spanned(0, iov->iov_len);
 	/* Threads that lend at once may go beyond it by what they lend. */
-	if (nr > RPCBUF_RUN_MAX || os_load(&lent) + nr > most)
+	if (os_load(&lent) + nr > most)
 		return false;
-	data->first = alloc((unsigned int)nr);
+	data->first = alloc(nr);
 	if (!data->first)
 		return false;
-	data->nr = data->lent = (unsigned int)nr;
+	data->nr = data->lent = nr;
 	os_fetch_add(&lent, nr);
 	data->block = iov->iov_base;
 	iov->iov_base = data->first;
@@ -89,8 +90,7 @@ void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed)
 	arg->io_amount = rpcbuf_min(arg->io_amount, iov->iov_len);
 	bytes = failed ? 0 : arg->io_amount;
 	data->bytes = RNDUP(bytes);
-	give_back(data, (unsigned int)((bytes + RPCBUF_PAGE_SIZE - 1) >>
-				       RPCBUF_PAGE_SHIFT));
+	give_back(data, rpcbuf_pages_spanned(0, bytes));
 	if (data->first)
 		memset((char *)data->first + bytes, 0, data->bytes - bytes);
 }
