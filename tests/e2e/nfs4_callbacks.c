@@ -298,16 +298,22 @@ static void run_early(void)
 	party_close(&party);
 }
 
+/* The first call of the server's is answered early, and it cannot connect again. */
+static void open_early_only(struct party *party)
+{
+	party_open(party);
+	send_confirm(party);
+	accept_callback(party);
+	close(party->listener);
+	party->listener = -1;
+	answer_early(&party->cb);
+}
+
 static void run_early_reset(void)
 {
 	struct party party;
 
-	party_open(&party);
-	send_confirm(&party);
-	accept_callback(&party);
-	close(party.listener);
-	party.listener = -1;
-	answer_early(&party.cb);
+	open_early_only(&party);
 	wait_word("reset");
 	reset_conn(&party.cb);
 	say("reset");
@@ -319,12 +325,7 @@ static void run_early_lost(void)
 {
 	struct party party;
 
-	party_open(&party);
-	send_confirm(&party);
-	accept_callback(&party);
-	close(party.listener);
-	party.listener = -1;
-	answer_early(&party.cb);
+	open_early_only(&party);
 	if (!rpc_closed_within(&party.cb, RPC_PATIENCE_S))
 		die("the server keeps a connection that it cannot receive on");
 	say("lost");
