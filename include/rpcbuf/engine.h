@@ -278,8 +278,9 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn);
  * left: what these made would only wait, and what they read leave the CPU's caches.
  * Nor is one with more than max_unsent, or than the longest record, whichever is
  * larger, of calls that run side by side, which is logged; nor, while the replies
- * of all take a quarter of the budget, those that have any unsent.  A peer that takes no byte of
- * a reply for rpcbuf_conn_send_timeout() is let go of with RPCBUF_CLOSE_UNREAD.
+ * of all take a quarter of the budget, those that have any unsent.  A peer that
+ * takes no byte of a reply for rpcbuf_conn_send_timeout() is let go of with
+ * RPCBUF_CLOSE_UNREAD.
  * (The kernel's server: svc_tcp_has_wspace(), svc_tcp_sendto() and the socket's
  * sk_sndtimeo of 30 s.)
  *
