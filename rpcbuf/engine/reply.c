@@ -9,6 +9,7 @@
  * nothing has to know which piece lies where.  One thread at a time.
  */
 #include <errno.h>
+#include <rpcbuf/bulk.h>
 #include <rpcbuf/mempool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,6 @@
 /* Pages that go back at a time. */
 #define FREED_PAGES   64u
 /* ... of a run. */
-#define FREED_RUN     256u
 
 _Static_assert(sizeof(struct rpcbuf_reply) <= RPCBUF_REPLY_HEAD,
 	       "what is behind the head is the caller's");
@@ -183,17 +183,8 @@ struct reply_run {
 static void release_run(void *arg)
 {
 	struct reply_run *run = arg;
-	void *pages[FREED_RUN], *page = run->first;
 
-	while (run->nr) {
-		unsigned int n = rpcbuf_min(run->nr, FREED_RUN);
-
-		for (unsigned int i = 0; i < n; i++)
-			pages[i] = (char *)page + i * RPCBUF_PAGE_SIZE;
-		rpcbuf_free_run(run->mm, n, pages);
-		page = (char *)page + n * RPCBUF_PAGE_SIZE;
-		run->nr -= n;
-	}
+	rpcbuf_free_contig(run->mm, run->first, run->nr);
 	free(run);
 }
 
