@@ -355,6 +355,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(handovers, "loops taken over from a long call")                      \
 	X(delegated, "calls that ran on a thread of their own: they sleep")    \
 	X(delayed, "calls that were told to be sent again later")              \
+	X(repeated, "calls sent again that waited already: not run twice")     \
 	X(records_refused, "records refused, all reasons")                     \
 	X(refused_length, "records longer than the vector takes")              \
 	X(refused_fragments, "records of too many fragments")                  \

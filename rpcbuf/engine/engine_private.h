@@ -94,8 +94,8 @@
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
- *		flight.nr, log.wait_ns, .share_ns, shares.blocks, kept, delayed,
- *		delegate.given, stopping, publisher,
+ *		flight.nr, log.wait_ns, .share_ns, shares.blocks, kept,
+ *		delayed, repeated, delegate.given, stopping, publisher,
  *		replies_run, connections to next_loop
  *   atomic, one thread writes, others read
  *	conn	reception.state, .waits_for, admit.quota.held, counts,
@@ -310,7 +310,8 @@ struct rpcbuf_engine {
 	uint64_t refused_connections;
 	uint64_t connections_total;
 	uint64_t bytes_copied;
-	uint64_t delayed; /* calls that were to be answered "later" */
+	uint64_t delayed;  /* calls that were to be answered "later" */
+	uint64_t repeated; /* ... that waited already, and were dropped */
 	uint64_t payloads_in_place, payloads_copied;
 	uint64_t unsent_bytes;	/* of replies that wait in send lists */
 	uint64_t unsent_pinned; /* ... and of the memory that these keep */

@@ -50,6 +50,24 @@ static void delay(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 	os_fetch_add(&conn->loop->engine->delayed, 1);
 }
 
+static uint32_t xid_of(const struct rpcbuf_call *call)
+{
+	struct rpcbuf_cursor cursor;
+	uint32_t xid = 0;
+
+	rpcbuf_cursor_init(&cursor, &call->message);
+	/* What is shorter is no call, and is found out to be none. */
+	(void)rpcbuf_cursor_read(&cursor, &xid, sizeof(xid));
+	return xid;
+}
+
+/* It waits already, and that one is answered. */
+static void drop_repeated(struct rpcbuf_call *call)
+{
+	os_fetch_add(&call->conn->loop->engine->repeated, 1);
+	rpcbuf_call_done(call);
+}
+
 bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
@@ -63,6 +81,7 @@ bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 		return true;
 	call->share = number;
 	ticket->owner = conn;
+	ticket->name = xid_of(call);
 	too_many = excess(conn) > 0 || holds_much(engine);
 	ret = share_enter(&engine->shares, (unsigned int)number,
 			  conn->kept.client, ticket,
@@ -73,6 +92,10 @@ bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 	if (ret == 0) {
 		count(conn, pages, 1);
 		log_share(conn, number, false);
+		return false;
+	}
+	if (ret == -EALREADY) {
+		drop_repeated(call);
 		return false;
 	}
 	delay(conn, call);

@@ -7,7 +7,9 @@
  * the calls in flight of its connection.  Where the share hangs, a connection
  * does not keep so many that it is not read any more: others of its calls may be
  * for something else; nor do all together keep more than a quarter of the pages,
- * or of the heap for calls.  Those beyond are to be answered "later" instead.
+ * or of the heap for calls.  Those beyond are to be answered "later" instead.  One
+ * that its client sent again, over the same connection, while it waits so is
+ * dropped: as the kernel's server does with what is in progress (RC_DROPIT).
  */
 #ifndef RPCBUF_ENGINE_KEPT_H
 #define RPCBUF_ENGINE_KEPT_H
@@ -39,7 +41,8 @@ struct kept {
 void kept_init(struct rpcbuf_conn *conn, const uint8_t *client);
 
 /* The owner: @call of @conn, which is in flight, is to run now, or to be
- * answered "later", which call->later says.  False: it is kept. */
+ * answered "later", which call->later says.  False: it is kept, or was
+ * dropped. */
 bool kept_ask(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
 
 /* A call of @stake, or of none, has returned from the handler: the next one to

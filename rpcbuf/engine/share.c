@@ -141,6 +141,34 @@ static bool look(struct stake *stake, uint64_t now_ns)
 	return stake->hangs;
 }
 
+/* Does another one wait that has the same name? */
+static bool waits_twice(const struct stake *stake, const struct ticket *ticket)
+{
+	struct ticket *other, *tmp;
+
+	list_for_each_entry_safe(other, tmp, &stake->rota.waiting,
+				 struct ticket, link)
+	{
+		if (other != ticket && other->owner == ticket->owner &&
+		    other->name == ticket->name)
+			return true;
+	}
+	return false;
+}
+
+/* There is no room for @ticket: 0, or why it does not wait. */
+static int refuse(struct stake *stake, const struct ticket *ticket,
+		  enum share_wait wait, uint64_t now_ns)
+{
+	if (wait == MAY_NOT)
+		return -EBUSY;
+	if (!look(stake, now_ns))
+		return 0;
+	if (waits_twice(stake, ticket))
+		return -EALREADY;
+	return wait == MAY_UNLESS_HUNG ? -EBUSY : 0;
+}
+
 static void wait_for(struct share *share, struct stake *stake,
 		     struct ticket *ticket)
 {
@@ -154,6 +182,7 @@ static int enter(const struct shares *shares, struct share *share,
 {
 	struct list_head *chain = chain_of(share, client);
 	struct stake *stake = find_stake(chain, client);
+	int ret;
 
 	if (!stake)
 		stake = make_stake(share, chain, client);
@@ -166,10 +195,10 @@ static int enter(const struct shares *shares, struct share *share,
 		ticket->stake = stake;
 		return 1;
 	}
-	if (wait == MAY_NOT ||
-	    (look(stake, now_ns) && wait == MAY_UNLESS_HUNG)) {
+	ret = refuse(stake, ticket, wait, now_ns);
+	if (ret) {
 		drop_unused(share, stake);
-		return -EBUSY;
+		return ret;
 	}
 	wait_for(share, stake, ticket);
 	ticket->stake = stake;
@@ -232,7 +261,7 @@ struct ticket *share_leave(const struct shares *shares, struct stake *stake)
 }
 
 static unsigned int take(struct share *share, struct stake *stake,
-			 const void *owner, unsigned int most,
+			 const void *owner, unsigned int most, bool hung,
 			 struct list_head *taken)
 {
 	struct ticket *ticket, *tmp;
@@ -243,7 +272,8 @@ static unsigned int take(struct share *share, struct stake *stake,
 	{
 		if (nr == most)
 			break;
-		if (ticket->owner != owner)
+		if (ticket->owner != owner ||
+		    (hung && waits_twice(stake, ticket)))
 			continue;
 		rota_leave(&stake->rota, &ticket->link);
 		ticket->stake = NULL;
@@ -265,7 +295,7 @@ static unsigned int take_of(struct share *share, const uint8_t *client,
 	pthread_mutex_lock(&share->lock);
 	stake = find_stake(chain_of(share, client), client);
 	if (stake && stake_waits(stake) && (!hung || look(stake, now_ns)))
-		nr = take(share, stake, owner, most, taken);
+		nr = take(share, stake, owner, most, hung, taken);
 	pthread_mutex_unlock(&share->lock);
 	return nr;
 }

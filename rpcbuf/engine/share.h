@@ -13,6 +13,10 @@
  * SHARE_HUNG_NS, while some wait, is told that the share hangs: those may be
  * taken out again.  No limit rests on that.
  *
+ * A ticket with the name of another one of its owner's was sent again.  It is
+ * refused in a share that hangs, where the other one waits, as what is said to
+ * both is one answer.
+ *
  * Nothing here knows a call, a socket or a page, and time is what the caller
  * says.  Any thread; each share has a lock of its own.
  */
@@ -68,6 +72,7 @@ struct ticket {
 	struct list_head link;
 	struct stake *stake; /* NULL: in no share */
 	const void *owner;   /* for share_take() */
+	uint32_t name;	     /* that its owner has for it */
 };
 
 /* Half of @threads for a share, half of these for a client, at least 1. */
@@ -80,8 +85,8 @@ void shares_exit(struct shares *shares);
  *
  * Returns 1: it runs, ->stake is set, and share_leave() is to be called.  0: it
  * waits, until share_leave() or share_take() returns @ticket.  -EBUSY: it has to
- * wait, and should not because the share hangs or @may_not; -ENOMEM.  In these
- * two cases ->stake is NULL.
+ * wait, and @wait says that it should not; -EALREADY: it was sent again, and waits
+ * already; -ENOMEM.  In these three cases ->stake is NULL.
  */
 enum share_wait {
 	MAY_WAIT,
@@ -100,7 +105,8 @@ struct ticket *share_leave(const struct shares *shares, struct stake *stake);
  * share_take - up to @most tickets of @owner, a client of the name @client, out
  * of all shares: to the end of @taken, longest first.
  *
- * @hung: only where the share hangs at @now_ns.  Returns how many.
+ * @hung: only where the share hangs at @now_ns, and none that waits twice.
+ * Returns how many.
  */
 unsigned int share_take(struct shares *shares, const uint8_t *client,
 			const void *owner, unsigned int most, bool hung,

@@ -98,6 +98,7 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->heap_bytes = heap_bytes(engine);
 	stats->handovers = os_load(&engine->watcher.handovers);
 	stats->delayed = os_load(&engine->delayed);
+	stats->repeated = os_load(&engine->repeated);
 	stats->queued = share_waiting(&engine->shares);
 	stats->delegated = os_load(&engine->delegate.given);
 	if (fork_is_child(engine->mm))

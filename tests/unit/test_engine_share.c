@@ -247,6 +247,64 @@ START_TEST(one_connection)
 }
 END_TEST
 
+/* A call that waits and is sent again is done and answered once, and not told to
+ * come again as others are that come then. */
+START_TEST(sent_again)
+{
+	const uint32_t twice = MAX_CALLS - 1;
+	bool later, done = false;
+	uint32_t call;
+
+	start(MAX_CALLS);
+	open_all(1);
+	send_hung(&peers[0], 0, MANY);
+	send_call(&peers[0], SHARED(FREE_SHARE, ECHO, 0xfffff));
+	while (take_reply(&peers[0], &later) != 0xfffff)
+		must(later);
+	/* It hangs. */
+	send_hung(&peers[0], twice, 1);
+	send_hung(&peers[0], twice, 1);
+	check_served(&peers[0]);
+	ck_assert_uint_eq(stats().repeated, 2);
+	eventually(stats().in_flight == MAX_CALLS * 3 / 4);
+	set_gate(true);
+	for (unsigned int n = 0; n < MAX_CALLS * 3 / 4; n++) {
+		call = take_reply(&peers[0], &later);
+		must(!later && !(call == twice && done));
+		done |= call == twice;
+	}
+	must(done);
+	close_all(1);
+}
+END_TEST
+
+/* The same, where it was sent again before that hung: both are done. */
+START_TEST(sent_again_before)
+{
+	const uint32_t twice = 1000;
+	unsigned int left = 2;
+	uint32_t call;
+	bool later;
+
+	start(MAX_CALLS);
+	open_all(1);
+	send_hung(&peers[0], 0, CLIENT);
+	send_hung(&peers[0], twice, 1);
+	send_hung(&peers[0], twice, 1);
+	send_hung(&peers[0], CLIENT, MANY - CLIENT);
+	send_call(&peers[0], SHARED(FREE_SHARE, ECHO, 0xfffff));
+	while ((call = take_reply(&peers[0], &later)) != 0xfffff)
+		must(later && call != twice);
+	set_gate(true);
+	while (left) {
+		call = take_reply(&peers[0], &later);
+		must(!later);
+		left -= call == twice;
+	}
+	close_all(1);
+}
+END_TEST
+
 /* Calls that hang while they wait do not take all memory, though none of their
  * connections has too many: all that comes is read. */
 START_TEST(memory)
@@ -396,6 +454,8 @@ int main(void)
 	tcase_add_test(tcase, bounded);
 	tcase_add_test(tcase, clients);
 	tcase_add_test(tcase, one_connection);
+	tcase_add_test(tcase, sent_again);
+	tcase_add_test(tcase, sent_again_before);
 	tcase_add_test(tcase, memory);
 	tcase_add_test(tcase, found_out_late);
 	tcase_add_loop_test(tcase, gone, 0, GONE_WAYS);

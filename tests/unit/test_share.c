@@ -3,7 +3,8 @@
  * Goal: of a share no more run than half of the threads, and of a client no more
  * than half of these; whoever has room does not wait; clients take turns, and
  * nobody is forgotten; only a client that does not get on is told that a share
- * hangs, and what it takes out then, or at any time, is its own.
+ * hangs, and what it takes out then, or at any time, is its own; what was sent
+ * again and waits then is neither taken in nor taken out.
  * Method: a model. Calls of some clients in some shares come, go and are taken
  * out in random order, and lists beside it say who must run, who must be next
  * and who hangs, by a clock of the test's. Then threads do the same at once. The
@@ -22,6 +23,7 @@
 #define CLIENTS	    4u
 #define NUMBERS	    3u
 #define CALLS	    200u
+#define NAMES	    40u
 
 enum {
 	IDLE,
@@ -46,7 +48,7 @@ static uint64_t turn[NUMBERS][CLIENTS];
 /* Since when it waits and does not get on, as the looks saw it. */
 static uint64_t still_ns[NUMBERS][CLIENTS];
 static bool moved[NUMBERS][CLIENTS], stuck[NUMBERS][CLIENTS];
-static unsigned int served, taken_out, refused;
+static unsigned int served, taken_out, refused, repeated;
 
 static const uint8_t *name(unsigned int client)
 {
@@ -119,6 +121,19 @@ static void forget(unsigned int n, unsigned int c)
 		gets_on(n, c);
 }
 
+/* Another one waits that its client sent before it, or after it. */
+static bool waits_twice(const struct call *call)
+{
+	for (unsigned int i = 0; i < CALLS; i++)
+		if (calls[i].state == WAITS && &calls[i] != call &&
+		    calls[i].number == call->number &&
+		    calls[i].client == call->client &&
+		    calls[i].ticket.owner == call->ticket.owner &&
+		    calls[i].ticket.name == call->ticket.name)
+			return true;
+	return false;
+}
+
 static void enter(struct call *call, enum share_wait wait)
 {
 	unsigned int n = call->number, c = call->client;
@@ -132,6 +147,12 @@ static void enter(struct call *call, enum share_wait wait)
 		return;
 	}
 	hangs = wait != MAY_NOT && look(n, c);
+	if (hangs && waits_twice(call)) {
+		require(ret == -EALREADY && !call->ticket.stake);
+		forget(n, c);
+		repeated++;
+		return;
+	}
 	if (wait == MAY_NOT || (wait == MAY_UNLESS_HUNG && hangs)) {
 		require(ret == -EBUSY && !call->ticket.stake);
 		forget(n, c);
@@ -192,6 +213,7 @@ static void take(unsigned int c, unsigned int most, bool hung)
 		last = call->since;
 		call->state = IDLE;
 		list_del(&call->ticket.link);
+		require(!hung || !waits_twice(call));
 	}
 	require(nr == got && nr <= most);
 	for (unsigned int n = 0; n < NUMBERS; n++)
@@ -199,7 +221,8 @@ static void take(unsigned int c, unsigned int most, bool hung)
 	for (unsigned int i = 0; nr < most && i < CALLS; i++)
 		require(calls[i].state != WAITS || calls[i].client != c ||
 			calls[i].ticket.owner != &calls[0] ||
-			!hangs[calls[i].number]);
+			!hangs[calls[i].number] ||
+			(hung && waits_twice(&calls[i])));
 	taken_out += nr;
 }
 
@@ -223,6 +246,7 @@ static void step(uint64_t *seed)
 		call->number = test_below(seed, NUMBERS);
 		call->client = test_below(seed, CLIENTS);
 		call->ticket.owner = &calls[(call - calls) % 2];
+		call->ticket.name = test_below(seed, NAMES);
 		enter(call, (enum share_wait)test_below(seed, 3));
 	} else if (call->state == RUNS) {
 		leave(call);
@@ -262,6 +286,7 @@ START_TEST(model)
 	ck_assert_uint_gt(served, 0);
 	ck_assert_uint_gt(taken_out, 0);
 	ck_assert_uint_gt(refused, 0);
+	ck_assert_uint_gt(repeated, 0);
 }
 END_TEST
 
