@@ -5,7 +5,6 @@
 #include "nfs_fh.h"
 #include "nfs_proto_functions.h"
 #include "rpcbuf/rqst/handle.h"
-#include "rpcbuf/rqst/later.h"
 #include "share.h"
 
 /* What every handle begins with; the same in v3 and v4. */
@@ -56,55 +55,64 @@ void share_look(struct xdr_pages *pages, const void *arguments, size_t size)
 		rpcbuf_call_share(call, (unsigned int)number);
 }
 
-/* What of the arguments is in the answer, which outlives them. */
-static void keep(struct xdr_pages *pages, nfs_request_t *request)
+/* So that it is refused for its first handle, or for its session, before the
+ * server asks for what these name. */
+static void spoil(uint32_t version, nfs_arg_t *arg, uint32_t *first_op)
 {
-	COMPOUND4args *args = &request->arg_nfs.arg_compound4;
+	nfs_argop4 *op = arg->arg_compound4.argarray.argarray_val;
 
-	pages->refused = true;
-	if (request->svc.rq_msg.cb_vers != NFS_V4 ||
-	    !args->argarray.argarray_len)
+	if (version != NFS_V4) {
+		arg->arg_getattr3.object.data.data_len = 0;
 		return;
-	pages->first_op = args->argarray.argarray_val->argop;
-	pages->tag = args->tag;
-	args->tag = (utf8str_cs){0};
+	}
+	*first_op = op->argop;
+	if (op->argop == NFS4_OP_SEQUENCE) {
+		memset(op->nfs_argop4_u.opsequence.sa_sessionid, 0xff,
+		       NFS4_SESSIONID_SIZE);
+		return;
+	}
+	/* Else it names the root, without a handle. */
+	if (op->argop != NFS4_OP_PUTFH)
+		op->nfs_argop4_u.opputfh = (PUTFH4args){0};
+	op->argop = NFS4_OP_PUTFH;
+	op->nfs_argop4_u.opputfh.object.nfs_fh4_len = 0;
 }
 
-bool share_refuses(struct xdr_pages *pages, nfs_request_t *request)
+void share_spoil(struct xdr_pages *pages, nfs_request_t *request)
 {
-	if (pages->call->later)
-		keep(pages, request);
-	return pages->call->later;
+	pages->refused = pages->call->later;
+	if (pages->refused)
+		spoil(request->svc.rq_msg.cb_vers, &request->arg_nfs,
+		      &pages->first_op);
 }
 
-static bool encode_later(XDR *xdrs, void *where)
+/* All results of v3 begin with their status. */
+static void delay_v3(nfs_res_t *res)
 {
-	struct xdr_pages *pages = where;
-	const struct rpc_msg *msg = &pages->req->rq_msg;
-	utf8str_cs tag = pages->tag;
-	uint32_t words[LATER_WORDS];
-	unsigned int nr = later_results(msg->cb_prog, msg->cb_vers,
-					msg->cb_proc, pages->first_op, words);
-
-	return XDR_PUTBYTES(xdrs, (char *)words, sizeof(*words)) &&
-	       (msg->cb_vers != NFS_V4 ||
-		xdr_bytes(xdrs, &tag.utf8string_val, &tag.utf8string_len,
-			  UINT32_MAX)) &&
-	       XDR_PUTBYTES(xdrs, (char *)&words[1],
-			    (nr - 1) * (u_int)sizeof(*words));
+	if (res->res_getattr3.status == NFS3ERR_BADHANDLE)
+		res->res_getattr3.status = NFS3ERR_JUKEBOX;
 }
 
-void share_answer(struct xdr_pages *pages, struct svc_req *req)
+static void delay_v4(COMPOUND4res *res, uint32_t first_op)
 {
-	struct rpc_msg *msg = &req->rq_msg;
+	nfs_resop4 *op = res->resarray.resarray_val;
 
-	msg->RPCM_ack.ar_stat = SUCCESS;
-	msg->RPCM_ack.ar_results.proc = (xdrproc_t)encode_later;
-	msg->RPCM_ack.ar_results.where = pages;
+	if (res->resarray.resarray_len != 1 ||
+	    (res->status != NFS4ERR_BADHANDLE &&
+	     res->status != NFS4ERR_BADSESSION))
+		return;
+	res->status = NFS4ERR_DELAY;
+	op->resop = first_op;
+	op->nfs_resop4_u.opputfh.status = NFS4ERR_DELAY;
 }
 
-void share_answered(struct xdr_pages *pages)
+void share_answer(const struct xdr_pages *pages, struct svc_req *req)
 {
-	mem_free(pages->tag.utf8string_val, pages->tag.utf8string_len);
-	pages->tag = (utf8str_cs){0};
+	nfs_res_t *res = req->rq_msg.RPCM_ack.ar_results.where;
+
+	if (req->rq_msg.cb_vers == NFS_V4)
+		delay_v4(&res->res_compound4_extended->res_compound4,
+			 pages->first_op);
+	else
+		delay_v3(res);
 }

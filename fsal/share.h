@@ -11,10 +11,21 @@
  * number: once others have come that are more than a window ahead, it would be
  * discarded without an answer (RFC 2203, 5.3.3.1).  So its export is looked at
  * when it is decoded, which is before the server's cache or the file system is
- * asked; if there is no thread left for it then, it is answered "later" at once.
+ * asked; if there is no thread left for it then, it is answered "later".
  *
- * What "later" is says rpcbuf/rqst/later.h.  In a compound it is of the first
- * operation, which may be SEQUENCE: then it used no slot.
+ * "Later" is NFS3ERR_JUKEBOX (RFC 1813, 2.6), or NFS4ERR_DELAY (RFC 8881,
+ * 15.1.1.3) of the compound's first operation, which may be SEQUENCE: then it
+ * used no slot.
+ *
+ * The client takes "later" as the answer to the call, and sends it as another
+ * one.  So it must not be told so of what it has sent before, which may have been
+ * done, or may yet be (the kernel's server drops what is in progress, RC_DROPIT of
+ * nfsd_cache_lookup()).  The server's cache of duplicate requests knows, and is
+ * asked once the call is decoded.  So the server gets the call, but with a first
+ * handle that nothing has, or a session.  A duplicate is answered as any is, or
+ * waits for its original.  A new call is refused by the server, before it asks a
+ * file system, and this refusal is made "later" where it is in the cache.  The
+ * server has it in its log when that has the lines of level INFO.
  */
 #ifndef FSAL_RPCBUF_SHARE_H
 #define FSAL_RPCBUF_SHARE_H
@@ -28,13 +39,12 @@ int share_of(const struct rpcbuf_call *call);
  * arguments are readable. */
 void share_look(struct xdr_pages *pages, const void *arguments, size_t size);
 
-/* The arguments of @request, of the stream @pages, are decoded: true when it is
- * to be answered "later", so that the server must not get them. */
-bool share_refuses(struct xdr_pages *pages, nfs_request_t *request);
+/* The arguments of @request, of the stream @pages, are decoded: if it is to be
+ * answered "later", they become such that the server refuses it. */
+void share_spoil(struct xdr_pages *pages, nfs_request_t *request);
 
-/* The server replies to such a one that it could not decode it.  What is encoded
- * is this, until share_answered(). */
-void share_answer(struct xdr_pages *pages, struct svc_req *req);
-void share_answered(struct xdr_pages *pages);
+/* The server answers such a request with results: they become "later" if they
+ * are that refusal, and stay what they are if they are those of its original. */
+void share_answer(const struct xdr_pages *pages, struct svc_req *req);
 
 #endif

@@ -94,9 +94,10 @@ static bool decode_and_lower(XDR *xdrs, void *args)
 	struct xdr_pages *pages = xdr_pages_of(request->svc.rq_xdrs);
 	nfs_arg_t *arg = args;
 
-	if (!request->funcdesc->xdr_decode_func(xdrs, args) ||
-	    (pages && share_refuses(pages, request)))
+	if (!request->funcdesc->xdr_decode_func(xdrs, args))
 		return false;
+	if (pages)
+		share_spoil(pages, request);
 	if (is_nfs(&request->svc, NFS_V4) && procedure == NFSPROC4_COMPOUND)
 		lower_compound(&arg->arg_compound4);
 	else if (is_nfs(&request->svc, NFS_V3) && procedure == NFSPROC3_READ)

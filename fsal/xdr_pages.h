@@ -24,9 +24,8 @@ struct xdr_pages {
 	struct rpcbuf_call *call;
 	struct svc_req *req;
 	struct read_data read;
-	bool refused;	   /* it is answered "later": share.c, which has */
-	uint32_t first_op; /* ... these for that, of a COMPOUND */
-	utf8str_cs tag;
+	bool refused;	   /* it is to be answered "later": share.c, which has */
+	uint32_t first_op; /* ... this for that, of a COMPOUND */
 };
 
 /* Makes the stream of @call, which @req is decoded from, in its private_data;

@@ -261,14 +261,13 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	/* Received by ntirpc, before the take-over or on what is no TCP. */
 	if (!pages)
 		return hook.stock_connected.xp_reply(req);
-	if (pages->refused)
-		share_answer(pages, req);
-	else if (req->rq_msg.rm_reply.rp_stat == MSG_ACCEPTED &&
-		 req->rq_msg.RPCM_ack.ar_stat == SUCCESS)
+	if (req->rq_msg.rm_reply.rp_stat == MSG_ACCEPTED &&
+	    req->rq_msg.RPCM_ack.ar_stat == SUCCESS) {
+		if (pages->refused)
+			share_answer(pages, req);
 		sizes_encode(req);
+	}
 	err = encode_reply(req, &pages->call->respages, &reply);
-	if (pages->refused)
-		share_answered(pages);
 	if (err)
 		return no_reply(req, err);
 	os_pause_at("encoded");

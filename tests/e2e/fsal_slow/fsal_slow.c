@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * FSAL SLOW, for tests: the FSAL named in its block, whose read2 and write2
- * block the thread that calls them when the offset is SLOW_OFFSET or more.
+ * block the thread that calls them when the offset is SLOW_OFFSET or more, and
+ * its unlink when the name begins with SLOW_NAME.
  *
  *	FSAL { Name = SLOW; FSAL { Name = VFS; } }
  *
  * Such a read sleeps for SLOW_MS, and on until the file is gone that
  * RPCBUF_SLOW_HOLD names; then it is passed on and finds the end of the file.
  * Such a write goes on as well when the server takes the export away at its
- * end, which waits until the threads of all such writes have ended.
+ * end, which waits until the threads of all such writes have ended.  Such an
+ * unlink makes a file of that name with "-begun" behind it, and sleeps until the
+ * other one is gone.
  *
  * It leaves no layer of its own: the export is the one of the FSAL below,
  * whose table of operations on objects has these exchanged once the first
  * object shows where the table is. One FSAL below at a time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "stack.h"
 
 #define SLOW_OFFSET (1ull << 40)
+#define SLOW_NAME   "slow"
 #define SLOW_MS	    200
 #define STEP_MS	    10
 /* The longest wait for the end of a write: it only ends a hung test. */
@@ -30,6 +37,7 @@ static struct fsal_module slow;
 static const char *hold;
 static __typeof__(((struct fsal_obj_ops *)NULL)->read2) stock_read2;
 static __typeof__(((struct fsal_obj_ops *)NULL)->write2) stock_write2;
+static __typeof__(((struct fsal_obj_ops *)NULL)->unlink) stock_unlink;
 static __typeof__(((struct export_ops *)NULL)->lookup_path) stock_lookup_path;
 static __typeof__(((struct export_ops *)NULL)->prepare_unexport)
 	stock_prepare_unexport;
@@ -74,6 +82,25 @@ static void slow_write2(struct fsal_obj_handle *obj, bool bypass,
 	stock_write2(obj, bypass, done, arg, caller_arg);
 }
 
+static void say_begun(void)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s-begun", hold);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+}
+
+static fsal_status_t slow_unlink(struct fsal_obj_handle *dir,
+				 struct fsal_obj_handle *obj, const char *name)
+{
+	if (strncmp(name, SLOW_NAME, strlen(SLOW_NAME)) == 0 && is_held()) {
+		say_begun();
+		while (is_held())
+			usleep(STEP_MS * 1000);
+	}
+	return stock_unlink(dir, obj, name);
+}
+
 static void slow_prepare_unexport(struct fsal_export *export)
 {
 	__atomic_store_n(&leaving, true, __ATOMIC_SEQ_CST);
@@ -99,6 +126,8 @@ static fsal_status_t slow_lookup_path(struct fsal_export *export,
 		(*handle)->obj_ops->read2 = slow_read2;
 		stock_write2 = (*handle)->obj_ops->write2;
 		(*handle)->obj_ops->write2 = slow_write2;
+		stock_unlink = (*handle)->obj_ops->unlink;
+		(*handle)->obj_ops->unlink = slow_unlink;
 	}
 	return status;
 }

@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+#
+# Goal: what a client sends again into an export that hangs is done once: it is
+# not told to come later with what the server has done, does, or will do.
+# Method: hung_again, see there: two exports over FSAL SLOW, and REMOVEs whose
+# originals are done, run, and wait, sent again among more READs that hang than a
+# connection may have in flight.
+source "$(dirname "$0")/lib.sh"
+need_plugin "a stock server has no share for an export"
+
+S_SLOW=1
+export RPCBUF_SLOW_HOLD=$T/held
+OTHER=$T/other
+
+pick_port
+server_configure
+mkdir -p "$OTHER"
+sed -n '/^EXPORT {/,/^}/p' "$CONF" |
+	sed "s|Export_Id = 1|Export_Id = 300|; s|\"$EXPORT\"|\"$OTHER\"|" >"$T/other.lines"
+cat "$T/other.lines" >>"$CONF"
+S_KEEP_PORTS=1
+server_start
+make_file "$EXPORT/file" 8192
+make_file "$OTHER/file" 8192
+for version in 3 40; do
+	touch "$EXPORT"/{gone,slow-runs,slow-waits,slow-new}
+	said=$(timeout 200 "$BIN/hung_again" "$PORT" "$MOUNT_PORT" "$EXPORT" "$OTHER" \
+		"$RPCBUF_SLOW_HOLD" "$version" 2>&1) || fail "v$version: $said"
+	wait_stat in_flight == 0
+	wait_stat queued == 0
+	say "v$version: $said"
+done
+server_stop
