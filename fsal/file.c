@@ -100,6 +100,8 @@ void rpcbuf_obj_read2(struct fsal_obj_handle *obj, bool bypass,
 	struct xdr_pages *running = xdr_pages_running;
 	RUN_AS(sub_export_now());
 
+	if (running && rpcbuf_call_be_short(running->call))
+		read_shorten(arg);
 	/* What is encoded twice has to be in Ganesha's block. */
 	if (running && !request_is_cached(running->req) &&
 	    read_lend(&running->read, arg))

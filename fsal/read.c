@@ -10,6 +10,8 @@
 
 /* Below, a block of malloc's is as cheap. */
 #define READ_MIN ((size_t)8 << 10)
+/* What is read where replies are to be short. */
+#define READ_SHORT READ_MIN
 #define READ_MAX ((size_t)RPCBUF_RUN_MAX << RPCBUF_PAGE_SHIFT)
 
 /* Of the budget, that may be lent at a time. */
@@ -77,6 +79,13 @@ bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 	data->block = iov->iov_base;
 	iov->iov_base = data->first;
 	return true;
+}
+
+void read_shorten(struct fsal_io_arg *arg)
+{
+	if (!arg->info && arg->iov_count == 1)
+		arg->iov[0].iov_len =
+			rpcbuf_min(arg->iov[0].iov_len, READ_SHORT);
 }
 
 void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed)

@@ -43,6 +43,9 @@ void read_start(struct rpcbuf *mm);
  */
 bool read_lend(struct read_data *data, struct fsal_io_arg *arg);
 
+/* @arg, on its way down, reads less: for rpcbuf_call_be_short(). */
+void read_shorten(struct fsal_io_arg *arg);
+
 /* It was read, or with @failed was not: @arg names Ganesha's block again, @data
  * keeps the pages that there are bytes in. */
 void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed);

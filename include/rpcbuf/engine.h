@@ -317,6 +317,19 @@ int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns);
 void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
 
 /*
+ * rpcbuf_call_be_short - is the reply to @call to be as short as it may?
+ *
+ * Many connections keep as many replies that their peers do not read, each within
+ * its bound.  While those of all keep three quarters of the budget, a handler that
+ * may answer with less, or lends the reply memory of its own, should: a READ may
+ * have fewer bytes than were asked for (RFC 1813, 3.3.6; RFC 8881, 18.22.3), and
+ * the client asks for the rest.  So no connection waits for another one's peer, and
+ * no number of them takes more memory than the budget.  Counted and logged.  Any
+ * thread that has @call; does not wait.
+ */
+bool rpcbuf_call_be_short(struct rpcbuf_call *call);
+
+/*
  * rpcbuf_call_share - what @call is for, found out only while it is run.
  *
  * For one of which ->share could not tell, by the thread that has it from
@@ -366,6 +379,7 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 	X(parked_pages, "times a connection waited for pages")                 \
 	X(parked_partial, "... because unfinished records held their share")   \
 	X(parked_unsent, "times a connection waited for its peer to read")     \
+	X(short_replies, "replies asked for less, as peers read no others")    \
 	X(batches, "times replies were held back to leave together")           \
 	X(parked_long, "times a connection waited to begin a long record")     \
 	X(parked_calls, "times a connection waited for its own calls")         \

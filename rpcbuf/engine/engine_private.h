@@ -94,9 +94,9 @@
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
- *		flight.nr, log.wait_ns, .share_ns, shares.blocks, kept,
- *		delayed, repeated, delegate.given, stopping, publisher,
- *		replies_run, connections to next_loop
+ *		flight.nr, log.wait_ns, .share_ns, .short_ns, shares.blocks,
+ *		kept, delayed, repeated, short_replies, delegate.given,
+ *		stopping, publisher, replies_run, connections to next_loop
  *   atomic, one thread writes, others read
  *	conn	reception.state, .waits_for, admit.quota.held, counts,
  *		sending.wanted
@@ -289,6 +289,7 @@ struct rpcbuf_engine {
 	struct rpcbuf_record_limits machine_limits;
 	uint64_t unsent_conn_limit; /* bytes that replies to one peer may keep */
 	uint64_t unsent_limit;	    /* ... and those to all */
+	uint64_t unsent_most; /* ... before further ones are to be short */
 	uint32_t nr_slots;     /* of a stream and of a call */
 	unsigned int nr_loops; /* that clients' connections are spread over */
 	struct loop *loops;    /* ... and one more, see engine_all_loops() */
@@ -312,6 +313,7 @@ struct rpcbuf_engine {
 	uint64_t bytes_copied;
 	uint64_t delayed;  /* calls that were to be answered "later" */
 	uint64_t repeated; /* ... that waited already, and were dropped */
+	uint64_t short_replies;
 	uint64_t payloads_in_place, payloads_copied;
 	uint64_t unsent_bytes;	/* of replies that wait in send lists */
 	uint64_t unsent_pinned; /* ... and of the memory that these keep */

@@ -20,6 +20,7 @@ struct rpcbuf_engine;
 struct engine_log {
 	uint64_t wait_ns[NR_WAITS_FOR]; /* when to say it again; atomic */
 	uint64_t share_ns[2]; /* likewise, of log_share() */
+	uint64_t short_ns;    /* ... of log_short() */
 	struct ratelimit limit;		/* has a lock of its own */
 };
 
@@ -42,5 +43,9 @@ bool log_wait_due(const struct rpcbuf_conn *conn, enum waits_for what);
 /* Likewise, that a call of @conn for share @number waits; or is answered "later",
  * as it hangs. */
 void log_share(const struct rpcbuf_conn *conn, int number, bool hangs);
+
+/* Likewise, that replies are to be short, as others keep @kept bytes.  Any
+ * thread. */
+void log_short(struct rpcbuf_engine *engine, uint64_t kept);
 
 #endif /* RPCBUF_ENGINE_LOG_H */

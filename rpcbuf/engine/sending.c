@@ -7,7 +7,9 @@
  * bytes of memory that these keep; the bounds are of memory.  A connection's is
  * never less than one reply as long as a record may be, so a peer that reads one
  * reply after the other never meets it.  Beyond the engine's, connections wait
- * to which anything is unsent at all, and so none waits for another's peer.
+ * to which anything is unsent at all, and so none waits for another's peer.  As
+ * many connections may have a reply beyond it, so from some point on these are to
+ * be short (rpcbuf_call_be_short()).
  */
 #include <errno.h>
 
@@ -230,6 +232,18 @@ int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 	if (ret >= 0)
 		count_reply(call, len, 0, 0);
 	return ret;
+}
+
+bool rpcbuf_call_be_short(struct rpcbuf_call *call)
+{
+	struct rpcbuf_engine *engine = call->conn->loop->engine;
+	uint64_t kept = os_load(&engine->unsent_pinned);
+
+	if (rpcbuf_likely(kept < engine->unsent_most))
+		return false;
+	os_fetch_add(&engine->short_replies, 1);
+	log_short(engine, kept);
+	return true;
 }
 
 int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply)

@@ -97,6 +97,7 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->refused_connections = os_load(&engine->refused_connections);
 	stats->heap_bytes = heap_bytes(engine);
 	stats->handovers = os_load(&engine->watcher.handovers);
+	stats->short_replies = os_load(&engine->short_replies);
 	stats->delayed = os_load(&engine->delayed);
 	stats->repeated = os_load(&engine->repeated);
 	stats->queued = share_waiting(&engine->shares);

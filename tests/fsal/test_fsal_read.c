@@ -181,6 +181,34 @@ START_TEST(every_length)
 }
 END_TEST
 
+/* One that is to be short: of those that are so already nothing changes. */
+START_TEST(shortened)
+{
+	struct read_data data = {0};
+	struct asked asked;
+	struct fsal_io_arg *arg = ask(&asked, LONGEST);
+	struct io_info info;
+	READ4resok ok;
+
+	arg->info = &info;
+	read_shorten(arg);
+	ck_assert_uint_eq(arg->iov[0].iov_len, LONGEST);
+	arg->info = NULL;
+	read_shorten(arg);
+	ck_assert_uint_eq(arg->iov[0].iov_len, 8192);
+	ck_assert(read_lend(&data, arg));
+	ck_assert_uint_eq(out(), 2);
+	fill(arg, 8192);
+	read_done(&data, arg, false);
+	result(&ok, arg);
+	check(&ok, &data, 8192);
+	read_exit(&data);
+	arg->iov[0].iov_len = 100;
+	read_shorten(arg);
+	ck_assert_uint_eq(arg->iov[0].iov_len, 100);
+}
+END_TEST
+
 START_TEST(failed_read)
 {
 	struct read_data data = {0};
@@ -351,6 +379,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, every_length, 0,
 			    sizeof(sizes) / sizeof(*sizes));
+	tcase_add_test(tcase, shortened);
 	tcase_add_test(tcase, failed_read);
 	tcase_add_test(tcase, more_than_asked);
 	tcase_add_test(tcase, hangs);

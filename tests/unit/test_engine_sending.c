@@ -22,7 +22,8 @@
 
 /* The reply to call @n of a connection has so many bytes lent; 0: none. */
 static uint32_t lent_to_calls;
-static unsigned int answers, held_back, no_memory, asked;
+static unsigned int answers, held_back, no_memory, asked, shortened;
+static bool may_be_short;
 
 static struct shape shape_of(uint32_t lends)
 {
@@ -42,9 +43,12 @@ static void ask_engine(void *arg)
 /* All are alike: two calls may be answered in another order, by two threads. */
 static void answer(struct rpcbuf_call *call)
 {
-	struct shape s = shape_of(lent_to_calls);
+	bool be_short = may_be_short && rpcbuf_call_be_short(call);
+	struct shape s = shape_of(be_short ? 0 : lent_to_calls);
 	struct rpcbuf_reply *reply = reply_make(server.mm, NUMBER, &s);
 
+	if (be_short)
+		count(shortened);
 	if (!reply)
 		count(no_memory);
 	else
@@ -81,7 +85,7 @@ static void start_in(uint64_t memory, const struct rpcbuf_engine_options *o)
 
 	with.call = on_sending_call;
 	lend();
-	answers = held_back = no_memory = asked = 0;
+	answers = held_back = no_memory = asked = shortened = 0;
 	server_start_with(memory, o, &with);
 }
 
@@ -431,6 +435,47 @@ START_TEST(all_have_a_bound)
 }
 END_TEST
 
+/*
+ * Each of many connections has a reply that nobody reads.  From three quarters of
+ * the budget on these are to be short: however many there are, they keep no more
+ * than that, and a page each.  Once they were read none is short any more.
+ */
+START_TEST(many_are_short)
+{
+	struct rpcbuf_engine_options o = server_options();
+	static struct peer peers[250];
+	const uint64_t most = 3 << 20;
+	struct peer other;
+	size_t at = 0;
+
+	may_be_short = true;
+	lent_to_calls = 100000;
+	start_in(4 << 20, &o);
+	for (unsigned int i = 0; i < WIRE_NR(peers); i++) {
+		narrow(&peers[i]);
+		ask(&peers[i], 1, ECHO);
+		eventually(seen(answers) == i + 1);
+		ck_assert_uint_le(stats().unsent_kept_bytes,
+				  most + lent_to_calls +
+					  2 * RPCBUF_PAGE_SIZE * (i + 1));
+	}
+	ck_assert_uint_ge(stats().unsent_kept_bytes, most);
+	ck_assert_uint_eq(stats().short_replies, seen(shortened));
+	ck_assert_uint_gt(seen(shortened), WIRE_NR(peers) / 2);
+	ck_assert(server_said("answering with less for now"));
+	for (unsigned int i = 0; i < WIRE_NR(peers); i++)
+		bye(&peers[i]);
+	eventually(stats().unsent_kept_bytes == 0);
+	peer_open(&other);
+	ask(&other, 1, ECHO);
+	read_to(&other, &at, reply_len());
+	ck_assert_uint_eq(stats().short_replies, seen(shortened));
+	bye(&other);
+	stop();
+	may_be_short = false;
+}
+END_TEST
+
 /* In a process of its own: stops @us for longer than the client has to take a
  * reply. */
 static void stop_for_a_while(pid_t us)
@@ -657,6 +702,7 @@ int main(void)
 	tcase_add_test(tcase, waits_for_its_reader);
 	tcase_add_test(tcase, beyond_its_bound);
 	tcase_add_test(tcase, all_have_a_bound);
+	tcase_add_test(tcase, many_are_short);
 	tcase_add_test(tcase, stopped_while_they_wait);
 	tcase_add_test(tcase, given_up);
 	tcase_add_test(tcase, never_reads);
