@@ -298,6 +298,31 @@ START_TEST(long_records)
 }
 END_TEST
 
+/* One that waits there, and has something else to do before, has to ask again. */
+START_TEST(forgone)
+{
+	struct rpcbuf_conn *in = new_conn(0), *goes = new_conn(0),
+			   *waits = new_conn(0);
+
+	ck_assert_uint_gt(ask(in, LONG), 0);
+	must_wait(goes, LONG, FOR_LONG);
+	must_wait(waits, LONG, FOR_LONG);
+	admit_forgo(goes);
+	ck_assert_int_eq(goes->admit.pass.state, PASS_NONE);
+	reception_move(goes, RECEPTION_READY, FOR_NOTHING);
+	check();
+	admit_done(in);
+	ck_assert_ptr_eq(admit_next(loop), waits);
+	reception_move(waits, RECEPTION_READY, FOR_NOTHING);
+	/* Nothing is given up by one that does not wait. */
+	admit_forgo(waits);
+	ck_assert_uint_gt(ask(waits, LONG), 0);
+	free_conn(in);
+	free_conn(goes);
+	free_conn(waits);
+}
+END_TEST
+
 /* Who is inside and waits for anything, its peer or us, is put out in time. */
 START_TEST(slow_long_records)
 {
@@ -634,6 +659,7 @@ int main(void)
 	tcase_add_test(tcase, beyond_a_share);
 	tcase_add_test(tcase, place_without_pages);
 	tcase_add_test(tcase, long_records);
+	tcase_add_test(tcase, forgone);
 	tcase_add_loop_test(tcase, slow_long_records, 0, 4);
 	tcase_add_test(tcase, told_of_pages);
 	tcase_add_loop_test(tcase, shortage, 0, 2);
