@@ -73,6 +73,18 @@ static bool encode(struct svc_req *req, XDR *xdrs)
 	return encoded;
 }
 
+/* Ganesha's block was not read into (read.h): without a reference to the pages
+ * instead, its bytes are in the reply.  That v4 refers to them is tried at start
+ * (facts_xdr.c); v3's function is not exported. */
+static bool is_data_left(const struct svc_req *req,
+			 const struct read_data *read)
+{
+	const READ3res *res = req->rq_msg.RPCM_ack.ar_results.where;
+
+	return read && read->first && req->rq_msg.cb_vers == NFS_V3 &&
+	       req->rq_msg.cb_proc == NFSPROC3_READ && res->status == NFS3_OK;
+}
+
 int encode_reply(struct svc_req *req, struct rpcbuf_respages *respages,
 		 struct rpcbuf_reply **reply)
 {
@@ -86,7 +98,7 @@ int encode_reply(struct svc_req *req, struct rpcbuf_respages *respages,
 			      call ? &call->read : NULL);
 	if (err)
 		return err;
-	encoded = encode(req, &x.xdr);
+	encoded = encode(req, &x.xdr) && !is_data_left(req, x.read);
 	err = xdr_reply_end(&x, encoded, reply);
 	return err == -ECANCELED ? -EINVAL : err;
 }

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "fsal/encode.h"
+#include "fsal/xdr_pages.h"
 #include "rpcbuf/os/bits.h"
 
 #define MEMORY	((uint64_t)2 << 20)
@@ -289,6 +290,42 @@ START_TEST(failed_results_are_released)
 }
 END_TEST
 
+static bool encode_nothing(XDR *xdrs, void *arg)
+{
+	(void)xdrs;
+	(void)arg;
+	return true;
+}
+
+/* Of v3, whose data are in pages that the reply did not refer to: what it has
+ * instead was never read. */
+START_TEST(read_without_its_data)
+{
+	READ3res res = {.status = NFS3_OK};
+	struct rpcbuf_reply *reply = NULL;
+	struct xdr_pages pages;
+	struct rpcbuf_call call = {.private_data = &pages};
+	struct svc_req req;
+
+	request_init(&req);
+	req.rq_xdrs = &xdr_pages_create(&call, &req)->xdr;
+	req.rq_msg.cb_vers = NFS_V3;
+	req.rq_msg.cb_proc = NFSPROC3_READ;
+	req.rq_msg.RPCM_ack.ar_results.proc = (xdrproc_t)encode_nothing;
+	req.rq_msg.RPCM_ack.ar_results.where = (void *)&res;
+	pages.read.first = got;
+	ck_assert_int_eq(encode_reply(&req, NULL, &reply), -EINVAL);
+	ck_assert_ptr_null(reply);
+	res.status = NFS3ERR_IO;
+	ck_assert_int_eq(encode_reply(&req, NULL, &reply), 0);
+	rpcbuf_reply_free(reply);
+	res.status = NFS3_OK;
+	pages.read.first = NULL;
+	ck_assert_int_eq(encode_reply(&req, NULL, &reply), 0);
+	rpcbuf_reply_free(reply);
+}
+END_TEST
+
 /* Everything else holds pages; what replies hold comes from the reserve. */
 START_TEST(reserve_and_beyond)
 {
@@ -424,6 +461,7 @@ int main(void)
 	tcase_add_test(tcase, every_state);
 	tcase_add_test(tcase, data_is_referred_to);
 	tcase_add_test(tcase, failed_results_are_released);
+	tcase_add_test(tcase, read_without_its_data);
 	tcase_add_test(tcase, reserve_and_beyond);
 	tcase_add_loop_test(tcase, sealed_results, 0, 2);
 	suite_add_tcase(suite, tcase);
