@@ -173,11 +173,12 @@ int listener_take(SVCXPRT *xprt)
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
 	pthread_mutex_lock(&listeners.lock);
-	if (!listeners.stopped)
+	if (!listeners.stopped) {
 		err = rpcbuf_acceptor_add(listeners.acceptor, xprt->xp_fd,
 					  xprt);
-	if (!err)
-		SVC_REF(xprt, SVC_REF_FLAG_NONE);
+		if (!err)
+			SVC_REF(xprt, SVC_REF_FLAG_NONE);
+	}
 	pthread_mutex_unlock(&listeners.lock);
 	return err;
 }

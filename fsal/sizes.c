@@ -18,6 +18,7 @@
 #include "nfs_exports.h"
 #include "nfs_proto_functions.h"
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/table.h"
 #include "share.h"
 #include "sizes.h"
 
@@ -161,7 +162,11 @@ void sizes_authenticated(struct svc_req *req)
 		struct svc_auth_ops *ops = req->rq_auth->svc_ah_ops;
 
 		hook.stock_sealed = *ops;
-		fsal_rpcbuf_set(&ops->svc_ah_checksum, sealed_checksum);
+		if (os_table_is_writable(ops, sizeof(*ops)))
+			fsal_rpcbuf_set(&ops->svc_ah_checksum, sealed_checksum);
+		else
+			LogWarn(COMPONENT_DISPATCH,
+				"RPCBUF: calls under RPCSEC_GSS may ask for more than Max_Payload: its functions cannot be exchanged");
 		fsal_rpcbuf_set(&hook.sealed, ops);
 	}
 	pthread_mutex_unlock(&lock);
@@ -213,7 +218,7 @@ int sizes_hook(uint32_t payload, uint32_t record)
 
 	hook.payload = payload;
 	hook.record = record;
-	if (!ops)
+	if (!ops || !os_table_is_writable(ops, sizeof(*ops)))
 		return -ENOENT;
 	hook.stock_objects = *ops;
 	fsal_rpcbuf_set(&ops->getattrs, getattrs);
