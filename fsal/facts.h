@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * facts.h - what this relies on in ntirpc, and Ganesha, beyond their headers.
+ * facts.h - what this relies on in ntirpc, and Ganesha, beyond their headers, and
+ * can be tried when the server starts.
  *
  * Each is in one table (facts.c), with where it was read, and is tried on
- * transports that are made for that, before anything is exchanged.  What is
- * computed here is used by the rest; nothing else looks behind those headers.
+ * transports that are made for that, before anything is exchanged for good.  What
+ * is computed here is used by the rest.  README.md has the facts that cannot be
+ * tried so as well, and what is done about them.
  */
 #ifndef FSAL_RPCBUF_FACTS_H
 #define FSAL_RPCBUF_FACTS_H
@@ -26,7 +28,7 @@ struct facts {
  *
  * Returns 0 and fills @facts; or -errno and a sentence in @why that says what
  * does not hold.  Once the server's RPC is up, before any of its tables was
- * written to.
+ * written to.  Waits for threads of ntirpc's, PROBE_WAIT_MS for each at most.
  */
 int facts_find(struct facts *facts, char *why, size_t len);
 

@@ -109,8 +109,7 @@ static const struct rpcbuf_handlers handlers = {
 	.share_name = "export",
 };
 
-/* A connection takes a descriptor, and another while replies wait; files need
- * some as well. */
+/* A connection takes a descriptor; files need some as well. */
 static uint32_t default_connections(void)
 {
 	struct rlimit limit;
@@ -193,10 +192,13 @@ static bool wait_for_server(void)
 static void take_over(void)
 {
 	struct rpcbuf_budget budget;
-	char why[256];
+	char why[512];
 	int err;
 
 	take_server_capabilities();
+	err = xprt_try(why, sizeof(why));
+	if (err)
+		LogFatal(COMPONENT_INIT, "RPCBUF: %s", why);
 	err = encode_start(takeover.mm);
 	if (err)
 		LogFatal(COMPONENT_INIT,

@@ -93,6 +93,8 @@ static void shut_down(SVCXPRT *xprt)
 	SVC_DESTROY(xprt);
 }
 
+/* What is sent may free replies under the gate.  A release may come back for it:
+ * readers get it while a writer waits (PTHREAD_RWLOCK_PREFER_READER_NP). */
 static void collect(struct wire *wire)
 {
 	pthread_rwlock_rdlock(&hook.gate);
@@ -319,14 +321,17 @@ static void exchange(void)
 	fsal_rpcbuf_set(&hook.facts.listening->xp_recv, listener_recv);
 }
 
+int xprt_try(char *why, size_t len)
+{
+	return facts_find(&hook.facts, why, len);
+}
+
 int xprt_hook(struct rpcbuf_engine *engine,
 	      const struct rpcbuf_handlers *handlers,
 	      void (*listeners_gone)(void), char *why, size_t len)
 {
-	int err = facts_find(&hook.facts, why, len);
+	int err;
 
-	if (err)
-		return err;
 	pthread_rwlock_wrlock(&hook.gate);
 	hook.engine = engine;
 	pthread_rwlock_unlock(&hook.gate);

@@ -11,6 +11,10 @@
 
 #include <rpcbuf/engine.h>
 
+/* Before anything of the server's is exchanged, once its RPC is up: facts_find(),
+ * for xprt_hook(). */
+int xprt_try(char *why, size_t len);
+
 /*
  * xprt_hook - from now on no byte of a TCP connection is read by ntirpc, but
  * for a record that it is reading just now, and none is sent by it on a
@@ -23,7 +27,7 @@
  * @handlers: the engine's, which also say how the thread that accepts starts and
  * logs.  @listeners_gone is called by the thread that shuts the server down, as soon
  * as it takes the first listener away.  Returns 0, or -errno with nothing
- * hooked and a sentence in @why.  Only after the server's RPC is up.
+ * hooked and a sentence in @why.  After xprt_try().
  */
 int xprt_hook(struct rpcbuf_engine *engine,
 	      const struct rpcbuf_handlers *handlers,

@@ -2,19 +2,27 @@
 /*
  * Goal: what the plug-in relies on in ntirpc holds in the one that is installed,
  * and is refused with a sentence where it does not.  Method: ntirpc is started as
- * the server does it, and asked; then again with a function of its tables
- * exchanged for one that behaves otherwise, as a later version may, and nothing
- * is left open.
+ * the server does it, and asked; then again with a function of its tables, or of
+ * those that it exports, exchanged for one that behaves otherwise, as a later
+ * version may.  Nothing is left open.  README.md has the sentence of each row.
  */
 #include <check.h>
 #include <dirent.h>
+#include <dlfcn.h>
+#include <rpc/svc_auth.h>
+#include <rpc/svc_rqst.h>
+#include <rpc/xdr_ioq.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fsal/facts.h"
+#include "nfsv41.h"
 
 static struct facts facts;
 static char why[512];
+
+/* So that the server's library is linked, though its function is below. */
+static const void *volatile server = &nfs_param;
 
 static struct svc_req *no_request(SVCXPRT *xprt, XDR *xdrs)
 {
@@ -41,6 +49,7 @@ static void setup(void)
 		.channels = 4,
 	};
 
+	ck_assert_ptr_nonnull(server);
 	ck_assert(svc_init(&params));
 	memset(why, 0, sizeof(why));
 }
@@ -91,6 +100,372 @@ START_TEST(call_is_not_queued)
 }
 END_TEST
 
+/* The functions of ntirpc's and the server's that probes call are those below: they
+ * do what the real ones do, and what `spoil` says. */
+static struct {
+	void (*xprt)(SVCXPRT *xprt);
+	void (*client)(CLIENT *client);
+	void (*registered)(SVCXPRT *xprt);
+	bool (*netobj)(XDR *xdrs, struct netobj *object);
+	void (*replied)(XDR *xdrs);
+	enum xprt_stat (*sent)(struct svc_req *req);
+	struct svc_auth_ops *auth;
+	void (*data)(struct xdr_uio *uio);
+} spoil;
+
+#define REAL(function) ((__typeof__(&(function)))dlsym(RTLD_NEXT, #function))
+
+SVCXPRT *svc_fd_ncreatef(const int fd, const u_int sendsize,
+			 const u_int recvsize, const uint32_t flags)
+{
+	SVCXPRT *xprt = REAL(svc_fd_ncreatef)(fd, sendsize, recvsize, flags);
+
+	if (spoil.xprt)
+		spoil.xprt(xprt);
+	return xprt;
+}
+
+CLIENT *clnt_vc_ncreate_svc(const SVCXPRT *xprt, const rpcprog_t prog,
+			    const rpcvers_t vers, const uint32_t flags)
+{
+	CLIENT *client = REAL(clnt_vc_ncreate_svc)(xprt, prog, vers, flags);
+
+	if (spoil.client)
+		spoil.client(client);
+	return client;
+}
+
+int svc_rqst_evchan_reg(uint32_t id, SVCXPRT *xprt, uint32_t flags)
+{
+	if (spoil.registered)
+		spoil.registered(xprt);
+	return REAL(svc_rqst_evchan_reg)(id, xprt, flags);
+}
+
+bool xdr_nnetobj(XDR *xdrs, struct netobj *object)
+{
+	return spoil.netobj ? spoil.netobj(xdrs, object)
+			    : REAL(xdr_nnetobj)(xdrs, object);
+}
+
+bool xdr_nreplymsg(XDR *xdrs, struct rpc_msg *msg)
+{
+	bool done = REAL(xdr_nreplymsg)(xdrs, msg);
+
+	if (spoil.replied)
+		spoil.replied(xdrs);
+	return done;
+}
+
+enum xprt_stat svc_sendreply(struct svc_req *req)
+{
+	return spoil.sent ? spoil.sent(req) : REAL(svc_sendreply)(req);
+}
+
+enum auth_stat _svcauth_none(struct svc_req *req)
+{
+	static SVCAUTH auth;
+	enum auth_stat stat = REAL(_svcauth_none)(req);
+
+	if (spoil.auth) {
+		auth.svc_ah_ops = spoil.auth;
+		req->rq_auth = &auth;
+	}
+	return stat;
+}
+
+struct xdr_uio *xdr_READ4res_uio_setup(struct READ4resok *ok)
+{
+	struct xdr_uio *uio = REAL(xdr_READ4res_uio_setup)(ok);
+
+	if (spoil.data)
+		spoil.data(uio);
+	return uio;
+}
+
+static void use_p1(SVCXPRT *xprt)
+{
+	xprt->xp_p1 = xprt;
+}
+
+static void have_parent(SVCXPRT *xprt)
+{
+	xprt->xp_parent = xprt;
+}
+
+static void send_elsewhere(SVCXPRT *xprt)
+{
+	xprt->xp_fd_send = 0;
+}
+
+static void have_no_room(SVCXPRT *xprt)
+{
+	xprt->xp_remote.nb.buf = NULL;
+}
+
+START_TEST(transport_is_not_fresh)
+{
+	static void (*const how[])(SVCXPRT *) = {use_p1, have_parent,
+						 send_elsewhere, have_no_room};
+
+	spoil.xprt = how[_i];
+	refused_for("a new transport has no xp_p1");
+	/* Its end would follow what was written there. */
+	_exit(0);
+}
+END_TEST
+
+static bool other_control(SVCXPRT *xprt, const u_int rq, void *in)
+{
+	(void)xprt;
+	(void)rq;
+	(void)in;
+	return false;
+}
+
+static void fill_again(SVCXPRT *xprt)
+{
+	xprt->xp_ops->xp_control = other_control;
+}
+
+static void no_abort(CLIENT *client)
+{
+	(void)client;
+}
+
+static void fill_clients_again(CLIENT *client)
+{
+	client->cl_ops->cl_abort = no_abort;
+}
+
+START_TEST(tables_are_filled_again)
+{
+	if (_i)
+		spoil.xprt = fill_again;
+	else
+		spoil.client = fill_clients_again;
+	refused_for("what is exchanged in these tables stays");
+}
+END_TEST
+
+static enum clnt_stat (*stock_call)(struct clnt_req *call);
+static SVCXPRT *last_made;
+
+static void note_made(SVCXPRT *xprt)
+{
+	last_made = xprt;
+}
+
+static enum clnt_stat call_that_is_begun(struct clnt_req *call)
+{
+	enum clnt_stat stat = stock_call(call);
+	struct poolq_head *queue = facts_queue(&facts, last_made);
+
+	_IOQ(TAILQ_LAST(&queue->qh, poolq_head_s))->write_start = 4;
+	return stat;
+}
+
+START_TEST(call_is_not_whole)
+{
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
+	spoil.xprt = note_made;
+	stock_call = facts.clients->cl_call;
+	facts.clients->cl_call = call_that_is_begun;
+	refused_for("behind an entry of another's is queued whole");
+}
+END_TEST
+
+static enum xprt_stat decode_elsewhere(struct svc_req *req)
+{
+	(void)req;
+	return XPRT_IDLE;
+}
+
+START_TEST(call_is_decoded_elsewhere)
+{
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
+	facts.connected->xp_decode = decode_elsewhere;
+	refused_for("a call is decoded on the thread");
+}
+END_TEST
+
+static bool hold_client;
+
+static void hold(CLIENT *client)
+{
+	SVCXPRT *xprt = last_made;
+
+	(void)client;
+	if (!hold_client)
+		SVC_REF(xprt, SVC_REF_FLAG_NONE);
+	hold_client = true;
+}
+
+START_TEST(references_are_others)
+{
+	spoil.xprt = note_made;
+	spoil.client = hold;
+	refused_for("a transport has one reference for its table");
+}
+END_TEST
+
+static svc_xprt_fun_t stock_recv;
+
+static enum xprt_stat recv_and_arm(SVCXPRT *xprt)
+{
+	enum xprt_stat stat = stock_recv(xprt);
+
+	atomic_set_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_ADDED_RECV);
+	return stat;
+}
+
+static enum xprt_stat recv_a_byte(SVCXPRT *xprt)
+{
+	char byte;
+
+	ck_assert_int_eq(recv(xprt->xp_fd, &byte, 1, 0), 1);
+	return stock_recv(xprt);
+}
+
+static svc_xprt_fun_t eager;
+
+/* The table of its own that the probe has given it. */
+static void be_eager(SVCXPRT *xprt)
+{
+	if (xprt->xp_ops->xp_recv == facts.connected->xp_recv)
+		return;
+	stock_recv = xprt->xp_ops->xp_recv;
+	xprt->xp_ops->xp_recv = eager;
+}
+
+START_TEST(event_is_not_one)
+{
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
+	eager = _i ? recv_and_arm : recv_a_byte;
+	spoil.registered = be_eager;
+	refused_for("xp_recv alone reads");
+}
+END_TEST
+
+static void (*stock_destroy)(SVCXPRT *, u_int, const char *, const int);
+
+static void destroy_the_queue(SVCXPRT *xprt, u_int flags, const char *tag,
+			      const int line)
+{
+	struct poolq_entry *first = facts_queue(&facts, xprt)->qh.tqh_first;
+
+	if (first)
+		first->q.tqe_prev = NULL;
+	stock_destroy(xprt, flags, tag, line);
+}
+
+static void destroy_and_keep_parent(SVCXPRT *xprt, u_int flags,
+				    const char *tag, const int line)
+{
+	xprt->xp_parent = NULL;
+	stock_destroy(xprt, flags, tag, line);
+}
+
+START_TEST(end_is_another)
+{
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
+	stock_destroy = facts.connected->xp_destroy;
+	facts.connected->xp_destroy = _i ? destroy_the_queue
+					 : destroy_and_keep_parent;
+	refused_for("a transport ends once");
+}
+END_TEST
+
+static bool netobj_in_a_block(XDR *xdrs, struct netobj *object)
+{
+	static uint32_t block[2];
+
+	object->n_bytes = (char *)block;
+	object->n_len = sizeof(block);
+	return xdrs->x_op == XDR_FREE ||
+	       xdr_opaque_decode(xdrs, object->n_bytes, object->n_len);
+}
+
+static bool netobj_that_is_freed_in_parts(XDR *xdrs, struct netobj *object)
+{
+	return xdrs->x_op == XDR_FREE || REAL(xdr_nnetobj)(xdrs, object);
+}
+
+START_TEST(payload_is_elsewhere)
+{
+	spoil.netobj = _i ? netobj_in_a_block : netobj_that_is_freed_in_parts;
+	refused_for("counted bytes are decoded from the window");
+}
+END_TEST
+
+static bool decode_first(struct svc_req *req)
+{
+	bool done = req->rq_msg.rm_xdr.proc(req->rq_xdrs,
+					    req->rq_msg.rm_xdr.where);
+
+	SVC_CHECKSUM(req, req->rq_xdrs->x_data, 4);
+	return done;
+}
+
+START_TEST(checksum_is_late)
+{
+	static struct svc_auth_ops ops = {.svc_ah_checksum = decode_first};
+
+	spoil.auth = &ops;
+	refused_for("a call's checksum is asked for");
+}
+END_TEST
+
+static void add_a_word(XDR *xdrs)
+{
+	XDR_PUTUINT32(xdrs, 0);
+}
+
+static bool same_checksum(struct svc_req *req)
+{
+	SVC_CHECKSUM(req, req->rq_xdrs->x_data, 4);
+	return req->rq_msg.rm_xdr.proc(req->rq_xdrs, req->rq_msg.rm_xdr.where);
+}
+
+static bool wrap_nothing(struct svc_req *req, XDR *xdrs)
+{
+	(void)req;
+	(void)xdrs;
+	return true;
+}
+
+START_TEST(results_are_not_last)
+{
+	static struct svc_auth_ops ops = {.svc_ah_checksum = same_checksum,
+					  .svc_ah_wrap = wrap_nothing};
+
+	if (_i == 0)
+		spoil.replied = add_a_word;
+	else if (_i == 1)
+		spoil.auth = &ops;
+	else
+		spoil.sent = keep_reply;
+	refused_for("a reply goes to xp_reply, and its results are asked for last");
+}
+END_TEST
+
+static void cut(struct xdr_uio *uio)
+{
+	uio->uio_vio[0].vio_tail -= 3;
+}
+
+static void refer_elsewhere(struct xdr_uio *uio)
+{
+	uio->uio_vio[0].vio_head++;
+}
+
+START_TEST(data_are_elsewhere)
+{
+	spoil.data = _i ? cut : refer_elsewhere;
+	refused_for("a reply refers to the data of a READ");
+}
+END_TEST
+
 static unsigned int descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -130,6 +505,17 @@ int main(void)
 	tcase_add_test(tcase, all_hold);
 	tcase_add_test(tcase, queue_is_elsewhere);
 	tcase_add_test(tcase, call_is_not_queued);
+	tcase_add_loop_test(tcase, transport_is_not_fresh, 0, 4);
+	tcase_add_loop_test(tcase, tables_are_filled_again, 0, 2);
+	tcase_add_test(tcase, call_is_not_whole);
+	tcase_add_test(tcase, call_is_decoded_elsewhere);
+	tcase_add_test(tcase, references_are_others);
+	tcase_add_loop_test(tcase, event_is_not_one, 0, 2);
+	tcase_add_loop_test(tcase, end_is_another, 0, 2);
+	tcase_add_loop_test(tcase, payload_is_elsewhere, 0, 2);
+	tcase_add_test(tcase, checksum_is_late);
+	tcase_add_loop_test(tcase, results_are_not_last, 0, 3);
+	tcase_add_loop_test(tcase, data_are_elsewhere, 0, 2);
 	tcase_add_test(tcase, nothing_is_left);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

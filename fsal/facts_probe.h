@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * facts_probe.h - the probes of the table in facts.c, which is in their order.
+ *
+ * Each computes one thing, or some that one call shows, on what was made for it,
+ * and returns whether that holds.  None waits longer than PROBE_WAIT_MS.
+ */
+#ifndef FSAL_RPCBUF_FACTS_PROBE_H
+#define FSAL_RPCBUF_FACTS_PROBE_H
+
+#include "facts.h"
+#include "rpcbuf/engine/loopback.h"
+
+/* For what a thread of ntirpc does next: no server is that slow, and one whose
+ * threads all hang serves nobody. */
+#define PROBE_WAIT_MS 20000
+
+struct probe {
+	struct facts *facts;
+	struct loopback pair, second;
+	SVCXPRT *xprt, *listener; /* of `pair` */
+	SVCXPRT *other; /* of `second`, with `ops` in the place of its table */
+	CLIENT *client;
+	struct poolq_entry token;
+	struct xp_ops ops;
+	unsigned int events, unlinked, destroyed; /* of `other`; atomic */
+};
+
+/* On no event of their sockets. */
+#define PROBE_FLAGS (SVC_CREATE_FLAG_XPRT_NOREG | SVC_CREATE_FLAG_CLOSE)
+
+/* What is sent to @fd comes within @ms. */
+bool probe_comes(int fd, int ms);
+
+/* Ends @xprt, or NULL, which closes @fd. */
+void probe_drop(SVCXPRT *xprt, int *fd);
+
+/* facts_xprt.c */
+bool probe_connected_table(struct probe *probe);
+bool probe_listening_table(struct probe *probe);
+bool probe_fresh(struct probe *probe);
+bool probe_registration(struct probe *probe);
+bool probe_clients_table(struct probe *probe);
+bool probe_exchanges(struct probe *probe);
+bool probe_left_alone(struct probe *probe);
+bool probe_references(struct probe *probe);
+bool probe_event(struct probe *probe);
+bool probe_end(struct probe *probe);
+
+/* facts_queue.c */
+bool probe_queue(struct probe *probe);
+bool probe_token(struct probe *probe);
+
+/* facts_xdr.c */
+bool probe_decode(struct probe *probe);
+bool probe_payload(struct probe *probe);
+bool probe_checksum(struct probe *probe);
+bool probe_results(struct probe *probe);
+bool probe_data(struct probe *probe);
+
+#endif /* FSAL_RPCBUF_FACTS_PROBE_H */
