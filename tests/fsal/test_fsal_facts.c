@@ -106,6 +106,7 @@ static struct {
 	void (*xprt)(SVCXPRT *xprt);
 	void (*client)(CLIENT *client);
 	void (*registered)(SVCXPRT *xprt);
+	bool unregistered;
 	bool (*netobj)(XDR *xdrs, struct netobj *object);
 	void (*replied)(XDR *xdrs);
 	enum xprt_stat (*sent)(struct svc_req *req);
@@ -137,6 +138,8 @@ CLIENT *clnt_vc_ncreate_svc(const SVCXPRT *xprt, const rpcprog_t prog,
 
 int svc_rqst_evchan_reg(uint32_t id, SVCXPRT *xprt, uint32_t flags)
 {
+	if (spoil.unregistered)
+		return ENOMEM;
 	if (spoil.registered)
 		spoil.registered(xprt);
 	return REAL(svc_rqst_evchan_reg)(id, xprt, flags);
@@ -493,6 +496,22 @@ START_TEST(nothing_is_left)
 }
 END_TEST
 
+/* Nor where a probe breaks off. */
+START_TEST(nothing_is_left_of_a_refusal)
+{
+	unsigned int before = 0;
+
+	spoil.unregistered = true;
+	for (int i = 0; i < 108; i++) {
+		if (i == 8)
+			before = descriptors();
+		refused_for("a transport that is registered keeps");
+	}
+	while (descriptors() > before + 4)
+		sched_yield();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("facts");
@@ -517,6 +536,7 @@ int main(void)
 	tcase_add_loop_test(tcase, results_are_not_last, 0, 3);
 	tcase_add_loop_test(tcase, data_are_elsewhere, 0, 2);
 	tcase_add_test(tcase, nothing_is_left);
+	tcase_add_test(tcase, nothing_is_left_of_a_refusal);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
