@@ -24,6 +24,8 @@ struct probe {
 	struct poolq_entry token;
 	struct xp_ops ops;
 	unsigned int events, unlinked, destroyed; /* of `other`; atomic */
+	XDR stream;		     /* of a request that is resumed */
+	unsigned int resumed, ended; /* it, and its stream; atomic */
 };
 
 /* On no event of their sockets. */

@@ -269,7 +269,39 @@ static bool is_freed(struct probe *probe)
 	return os_load(&watched.freed);
 }
 
-/* With the token in its queue, and a listener that it came from. */
+static enum xprt_stat count_resumed(struct svc_req *req)
+{
+	struct probe *probe = container_of(req->rq_xdrs, struct probe, stream);
+
+	os_fetch_add(&probe->resumed, 1u);
+	return XPRT_IDLE;
+}
+
+static void count_ended(XDR *xdrs)
+{
+	os_fetch_add(&container_of(xdrs, struct probe, stream)->ended, 1u);
+}
+
+/* As request_run() makes one, which gets our reference on `other`. */
+static void resume_request(struct probe *probe)
+{
+	static const struct xdr_ops ops = {.x_destroy = count_ended};
+	nfs_request_t *request = mem_zalloc(sizeof(*request));
+	struct svc_req *req = &request->svc;
+
+	probe->stream.x_ops = &ops;
+	req->rq_xprt = probe->other;
+	req->rq_xdrs = &probe->stream;
+	req->rq_refcnt = 1;
+	req->rq_resume_cb = count_resumed;
+	TAILQ_INIT_ENTRY(request, dupes);
+	probe->other = NULL;
+	probe->second.accepted = -1;
+	svc_resume(req);
+}
+
+/* With the token in its queue, and a listener that it came from; the last
+ * reference is a request's. */
 bool probe_end(struct probe *probe)
 {
 	SVCXPRT *other = probe->other, *listener = probe->listener;
@@ -289,12 +321,13 @@ bool probe_end(struct probe *probe)
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, watch_free);
 	SVC_DESTROY(other);
 	SVC_DESTROY(other);
-	probe_drop(other, &probe->second.accepted);
-	probe->other = NULL;
+	other->xp_p1 = NULL;
+	resume_request(probe);
 	freed = wait_for(is_freed, probe);
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, watched.stock);
 	os_store(&watched.block, NULL);
-	return freed && probe->unlinked == 1 && probe->destroyed == 1 &&
+	return freed && probe->resumed == 1 && probe->ended == 1 &&
+	       probe->unlinked == 1 && probe->destroyed == 1 &&
 	       !token->q.tqe_next && token->q.tqe_prev == place &&
 	       os_load(&listener->xp_refcnt) == references &&
 	       probe_comes(probe->second.connecting, PROBE_WAIT_MS) &&

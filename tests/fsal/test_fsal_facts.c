@@ -31,10 +31,14 @@ static struct svc_req *no_request(SVCXPRT *xprt, XDR *xdrs)
 	return NULL;
 }
 
+/* As the server's. */
 static void free_request(struct svc_req *req, enum xprt_stat stat)
 {
-	(void)req;
+	SVCXPRT *xprt = req->rq_xprt;
+
 	(void)stat;
+	mem_free(container_of(req, nfs_request_t, svc), sizeof(nfs_request_t));
+	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }
 
 static void setup(void)
@@ -107,6 +111,7 @@ static struct {
 	void (*client)(CLIENT *client);
 	void (*registered)(SVCXPRT *xprt);
 	bool unregistered;
+	bool resumed;
 	bool (*netobj)(XDR *xdrs, struct netobj *object);
 	void (*replied)(XDR *xdrs);
 	enum xprt_stat (*sent)(struct svc_req *req);
@@ -143,6 +148,13 @@ int svc_rqst_evchan_reg(uint32_t id, SVCXPRT *xprt, uint32_t flags)
 	if (spoil.registered)
 		spoil.registered(xprt);
 	return REAL(svc_rqst_evchan_reg)(id, xprt, flags);
+}
+
+void svc_resume(struct svc_req *req)
+{
+	if (spoil.resumed)
+		XDR_DESTROY(req->rq_xdrs);
+	REAL(svc_resume)(req);
 }
 
 bool xdr_nnetobj(XDR *xdrs, struct netobj *object)
@@ -373,9 +385,13 @@ START_TEST(end_is_another)
 {
 	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
 	stock_destroy = facts.connected->xp_destroy;
-	facts.connected->xp_destroy = _i ? destroy_the_queue
-					 : destroy_and_keep_parent;
-	refused_for("a transport ends once");
+	if (_i == 0)
+		facts.connected->xp_destroy = destroy_and_keep_parent;
+	else if (_i == 1)
+		facts.connected->xp_destroy = destroy_the_queue;
+	else
+		spoil.resumed = true;
+	refused_for("a resumed request ends once");
 }
 END_TEST
 
@@ -530,7 +546,7 @@ int main(void)
 	tcase_add_test(tcase, call_is_decoded_elsewhere);
 	tcase_add_test(tcase, references_are_others);
 	tcase_add_loop_test(tcase, event_is_not_one, 0, 2);
-	tcase_add_loop_test(tcase, end_is_another, 0, 2);
+	tcase_add_loop_test(tcase, end_is_another, 0, 3);
 	tcase_add_loop_test(tcase, payload_is_elsewhere, 0, 2);
 	tcase_add_test(tcase, checksum_is_late);
 	tcase_add_loop_test(tcase, results_are_not_last, 0, 3);
