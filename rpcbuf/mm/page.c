@@ -150,16 +150,19 @@ static void give(struct rpcbuf *mm, char *first, const char *end)
 	}
 }
 
-/* A page that was taken with others: of two who release all, only one gets past
+/* How many of @nr adjacent pages are dropped at once, as they have no other
+ * holder.  They were taken together: of two who release all, only one gets past
  * the first. */
-static bool drop_next(struct rpcbuf *mm, void *page)
+static uint64_t drop_unshared(struct rpcbuf *mm, void *first, uint64_t nr)
 {
-	struct os_u16 *refs = &mm->refs[arena_index(&mm->arena, page)];
+	struct os_u16 *refs = &mm->refs[arena_index(&mm->arena, first)];
+	uint64_t n = 0;
 
-	if (RPCBUF_DEBUG || guard_on(mm) || os_load_acquire(refs) != 1)
-		return page_drop(mm, page);
-	os_store(refs, 0);
-	return true;
+	if (RPCBUF_DEBUG || guard_on(mm))
+		return 0;
+	for (; n < nr && os_load_acquire(&refs[n]) == 1; n++)
+		os_store(&refs[n], 0);
+	return n;
 }
 
 void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
@@ -171,7 +174,11 @@ void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
 		return;
 	if (page_drop(mm, first)) {
 		while ((page += RPCBUF_PAGE_SIZE) < end) {
-			if (drop_next(mm, page))
+			page += drop_unshared(mm, page,
+					      (uint64_t)(end - page) >>
+						      RPCBUF_PAGE_SHIFT) *
+				RPCBUF_PAGE_SIZE;
+			if (page == end || page_drop(mm, page))
 				continue;
 			give(mm, begin, page);
 			begin = page + RPCBUF_PAGE_SIZE;
