@@ -62,6 +62,7 @@ struct io_call {
 	fsal_async_cb done;
 	void *caller_arg;
 	struct read_data *read; /* what is read into, or NULL */
+	size_t asked;		/* bytes that a read is of */
 };
 
 static struct io_call *io_call_new(struct fsal_obj_handle *obj,
@@ -70,7 +71,7 @@ static struct io_call *io_call_new(struct fsal_obj_handle *obj,
 	struct io_call *call = gsh_malloc(sizeof(*call));
 
 	*call = (struct io_call){
-		obj, op_ctx->fsal_export, done, caller_arg, NULL,
+		obj, op_ctx->fsal_export, done, caller_arg, NULL, 0,
 	};
 	return call;
 }
@@ -89,6 +90,8 @@ static void io_done(struct fsal_obj_handle *sub, fsal_status_t status,
 	gsh_free(caller_arg);
 	if (call.read)
 		read_done(call.read, io_arg, FSAL_IS_ERROR(status));
+	if (call.asked)
+		((struct fsal_io_arg *)io_arg)->iov[0].iov_len = call.asked;
 	call.done(call.obj, status, io_arg, call.caller_arg);
 }
 
@@ -100,8 +103,14 @@ void rpcbuf_obj_read2(struct fsal_obj_handle *obj, bool bypass,
 	struct xdr_pages *running = xdr_pages_running;
 	RUN_AS(sub_export_now());
 
-	if (running && rpcbuf_call_be_short(running->call))
-		read_shorten(arg);
+	if (running && read_may_shorten(arg) &&
+	    rpcbuf_call_be_short(running->call)) {
+		call->asked = arg->iov[0].iov_len;
+		if (!read_shorten(&running->read, arg)) {
+			io_done(obj, fsalstat(ERR_FSAL_DELAY, 0), arg, call);
+			return;
+		}
+	}
 	/* What is encoded twice has to be in Ganesha's block. */
 	if (running && !request_is_cached(running->req) &&
 	    read_lend(&running->read, arg))

@@ -81,11 +81,23 @@ bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 	return true;
 }
 
-void read_shorten(struct fsal_io_arg *arg)
+bool read_may_shorten(const struct fsal_io_arg *arg)
 {
-	if (!arg->info && arg->iov_count == 1)
-		arg->iov[0].iov_len =
-			rpcbuf_min(arg->iov[0].iov_len, READ_SHORT);
+	return !arg->info && arg->iov_count == 1 &&
+	       arg->iov[0].iov_len > READ_SHORT;
+}
+
+bool read_shorten(struct read_data *data, struct fsal_io_arg *arg)
+{
+	struct iovec *iov = arg->iov;
+
+	if (data->is_short)
+		return false;
+	data->is_short = true;
+	gsh_free(iov->iov_base);
+	iov->iov_base = gsh_malloc_aligned(RPCBUF_PAGE_SIZE, READ_SHORT);
+	iov->iov_len = READ_SHORT;
+	return true;
 }
 
 void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed)

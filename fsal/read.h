@@ -26,6 +26,7 @@ struct read_data {
 	void *first;	   /* of the pages; NULL: there are none */
 	unsigned int nr;   /* of these */
 	unsigned int lent; /* of these, while they are read into */
+	bool is_short;	   /* a READ of the call was shortened */
 	void *block;	   /* Ganesha's, that they are instead of */
 	size_t bytes;	   /* that were read, rounded up as XDR does */
 };
@@ -43,8 +44,15 @@ void read_start(struct rpcbuf *mm);
  */
 bool read_lend(struct read_data *data, struct fsal_io_arg *arg);
 
-/* @arg, on its way down, reads less: for rpcbuf_call_be_short(). */
-void read_shorten(struct fsal_io_arg *arg);
+/*
+ * read_may_shorten, read_shorten - @arg, on its way down, reads less, into a block
+ * of that size instead of Ganesha's: for rpcbuf_call_be_short().
+ *
+ * One of a call; false: it is to be told to come later, as @data was shortened
+ * before.
+ */
+bool read_may_shorten(const struct fsal_io_arg *arg);
+bool read_shorten(struct read_data *data, struct fsal_io_arg *arg);
 
 /* It was read, or with @failed was not: @arg names Ganesha's block again, @data
  * keeps the pages that there are bytes in. */

@@ -22,8 +22,11 @@
  * done, or may yet be (the kernel's server drops what is in progress, RC_DROPIT of
  * nfsd_cache_lookup()).  The server's cache of duplicate requests knows, and is
  * asked once the call is decoded.  So the server gets the call, but with a first
- * handle that nothing has, or a session.  A duplicate is answered as any is, or
- * waits for its original.  A new call is refused by the server, before it asks a
+ * handle that nothing has, or a session.  A duplicate is answered as any is; or it
+ * waits for its original, and is forgotten then, as the server takes that for
+ * answered: so its connection is closed, and when the client sends it again it is
+ * answered (RFC 7530, 3.1.1: a server that does not answer closes).  A new call is
+ * refused by the server, before it asks a
  * file system, and this refusal is made "later" where it is in the cache.  The
  * server has it in its log when that has the lines of level INFO.
  */
@@ -44,7 +47,8 @@ void share_look(struct xdr_pages *pages, const void *arguments, size_t size);
 void share_spoil(struct xdr_pages *pages, nfs_request_t *request);
 
 /* The server answers such a request with results: they become "later" if they
- * are that refusal, and stay what they are if they are those of its original. */
+ * say what that refusal says, and stay what they are if not, as then they are those
+ * of its original. */
 void share_answer(const struct xdr_pages *pages, struct svc_req *req);
 
 #endif

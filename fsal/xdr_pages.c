@@ -157,6 +157,9 @@ static void xdr_pages_destroy(XDR *xdrs)
 	struct xdr_pages *p = pages_of(xdrs);
 
 	read_exit(&p->read);
+	/* Dropped by the server, as it knows it: share.h. */
+	if (p->refused && !p->answered)
+		rpcbuf_conn_drop(p->call->conn);
 	rpcbuf_call_done(p->call);
 }
 

@@ -24,6 +24,7 @@ struct xdr_pages {
 	struct rpcbuf_call *call;
 	struct svc_req *req;
 	struct read_data read;
+	bool answered;	   /* it has its reply */
 	bool refused;	   /* it is to be answered "later": share.c, which has */
 	uint32_t first_op; /* ... this for that, of a COMPOUND */
 };

@@ -272,6 +272,7 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 	err = encode_reply(req, &pages->call->respages, &reply);
 	if (err)
 		return no_reply(req, err);
+	pages->answered = true;
 	os_pause_at("encoded");
 	/* A peer that is gone has no use for it, but it was made. */
 	(void)rpcbuf_call_reply(pages->call, reply);

@@ -320,12 +320,14 @@ void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
  * rpcbuf_call_be_short - is the reply to @call to be as short as it may?
  *
  * Many connections keep as many replies that their peers do not read, each within
- * its bound.  While those of all keep three quarters of the budget, a handler that
- * may answer with less, or lends the reply memory of its own, should: a READ may
- * have fewer bytes than were asked for (RFC 1813, 3.3.6; RFC 8881, 18.22.3), and
- * the client asks for the rest.  So no connection waits for another one's peer, and
- * no number of them takes more memory than the budget.  Counted and logged.  Any
- * thread that has @call; does not wait.
+ * its bound.  While those of all keep half of the budget, and those of this client
+ * (address) its part of a further quarter, all clients having equal ones, a handler
+ * that may answer with less, or lends the reply memory of its own, should: a READ
+ * may have fewer bytes than were asked for (RFC 1813, 3.3.6; RFC 8881, 18.22.3), and
+ * the client asks for the rest.  So no connection waits for another one's peer, a
+ * client whose connections are read is answered whole, and large replies keep about
+ * three quarters of the budget, however many connections there are.  Counted and
+ * logged.  Any thread that has @call; does not wait.
  */
 bool rpcbuf_call_be_short(struct rpcbuf_call *call);
 

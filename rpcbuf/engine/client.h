@@ -56,6 +56,7 @@ struct client {
 	unsigned int nr_conns; /* atomic; changed under clients.lock */
 	struct admit_client admit;
 	uint64_t refused[NR_REFUSALS]; /* atomic */
+	uint64_t unsent_pinned; /* that replies to it keep, in bytes; atomic */
 	struct rpcbuf_client *row;     /* the publisher's */
 	struct client_part *parts;     /* of each loop */
 };

@@ -22,9 +22,6 @@
 /* Replies that wait for their peers may keep one part in so many of the budget,
  * before nothing more is read from these. */
 #define UNSENT_SHARE 4
-/* ... and before further replies to anybody are to be short; what is left is to
- * receive with. */
-#define UNSENT_MOST(pages) ((pages) - (pages) / 4)
 /* Calls that wait for a thread of their share keep no more than a quarter of it. */
 #define KEPT_SHARE 4
 
@@ -70,7 +67,6 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages)
 	engine->unsent_limit =
 		rpcbuf_max(pages * RPCBUF_PAGE_SIZE / UNSENT_SHARE,
 			   engine->unsent_conn_limit);
-	engine->unsent_most = UNSENT_MOST(pages) * RPCBUF_PAGE_SIZE;
 	engine->flight.limit = (int)calls;
 	engine->flight.resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
 	engine->kept.most_pages =

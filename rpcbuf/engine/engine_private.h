@@ -92,7 +92,7 @@
  *		replied_bytes, dropped, gone, succession.waits, kept.nr,
  *		sending.timeout
  *	loop	handover.turn, .owner_id, batched, shrink, replies
- *	client	refused
+ *	client	refused, unsent_pinned
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
  *		flight.nr, log.wait_ns, .share_ns, .short_ns, shares.blocks,
  *		kept, delayed, repeated, short_replies, delegate.given,
@@ -289,7 +289,6 @@ struct rpcbuf_engine {
 	struct rpcbuf_record_limits machine_limits;
 	uint64_t unsent_conn_limit; /* bytes that replies to one peer may keep */
 	uint64_t unsent_limit;	    /* ... and those to all */
-	uint64_t unsent_most; /* ... before further ones are to be short */
 	uint32_t nr_slots;     /* of a stream and of a call */
 	unsigned int nr_loops; /* that clients' connections are spread over */
 	struct loop *loops;    /* ... and one more, see engine_all_loops() */

@@ -61,7 +61,7 @@ static uint32_t xid_of(const struct rpcbuf_call *call)
 	return xid;
 }
 
-/* It waits already, and that one is answered. */
+/* Another one waits, and is answered. */
 static void drop_repeated(struct rpcbuf_call *call)
 {
 	os_fetch_add(&call->conn->loop->engine->repeated, 1);
@@ -180,6 +180,10 @@ static unsigned int take(struct rpcbuf_conn *conn, unsigned int most, bool hung)
 	list_for_each_entry_safe(ticket, tmp, &taken, struct ticket, link)
 	{
 		count(conn, call_of_ticket(ticket)->message.nr_pages, -1);
+		if (!ticket->repeated)
+			continue;
+		list_del(&ticket->link);
+		drop_repeated(call_of_ticket(ticket));
 	}
 	list_splice_tail(&taken, &conn->kept.later);
 	return nr;

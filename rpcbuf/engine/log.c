@@ -99,15 +99,15 @@ void log_share(const struct rpcbuf_conn *conn, int number, bool hangs)
 			 : "waits");
 }
 
-void log_short(struct rpcbuf_engine *engine, uint64_t kept)
+void log_short(struct rpcbuf_engine *engine, uint64_t kept, uint64_t most)
 {
 	uint64_t now = os_now();
 
 	if (!engine->handlers.log || now < os_load(&engine->log.short_ns))
 		return;
 	os_store(&engine->log.short_ns, now + LOG_WAIT_SECONDS * OS_SECOND_NS);
-	engine_log(engine, RPCBUF_LOG_INFO,
-		   "answering with less for now: bytes of replies that peers do not read: %llu, limit %llu",
-		   (unsigned long long)kept,
-		   (unsigned long long)engine->unsent_most);
+	engine_log(
+		engine, RPCBUF_LOG_INFO,
+		"answering with less for now: bytes of replies that peers do not read: %llu, limit %llu",
+		(unsigned long long)kept, (unsigned long long)most);
 }

@@ -46,6 +46,6 @@ void log_share(const struct rpcbuf_conn *conn, int number, bool hangs);
 
 /* Likewise, that replies are to be short, as others keep @kept bytes.  Any
  * thread. */
-void log_short(struct rpcbuf_engine *engine, uint64_t kept);
+void log_short(struct rpcbuf_engine *engine, uint64_t kept, uint64_t most);
 
 #endif /* RPCBUF_ENGINE_LOG_H */

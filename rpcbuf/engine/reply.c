@@ -20,7 +20,6 @@
 #define BLOCK_ENTRIES 126u
 /* Pages that go back at a time. */
 #define FREED_PAGES   64u
-/* ... of a run. */
 
 _Static_assert(sizeof(struct rpcbuf_reply) <= RPCBUF_REPLY_HEAD,
 	       "what is behind the head is the caller's");

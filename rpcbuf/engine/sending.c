@@ -49,10 +49,12 @@ static void wrote(struct rpcbuf_out *out)
 
 static void count(struct rpcbuf_out *out, uint64_t bytes, uint64_t pinned)
 {
-	struct rpcbuf_engine *engine = conn_of(out)->loop->engine;
+	const struct rpcbuf_conn *conn = conn_of(out);
+	struct rpcbuf_engine *engine = conn->loop->engine;
 
 	os_fetch_add(&engine->unsent_bytes, bytes);
 	os_fetch_add(&engine->unsent_pinned, pinned);
+	os_fetch_add(&conn->part->client->unsent_pinned, pinned);
 }
 
 static const struct out_ops ops = {.wrote = wrote, .count = count};
@@ -234,15 +236,31 @@ int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 	return ret;
 }
 
+/* Half of the budget, which may be another one now. */
+static uint64_t most_unsent(struct rpcbuf_engine *engine)
+{
+	struct rpcbuf_mm_counts counts;
+
+	rpcbuf_mm_counts(engine->mm, &counts);
+	return counts.pages_total / 2 * RPCBUF_PAGE_SIZE;
+}
+
+/* A half of that is for clients that keep less than an equal part of it. */
 bool rpcbuf_call_be_short(struct rpcbuf_call *call)
 {
-	struct rpcbuf_engine *engine = call->conn->loop->engine;
-	uint64_t kept = os_load(&engine->unsent_pinned);
+	const struct rpcbuf_conn *conn = call->conn;
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t kept = os_load(&engine->unsent_pinned), most, own;
 
-	if (rpcbuf_likely(kept < engine->unsent_most))
+	if (rpcbuf_likely(kept <= engine->unsent_conn_limit))
+		return false;
+	most = most_unsent(engine);
+	own = os_load(&conn->part->client->unsent_pinned);
+	if (kept < most ||
+	    own < most / 2 / rpcbuf_max(os_load(&engine->clients.nr), 1u))
 		return false;
 	os_fetch_add(&engine->short_replies, 1);
-	log_short(engine, kept);
+	log_short(engine, kept, most);
 	return true;
 }
 

@@ -39,8 +39,10 @@ static struct share *make_block(unsigned int first)
 	for (unsigned int i = 0; block && i < SHARE_BLOCK; i++) {
 		pthread_mutex_init(&block[i].lock, NULL);
 		block[i].number = first + i;
-		for (unsigned int n = 0; n < SHARE_CHAINS; n++)
+		for (unsigned int n = 0; n < SHARE_CHAINS; n++) {
 			list_init(&block[i].chains[n]);
+			list_init(&block[i].names[n]);
+		}
 		list_init(&block[i].rota);
 	}
 	return block;
@@ -141,30 +143,39 @@ static bool look(struct stake *stake, uint64_t now_ns)
 	return stake->hangs;
 }
 
+static struct list_head *names_of(struct share *share,
+				  const struct ticket *ticket)
+{
+	uint32_t mix = ticket->name * UINT32_C(0x9e3779b9);
+
+	return &share->names[(uint64_t)mix * SHARE_CHAINS >> 32];
+}
+
 /* Does another one wait that has the same name? */
-static bool waits_twice(const struct stake *stake, const struct ticket *ticket)
+static bool other_waits(struct share *share, const struct ticket *ticket)
 {
 	struct ticket *other, *tmp;
 
-	list_for_each_entry_safe(other, tmp, &stake->rota.waiting,
-				 struct ticket, link)
+	list_for_each_entry_safe(other, tmp, names_of(share, ticket),
+				 struct ticket, name_link)
 	{
-		if (other != ticket && other->owner == ticket->owner &&
-		    other->name == ticket->name)
+		if (other != ticket && other->name == ticket->name &&
+		    other->owner == ticket->owner)
 			return true;
 	}
 	return false;
 }
 
 /* There is no room for @ticket: 0, or why it does not wait. */
-static int refuse(struct stake *stake, const struct ticket *ticket,
-		  enum share_wait wait, uint64_t now_ns)
+static int refuse(struct share *share, struct stake *stake,
+		  const struct ticket *ticket, enum share_wait wait,
+		  uint64_t now_ns)
 {
 	if (wait == MAY_NOT)
 		return -EBUSY;
 	if (!look(stake, now_ns))
 		return 0;
-	if (waits_twice(stake, ticket))
+	if (other_waits(share, ticket))
 		return -EALREADY;
 	return wait == MAY_UNLESS_HUNG ? -EBUSY : 0;
 }
@@ -172,7 +183,9 @@ static int refuse(struct stake *stake, const struct ticket *ticket,
 static void wait_for(struct share *share, struct stake *stake,
 		     struct ticket *ticket)
 {
+	ticket->repeated = false;
 	rota_join(&share->rota, &stake->rota, &ticket->link);
+	list_add(&ticket->name_link, names_of(share, ticket));
 	os_store(&share->waiting, share->waiting + 1);
 }
 
@@ -195,7 +208,7 @@ static int enter(const struct shares *shares, struct share *share,
 		ticket->stake = stake;
 		return 1;
 	}
-	ret = refuse(stake, ticket, wait, now_ns);
+	ret = refuse(share, stake, ticket, wait, now_ns);
 	if (ret) {
 		drop_unused(share, stake);
 		return ret;
@@ -236,6 +249,7 @@ static struct ticket *serve_next(const struct shares *shares,
 		ticket = list_first_entry(&stake->rota.waiting, struct ticket,
 					  link);
 		rota_serve(&share->rota, &stake->rota, &ticket->link);
+		list_del(&ticket->name_link);
 		os_store(&share->waiting, share->waiting - 1);
 		run(share, stake);
 		moved(stake);
@@ -272,10 +286,11 @@ static unsigned int take(struct share *share, struct stake *stake,
 	{
 		if (nr == most)
 			break;
-		if (ticket->owner != owner ||
-		    (hung && waits_twice(stake, ticket)))
+		if (ticket->owner != owner)
 			continue;
+		ticket->repeated = hung && other_waits(share, ticket);
 		rota_leave(&stake->rota, &ticket->link);
+		list_del(&ticket->name_link);
 		ticket->stake = NULL;
 		list_add_tail(&ticket->link, taken);
 		nr++;

@@ -13,9 +13,10 @@
  * SHARE_HUNG_NS, while some wait, is told that the share hangs: those may be
  * taken out again.  No limit rests on that.
  *
- * A ticket with the name of another one of its owner's was sent again.  It is
- * refused in a share that hangs, where the other one waits, as what is said to
- * both is one answer.
+ * A ticket with the name of another one of its owner's was sent again, and what is
+ * said to one is the answer to both.  So it does not wait beside the other one in a
+ * share that hangs; and where both did before, one of them is taken out to no
+ * answer.
  *
  * Nothing here knows a call, a socket or a page, and time is what the caller
  * says.  Any thread; each share has a lock of its own.
@@ -35,7 +36,7 @@
 #define SHARE_HUNG_NS UINT64_C(1000000000)
 #define SHARE_NUMBERS 65536u /* from 0 */
 #define SHARE_BLOCK   64u    /* shares that are made at a time */
-#define SHARE_CHAINS  64u    /* of clients, in each */
+#define SHARE_CHAINS  64u    /* of clients, and of names, in each */
 
 /* What one client has in a share: there while that is anything, and one more. */
 struct stake {
@@ -56,6 +57,7 @@ struct share {
 	unsigned int running; /* of all clients */
 	unsigned int waiting; /* likewise; atomic */
 	struct list_head chains[SHARE_CHAINS]; /* stakes, by client */
+	struct list_head names[SHARE_CHAINS];  /* tickets that wait, by name */
 	struct list_head rota; /* clients that wait */
 	struct stake *spare; /* one of nothing, for the next client, or NULL */
 };
@@ -70,9 +72,11 @@ struct shares {
 /* Who waits; its owner's memory. */
 struct ticket {
 	struct list_head link;
+	struct list_head name_link;
 	struct stake *stake; /* NULL: in no share */
 	const void *owner;   /* for share_take() */
 	uint32_t name;	     /* that its owner has for it */
+	bool repeated; /* share_take() took it out, and the other one waits */
 };
 
 /* Half of @threads for a share, half of these for a client, at least 1. */
@@ -86,7 +90,7 @@ void shares_exit(struct shares *shares);
  * Returns 1: it runs, ->stake is set, and share_leave() is to be called.  0: it
  * waits, until share_leave() or share_take() returns @ticket.  -EBUSY: it has to
  * wait, and @wait says that it should not; -EALREADY: it was sent again, and waits
- * already; -ENOMEM.  In these three cases ->stake is NULL.
+ * already (where it hangs, and it is not MAY_NOT); -ENOMEM.  In these three cases ->stake is NULL.
  */
 enum share_wait {
 	MAY_WAIT,
@@ -105,8 +109,8 @@ struct ticket *share_leave(const struct shares *shares, struct stake *stake);
  * share_take - up to @most tickets of @owner, a client of the name @client, out
  * of all shares: to the end of @taken, longest first.
  *
- * @hung: only where the share hangs at @now_ns, and none that waits twice.
- * Returns how many.
+ * @hung: only where the share hangs at @now_ns; then ->repeated says for which the
+ * other one waits still.  Returns how many.
  */
 unsigned int share_take(struct shares *shares, const uint8_t *client,
 			const void *owner, unsigned int most, bool hung,

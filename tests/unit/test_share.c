@@ -4,7 +4,8 @@
  * than half of these; whoever has room does not wait; clients take turns, and
  * nobody is forgotten; only a client that does not get on is told that a share
  * hangs, and what it takes out then, or at any time, is its own; what was sent
- * again and waits then is neither taken in nor taken out.
+ * again and waits then is not taken in, and one of two is told from the other when
+ * they are taken out.
  * Method: a model. Calls of some clients in some shares come, go and are taken
  * out in random order, and lists beside it say who must run, who must be next
  * and who hangs, by a clock of the test's. Then threads do the same at once. The
@@ -56,6 +57,12 @@ static const uint8_t *name(unsigned int client)
 		{0}, {[15] = 1}, {[15] = 2}, {[0] = 1}};
 
 	return names[client];
+}
+
+/* Each client has two. */
+static const void *owner(unsigned int client, unsigned int which)
+{
+	return &calls[2 * client + which];
 }
 
 static bool has_room(unsigned int n, unsigned int c)
@@ -197,14 +204,15 @@ static void take(unsigned int c, unsigned int most, bool hung)
 	list_init(&list);
 	for (unsigned int n = 0; n < NUMBERS; n++)
 		hangs[n] = oldest(n, c) && (!hung || look(n, c));
-	got = share_take(&shares, name(c), &calls[0], most, hung, now_ns,
+	got = share_take(&shares, name(c), owner(c, 0), most, hung, now_ns,
 			 &list);
 	for (unsigned int n = 0; !list_empty(&list); nr++) {
 		struct call *call =
 			list_first_entry(&list, struct call, ticket.link);
 
 		require(call->state == WAITS && call->client == c);
-		require(call->ticket.owner == &calls[0] && !call->ticket.stake);
+		require(call->ticket.owner == owner(c, 0) &&
+			!call->ticket.stake);
 		require(hangs[call->number]);
 		if (call->number != n)
 			last = 0;
@@ -213,16 +221,15 @@ static void take(unsigned int c, unsigned int most, bool hung)
 		last = call->since;
 		call->state = IDLE;
 		list_del(&call->ticket.link);
-		require(!hung || !waits_twice(call));
+		require(call->ticket.repeated == (hung && waits_twice(call)));
 	}
 	require(nr == got && nr <= most);
 	for (unsigned int n = 0; n < NUMBERS; n++)
 		forget(n, c);
 	for (unsigned int i = 0; nr < most && i < CALLS; i++)
 		require(calls[i].state != WAITS || calls[i].client != c ||
-			calls[i].ticket.owner != &calls[0] ||
-			!hangs[calls[i].number] ||
-			(hung && waits_twice(&calls[i])));
+			calls[i].ticket.owner != owner(c, 0) ||
+			!hangs[calls[i].number]);
 	taken_out += nr;
 }
 
@@ -245,7 +252,7 @@ static void step(uint64_t *seed)
 	if (call->state == IDLE && test_below(seed, 8)) {
 		call->number = test_below(seed, NUMBERS);
 		call->client = test_below(seed, CLIENTS);
-		call->ticket.owner = &calls[(call - calls) % 2];
+		call->ticket.owner = owner(call->client, (call - calls) % 2);
 		call->ticket.name = test_below(seed, NAMES);
 		enter(call, (enum share_wait)test_below(seed, 3));
 	} else if (call->state == RUNS) {
