@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "facts_probe.h"
+#include "rpcbuf/os/plain.h"
 
 static const struct {
 	const char *what;  /* that does not hold then */
@@ -63,6 +64,8 @@ static int try_all(struct probe *probe, char *why, size_t len)
 {
 	for (size_t i = 0; i < sizeof(facts_table) / sizeof(*facts_table); i++)
 		if (!facts_table[i].holds(probe)) {
+			if (probe->err)
+				return probe->err;
 			snprintf(
 				why, len,
 				"the server is not as this was built for (%s): not true is that %s",
@@ -80,10 +83,25 @@ static int open_probe(struct probe *probe)
 		err = loopback_open(&probe->second, AF_INET);
 	if (err)
 		return err;
-	probe->xprt = svc_fd_ncreatef(probe->pair.accepted, 0, 0, PROBE_FLAGS);
+	probe->xprt = probe_make(probe, svc_fd_ncreatef, probe->pair.accepted);
 	probe->listener =
-		svc_vc_ncreatef(probe->pair.listening, 0, 0, PROBE_FLAGS);
-	return probe->xprt && probe->listener ? 0 : -ENOMEM;
+		probe_make(probe, svc_vc_ncreatef, probe->pair.listening);
+	return probe->err;
+}
+
+/* try_all() has said what does not hold. */
+static void say_why(int err, char *why, size_t len)
+{
+	if (err == -ESHUTDOWN)
+		snprintf(why, len, "the server stops");
+	else if (err == -EUSERS)
+		snprintf(
+			why, len,
+			"no transport can be made, there are %u connections at most (RPC_Max_Connections)",
+			nfs_param.core_param.rpc.max_connections);
+	else if (err && err != -ENOTSUP)
+		snprintf(why, len, "no transport to try ntirpc with: %s",
+			 strerror(-err));
 }
 
 int facts_find(struct facts *facts, char *why, size_t len)
@@ -95,11 +113,12 @@ int facts_find(struct facts *facts, char *why, size_t len)
 
 	probe = (struct probe){.facts = facts, .pair = none, .second = none};
 	err = open_probe(&probe);
-	if (err)
-		snprintf(why, len, "no transport to try ntirpc with: %s",
-			 strerror(-err));
-	else
+	if (!err)
 		err = try_all(&probe, why, len);
+	/* It takes transports and threads away, whatever was tried. */
+	if (err && os_load(&admin_shutdown))
+		err = -ESHUTDOWN;
+	say_why(err, why, len);
 	if (probe.client)
 		CLNT_DESTROY(probe.client);
 	probe_drop(probe.xprt, &probe.pair.accepted);

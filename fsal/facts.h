@@ -26,9 +26,12 @@ struct facts {
 /*
  * facts_find - try all facts.
  *
- * Returns 0 and fills @facts; or -errno and a sentence in @why that says what
- * does not hold.  Once the server's RPC is up, before any of its tables was
- * written to.  Waits for threads of ntirpc's, PROBE_WAIT_MS for each at most.
+ * Returns 0 and fills @facts; or -errno and a sentence in @why.  -ENOTSUP: one
+ * does not hold; -EUSERS: the server has all the connections that it may have;
+ * -ESHUTDOWN: it stops; else there was too little of something, as descriptors,
+ * to try with.  Once the server's RPC is up, before any of its tables was written
+ * to.  Waits for threads of ntirpc's, PROBE_WAIT_MS for each at most, and no more
+ * when the server stops.
  */
 int facts_find(struct facts *facts, char *why, size_t len);
 

@@ -3,7 +3,8 @@
  * facts_probe.h - the probes of the table in facts.c, which is in their order.
  *
  * Each computes one thing, or some that one call shows, on what was made for it,
- * and returns whether that holds.  None waits longer than PROBE_WAIT_MS.
+ * and returns whether that holds, where @err stays 0.  None waits longer than
+ * PROBE_WAIT_MS, or than the server runs.
  */
 #ifndef FSAL_RPCBUF_FACTS_PROBE_H
 #define FSAL_RPCBUF_FACTS_PROBE_H
@@ -11,12 +12,13 @@
 #include "facts.h"
 #include "rpcbuf/engine/loopback.h"
 
-/* For what a thread of ntirpc does next: no server is that slow, and one whose
- * threads all hang serves nobody. */
-#define PROBE_WAIT_MS 20000
+/* For what a thread of ntirpc, or the system, does next: no server is that slow,
+ * and one whose threads all hang serves nobody. */
+#define PROBE_WAIT_MS 20000u
 
 struct probe {
 	struct facts *facts;
+	int err; /* what there was too little of to try with; -EUSERS: transports */
 	struct loopback pair, second;
 	SVCXPRT *xprt, *listener; /* of `pair` */
 	SVCXPRT *other; /* of `second`, with `ops` in the place of its table */
@@ -31,8 +33,19 @@ struct probe {
 /* On no event of their sockets. */
 #define PROBE_FLAGS (SVC_CREATE_FLAG_XPRT_NOREG | SVC_CREATE_FLAG_CLOSE)
 
-/* What is sent to @fd comes within @ms. */
-bool probe_comes(int fd, int ms);
+/* A transport that @make makes on @fd, and ntirpc's reaper leaves alone; or NULL,
+ * which is in @probe->err then. */
+SVCXPRT *probe_make(struct probe *probe,
+		    SVCXPRT *(*make)(const int fd, const u_int sendsize,
+				     const u_int recvsize,
+				     const uint32_t flags),
+		    int fd);
+
+/* Waits until @happened: false after PROBE_WAIT_MS, or when the server stops. */
+bool probe_wait(struct probe *probe, bool (*happened)(struct probe *probe));
+
+/* There is something to read from @fd, or its end. */
+bool probe_came(int fd);
 
 /* Ends @xprt, or NULL, which closes @fd. */
 void probe_drop(SVCXPRT *xprt, int *fd);

@@ -63,6 +63,11 @@ static bool send_reply(struct probe *probe)
 	return stat == XPRT_IDLE;
 }
 
+static bool reply_came(struct probe *probe)
+{
+	return probe_came(probe->pair.connecting);
+}
+
 bool probe_queue(struct probe *probe)
 {
 	char *record = (char *)probe->xprt, scrap[256];
@@ -78,6 +83,7 @@ bool probe_queue(struct probe *probe)
 	queue = facts_queue(probe->facts, probe->xprt);
 	return !queue->qh.tqh_first &&
 	       queue->qh.tqh_last == &queue->qh.tqh_first &&
+	       probe_wait(probe, reply_came) &&
 	       recv(probe->pair.connecting, scrap, sizeof(scrap),
 		    MSG_DONTWAIT) == 28;
 }
@@ -146,5 +152,5 @@ bool probe_token(struct probe *probe)
 	TAILQ_REMOVE(&queue->qh, &probe->token, q);
 	pthread_mutex_unlock(&queue->qmutex);
 	return both && nr == 2 && calls == 1 &&
-	       !probe_comes(probe->pair.connecting, 0);
+	       !probe_came(probe->pair.connecting);
 }

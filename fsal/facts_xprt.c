@@ -6,6 +6,7 @@
  * own.  What is exchanged for a moment in a table of the server's does what the
  * function did that was there.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <rpc/svc_rqst.h>
@@ -16,14 +17,31 @@
 #include "facts_probe.h"
 #include "listener.h"
 #include "rpcbuf/os/bits.h"
+#include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/table.h"
 
-bool probe_comes(int fd, int ms)
+bool probe_came(int fd)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
-	return poll(&pfd, 1, ms) == 1;
+	return poll(&pfd, 1, 0) == 1;
+}
+
+/* The reaper, svc_rqst_clean_idle(), takes what has never received. */
+SVCXPRT *probe_make(struct probe *probe,
+		    SVCXPRT *(*make)(const int fd, const u_int sendsize,
+				     const u_int recvsize,
+				     const uint32_t flags),
+		    int fd)
+{
+	SVCXPRT *xprt = make(fd, 0, 0, PROBE_FLAGS);
+
+	if (xprt)
+		atomic_set_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_UREG);
+	else
+		probe->err = -EUSERS;
+	return xprt;
 }
 
 void probe_drop(SVCXPRT *xprt, int *fd)
@@ -36,11 +54,19 @@ void probe_drop(SVCXPRT *xprt, int *fd)
 	SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }
 
-static bool wait_for(bool (*happened)(struct probe *probe), struct probe *probe)
+bool probe_wait(struct probe *probe, bool (*happened)(struct probe *probe))
 {
-	for (int ms = 0; ms < PROBE_WAIT_MS && !happened(probe); ms++)
+	uint64_t deadline = os_now() + PROBE_WAIT_MS * OS_MS_NS;
+
+	for (;;) {
+		bool last = os_now() >= deadline || os_load(&admin_shutdown);
+
+		if (happened(probe))
+			return true;
+		if (last)
+			return false;
 		poll(NULL, 0, 1);
-	return happened(probe);
+	}
 }
 
 bool probe_connected_table(struct probe *probe)
@@ -97,10 +123,10 @@ bool probe_registration(struct probe *probe)
 	int fd = fcntl(xprt->xp_fd, F_DUPFD_CLOEXEC, 0);
 
 	xprt->xp_dispatch.process_cb = no_call;
-	if (fd < 0)
-		return false;
-	if (listener_register(xprt, fd)) {
-		close(fd);
+	probe->err = fd < 0 ? -errno : listener_register(xprt, fd);
+	if (probe->err) {
+		if (fd >= 0)
+			close(fd);
 		return false;
 	}
 	probe->client =
@@ -160,8 +186,8 @@ bool probe_exchanges(struct probe *probe)
 	fsal_rpcbuf_set(&listening->xp_checksum, no_checksum);
 	fsal_rpcbuf_set(&clients->cl_abort, pass_abort);
 	probe->other =
-		svc_fd_ncreatef(probe->second.accepted, 0, 0, PROBE_FLAGS);
-	listener = svc_vc_ncreatef(probe->second.listening, 0, 0, PROBE_FLAGS);
+		probe_make(probe, svc_fd_ncreatef, probe->second.accepted);
+	listener = probe_make(probe, svc_vc_ncreatef, probe->second.listening);
 	client = clnt_vc_ncreate_svc(probe->xprt, 100001, 3,
 				     CLNT_CREATE_FLAG_NONE);
 	stay = probe->other && listener && probe->other->xp_ops == connected &&
@@ -235,10 +261,12 @@ bool probe_event(struct probe *probe)
 	probe->ops.xp_unlink = count_unlink;
 	probe->ops.xp_destroy = count_destroy;
 	other->xp_ops = &probe->ops;
-	if (svc_rqst_evchan_reg(0, other, SVC_RQST_FLAG_CHAN_AFFINITY) ||
+	probe->err =
+		-svc_rqst_evchan_reg(0, other, SVC_RQST_FLAG_CHAN_AFFINITY);
+	if (probe->err ||
 	    send(probe->second.connecting, &word, sizeof(word), 0) !=
 		    sizeof(word) ||
-	    !wait_for(event_is_over, probe) ||
+	    !probe_wait(probe, event_is_over) ||
 	    ioctl(other->xp_fd, FIONREAD, &unread) || unread != sizeof(word))
 		return false;
 	return recv(other->xp_fd, &word, sizeof(word), 0) == sizeof(word) &&
@@ -267,6 +295,11 @@ static bool is_freed(struct probe *probe)
 {
 	(void)probe;
 	return os_load(&watched.freed);
+}
+
+static bool end_came(struct probe *probe)
+{
+	return probe_came(probe->second.connecting);
 }
 
 static enum xprt_stat count_resumed(struct svc_req *req)
@@ -323,13 +356,13 @@ bool probe_end(struct probe *probe)
 	SVC_DESTROY(other);
 	other->xp_p1 = NULL;
 	resume_request(probe);
-	freed = wait_for(is_freed, probe);
+	freed = probe_wait(probe, is_freed);
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, watched.stock);
 	os_store(&watched.block, NULL);
 	return freed && probe->resumed == 1 && probe->ended == 1 &&
 	       probe->unlinked == 1 && probe->destroyed == 1 &&
 	       !token->q.tqe_next && token->q.tqe_prev == place &&
 	       os_load(&listener->xp_refcnt) == references &&
-	       probe_comes(probe->second.connecting, PROBE_WAIT_MS) &&
+	       probe_wait(probe, end_came) &&
 	       recv(probe->second.connecting, &end, sizeof(end), 0) == 0;
 }

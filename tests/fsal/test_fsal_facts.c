@@ -9,14 +9,20 @@
 #include <check.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
 #include <rpc/svc_auth.h>
 #include <rpc/svc_rqst.h>
 #include <rpc/xdr_ioq.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "fsal/facts.h"
 #include "nfsv41.h"
+
+#define CONNECTIONS 64
 
 static struct facts facts;
 static char why[512];
@@ -47,7 +53,7 @@ static void setup(void)
 		.alloc_cb = no_request,
 		.free_cb = free_request,
 		.flags = SVC_INIT_EPOLL | SVC_INIT_NOREG_XPRTS,
-		.max_connections = 64,
+		.max_connections = CONNECTIONS,
 		.max_events = 64,
 		.ioq_send_max = 1 << 20,
 		.channels = 4,
@@ -112,6 +118,8 @@ static struct {
 	void (*registered)(SVCXPRT *xprt);
 	bool unregistered;
 	bool resumed;
+	bool stops;
+	unsigned int late;
 	bool (*netobj)(XDR *xdrs, struct netobj *object);
 	void (*replied)(XDR *xdrs);
 	enum xprt_stat (*sent)(struct svc_req *req);
@@ -150,8 +158,39 @@ int svc_rqst_evchan_reg(uint32_t id, SVCXPRT *xprt, uint32_t flags)
 	return REAL(svc_rqst_evchan_reg)(id, xprt, flags);
 }
 
+SVCXPRT *svc_vc_ncreatef(const int fd, const u_int sendsize,
+			 const u_int recvsize, const uint32_t flags)
+{
+	SVCXPRT *xprt = REAL(svc_vc_ncreatef)(fd, sendsize, recvsize, flags);
+
+	if (spoil.xprt)
+		spoil.xprt(xprt);
+	return xprt;
+}
+
+/* What is sent comes after `late` looks. */
+int poll(struct pollfd *fds, nfds_t nr, int ms)
+{
+	if (!nr || !spoil.late)
+		return REAL(poll)(fds, nr, ms);
+	spoil.late--;
+	return 0;
+}
+
+ssize_t recv(int fd, void *to, size_t len, int flags)
+{
+	if (!spoil.late)
+		return REAL(recv)(fd, to, len, flags);
+	errno = EAGAIN;
+	return -1;
+}
+
 void svc_resume(struct svc_req *req)
 {
+	if (spoil.stops) {
+		admin_shutdown = true;
+		return;
+	}
 	if (spoil.resumed)
 		XDR_DESTROY(req->rq_xdrs);
 	REAL(svc_resume)(req);
@@ -485,6 +524,80 @@ START_TEST(data_are_elsewhere)
 }
 END_TEST
 
+START_TEST(reply_comes_late)
+{
+	spoil.late = 3;
+	ck_assert_msg(!facts_find(&facts, why, sizeof(why)), "%s", why);
+	ck_assert_uint_eq(spoil.late, 0);
+}
+END_TEST
+
+static SVCXPRT *made[16];
+static unsigned int nr_made;
+
+static void note_all_made(SVCXPRT *xprt)
+{
+	ck_assert_uint_lt(nr_made, 16);
+	made[nr_made++] = xprt;
+}
+
+static void are_left_by_the_reaper(CLIENT *client)
+{
+	(void)client;
+	for (unsigned int i = 0; i < nr_made; i++)
+		ck_assert(made[i]->xp_flags & SVC_XPRT_FLAG_UREG);
+}
+
+START_TEST(reaper_takes_none)
+{
+	spoil.xprt = note_all_made;
+	spoil.client = are_left_by_the_reaper;
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
+	ck_assert_uint_ge(nr_made, 4);
+}
+END_TEST
+
+/* _i transports can be made, where all take four. */
+START_TEST(server_is_full)
+{
+	nfs_param.core_param.rpc.max_connections = CONNECTIONS;
+	for (int i = _i; i < CONNECTIONS; i++)
+		ck_assert_ptr_nonnull(
+			svc_vc_ncreatef(socket(AF_INET, SOCK_STREAM, 0), 0, 0,
+					SVC_CREATE_FLAG_XPRT_NOREG));
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), -EUSERS);
+	ck_assert_msg(
+		strstr(why,
+		       "no transport can be made, there are 64 connections at most"),
+		"it says: %s", why);
+}
+END_TEST
+
+/* _i descriptors can be opened, where all take more. */
+START_TEST(no_descriptors)
+{
+	struct rlimit limit;
+	int first = dup(0);
+
+	close(first);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)(first + _i);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), -EMFILE);
+	ck_assert_msg(strstr(why, "no transport to try ntirpc with: Too many"),
+		      "it says: %s", why);
+}
+END_TEST
+
+/* While a probe waits for what does not come then. */
+START_TEST(server_stops)
+{
+	spoil.stops = true;
+	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), -ESHUTDOWN);
+	ck_assert_str_eq(why, "the server stops");
+}
+END_TEST
+
 static unsigned int descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -521,7 +634,7 @@ START_TEST(nothing_is_left_of_a_refusal)
 	for (int i = 0; i < 108; i++) {
 		if (i == 8)
 			before = descriptors();
-		refused_for("a transport that is registered keeps");
+		ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), -ENOMEM);
 	}
 	while (descriptors() > before + 4)
 		sched_yield();
@@ -551,6 +664,11 @@ int main(void)
 	tcase_add_test(tcase, checksum_is_late);
 	tcase_add_loop_test(tcase, results_are_not_last, 0, 3);
 	tcase_add_loop_test(tcase, data_are_elsewhere, 0, 2);
+	tcase_add_test(tcase, reply_comes_late);
+	tcase_add_test(tcase, reaper_takes_none);
+	tcase_add_loop_test(tcase, server_is_full, 0, 4);
+	tcase_add_loop_test(tcase, no_descriptors, 0, 10);
+	tcase_add_test(tcase, server_stops);
 	tcase_add_test(tcase, nothing_is_left);
 	tcase_add_test(tcase, nothing_is_left_of_a_refusal);
 	suite_add_tcase(suite, tcase);
