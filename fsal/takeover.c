@@ -188,8 +188,9 @@ static bool wait_for_server(void)
 	return !stopping;
 }
 
-/* A server whose receive path is not ours must not pass for one whose is. */
-static void take_over(void)
+/* A server whose receive path is not ours must not pass for one whose is.  False:
+ * it stops. */
+static bool take_over(void)
 {
 	struct rpcbuf_budget budget;
 	char why[512];
@@ -197,6 +198,8 @@ static void take_over(void)
 
 	take_server_capabilities();
 	err = xprt_try(why, sizeof(why));
+	if (err == -ESHUTDOWN)
+		return false;
 	if (err)
 		LogFatal(COMPONENT_INIT, "RPCBUF: %s", why);
 	err = encode_start(takeover.mm);
@@ -231,15 +234,15 @@ static void take_over(void)
 		 " bytes, records up to %" PRIu32 " bytes",
 		 rpcbuf_engine_backend(takeover.engine),
 		 budget.memory, longest_record());
+	return true;
 }
 
 static void *takeover_main(void *arg)
 {
 	(void)arg;
 	SetNameFunction("rpcbuf");
-	if (!wait_for_server())
+	if (!wait_for_server() || !take_over())
 		return NULL;
-	take_over();
 	pthread_mutex_lock(&takeover.lock);
 	while (!takeover.stopping) {
 		pthread_mutex_unlock(&takeover.lock);
