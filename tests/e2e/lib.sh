@@ -204,6 +204,24 @@ server_start() {
 	fail "the server does not start ($attempt times tried)"
 }
 
+# Two exports over FSAL SLOW, both with a file "file": $EXPORT hangs for as long as
+# the file $RPCBUF_SLOW_HOLD exists, and $OTHER.
+server_start_slow_pair() {
+	S_SLOW=1
+	export RPCBUF_SLOW_HOLD=$T/held
+	OTHER=$T/other
+	pick_port
+	server_configure
+	mkdir -p "$OTHER"
+	sed -n '/^EXPORT {/,/^}/p' "$CONF" |
+		sed "s|Export_Id = 1|Export_Id = 300|; s|\"$EXPORT\"|\"$OTHER\"|" >"$T/other.lines"
+	cat "$T/other.lines" >>"$CONF"
+	S_KEEP_PORTS=1
+	server_start
+	make_file "$EXPORT/file" 8192
+	make_file "$OTHER/file" 8192
+}
+
 # So far, the milliseconds in which the machine let somebody wait for a CPU or for a
 # disk; where it does not tell, all of them.
 short_ms() {

@@ -9,20 +9,7 @@
 source "$(dirname "$0")/lib.sh"
 need_plugin "a stock server has no share for an export"
 
-S_SLOW=1
-export RPCBUF_SLOW_HOLD=$T/held
-OTHER=$T/other
-
-pick_port
-server_configure
-mkdir -p "$OTHER"
-sed -n '/^EXPORT {/,/^}/p' "$CONF" |
-	sed "s|Export_Id = 1|Export_Id = 300|; s|\"$EXPORT\"|\"$OTHER\"|" >"$T/other.lines"
-cat "$T/other.lines" >>"$CONF"
-S_KEEP_PORTS=1
-server_start
-make_file "$EXPORT/file" 8192
-make_file "$OTHER/file" 8192
+server_start_slow_pair
 for version in 3 40; do
 	touch "$EXPORT"/{gone,slow-runs,slow-waits,slow-new}
 	said=$(timeout 200 "$BIN/hung_again" "$PORT" "$MOUNT_PORT" "$EXPORT" "$OTHER" \

@@ -13,21 +13,9 @@ need_plugin "a stock server has no share for an export"
 
 CALLS=300
 CLIENT_THREADS=64
-S_SLOW=1
-export RPCBUF_SLOW_HOLD=$T/held
-OTHER=$T/other
 
 mkfifo "$T/go"
-pick_port
-server_configure
-mkdir -p "$OTHER"
-sed -n '/^EXPORT {/,/^}/p' "$CONF" |
-	sed "s|Export_Id = 1|Export_Id = 300|; s|\"$EXPORT\"|\"$OTHER\"|" >"$T/other.lines"
-cat "$T/other.lines" >>"$CONF"
-S_KEEP_PORTS=1
-server_start
-make_file "$EXPORT/file" 8192
-make_file "$OTHER/file" 8192
+server_start_slow_pair
 
 # hang VERSION CONNECTIONS: and the looks at the server while they hang.
 hang() {
