@@ -180,7 +180,9 @@ static int take(struct workers *workers, bool more, struct worker **idle,
 		(*idle)->taken = true;
 		return 0;
 	}
-	if (workers->nr >= workers->most)
+	/* Once all have ended the engine may be destroyed: the watcher, which may
+	 * be amid a look still, is given none. */
+	if (workers->nr >= workers->most || (workers->stop && !workers->nr))
 		return -EUSERS;
 	workers->nr++;
 	*number = workers->next_number++;

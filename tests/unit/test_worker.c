@@ -176,6 +176,19 @@ START_TEST(busy_stay)
 }
 END_TEST
 
+/* The watcher may be amid a look when all have ended: it makes no new one. */
+START_TEST(none_after_the_stop)
+{
+	struct worker *late;
+
+	begin(3);
+	end(3);
+	must(workers_stop(engine, os_now() + GUARD_S * OS_SECOND_NS));
+	ck_assert_int_eq(worker_get(engine, &late), -EUSERS);
+	ck_assert_uint_eq(nr_threads(), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("worker");
@@ -185,6 +198,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, halves);
 	tcase_add_test(tcase, comes_back);
+	tcase_add_test(tcase, none_after_the_stop);
 	tcase_add_test(tcase, busy_stay);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
