@@ -94,8 +94,9 @@ bool read_shorten(struct read_data *data, struct fsal_io_arg *arg)
 	if (data->is_short)
 		return false;
 	data->is_short = true;
-	gsh_free(iov->iov_base);
-	iov->iov_base = gsh_malloc_aligned(RPCBUF_PAGE_SIZE, READ_SHORT);
+	/* The server's allocator, which may be another one than this module's. */
+	mem_free(iov->iov_base, iov->iov_len);
+	iov->iov_base = mem_alloc(READ_SHORT);
 	iov->iov_len = READ_SHORT;
 	return true;
 }

@@ -70,6 +70,8 @@ void request_run(struct rpcbuf_call *call)
 		return; /* it may be gone already */
 
 	os_pause_at("run");
+	/* What the server did not keep then is answered, or not at all. */
+	pages->refused = false;
 	sizes_authenticated(req);
 	if (req->rq_auth)
 		SVCAUTH_RELEASE(req);

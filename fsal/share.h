@@ -24,9 +24,9 @@
  * asked once the call is decoded.  So the server gets the call, but with a first
  * handle that nothing has, or a session.  A duplicate is answered as any is; or it
  * waits for its original, and is forgotten then, as the server takes that for
- * answered: so its connection is closed, and when the client sends it again it is
- * answered (RFC 7530, 3.1.1: a server that does not answer closes).  A new call is
- * refused by the server, before it asks a
+ * answered: so nothing more is read of its connection, which ends when all is
+ * answered, and when the client sends it again it is answered (RFC 7530, 3.1.1: a
+ * server that does not answer closes).  A new call is refused by the server, before it asks a
  * file system, and this refusal is made "later" where it is in the cache.  The
  * server has it in its log when that has the lines of level INFO.
  */

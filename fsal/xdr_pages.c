@@ -8,6 +8,7 @@
  */
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "xdr_none.h"
 #include "xdr_pages.h"
@@ -157,9 +158,10 @@ static void xdr_pages_destroy(XDR *xdrs)
 	struct xdr_pages *p = pages_of(xdrs);
 
 	read_exit(&p->read);
-	/* Dropped by the server, as it knows it: share.h. */
+	/* It waited for its original, and was forgotten: share.h.  What was
+	 * answered before is sent, and the connection ends. */
 	if (p->refused && !p->answered)
-		rpcbuf_conn_drop(p->call->conn);
+		shutdown(p->req->rq_xprt->xp_fd, SHUT_RD);
 	rpcbuf_call_done(p->call);
 }
 

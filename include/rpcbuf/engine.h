@@ -321,13 +321,14 @@ void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
  *
  * Many connections keep as many replies that their peers do not read, each within
  * its bound.  While those of all keep half of the budget, and those of this client
- * (address) its part of a further quarter, all clients having equal ones, a handler
- * that may answer with less, or lends the reply memory of its own, should: a READ
- * may have fewer bytes than were asked for (RFC 1813, 3.3.6; RFC 8881, 18.22.3), and
- * the client asks for the rest.  So no connection waits for another one's peer, a
- * client whose connections are read is answered whole, and large replies keep about
- * three quarters of the budget, however many connections there are.  Counted and
- * logged.  Any thread that has @call; does not wait.
+ * (address) its part of a further quarter, all clients having equal ones, or three
+ * quarters are kept, a handler that may answer with less, or lends the reply memory
+ * of its own, should: a READ may have fewer bytes than were asked for (RFC 1813,
+ * 3.3.6; RFC 8881, 18.22.3), and the client asks for the rest.  So no connection
+ * waits for another one's peer, a client whose connections are read is answered
+ * whole for longer, and large replies keep three quarters of the budget, and those
+ * of the calls that run at that moment, however many connections there are.
+ * Counted and logged.  Any thread that has @call; waits for no more than a lock.
  */
 bool rpcbuf_call_be_short(struct rpcbuf_call *call);
 

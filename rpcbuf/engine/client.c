@@ -133,6 +133,29 @@ void client_put(struct rpcbuf_engine *engine, struct client *client)
 	free(client);
 }
 
+void client_leave(struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	struct client *client = conn->part->client;
+
+	pthread_mutex_lock(&engine->clients.lock);
+	conn->part = NULL;
+	pthread_mutex_unlock(&engine->clients.lock);
+	client_put(engine, client);
+}
+
+uint64_t client_unsent(const struct rpcbuf_conn *conn)
+{
+	struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t unsent = 0;
+
+	pthread_mutex_lock(&engine->clients.lock);
+	if (conn->part)
+		unsent = os_load(&conn->part->client->unsent_pinned);
+	pthread_mutex_unlock(&engine->clients.lock);
+	return unsent;
+}
+
 /* The loop with the fewest connections of @client, of these the one with the
  * fewest connections; ties go round. */
 struct loop *client_choose_loop(struct rpcbuf_engine *engine,

@@ -17,6 +17,7 @@
 
 struct loop;
 struct rpcbuf_client;
+struct rpcbuf_conn;
 struct rpcbuf_engine;
 
 #define CLIENT_KEY	   16	 /* bytes of an address */
@@ -69,6 +70,12 @@ void clients_exit(struct clients *clients);
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);
 /* One of its connections is gone. */
 void client_put(struct rpcbuf_engine *engine, struct client *client);
+
+/* @conn, which is closed, is not of its client any more, and of no loop's part. */
+void client_leave(struct rpcbuf_conn *conn);
+
+/* Bytes that replies to the client of @conn keep; 0 once it has left it. */
+uint64_t client_unsent(const struct rpcbuf_conn *conn);
 
 /* client_check.c, for debug builds: NULL when all that it has is in order, or the
  * rule that is broken.  No thread runs. */

@@ -130,8 +130,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 		shutdown(conn->fd, SHUT_RDWR);
 	conns_leave(conn);
 	successor_leave(conn);
-	client_put(loop->engine, conn->part->client);
-	conn->part = NULL;
+	client_leave(conn);
 	__atomic_fetch_sub(&loop->engine->connections, 1, __ATOMIC_RELAXED);
 	os_pause_at("closed");
 	loop->engine->handlers.closed(conn->data, conn->reason);

@@ -77,7 +77,7 @@
  *	who takes it knows that this is over
  *   clients.lock
  *	clients, all; a client's link, nr_conns and row, and that it is there; a
- *	connection's succession.link
+ *	connection's succession.link, and part where it is closed
  *   conns.lock, of each loop
  *	conns, all; a connection's member.link, .post_link, .posted; nr_conns of
  *	a client_part.  Taken off conns.all only by the owner

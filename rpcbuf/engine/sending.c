@@ -236,28 +236,30 @@ int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 	return ret;
 }
 
-/* Half of the budget, which may be another one now. */
-static uint64_t most_unsent(struct rpcbuf_engine *engine)
+/* Half of the budget; and a quarter, which is for clients that keep less than an
+ * equal part of it. */
+static bool keep_much(const struct rpcbuf_conn *conn, uint64_t kept,
+		      uint64_t most)
 {
-	struct rpcbuf_mm_counts counts;
+	const struct rpcbuf_engine *engine = conn->loop->engine;
+	uint64_t nr = rpcbuf_max(os_load(&engine->clients.nr), 1u);
 
-	rpcbuf_mm_counts(engine->mm, &counts);
-	return counts.pages_total / 2 * RPCBUF_PAGE_SIZE;
+	return kept >= most && (kept >= most + most / 2 ||
+				client_unsent(conn) >= most / 2 / nr);
 }
 
-/* A half of that is for clients that keep less than an equal part of it. */
 bool rpcbuf_call_be_short(struct rpcbuf_call *call)
 {
-	const struct rpcbuf_conn *conn = call->conn;
-	struct rpcbuf_engine *engine = conn->loop->engine;
-	uint64_t kept = os_load(&engine->unsent_pinned), most, own;
+	struct rpcbuf_engine *engine = call->conn->loop->engine;
+	uint64_t kept = os_load(&engine->unsent_pinned), most;
+	struct rpcbuf_budget budget;
 
 	if (rpcbuf_likely(kept <= engine->unsent_conn_limit))
 		return false;
-	most = most_unsent(engine);
-	own = os_load(&conn->part->client->unsent_pinned);
-	if (kept < most ||
-	    own < most / 2 / rpcbuf_max(os_load(&engine->clients.nr), 1u))
+	/* It may be another one than at the start. */
+	rpcbuf_get_budget(engine->mm, &budget);
+	most = budget.memory / 2;
+	if (!keep_much(call->conn, kept, most))
 		return false;
 	os_fetch_add(&engine->short_replies, 1);
 	log_short(engine, kept, most);

@@ -439,13 +439,13 @@ END_TEST
  * Each of many connections has a reply that nobody reads.  From half of the budget
  * on these are to be short: however many there are, they keep no more than that,
  * and a page each.  Another client, which reads, has whole ones; and in the end all
- * have.
+ * have.  Connections of as many clients keep three quarters.
  */
 START_TEST(many_are_short)
 {
 	struct rpcbuf_engine_options o = server_options();
 	static struct peer peers[250];
-	const uint64_t most = 2 << 20;
+	const uint64_t most = (_i ? 3 : 2) << 20;
 	struct peer other;
 	size_t at = 0;
 
@@ -453,6 +453,7 @@ START_TEST(many_are_short)
 	lent_to_calls = 100000;
 	start_in(4 << 20, &o);
 	for (unsigned int i = 0; i < WIRE_NR(peers); i++) {
+		peer_source = INADDR_LOOPBACK + (_i ? 2 + i : 0);
 		narrow(&peers[i]);
 		ask(&peers[i], 1, ECHO);
 		eventually(seen(answers) == i + 1);
@@ -468,7 +469,9 @@ START_TEST(many_are_short)
 	peer_open(&other);
 	peer_source = 0;
 	ask(&other, 1, ECHO);
-	read_to(&other, &at, reply_len());
+	if (_i == 0)
+		read_to(&other, &at, reply_len());
+	eventually(seen(answers) == WIRE_NR(peers) + 1);
 	for (unsigned int i = 0; i < WIRE_NR(peers); i++)
 		bye(&peers[i]);
 	eventually(stats().unsent_kept_bytes == 0);
@@ -710,7 +713,7 @@ int main(void)
 	tcase_add_test(tcase, waits_for_its_reader);
 	tcase_add_test(tcase, beyond_its_bound);
 	tcase_add_test(tcase, all_have_a_bound);
-	tcase_add_test(tcase, many_are_short);
+	tcase_add_loop_test(tcase, many_are_short, 0, 2);
 	tcase_add_test(tcase, stopped_while_they_wait);
 	tcase_add_test(tcase, given_up);
 	tcase_add_test(tcase, never_reads);
