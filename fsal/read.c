@@ -59,13 +59,19 @@ static void give_back(struct read_data *data, unsigned int keep)
 		data->first = NULL;
 }
 
+/* Bytes for one place, and no holes. */
+static bool is_plain(const struct fsal_io_arg *arg)
+{
+	return !arg->info && arg->iov_count == 1;
+}
+
 bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 {
 	struct iovec *iov = arg->iov;
 	unsigned int nr;
 
-	if (data->first || arg->info || arg->iov_count != 1 ||
-	    iov->iov_len < READ_MIN || iov->iov_len > READ_MAX)
+	if (data->first || !is_plain(arg) || iov->iov_len < READ_MIN ||
+	    iov->iov_len > READ_MAX)
 		return false;
 	nr = rpcbuf_pages_spanned(0, iov->iov_len);
 	/* Threads that lend at once may go beyond it by what they lend. */
@@ -83,8 +89,7 @@ bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 
 bool read_may_shorten(const struct fsal_io_arg *arg)
 {
-	return !arg->info && arg->iov_count == 1 &&
-	       arg->iov[0].iov_len > READ_SHORT;
+	return is_plain(arg) && arg->iov[0].iov_len > READ_SHORT;
 }
 
 bool read_shorten(struct read_data *data, struct fsal_io_arg *arg)

@@ -26,9 +26,9 @@
  * waits for its original, and is forgotten then, as the server takes that for
  * answered: so nothing more is read of its connection, which ends when all is
  * answered, and when the client sends it again it is answered (RFC 7530, 3.1.1: a
- * server that does not answer closes).  A new call is refused by the server, before it asks a
- * file system, and this refusal is made "later" where it is in the cache.  The
- * server has it in its log when that has the lines of level INFO.
+ * server that does not answer closes).  A new call is refused by the server, before
+ * it asks a file system, and this refusal is made "later" where it is in the cache.
+ * The server has it in its log when that has the lines of level INFO.
  */
 #ifndef FSAL_RPCBUF_SHARE_H
 #define FSAL_RPCBUF_SHARE_H
