@@ -67,8 +67,9 @@ int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
 /*
  * rpcbuf_reply_own_run - @nr adjacent pages from @first on, likewise.
  *
- * As rpcbuf_alloc_run() gave them, or the front of that.  They go back past the
- * caches.  0; -ENOMEM: they are still the caller's.
+ * As rpcbuf_alloc_run() gave them, or the front of that; nobody else has a
+ * reference on one of them.  They go back past the caches.  0; -ENOMEM: they are
+ * still the caller's.
  */
 int rpcbuf_reply_own_run(struct rpcbuf_reply *reply, unsigned int nr,
 			 void *first);

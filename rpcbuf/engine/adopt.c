@@ -144,7 +144,7 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 		err = post_new(conn, out);
 		if (!err)
 			return 0;
-		client_put(engine, conn->part->client);
+		client_leave(conn);
 		rpcbuf_conn_put(conn);
 		rpcbuf_conn_put(conn);
 	}

@@ -71,7 +71,8 @@ struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);
 /* One of its connections is gone. */
 void client_put(struct rpcbuf_engine *engine, struct client *client);
 
-/* @conn, which is closed, is not of its client any more, and of no loop's part. */
+/* @conn, which is closed or was not adopted, is not of its client any more, and of
+ * no loop's part. */
 void client_leave(struct rpcbuf_conn *conn);
 
 /* Bytes that replies to the client of @conn keep; 0 once it has left it. */
