@@ -261,8 +261,7 @@ bool probe_event(struct probe *probe)
 	probe->ops.xp_unlink = count_unlink;
 	probe->ops.xp_destroy = count_destroy;
 	other->xp_ops = &probe->ops;
-	probe->err =
-		-svc_rqst_evchan_reg(0, other, SVC_RQST_FLAG_CHAN_AFFINITY);
+	probe->err = listener_watch(other);
 	if (probe->err ||
 	    send(probe->second.connecting, &word, sizeof(word), 0) !=
 		    sizeof(word) ||

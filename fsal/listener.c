@@ -54,6 +54,14 @@ static int stand_in(int family)
 	return fd;
 }
 
+/* ntirpc says EINVAL where a channel gets no descriptor for its epoll. */
+int listener_watch(SVCXPRT *xprt)
+{
+	int err = svc_rqst_evchan_reg(0, xprt, SVC_RQST_FLAG_CHAN_AFFINITY);
+
+	return err == EINVAL ? -EMFILE : -err;
+}
+
 /* The registration follows its file: it ends when that is closed, which happens
  * as the socket takes its place.  ntirpc need not take it off then. */
 int listener_register(SVCXPRT *xprt, int fd)
@@ -66,8 +74,7 @@ int listener_register(SVCXPRT *xprt, int fd)
 		err = -errno;
 	close(nothing);
 	if (!err)
-		err = -svc_rqst_evchan_reg(0, xprt,
-					   SVC_RQST_FLAG_CHAN_AFFINITY);
+		err = listener_watch(xprt);
 	if (!err && dup3(fd, xprt->xp_fd, O_CLOEXEC) < 0)
 		err = -errno;
 	atomic_clear_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_ADDED_RECV);

@@ -29,6 +29,10 @@ int listener_start(void (*accepted)(SVCXPRT *xprt),
  * thread. */
 int listener_take(SVCXPRT *xprt);
 
+/* Registers @xprt with ntirpc's events.  0; -EMFILE where no descriptor is left,
+ * -errno. */
+int listener_watch(SVCXPRT *xprt);
+
 /*
  * listener_register - give @xprt its socket @fd, registered with ntirpc's events,
  * but not for any of the socket.

@@ -667,7 +667,7 @@ int main(void)
 	tcase_add_test(tcase, reply_comes_late);
 	tcase_add_test(tcase, reaper_takes_none);
 	tcase_add_loop_test(tcase, server_is_full, 0, 4);
-	tcase_add_loop_test(tcase, no_descriptors, 0, 10);
+	tcase_add_loop_test(tcase, no_descriptors, 0, 11);
 	tcase_add_test(tcase, server_stops);
 	tcase_add_test(tcase, nothing_is_left);
 	tcase_add_test(tcase, nothing_is_left_of_a_refusal);
