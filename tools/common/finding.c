@@ -41,8 +41,8 @@ static bool is_process(const struct rpcbuf_segment_header *header,
 				  : header->start_ticks == wanted->start_ticks);
 }
 
-static void add(struct finding *finding, const char *path,
-		const struct rpcbuf_segment_header *header)
+static void add_segment(struct finding *finding, const char *path,
+			const struct rpcbuf_segment_header *header)
 {
 	struct found *found;
 
@@ -75,7 +75,7 @@ static void look_at(struct finding *finding, const char *path,
 		ended = !rpcbuf_segment_alive(segment);
 		finding->ended += ended;
 		if (ended == wanted->ended && has_name(header, wanted->name))
-			add(finding, path, header);
+			add_segment(finding, path, header);
 	}
 	rpcbuf_segment_detach(segment);
 }

@@ -22,7 +22,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_target(int key, char *arg, struct argp_state *state)
 {
 	struct target *target = state->input;
 
@@ -50,7 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp target_argp = {.options = options, .parser = parse};
+static const struct argp target_argp = {.options = options,
+					.parser = parse_target};
 
 const struct argp_child target_children[] = {
 	{&target_argp, 0, "Which program:", 5},

@@ -51,7 +51,7 @@ static long preemptions(void)
 	return usage.ru_nivcsw;
 }
 
-static double now(void)
+static double now_ns(void)
 {
 	struct timespec time;
 
@@ -59,15 +59,15 @@ static double now(void)
 	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static void measure(struct crew *crew, struct crew_job *job)
+static void measure_job(struct crew *crew, struct crew_job *job)
 {
 	long before = preemptions();
 	double start;
 
 	pass_gate(&crew->gate);
-	start = now();
+	start = now_ns();
 	job->served = job->run(job->arg);
-	job->ns = now() - start;
+	job->ns = now_ns() - start;
 	job->disturbed = preemptions() != before;
 }
 
@@ -96,7 +96,7 @@ static void *live(void *opaque)
 		wait_for(&member->go);
 		if (!member->job)
 			return NULL;
-		measure(crew, member->job);
+		measure_job(crew, member->job);
 		sem_post(&crew->done);
 	}
 }

@@ -9,7 +9,8 @@
  * counts. */
 #define TRIES 8
 
-static bool add(struct bench *bench, enum bench_case which, unsigned int nr)
+static bool add_figure(struct bench *bench, enum bench_case which,
+		       unsigned int nr)
 {
 	struct figure *figure = &bench->figures[bench->nr_figures++];
 
@@ -33,10 +34,10 @@ bool figures_list(struct bench *bench, unsigned int cases)
 
 		if (!(cases & (1u << c)))
 			continue;
-		if (info->mixed && !add(bench, c, 0))
+		if (info->mixed && !add_figure(bench, c, 0))
 			return false;
 		for (unsigned int i = 0; i < 5 && info->sizes[i]; i++)
-			if (!add(bench, c, info->sizes[i]))
+			if (!add_figure(bench, c, info->sizes[i]))
 				return false;
 	}
 	return true;
@@ -173,9 +174,9 @@ static double try_undisturbed(const struct bench *bench, struct crew *crew,
 	return best / (double)value->rounds / pages;
 }
 
-static bool take(const struct bench *bench, struct crew *crew,
-		 const struct figure *figure, const struct peer *peer,
-		 struct value *value)
+static bool take_sample(const struct bench *bench, struct crew *crew,
+			const struct figure *figure, const struct peer *peer,
+			struct value *value)
 {
 	const struct figure alone = {.which = CASE_SAME, .nr = figure->nr};
 	unsigned int nr = value->nr++;
@@ -191,7 +192,7 @@ static bool take(const struct bench *bench, struct crew *crew,
 	return value->samples[nr] > 0;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_samples(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
@@ -200,8 +201,9 @@ static int compare(const void *a, const void *b)
 
 static void conclude(struct value *value)
 {
-	qsort(value->samples, value->nr, sizeof(*value->samples), compare);
-	qsort(value->alone, value->nr, sizeof(*value->alone), compare);
+	qsort(value->samples, value->nr, sizeof(*value->samples),
+	      compare_samples);
+	qsort(value->alone, value->nr, sizeof(*value->alone), compare_samples);
 	value->low = value->samples[value->nr / 4];
 	value->median = value->samples[value->nr / 2];
 	value->median_alone = value->alone[value->nr / 2];
@@ -218,9 +220,9 @@ bool figures_measure(struct bench *bench, struct crew *crew)
 				struct figure *figure = &bench->figures[i];
 
 				if (figure->values[j] &&
-				    !take(bench, crew, figure,
-					  bench->set.peers[j],
-					  figure->values[j]))
+				    !take_sample(bench, crew, figure,
+						 bench->set.peers[j],
+						 figure->values[j]))
 					return false;
 			}
 	for (i = 0; i < bench->nr_figures; i++)

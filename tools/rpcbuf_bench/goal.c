@@ -52,8 +52,9 @@ struct list {
 	unsigned int nr;
 };
 
-static void add(struct list *list, enum bench_case which, unsigned int nr,
-		const char *against, double limit, double ours, double theirs)
+static void add_goal(struct list *list, enum bench_case which, unsigned int nr,
+		     const char *against, double limit, double ours,
+		     double theirs)
 {
 	struct goal *goal = &list->goals[list->nr];
 
@@ -72,14 +73,15 @@ static void add_versus(struct list *list, const struct figure *figure,
 	for (size_t i = 0; i < sizeof(versus) / sizeof(*versus); i++)
 		if (versus[i].which == figure->which &&
 		    versus[i].nr == figure->nr)
-			add(list, figure->which, figure->nr,
-			    versus[i].against->name, versus[i].limit, ours,
-			    median(list->bench, figure->which, figure->nr,
-				   versus[i].against));
+			add_goal(list, figure->which, figure->nr,
+				 versus[i].against->name, versus[i].limit, ours,
+				 median(list->bench, figure->which, figure->nr,
+					versus[i].against));
 	if (figure->which == CASE_SAME && figure->nr >= 64)
-		add(list, figure->which, figure->nr, "the fastest malloc",
-		    MALLOC_LIMIT, ours,
-		    fastest_malloc(list->bench, figure->which, figure->nr));
+		add_goal(
+			list, figure->which, figure->nr, "the fastest malloc",
+			MALLOC_LIMIT, ours,
+			fastest_malloc(list->bench, figure->which, figure->nr));
 }
 
 static void add_replay(struct list *list, double ours)
@@ -89,7 +91,7 @@ static void add_replay(struct list *list, double ours)
 
 	if (dpdk > 0 && (best == 0 || dpdk < best))
 		best = dpdk;
-	add(list, CASE_REPLAY, 0, "the fastest peer", 1.0, ours, best);
+	add_goal(list, CASE_REPLAY, 0, "the fastest peer", 1.0, ours, best);
 }
 
 static void add_pair(struct list *list, unsigned int nr)
@@ -98,8 +100,8 @@ static void add_pair(struct list *list, unsigned int nr)
 		figure_value(list->bench, CASE_PAIR, nr, &peer_rpcbuf);
 
 	if (value)
-		add(list, CASE_PAIR, nr, "one thread, right after", PAIR_LIMIT,
-		    value->median, value->median_alone);
+		add_goal(list, CASE_PAIR, nr, "one thread, right after",
+			 PAIR_LIMIT, value->median, value->median_alone);
 }
 
 unsigned int goals_list(const struct bench *bench, struct goal goals[GOALS_MAX])
@@ -119,11 +121,11 @@ unsigned int goals_list(const struct bench *bench, struct goal goals[GOALS_MAX])
 		if (which == CASE_PAIR)
 			add_pair(&list, nr);
 		if (which == CASE_POOL)
-			add(&list, which, nr, "one by one, by bulk", 1.0,
-			    median(bench, which, nr, &peer_pool),
-			    median(bench, which, nr, &peer_pool_single));
-		add(&list, which, nr, "64 MiB, at 16 GiB", AGED_LIMIT, aged,
-		    ours);
+			add_goal(&list, which, nr, "one by one, by bulk", 1.0,
+				 median(bench, which, nr, &peer_pool),
+				 median(bench, which, nr, &peer_pool_single));
+		add_goal(&list, which, nr, "64 MiB, at 16 GiB", AGED_LIMIT,
+			 aged, ours);
 	}
 	return list.nr;
 }

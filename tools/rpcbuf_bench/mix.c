@@ -18,7 +18,7 @@ static const struct {
 	{82, 1}, {7, 2}, {3, 3}, {2, 17}, {2, 200}, {4, 257},
 };
 
-static bool add(struct mix *mix, unsigned int pages)
+static bool add_request(struct mix *mix, unsigned int pages)
 {
 	unsigned int *grown = mix->pages;
 
@@ -34,7 +34,7 @@ static bool add(struct mix *mix, unsigned int pages)
 	return true;
 }
 
-static bool make(struct mix *mix)
+static bool make_default_mix(struct mix *mix)
 {
 	uint32_t random = MADE_SEED;
 
@@ -44,15 +44,15 @@ static bool make(struct mix *mix)
 
 		while (at >= made[j].share)
 			at -= made[j++].share;
-		if (!add(mix, made[j].pages))
+		if (!add_request(mix, made[j].pages))
 			return false;
 	}
 	return true;
 }
 
 /* A line that is no number: says so. */
-static bool parse(struct mix *mix, const char *path, unsigned int line,
-		  char *text)
+static bool parse_line(struct mix *mix, const char *path, unsigned int line,
+		       char *text)
 {
 	unsigned long pages;
 	char *end;
@@ -77,16 +77,16 @@ static bool parse(struct mix *mix, const char *path, unsigned int line,
 			path, MIX_REQUESTS_MAX);
 		return false;
 	}
-	return add(mix, (unsigned int)pages);
+	return add_request(mix, (unsigned int)pages);
 }
 
-static bool read_lines(struct mix *mix, const char *path, FILE *file)
+static bool read_mix(struct mix *mix, const char *path, FILE *file)
 {
 	unsigned int line = 0;
 	char text[256];
 
 	while (fgets(text, sizeof(text), file))
-		if (!parse(mix, path, ++line, text))
+		if (!parse_line(mix, path, ++line, text))
 			return false;
 	if (ferror(file)) {
 		fprintf(stderr, "rpcbuf-bench: %s: %s\n", path,
@@ -105,14 +105,14 @@ bool mix_read(struct mix *mix, const char *path)
 
 	*mix = (struct mix){0};
 	if (!path)
-		return make(mix);
+		return make_default_mix(mix);
 	file = fopen(path, "re");
 	if (!file) {
 		fprintf(stderr, "rpcbuf-bench: %s: %s\n", path,
 			strerror(errno));
 		return false;
 	}
-	read = read_lines(mix, path, file);
+	read = read_mix(mix, path, file);
 	fclose(file);
 	if (!read)
 		mix_free(mix);

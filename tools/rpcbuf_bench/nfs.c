@@ -22,7 +22,7 @@
 static const char *const places[] = {"/" FOLDER, "/../libexec/rpcbuf/" FOLDER};
 
 /* This program, and the folder, if it is near. */
-static void find(char program[PATH_MAX], char folder[PATH_MAX])
+static void find_program_folder(char program[PATH_MAX], char folder[PATH_MAX])
 {
 	ssize_t len = readlink("/proc/self/exe", program, PATH_MAX - 1);
 	const char *slash;
@@ -43,7 +43,7 @@ void nfs_replace(char **arguments)
 	size_t nr = 0;
 	char **command;
 
-	find(program, folder);
+	find_program_folder(program, folder);
 	while (arguments[nr])
 		nr++;
 	command = calloc(COMMAND + nr + 1, sizeof(*command));

@@ -30,7 +30,7 @@ static void shuffle(void **pages, size_t nr)
 }
 
 /* Up to @nr pages, the reserve as well; returns how many. */
-static size_t take(struct rpcbuf *mm, void **pages, size_t nr)
+static size_t alloc_all(struct rpcbuf *mm, void **pages, size_t nr)
 {
 	size_t taken = 0, got = 1;
 
@@ -48,7 +48,7 @@ static size_t take(struct rpcbuf *mm, void **pages, size_t nr)
 }
 
 /* One by one: an array would be looked at for adjacent pages. */
-static void release(struct rpcbuf *mm, void **pages, size_t nr)
+static void free_singly(struct rpcbuf *mm, void **pages, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++) {
 		rpcbuf_free_page(mm, pages[i]);
@@ -58,18 +58,18 @@ static void release(struct rpcbuf *mm, void **pages, size_t nr)
 
 static void use_and_release(struct rpcbuf *mm, void **pages)
 {
-	size_t nr = take(mm, pages, AGED_PAGES / 4 * 3);
+	size_t nr = alloc_all(mm, pages, AGED_PAGES / 4 * 3);
 
 	shuffle(pages, nr);
-	release(mm, pages, nr);
+	free_singly(mm, pages, nr);
 }
 
 static void scatter(struct rpcbuf *mm, void **pages)
 {
-	size_t nr = take(mm, pages, AGED_PAGES);
+	size_t nr = alloc_all(mm, pages, AGED_PAGES);
 
 	shuffle(pages, nr);
-	release(mm, pages, nr / 4);
+	free_singly(mm, pages, nr / 4);
 }
 
 static bool open_with(struct peer *peer,

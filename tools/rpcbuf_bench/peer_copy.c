@@ -38,7 +38,7 @@ WORK_INLINE void copy_release(void *pool, void **pages, unsigned int nr)
 
 WORK_DEFINE(copy);
 
-static struct stack *make(void)
+static struct stack *make_stack(void)
 {
 	struct stack *stack = aligned_alloc(COPY_ALIGN, sizeof(*stack));
 	char *memory =
@@ -56,7 +56,7 @@ static bool copy_open(struct peer *peer, char why[PEER_WHY])
 {
 	(void)why;
 	for (unsigned int i = 0; i < PEER_THREADS; i++) {
-		peer->pool[i] = make();
+		peer->pool[i] = make_stack();
 		if (!peer->pool[i])
 			return false;
 	}

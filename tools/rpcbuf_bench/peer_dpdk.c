@@ -27,7 +27,7 @@ static void beside(char path[PATH_MAX])
 		strcpy(slash + 1, MODULE);
 }
 
-static void *load(char why[PEER_WHY])
+static void *load_module(char why[PEER_WHY])
 {
 	char path[PATH_MAX];
 	void *module;
@@ -50,7 +50,7 @@ static void *load(char why[PEER_WHY])
 
 static bool dpdk_open(struct peer *peer, char why[PEER_WHY])
 {
-	void *module = load(why);
+	void *module = load_module(why);
 	const struct peer *found = module ? dlsym(module, "bench_dpdk") : NULL;
 
 	if (!found)

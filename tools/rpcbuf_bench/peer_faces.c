@@ -58,7 +58,7 @@ WORK_INLINE void callback_release(void *pool, void **pages, unsigned int nr)
 
 WORK_DEFINE(callback);
 
-static struct rpcbuf *make(char why[PEER_WHY])
+static struct rpcbuf *make_instance(char why[PEER_WHY])
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	struct rpcbuf *mm = NULL;
@@ -71,7 +71,7 @@ static struct rpcbuf *make(char why[PEER_WHY])
 static bool open_list(struct peer *peer, char why[PEER_WHY])
 {
 	struct listed *listed = calloc(PEER_THREADS, sizeof(*listed));
-	struct rpcbuf *mm = make(why);
+	struct rpcbuf *mm = make_instance(why);
 
 	for (unsigned int i = 0; listed && i < PEER_THREADS; i++) {
 		listed[i].mm = mm;
@@ -82,7 +82,7 @@ static bool open_list(struct peer *peer, char why[PEER_WHY])
 
 static bool open_callback(struct peer *peer, char why[PEER_WHY])
 {
-	peer->pool[0] = peer->pool[1] = make(why);
+	peer->pool[0] = peer->pool[1] = make_instance(why);
 	return peer->pool[0] != NULL;
 }
 

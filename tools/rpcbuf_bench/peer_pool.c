@@ -57,7 +57,8 @@ WORK_INLINE void recycled_release(void *opaque, void **pages, unsigned int nr)
 
 WORK_DEFINE(recycled);
 
-static bool make(struct peer *peer, unsigned int refill, char why[PEER_WHY])
+static bool make_pool(struct peer *peer, unsigned int refill,
+		      char why[PEER_WHY])
 {
 	struct rpcbuf_page_pool_options pool = RPCBUF_PAGE_POOL_OPTIONS_INIT;
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
@@ -80,12 +81,12 @@ static bool make(struct peer *peer, unsigned int refill, char why[PEER_WHY])
 
 static bool open_bulk(struct peer *peer, char why[PEER_WHY])
 {
-	return make(peer, RPCBUF_PAGE_POOL_REFILL, why);
+	return make_pool(peer, RPCBUF_PAGE_POOL_REFILL, why);
 }
 
 static bool open_single(struct peer *peer, char why[PEER_WHY])
 {
-	return make(peer, 1, why);
+	return make_pool(peer, 1, why);
 }
 
 struct peer peer_pool = {

@@ -25,7 +25,7 @@ struct vector {
 	struct rpcbuf_window kept[WINDOW_SIZES + 1]; /* the last is empty */
 };
 
-static void read_lines(const char *bytes, size_t len)
+static void load_cache_lines(const char *bytes, size_t len)
 {
 	uint64_t sum = 0;
 
@@ -43,14 +43,15 @@ static bool cycle_window(const struct work *w)
 		if (rpcbuf_window_map(vector->mm, &window, w->nr,
 				      vector->pages))
 			return false;
-		read_lines(window.address, window.length);
+		load_cache_lines(window.address, window.length);
 		rpcbuf_window_unmap(&window);
 	}
 	return true;
 }
 
 /* The window of this size, which is made when it is first asked for. */
-static const struct rpcbuf_window *keep(struct vector *vector, unsigned int nr)
+static const struct rpcbuf_window *kept_window(struct vector *vector,
+					       unsigned int nr)
 {
 	struct rpcbuf_window *window = vector->kept;
 
@@ -66,10 +67,10 @@ static const struct rpcbuf_window *keep(struct vector *vector, unsigned int nr)
 
 static bool cycle_kept(const struct work *w)
 {
-	const struct rpcbuf_window *window = keep(w->pool, w->nr);
+	const struct rpcbuf_window *window = kept_window(w->pool, w->nr);
 
 	for (unsigned long i = 0; window && i < w->rounds; i++)
-		read_lines(window->address, window->length);
+		load_cache_lines(window->address, window->length);
 	return window != NULL;
 }
 
@@ -82,7 +83,7 @@ static bool cycle_copy(const struct work *w)
 			memcpy(vector->copy + (size_t)j * WORK_PAGE,
 			       vector->pages[j], WORK_PAGE);
 		work_forget();
-		read_lines(vector->copy, (size_t)w->nr * WORK_PAGE);
+		load_cache_lines(vector->copy, (size_t)w->nr * WORK_PAGE);
 	}
 	return true;
 }
@@ -104,7 +105,7 @@ static void arrange(struct vector *vector)
 	memset(vector->copy, 1, (size_t)WINDOW_PAGES * WORK_PAGE);
 }
 
-static struct vector *make(char why[PEER_WHY])
+static struct vector *make_vector(char why[PEER_WHY])
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	struct vector *vector = calloc(1, sizeof(*vector));
@@ -135,7 +136,7 @@ static bool open_vector(struct peer *peer, char why[PEER_WHY])
 	static struct vector *vector;
 
 	if (!vector)
-		vector = make(why);
+		vector = make_vector(why);
 	peer->pool[0] = peer->pool[1] = vector;
 	return vector != NULL;
 }

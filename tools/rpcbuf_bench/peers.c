@@ -15,7 +15,7 @@ static struct peer *const known[] = {
 #define NR_KNOWN (sizeof(known) / sizeof(*known))
 _Static_assert(NR_KNOWN <= PEERS_MAX, "room for all of them");
 
-static struct peer *find(const char *name, size_t len)
+static struct peer *find_peer(const char *name, size_t len)
 {
 	for (size_t i = 0; i < NR_KNOWN; i++)
 		if (strlen(known[i]->name) == len &&
@@ -25,11 +25,11 @@ static struct peer *find(const char *name, size_t len)
 }
 
 /* Marks those that @names has in @wanted, by their place in known[]. */
-static bool parse(const char *names, bool wanted[NR_KNOWN])
+static bool parse_names(const char *names, bool wanted[NR_KNOWN])
 {
 	while (names && *names) {
 		size_t len = strcspn(names, ",");
-		const struct peer *peer = find(names, len);
+		const struct peer *peer = find_peer(names, len);
 
 		if (!peer) {
 			fprintf(stderr,
@@ -49,7 +49,7 @@ bool peers_open(struct peer_set *set, const char *names)
 	bool wanted[NR_KNOWN] = {false};
 	char why[PEER_WHY];
 
-	if (!parse(names, wanted))
+	if (!parse_names(names, wanted))
 		return false;
 	set->nr = 0;
 	for (size_t i = 0; i < NR_KNOWN; i++) {

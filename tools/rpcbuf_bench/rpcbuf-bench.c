@@ -93,8 +93,8 @@ static const int *parse_cpus(struct argp_state *state, const char *text)
 	return cpus;
 }
 
-static double parse_number(struct argp_state *state, const char *option,
-			   const char *text, double least, double most)
+static double parse_decimal(struct argp_state *state, const char *option,
+			    const char *text, double least, double most)
 {
 	char *end;
 	double value = strtod(text, &end);
@@ -105,7 +105,7 @@ static double parse_number(struct argp_state *state, const char *option,
 	return value;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *args = state->input;
 
@@ -117,12 +117,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		args->peers = arg;
 		return 0;
 	case OPTION_REPEAT:
-		args->repeat = (unsigned int)parse_number(state, "repeat", arg,
-							  1, FIGURE_REPEATS);
+		args->repeat = (unsigned int)parse_decimal(state, "repeat", arg,
+							   1, FIGURE_REPEATS);
 		return 0;
 	case OPTION_SECONDS:
 		args->seconds =
-			parse_number(state, "seconds", arg, 1e-4, SECONDS_MAX);
+			parse_decimal(state, "seconds", arg, 1e-4, SECONDS_MAX);
 		return 0;
 	case OPTION_PIN:
 		args->cpus = parse_cpus(state, arg);
@@ -154,7 +154,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	.options = options,
-	.parser = parse,
+	.parser = parse_option,
 	.args_doc = "alloc\nnfs [NFS OPTION...]",
 	.doc = "`alloc' measures what it costs to fill an array with pages and to release them, "
 	       "in ns per page, for rpcbuf and for the peers that are installed. "
@@ -187,7 +187,7 @@ static void reserve_tls(char **argv)
 		execv("/proc/self/exe", argv);
 }
 
-static bool measure(struct bench *bench, const struct arguments *args)
+static bool measure_figures(struct bench *bench, const struct arguments *args)
 {
 	struct crew *crew;
 	bool measured;
@@ -225,7 +225,7 @@ int main(int argc, char **argv)
 	reserve_tls(argv);
 	bench.repeat = args.repeat;
 	bench.run_ns = args.seconds * 1e9;
-	if (!measure(&bench, &args))
+	if (!measure_figures(&bench, &args))
 		return EXIT_FAILURE;
 	show(&bench);
 	if (args.json && !show_json(&bench, args.json))

@@ -7,7 +7,7 @@
 
 #define COLUMN_MIN 8
 
-static int width_of(const struct peer *peer)
+static int peer_width(const struct peer *peer)
 {
 	int len = (int)strlen(peer->name);
 
@@ -21,7 +21,7 @@ static void show_header(const struct bench *bench, const struct figure *figure)
 	printf("\n%s: %s\n%6s", info->name, info->about, "n");
 	for (unsigned int i = 0; i < bench->set.nr; i++)
 		if (figure->values[i])
-			printf("%*s", width_of(bench->set.peers[i]),
+			printf("%*s", peer_width(bench->set.peers[i]),
 			       bench->set.peers[i]->name);
 	putchar('\n');
 }
@@ -41,7 +41,7 @@ static void show_figure(const struct bench *bench, const struct figure *figure)
 		const struct value *value = figure->values[i];
 
 		if (value)
-			printf("%*.*f", width_of(bench->set.peers[i]),
+			printf("%*.*f", peer_width(bench->set.peers[i]),
 			       value->median < 9.995 ? 2 : 1, value->median);
 	}
 	putchar('\n');

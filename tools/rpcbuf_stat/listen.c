@@ -14,9 +14,9 @@
 
 #define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-static enum MHD_Result answer(struct MHD_Connection *connection,
-			      unsigned int status, const char *type, char *text,
-			      size_t len)
+static enum MHD_Result http_reply(struct MHD_Connection *connection,
+				  unsigned int status, const char *type,
+				  char *text, size_t len)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		len, text, MHD_RESPMEM_MUST_FREE);
@@ -42,8 +42,8 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection,
 	int len = asprintf(&copy, "%s\n", text);
 
 	return len < 0 ? MHD_NO
-		       : answer(connection, status, "text/plain", copy,
-				(size_t)len);
+		       : http_reply(connection, status, "text/plain", copy,
+				    (size_t)len);
 }
 
 /* The library has one thread, so these may be static. */
@@ -76,7 +76,7 @@ static enum MHD_Result answer_metrics(struct MHD_Connection *connection,
 		free(text);
 		return MHD_NO;
 	}
-	return answer(connection, MHD_HTTP_OK, TEXT_TYPE, text, len);
+	return http_reply(connection, MHD_HTTP_OK, TEXT_TYPE, text, len);
 }
 
 static enum MHD_Result handle(void *target, struct MHD_Connection *connection,

@@ -25,7 +25,7 @@ void print_raw(FILE *out, const struct server *server,
 	}
 }
 
-static struct json_object *number(uint64_t value)
+static struct json_object *json_number(uint64_t value)
 {
 	return json_object_new_uint64(value);
 }
@@ -47,10 +47,11 @@ static struct json_object *histogram(struct histogram histogram)
 	struct json_object *counts = json_object_new_array();
 
 	for (unsigned int i = 0; i < histogram.nr; i++) {
-		json_object_array_add(le, i + 1 < histogram.nr
-						  ? number(UINT64_C(1) << i)
-						  : NULL);
-		json_object_array_add(counts, number(histogram.buckets[i]));
+		json_object_array_add(
+			le, i + 1 < histogram.nr ? json_number(UINT64_C(1) << i)
+						 : NULL);
+		json_object_array_add(counts,
+				      json_number(histogram.buckets[i]));
 	}
 	json_object_object_add(object, "le", le);
 	json_object_object_add(object, "counts", counts);
@@ -94,7 +95,7 @@ void print_json(FILE *out, const struct server *server,
 		else
 			json_object_object_add(
 				figures, metric->name,
-				number(snapshot->values[metric->first]));
+				json_number(snapshot->values[metric->first]));
 	}
 	json_object_object_add(object, "time", seconds(snapshot->realtime_ns));
 	json_object_object_add(object, "pid", json_object_new_int(server->pid));

@@ -50,7 +50,7 @@ static double happened(const struct interval *in, const char *name)
 	return (double)figure_grown(in->from, in->to, name);
 }
 
-/* The widths are those of print_line(); the first part fits in 80 columns. */
+/* The widths are those of print_rates(); the first part fits in 80 columns. */
 static void print_header(bool wide)
 {
 	puts(wide ? "--received-- ---pages per call--- --bulk fills-- ---counts-- --now ---pages--- --per call- -sleeps -stretch ----pages----- -back- ------replies------\n"
@@ -130,7 +130,7 @@ static void print_more(const struct interval *in)
 	print_count((double)(figure_get(in->to, "unsent_bytes") >> 10), 7);
 }
 
-static void print_line(const struct interval *in, bool wide)
+static void print_rates(const struct interval *in, bool wide)
 {
 	print_rate(happened(in, "requests") / in->seconds, 6);
 	print_rate(happened(in, "bytes_received") / in->seconds / (1 << 20), 6);
@@ -183,7 +183,7 @@ static void print_interval(const struct server *server,
 	} else {
 		if (lines % HEADER_EVERY == 0)
 			print_header(form == RATES_WIDE);
-		print_line(in, form == RATES_WIDE);
+		print_rates(in, form == RATES_WIDE);
 	}
 	fflush(stdout);
 }

@@ -73,7 +73,7 @@ static void check(struct argp_state *state, const struct arguments *args)
 			"--raw and --prometheus print once, without an interval");
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *args = state->input;
 
@@ -116,7 +116,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	.options = options,
-	.parser = parse,
+	.parser = parse_option,
 	.children = target_children,
 	.args_doc = "[INTERVAL [COUNT]]",
 	.doc = "Prints the counters of a program that receives its calls through rpcbuf: "
@@ -153,8 +153,8 @@ static int print_once(const struct arguments *args, struct server *server,
 	return server_check(server, fault);
 }
 
-static int run(const struct arguments *args, struct server *server,
-	       struct fault *fault)
+static int print_figures(const struct arguments *args, struct server *server,
+			 struct fault *fault)
 {
 	int status;
 
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	status = run(&args, &server, &fault);
+	status = print_figures(&args, &server, &fault);
 	if (fault_flush(&fault))
 		status = fault.status;
 	if (status)

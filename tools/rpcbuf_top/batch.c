@@ -25,9 +25,9 @@ static void wait_ns(struct sampler *sampler, uint64_t ns)
 	}
 }
 
-static void print_line(const struct picture *picture,
-		       const unsigned int *chosen, unsigned int nr,
-		       const struct row *row)
+static void print_columns(const struct picture *picture,
+			  const unsigned int *chosen, unsigned int nr,
+			  const struct row *row)
 {
 	char field[ROW_ADDRESS];
 
@@ -50,9 +50,9 @@ static void print_picture(struct sampler *sampler, const struct order *order)
 	putchar('\n');
 	columns_sort(picture, order);
 	nr = columns_choose(picture, WIDTH, order->column, chosen);
-	print_line(picture, chosen, nr, NULL);
+	print_columns(picture, chosen, nr, NULL);
 	for (unsigned int i = 0; i < picture->nr; i++)
-		print_line(picture, chosen, nr, &picture->rows[i]);
+		print_columns(picture, chosen, nr, &picture->rows[i]);
 	putchar('\n');
 	fflush(stdout);
 }

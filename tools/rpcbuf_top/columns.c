@@ -138,7 +138,7 @@ int column_find_title(const char *title)
 	return -1;
 }
 
-static int width_of(const struct picture *picture, unsigned int column)
+static int column_width(const struct picture *picture, unsigned int column)
 {
 	if (columns[column].form != FORM_ADDRESS)
 		return columns[column].width;
@@ -150,7 +150,7 @@ unsigned int columns_choose(const struct picture *picture, unsigned int width,
 			    unsigned int sorted, unsigned int *chosen)
 {
 	bool in[NR_COLUMNS] = {[0] = true};
-	int left = (int)width - width_of(picture, 0);
+	int left = (int)width - column_width(picture, 0);
 	unsigned int nr = 0;
 
 	if (sorted) {
@@ -175,7 +175,7 @@ unsigned int columns_choose(const struct picture *picture, unsigned int width,
 static const struct order *sort_order;
 
 /* The largest first, but addresses. */
-static int compare(const void *a, const void *b)
+static int compare_rows(const void *a, const void *b)
 {
 	const struct row *left = a, *right = b;
 	const struct column *column = &columns[sort_order->column];
@@ -201,7 +201,7 @@ static int compare(const void *a, const void *b)
 void columns_sort(struct picture *picture, const struct order *order)
 {
 	sort_order = order;
-	qsort(picture->rows, picture->nr, sizeof(*picture->rows), compare);
+	qsort(picture->rows, picture->nr, sizeof(*picture->rows), compare_rows);
 }
 
 static const char *why(const struct row *row)
@@ -289,7 +289,7 @@ int column_write(const struct picture *picture, unsigned int column,
 {
 	const struct column *c = &columns[column];
 	char text[FORMAT_SHORT];
-	int width = width_of(picture, column);
+	int width = column_width(picture, column);
 
 	snprintf(out, len, c->form == FORM_ADDRESS ? "%-*s" : "%*s", width,
 		 row ? text_of(c, row, text) : c->title);

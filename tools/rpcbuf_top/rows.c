@@ -28,8 +28,8 @@ static void write_address(const uint8_t *address, char *out)
 		inet_ntop(AF_INET6, address, out, ROW_ADDRESS);
 }
 
-static const struct rpcbuf_client *find(const struct rpcbuf_snapshot *snapshot,
-					const uint8_t *address)
+static const struct rpcbuf_client *
+find_client(const struct rpcbuf_snapshot *snapshot, const uint8_t *address)
 {
 	for (uint32_t i = 0; snapshot && i < snapshot->nr_clients; i++)
 		if (memcmp(snapshot->clients[i].address, address, 16) == 0)
@@ -43,10 +43,11 @@ static double rate(uint64_t before, uint64_t after, double seconds)
 	return after > before ? (double)(after - before) / seconds : 0;
 }
 
-static void fill(struct row *row, const struct picture *picture,
-		 const struct rpcbuf_client *now)
+static void fill_row(struct row *row, const struct picture *picture,
+		     const struct rpcbuf_client *now)
 {
-	const struct rpcbuf_client *before = find(picture->from, now->address);
+	const struct rpcbuf_client *before =
+		find_client(picture->from, now->address);
 	uint64_t time = picture->to->monotonic_ns;
 
 	*row = (struct row){.now = now};
@@ -79,7 +80,7 @@ void picture_fill(struct picture *picture)
 		struct row *row = &picture->rows[i];
 		unsigned int len;
 
-		fill(row, picture, &to->clients[i]);
+		fill_row(row, picture, &to->clients[i]);
 		len = (unsigned int)strlen(row->address);
 		if (len > picture->longest)
 			picture->longest = len;

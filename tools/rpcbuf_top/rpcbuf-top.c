@@ -66,7 +66,7 @@ static unsigned int parse_sort(struct argp_state *state, const char *text)
 	return (unsigned int)column;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *args = state->input;
 
@@ -97,7 +97,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	.options = options,
-	.parser = parse,
+	.parser = parse_option,
 	.children = target_children,
 	.doc = "Shows the clients of a program that receives its calls through rpcbuf: "
 	       "who holds pages, who waits for them and since when, and who is refused.\v"

@@ -201,7 +201,7 @@ static int show(struct view *view, uint64_t delay_ns, unsigned int count,
 	return view->ended ? fault->status : FAULT_NONE;
 }
 
-static int start(struct fault *fault)
+static int open_screen(struct fault *fault)
 {
 	const char *term = getenv("TERM");
 
@@ -238,7 +238,7 @@ int screen(struct sampler *sampler, struct order *order, uint64_t delay_ns,
 
 	view.sampler = sampler;
 	view.order = order;
-	if (start(fault))
+	if (open_screen(fault))
 		return fault->status;
 	status = show(&view, delay_ns, count, fault);
 	endwin();

@@ -8,7 +8,7 @@
 
 #define PAGE_SIZE 4096
 
-static uint64_t now(const struct picture *picture, const char *name)
+static uint64_t level(const struct picture *picture, const char *name)
 {
 	return figure_get(picture->to, name);
 }
@@ -47,7 +47,7 @@ static void write_who(const struct server *server,
 		 header->program, (int)server->pid, header->name[0] ? " " : "",
 		 header->name, header->detail[0] ? ", " : "", header->detail,
 		 to->nr_clients, more,
-		 (unsigned long long)now(picture, "connections"));
+		 (unsigned long long)level(picture, "connections"));
 }
 
 /* Of what a call takes: "1.2 mean, 4 p99". */
@@ -89,7 +89,7 @@ static void write_calls(const struct picture *picture, char *line)
 		per_second(picture,
 			   grown(picture, "bytes_received") / (1 << 20), mib),
 		pages.mean, pages.p99,
-		(unsigned long long)now(picture, "in_flight"));
+		(unsigned long long)level(picture, "in_flight"));
 }
 
 static void write_replies(const struct picture *picture, char *line)
@@ -104,10 +104,10 @@ static void write_replies(const struct picture *picture, char *line)
 		per_second(picture, grown(picture, "reply_bytes") / (1 << 20),
 			   mib),
 		pages.mean, pages.p99,
-		format_bytes(unsent, now(picture, "unsent_bytes")),
-		format_bytes(kept, now(picture, "unsent_kept_bytes")),
-		(unsigned long long)now(picture, "reply_reserve_pages"),
-		(unsigned long long)now(picture, "reply_reserve_empty"));
+		format_bytes(unsent, level(picture, "unsent_bytes")),
+		format_bytes(kept, level(picture, "unsent_kept_bytes")),
+		(unsigned long long)level(picture, "reply_reserve_pages"),
+		(unsigned long long)level(picture, "reply_reserve_empty"));
 }
 
 static void write_pages(const struct picture *picture, char *line)
@@ -118,12 +118,12 @@ static void write_pages(const struct picture *picture, char *line)
 	snprintf(
 		line, TOTALS_WIDTH,
 		"Pages    %s in use, %s held in part; %s cached, %s reserved, of %s",
-		format_count(out, now(picture, "mm_out_pages"), 6),
-		format_count(held, now(picture, "held_pages"), 6),
-		format_count(cached, now(picture, "mm_cached_pages"), 6),
-		format_count(kept, now(picture, "mm_kept_pages"), 6),
+		format_count(out, level(picture, "mm_out_pages"), 6),
+		format_count(held, level(picture, "held_pages"), 6),
+		format_count(cached, level(picture, "mm_cached_pages"), 6),
+		format_count(kept, level(picture, "mm_kept_pages"), 6),
 		format_bytes(budget,
-			     now(picture, "mm_total_pages") * PAGE_SIZE));
+			     level(picture, "mm_total_pages") * PAGE_SIZE));
 }
 
 static void write_waits(const struct picture *picture, char *line)
@@ -145,12 +145,12 @@ static void write_refusals(const struct picture *picture, char *line)
 	snprintf(
 		line, TOTALS_WIDTH,
 		"Refused  %llu calls: %llu long, %llu fragments, %llu short, %llu late; %llu connections",
-		(unsigned long long)now(picture, "records_refused"),
-		(unsigned long long)now(picture, "refused_length"),
-		(unsigned long long)now(picture, "refused_fragments"),
-		(unsigned long long)now(picture, "refused_short"),
-		(unsigned long long)now(picture, "refused_timeout"),
-		(unsigned long long)now(picture, "refused_connections"));
+		(unsigned long long)level(picture, "records_refused"),
+		(unsigned long long)level(picture, "refused_length"),
+		(unsigned long long)level(picture, "refused_fragments"),
+		(unsigned long long)level(picture, "refused_short"),
+		(unsigned long long)level(picture, "refused_timeout"),
+		(unsigned long long)level(picture, "refused_connections"));
 }
 
 void totals_write(const struct server *server, const struct picture *picture,

@@ -5,7 +5,7 @@
 #include "totals.h"
 #include "view.h"
 
-static void put(int y, const char *text)
+static void put_line(int y, const char *text)
 {
 	mvaddnstr(y, 0, text, COLS);
 }
@@ -76,7 +76,7 @@ static void draw_table(struct view *view)
 		attrset(A_NORMAL);
 	}
 	if (!picture->nr && shown)
-		put(TOTALS_LINES + 2, "No clients are connected.");
+		put_line(TOTALS_LINES + 2, "No clients are connected.");
 }
 
 static void draw_status(const struct view *view)
@@ -99,7 +99,7 @@ static void draw_status(const struct view *view)
 			 view->paused ? "   PAUSED" : "");
 	if (view->status[0] || view->paused)
 		attron(A_BOLD | COLOR_PAIR(PAIR_STATUS));
-	put(LINES - 1, text);
+	put_line(LINES - 1, text);
 	attrset(A_NORMAL);
 }
 
@@ -114,7 +114,7 @@ static void draw_help(void)
 	int y = 0;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		put(y++, keys[i]);
+		put_line(y++, keys[i]);
 	for (unsigned int i = 0; i < columns_nr(); i++) {
 		char line[96];
 
@@ -123,7 +123,7 @@ static void draw_help(void)
 		snprintf(line, sizeof(line), "%c  %-8s %s", column_key(i),
 			 column_title(i), column_help(i));
 		if (y < LINES)
-			put(y++, line);
+			put_line(y++, line);
 	}
 }
 
@@ -139,7 +139,7 @@ void view_draw(struct view *view)
 			totals_write(&view->sampler->server,
 				     &view->sampler->picture, lines);
 			for (int i = 0; i < TOTALS_LINES; i++)
-				put(i, lines[i]);
+				put_line(i, lines[i]);
 			draw_table(view);
 		}
 		draw_status(view);

@@ -159,8 +159,8 @@ static void name_operations(const struct rpcbuf_event *event, char *out,
 				       name_operation(event->ops[i], name));
 }
 
-static void fill(bt_field *payload, const struct rpcbuf_event *event,
-		 uint64_t time_ns)
+static void fill_payload(bt_field *payload, const struct rpcbuf_event *event,
+			 uint64_t time_ns)
 {
 	char address[ADDRESS_LENGTH], program[NAME_LENGTH], name[NAME_LENGTH];
 	char operations[RPCBUF_EVENT_OPS * NAME_LENGTH];
@@ -273,9 +273,10 @@ static bt_message *next_message(bt_self_message_iterator *self)
 		bt_message_event_create_with_packet_and_default_clock_snapshot(
 			self, ctf.event_class, ctf.packet, time_ns);
 	if (message)
-		fill(bt_event_borrow_payload_field(
-			     bt_message_event_borrow_event(message)),
-		     &ctf.queue[ctf.taken].event, ctf.queue[ctf.taken].time_ns);
+		fill_payload(bt_event_borrow_payload_field(
+				     bt_message_event_borrow_event(message)),
+			     &ctf.queue[ctf.taken].event,
+			     ctf.queue[ctf.taken].time_ns);
 	ctf.last_ns = time_ns;
 	ctf.taken++;
 	return message;
@@ -359,7 +360,7 @@ static bool build(const char *path)
 
 static const char *trace_path;
 
-static int failed(struct fault *fault, const char *why)
+static int ctf_failed(struct fault *fault, const char *why)
 {
 	return fault_set(fault, FAULT_OUTPUT, "%s cannot be written: %s",
 			 trace_path, why);
@@ -380,22 +381,22 @@ static bool is_taken(const char *path)
 	return taken;
 }
 
-static int begin(const struct server *server, const char *path,
-		 struct fault *fault)
+static int ctf_begin(const struct server *server, const char *path,
+		     struct fault *fault)
 {
 	trace_path = path;
 	ctf.program = server->header->program;
 	ctf.pid = (int)server->pid;
 	if (is_taken(path))
-		return failed(fault, "it is there already, and not empty");
+		return ctf_failed(fault, "it is there already, and not empty");
 	if (!build(path))
-		return failed(fault,
-			      "libbabeltrace2 has no plug-in that can do it");
+		return ctf_failed(
+			fault, "libbabeltrace2 has no plug-in that can do it");
 	return FAULT_NONE;
 }
 
 /* Until all that is queued was written. */
-static int run(struct fault *fault)
+static int run_graph(struct fault *fault)
 {
 	for (;;) {
 		bt_graph_run_once_status status = bt_graph_run_once(ctf.graph);
@@ -404,7 +405,7 @@ static int run(struct fault *fault)
 		    status == BT_GRAPH_RUN_ONCE_STATUS_END)
 			break;
 		if (status != BT_GRAPH_RUN_ONCE_STATUS_OK)
-			return failed(fault, "libbabeltrace2 gave up");
+			return ctf_failed(fault, "libbabeltrace2 gave up");
 	}
 	ctf.queued = 0;
 	ctf.taken = 0;
@@ -415,10 +416,10 @@ static bool broken;
 
 static void queue_event(const struct rpcbuf_event *event, uint64_t time_ns)
 {
-	struct fault ignored; /* flush() says it again */
+	struct fault ignored; /* ctf_flush() says it again */
 
 	if (ctf.queued == QUEUE && !broken)
-		broken = run(&ignored) != FAULT_NONE;
+		broken = run_graph(&ignored) != FAULT_NONE;
 	if (broken)
 		return;
 	ctf.queue[ctf.queued].event = *event;
@@ -431,25 +432,25 @@ static void count_lost(uint64_t nr)
 	struct fault ignored;
 
 	if (ctf.queued && !broken)
-		broken = run(&ignored) != FAULT_NONE;
+		broken = run_graph(&ignored) != FAULT_NONE;
 	ctf.lost += nr;
 }
 
-static int flush(struct fault *fault)
+static int ctf_flush(struct fault *fault)
 {
 	if (broken)
-		return failed(fault, "libbabeltrace2 gave up");
-	return run(fault);
+		return ctf_failed(fault, "libbabeltrace2 gave up");
+	return run_graph(fault);
 }
 
-static int end(uint64_t shown, uint64_t lost, struct fault *fault)
+static int ctf_end(uint64_t shown, uint64_t lost, struct fault *fault)
 {
 	int status;
 
 	(void)shown;
 	(void)lost;
 	ctf.ending = true;
-	status = flush(fault);
+	status = ctf_flush(fault);
 	bt_graph_put_ref(ctf.graph);
 	bt_stream_put_ref(ctf.stream);
 	bt_trace_put_ref(ctf.trace);
@@ -459,9 +460,9 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 }
 
 const struct output output_ctf = {
-	.begin = begin,
+	.begin = ctf_begin,
 	.event = queue_event,
 	.lost = count_lost,
-	.flush = flush,
-	.end = end,
+	.flush = ctf_flush,
+	.end = ctf_end,
 };

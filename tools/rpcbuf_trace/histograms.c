@@ -35,7 +35,7 @@ static void count_event(const struct rpcbuf_event *event, uint64_t time_ns)
 	count(reply_bytes, event->reply_bytes);
 }
 
-static void print(const char *what, const uint64_t *buckets, bool ns)
+static void print_histogram(const char *what, const uint64_t *buckets, bool ns)
 {
 	const struct histogram histogram = {
 		.buckets = buckets,
@@ -47,22 +47,23 @@ static void print(const char *what, const uint64_t *buckets, bool ns)
 	histogram_print(&histogram);
 }
 
-static int end(uint64_t shown, uint64_t lost, struct fault *fault)
+static int histograms_end(uint64_t shown, uint64_t lost, struct fault *fault)
 {
 	(void)fault;
 	printf("%" PRIu64 " calls, %" PRIu64 " lost\n", shown, lost);
-	print("pages that they reach into", pages, false);
-	print("bytes on the wire", bytes, false);
-	print("runs of adjacent pages", runs, false);
-	print("time that they waited for pages", wait, true);
-	print("time from the first byte to the last", receive, true);
-	print("time from the last byte until they were done", reply, true);
-	print("pages of their replies", reply_pages, false);
-	print("bytes of their replies", reply_bytes, false);
+	print_histogram("pages that they reach into", pages, false);
+	print_histogram("bytes on the wire", bytes, false);
+	print_histogram("runs of adjacent pages", runs, false);
+	print_histogram("time that they waited for pages", wait, true);
+	print_histogram("time from the first byte to the last", receive, true);
+	print_histogram("time from the last byte until they were done", reply,
+			true);
+	print_histogram("pages of their replies", reply_pages, false);
+	print_histogram("bytes of their replies", reply_bytes, false);
 	return FAULT_NONE;
 }
 
 const struct output output_histograms = {
 	.event = count_event,
-	.end = end,
+	.end = histograms_end,
 };

@@ -21,7 +21,7 @@ static void add_text(struct json_object *object, const char *name,
 	json_object_object_add(object, name, json_object_new_string(text));
 }
 
-static void print(struct json_object *object)
+static void print_object(struct json_object *object)
 {
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	json_object_put(object);
@@ -66,7 +66,7 @@ static void add_numbers(struct json_object *object,
 	add_number(object, "reply_reserved", event->reply_reserved);
 }
 
-static void print_event(const struct rpcbuf_event *event, uint64_t time_ns)
+static void json_event(const struct rpcbuf_event *event, uint64_t time_ns)
 {
 	struct json_object *object = json_object_new_object();
 	char address[ADDRESS_LENGTH], program[NAME_LENGTH], name[NAME_LENGTH];
@@ -84,18 +84,18 @@ static void print_event(const struct rpcbuf_event *event, uint64_t time_ns)
 	if (event->nr_ops)
 		add_operations(object, event);
 	add_numbers(object, event);
-	print(object);
+	print_object(object);
 }
 
-static void print_lost(uint64_t nr)
+static void json_lost(uint64_t nr)
 {
 	struct json_object *object = json_object_new_object();
 
 	add_number(object, "lost", nr);
-	print(object);
+	print_object(object);
 }
 
-static int end(uint64_t shown, uint64_t lost, struct fault *fault)
+static int json_end(uint64_t shown, uint64_t lost, struct fault *fault)
 {
 	(void)shown;
 	(void)lost;
@@ -104,7 +104,7 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 }
 
 const struct output output_json = {
-	.event = print_event,
-	.lost = print_lost,
-	.end = end,
+	.event = json_event,
+	.lost = json_lost,
+	.end = json_end,
 };

@@ -14,25 +14,25 @@ static FILE *file;
 static char name[4096];
 static uint64_t nr, left_out;
 
-static int failed(struct fault *fault, int err)
+static int mix_failed(struct fault *fault, int err)
 {
 	return fault_set(fault, FAULT_OUTPUT, "%s cannot be written: %s", name,
 			 strerror(err));
 }
 
-static int begin(const struct server *server, const char *path,
-		 struct fault *fault)
+static int mix_begin(const struct server *server, const char *path,
+		     struct fault *fault)
 {
 	snprintf(name, sizeof(name), "%s", path);
 	file = fopen(path, "we");
 	if (!file)
-		return failed(fault, errno);
+		return mix_failed(fault, errno);
 	fprintf(file, "# pages of the calls of %s, process %d\n",
 		server->header->program, (int)server->pid);
 	return FAULT_NONE;
 }
 
-static void write_event(const struct rpcbuf_event *event, uint64_t time_ns)
+static void mix_event(const struct rpcbuf_event *event, uint64_t time_ns)
 {
 	(void)time_ns;
 	if (!event->pages || event->pages > MIX_PAGES_MAX ||
@@ -44,12 +44,13 @@ static void write_event(const struct rpcbuf_event *event, uint64_t time_ns)
 	fprintf(file, "%u\n", event->pages);
 }
 
-static int flush(struct fault *fault)
+static int mix_flush(struct fault *fault)
 {
-	return fflush(file) || ferror(file) ? failed(fault, errno) : FAULT_NONE;
+	return fflush(file) || ferror(file) ? mix_failed(fault, errno)
+					    : FAULT_NONE;
 }
 
-static int end(uint64_t shown, uint64_t lost, struct fault *fault)
+static int mix_end(uint64_t shown, uint64_t lost, struct fault *fault)
 {
 	bool bad;
 
@@ -57,7 +58,7 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 	fprintf(file, "# %" PRIu64 " calls, %" PRIu64 " lost\n", nr, lost);
 	bad = ferror(file);
 	if (fclose(file) || bad)
-		return failed(fault, errno);
+		return mix_failed(fault, errno);
 	if (left_out)
 		fprintf(stderr,
 			"rpcbuf-trace: %" PRIu64
@@ -67,8 +68,8 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 }
 
 const struct output output_mix = {
-	.begin = begin,
-	.event = write_event,
-	.flush = flush,
-	.end = end,
+	.begin = mix_begin,
+	.event = mix_event,
+	.flush = mix_flush,
+	.end = mix_end,
 };

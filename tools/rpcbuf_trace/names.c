@@ -148,7 +148,7 @@ static const char *const operations[] = {
 	[255] = "ILLEGAL",
 };
 
-static const struct program *find(const struct rpcbuf_event *event)
+static const struct program *find_program(const struct rpcbuf_event *event)
 {
 	for (size_t i = 0; i < NR(programs); i++)
 		if (programs[i].number == event->program &&
@@ -160,7 +160,7 @@ static const struct program *find(const struct rpcbuf_event *event)
 const char *name_program(const struct rpcbuf_event *event,
 			 char out[NAME_LENGTH])
 {
-	const struct program *program = find(event);
+	const struct program *program = find_program(event);
 
 	if (program)
 		return program->name;
@@ -171,7 +171,7 @@ const char *name_program(const struct rpcbuf_event *event,
 const char *name_procedure(const struct rpcbuf_event *event,
 			   char out[NAME_LENGTH])
 {
-	const struct program *program = find(event);
+	const struct program *program = find_program(event);
 
 	if (event->flags & RPCBUF_EVENT_NO_CALL)
 		return "reply";

@@ -105,7 +105,7 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -139,7 +139,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	.options = options,
-	.parser = parse,
+	.parser = parse_option,
 	.children = target_children,
 	.doc = "Prints a line for each call that a program receives through rpcbuf, "
 	       "when it is done, until a signal comes.\v"
@@ -208,7 +208,7 @@ static void take_events(const struct server *server)
 	say_losses(server);
 }
 
-static int flush(struct fault *fault)
+static int flush_outputs(struct fault *fault)
 {
 	if (fault_flush(fault))
 		return fault->status;
@@ -220,7 +220,7 @@ static int flush(struct fault *fault)
 }
 
 /* Once a second, what has to be. */
-static int renew(const struct server *server, struct fault *fault)
+static int renew_leases(const struct server *server, struct fault *fault)
 {
 	uint64_t now = os_now();
 
@@ -232,7 +232,7 @@ static int renew(const struct server *server, struct fault *fault)
 }
 
 /* Asks, and waits until the program has seen it. */
-static int attach(struct server *server, struct fault *fault)
+static int start_tracing(struct server *server, struct fault *fault)
 {
 	struct rpcbuf_event event;
 
@@ -243,7 +243,7 @@ static int attach(struct server *server, struct fault *fault)
 	    (args.mix && output_mix.begin(server, args.mix, fault)))
 		return fault->status;
 	(void)rpcbuf_segment_next_event(server->segment, &event);
-	if (renew(server, fault))
+	if (renew_leases(server, fault))
 		return fault->status;
 	if (rpcbuf_segment_refresh(server->segment, REFRESH_MS))
 		return fault_set(
@@ -257,7 +257,7 @@ static int attach(struct server *server, struct fault *fault)
 	return FAULT_NONE;
 }
 
-static int run(struct server *server, struct fault *fault)
+static int trace_calls(struct server *server, struct fault *fault)
 {
 	int status = FAULT_NONE, at_end = FAULT_NONE;
 
@@ -267,11 +267,11 @@ static int run(struct server *server, struct fault *fault)
 
 		at_end = server_check(server, fault);
 		take_events(server);
-		status = flush(fault);
+		status = flush_outputs(fault);
 		if (status || last)
 			break;
 		if (!at_end && !is_enough()) {
-			status = renew(server, fault);
+			status = renew_leases(server, fault);
 			sleep_ns(PAUSE_NS);
 		}
 	}
@@ -307,9 +307,9 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	status = attach(&server, &fault);
+	status = start_tracing(&server, &fault);
 	if (!status)
-		status = finish(run(&server, &fault), &fault);
+		status = finish(trace_calls(&server, &fault), &fault);
 	if (status)
 		fprintf(stderr, "rpcbuf-trace: %s\n", fault.text);
 	server_detach(&server);

@@ -10,8 +10,8 @@
 #include "names.h"
 #include "output.h"
 
-static int begin(const struct server *server, const char *path,
-		 struct fault *fault)
+static int text_begin(const struct server *server, const char *path,
+		      struct fault *fault)
 {
 	(void)server;
 	(void)path;
@@ -65,7 +65,7 @@ static void print_call(const struct rpcbuf_event *event)
 								       : "");
 }
 
-static void print_event(const struct rpcbuf_event *event, uint64_t time_ns)
+static void text_event(const struct rpcbuf_event *event, uint64_t time_ns)
 {
 	print_time(time_ns);
 	print_client(event);
@@ -80,12 +80,12 @@ static void print_event(const struct rpcbuf_event *event, uint64_t time_ns)
 	print_call(event);
 }
 
-static void print_lost(uint64_t nr)
+static void text_lost(uint64_t nr)
 {
 	printf("# %" PRIu64 " calls lost here\n", nr);
 }
 
-static int end(uint64_t shown, uint64_t lost, struct fault *fault)
+static int text_end(uint64_t shown, uint64_t lost, struct fault *fault)
 {
 	(void)fault;
 	printf("# %" PRIu64 " calls, %" PRIu64 " lost\n", shown, lost);
@@ -93,8 +93,8 @@ static int end(uint64_t shown, uint64_t lost, struct fault *fault)
 }
 
 const struct output output_text = {
-	.begin = begin,
-	.event = print_event,
-	.lost = print_lost,
-	.end = end,
+	.begin = text_begin,
+	.event = text_event,
+	.lost = text_lost,
+	.end = text_end,
 };

@@ -35,7 +35,7 @@ WORK_INLINE void mempool_release(void *pool, void **pages, unsigned int nr)
 WORK_DEFINE(mempool);
 
 /* Starting it pins the thread that does so: one that ends right after. */
-static void *start(void *started)
+static void *start_eal(void *started)
 {
 	char memory[] = "64", lcores[32];
 	char *argv[] = {
@@ -77,7 +77,7 @@ static bool mempool_open(struct peer *peer, char why[PEER_WHY])
 	pthread_t thread;
 	int error;
 
-	if (pthread_create(&thread, NULL, start, &error))
+	if (pthread_create(&thread, NULL, start_eal, &error))
 		return false;
 	pthread_join(thread, NULL);
 	if (error) {
