@@ -124,22 +124,22 @@ bool call_is_running(const struct rpcbuf_call *call)
 	return self && self->running == call;
 }
 
-struct stake **call_stake(const struct rpcbuf_call *call)
+struct share_client **call_share_client(const struct rpcbuf_call *call)
 {
-	return call_is_running(call) ? &self->stake : NULL;
+	return call_is_running(call) ? &self->share_client : NULL;
 }
 
 /* Hands @call to the adapter, who may be done with it at once. */
-struct stake *call_dispatch(struct rpcbuf_engine *engine,
-			    struct rpcbuf_call *call)
+struct share_client *call_dispatch(struct rpcbuf_engine *engine,
+				   struct rpcbuf_call *call)
 {
 	if (probe_request_dispatched_on())
 		observe_dispatched(call);
 	self->running = call;
-	self->stake = call_ticket(call)->stake;
+	self->share_client = call_waiter(call)->client;
 	engine->handlers.call(call);
 	self->running = NULL;
-	return self->stake;
+	return self->share_client;
 }
 
 /* Calls of a loop are done on the thread that ran them, as a rule: what they

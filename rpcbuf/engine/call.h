@@ -21,17 +21,17 @@ struct worker;
 
 struct call_block {
 	struct rpcbuf_call call; /* first */
-	struct ticket ticket;	 /* for a thread of its share */
+	struct share_waiter waiter; /* for a thread of its share */
 };
 
-static inline struct ticket *call_ticket(struct rpcbuf_call *call)
+static inline struct share_waiter *call_waiter(struct rpcbuf_call *call)
 {
-	return &((struct call_block *)call)->ticket;
+	return &((struct call_block *)call)->waiter;
 }
 
-static inline struct rpcbuf_call *call_of_ticket(struct ticket *ticket)
+static inline struct rpcbuf_call *call_of_waiter(struct share_waiter *waiter)
 {
-	return &rpcbuf_container_of(ticket, struct call_block, ticket)->call;
+	return &rpcbuf_container_of(waiter, struct call_block, waiter)->call;
 }
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine);
@@ -49,14 +49,14 @@ void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 
 /* Hands @call to the adapter, who may be done with it at once.  Returns what it
  * was counted in while it ran, or NULL. */
-struct stake *call_dispatch(struct rpcbuf_engine *engine,
-			    struct rpcbuf_call *call);
+struct share_client *call_dispatch(struct rpcbuf_engine *engine,
+				   struct rpcbuf_call *call);
 
 /* Is @call the one that the handler has by this thread? */
 bool call_is_running(const struct rpcbuf_call *call);
 
 /* What it is counted in; NULL: it is not that one. */
-struct stake **call_stake(const struct rpcbuf_call *call);
+struct share_client **call_share_client(const struct rpcbuf_call *call);
 
 /* The thread is @worker from now on; and ends. */
 void call_thread_enter(struct worker *worker);

@@ -27,7 +27,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 	list_init(&conn->member.link);
 	list_init(&conn->member.post_link);
 	list_init(&conn->succession.link);
-	kept_init(conn, client->key);
+	queued_init(conn, client->key);
 	conn->loop = loop;
 	conn->part = &client->parts[loop - loop->engine->loops];
 	conn->fd = fd;
@@ -118,7 +118,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	kept_forget(conn, is_for_nobody(conn));
+	queued_end(conn, is_for_nobody(conn));
 	if (!may_close(conn))
 		return false;
 	batch_forget(conn);

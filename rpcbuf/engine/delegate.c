@@ -118,13 +118,13 @@ static bool run(struct worker *worker, void *arg)
 	struct rpcbuf_conn *conn = call->conn;
 	struct rpcbuf_engine *engine = worker->engine;
 	struct call_clock clock;
-	struct stake *stake;
+	struct share_client *share_client;
 
 	call_clock_start(&clock, conn);
-	stake = call_dispatch(engine, call);
+	share_client = call_dispatch(engine, call);
 	call_clock_stop(&clock, conn);
 	rpcbuf_conn_put(conn);
-	kept_run(engine, kept_next(engine, stake));
+	queued_dispatch(engine, queued_next(engine, share_client));
 	return false;
 }
 

@@ -69,7 +69,7 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages)
 			   engine->unsent_conn_limit);
 	engine->flight.limit = (int)calls;
 	engine->flight.resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
-	engine->kept.most_pages =
+	engine->queued.most_pages =
 		(int)rpcbuf_min(pages / KEPT_SHARE, (uint64_t)INT32_MAX);
 	engine->heap.call_bytes = call_size_on_heap(engine);
 	engine->heap.limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_SHARE,

@@ -31,7 +31,7 @@
  *   call.c	a call
  *   shrink.c	loops are asked for pages
  *   share.c share_check.c  threads for what calls are for
- *   kept.c	calls that wait for a thread of their share
+ *   queued.c	calls that wait for a thread of their share
  *   quota.c shortage.c admit.c	  how much a connection may receive
  *   client.c client_check.c	connections from one address
  *   successor.c ... that take the place of others
@@ -89,13 +89,13 @@
  *	share, stakes, and tickets that wait; what is the same for good aside
  *   atomic, any thread
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
- *		replied_bytes, dropped, gone, succession.waits, kept.nr,
+ *		replied_bytes, dropped, gone, succession.waits, queued.nr,
  *		sending.timeout
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused, unsent_pinned
  *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
  *		flight.nr, log.wait_ns, .share_ns, .short_ns, shares.blocks,
- *		kept, delayed, repeated, short_replies, delegate.given,
+ *		queued, delayed, repeated, short_replies, delegate.given,
  *		stopping, publisher, replies_run, connections to next_loop
  *   atomic, one thread writes, others read
  *	conn	reception.state, .waits_for, admit.quota.held, counts,
@@ -127,7 +127,7 @@
 #include "rpcbuf/engine/handover.h"
 #include "rpcbuf/engine/heap.h"
 #include "rpcbuf/engine/intake.h"
-#include "rpcbuf/engine/kept.h"
+#include "rpcbuf/engine/queued.h"
 #include "rpcbuf/engine/limits.h"
 #include "rpcbuf/engine/log.h"
 #include "rpcbuf/engine/reception.h"
@@ -155,7 +155,7 @@ struct rpcbuf_conn {
 	struct admission admit;	      /* admit.c */
 	struct timing times;	      /* limits.c */
 	struct flight flight;	      /* flight.c */
-	struct kept kept;	      /* kept.c */
+	struct queued queued;	      /* queued.c */
 	struct habit habit;	      /* delegate.c */
 	struct succession succession; /* successor.c */
 	struct conn_counts counts;    /* trace.c */
@@ -303,7 +303,7 @@ struct rpcbuf_engine {
 	struct flights flight;
 	struct delegate delegate;
 	struct shares shares; /* share.c */
-	struct kept_all kept;
+	struct queued_all queued;
 
 	/* Atomic. */
 	uint32_t connections;

@@ -129,7 +129,7 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	}
 	if (conn->reception.state == RECEPTION_ENDING || conn->outgoing)
 		return;
-	if (kept_too_many(conn)) {
+	if (queued_withdraw_excess(conn)) {
 		admit_forgo(conn);
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	}

@@ -16,301 +16,308 @@ void shares_init(struct shares *shares, unsigned int threads)
 	shares->most_client = rpcbuf_max(shares->most / 2, 1u);
 }
 
-static void free_block(struct share *block)
+static void free_chunk(struct share *chunk)
 {
-	for (unsigned int i = 0; i < SHARE_BLOCK; i++) {
-		free(block[i].spare);
-		pthread_mutex_destroy(&block[i].lock);
+	for (unsigned int i = 0; i < SHARE_CHUNK; i++) {
+		free(chunk[i].cached);
+		pthread_mutex_destroy(&chunk[i].lock);
 	}
-	free(block);
+	free(chunk);
 }
 
 void shares_exit(struct shares *shares)
 {
-	for (unsigned int i = 0; i < SHARE_NUMBERS / SHARE_BLOCK; i++)
-		if (shares->blocks[i])
-			free_block(shares->blocks[i]);
+	for (unsigned int i = 0; i < SHARE_NUMBERS / SHARE_CHUNK; i++)
+		if (shares->chunks[i])
+			free_chunk(shares->chunks[i]);
 }
 
-static struct share *make_block(unsigned int first)
+static struct share *make_chunk(unsigned int first)
 {
-	struct share *block = calloc(SHARE_BLOCK, sizeof(*block));
+	struct share *chunk = calloc(SHARE_CHUNK, sizeof(*chunk));
 
-	for (unsigned int i = 0; block && i < SHARE_BLOCK; i++) {
-		pthread_mutex_init(&block[i].lock, NULL);
-		block[i].number = first + i;
+	for (unsigned int i = 0; chunk && i < SHARE_CHUNK; i++) {
+		pthread_mutex_init(&chunk[i].lock, NULL);
+		chunk[i].number = first + i;
 		for (unsigned int n = 0; n < SHARE_CHAINS; n++) {
-			list_init(&block[i].chains[n]);
-			list_init(&block[i].names[n]);
+			list_init(&chunk[i].by_address[n]);
+			list_init(&chunk[i].by_id[n]);
 		}
-		list_init(&block[i].rota);
+		list_init(&chunk[i].rota);
 	}
-	return block;
+	return chunk;
 }
 
 struct share *share_make(struct shares *shares, unsigned int number)
 {
-	struct share **slot = &shares->blocks[number / SHARE_BLOCK];
+	struct share **slot = &shares->chunks[number / SHARE_CHUNK];
 	struct share *none = NULL, *made;
 
-	made = make_block(number - number % SHARE_BLOCK);
+	made = make_chunk(number - number % SHARE_CHUNK);
 	if (!made)
 		return NULL;
 	if (!__atomic_compare_exchange_n(slot, &none, made, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		free_block(made);
+		free_chunk(made);
 		made = none;
 	}
-	return &made[number % SHARE_BLOCK];
+	return &made[number % SHARE_CHUNK];
 }
 
-static struct list_head *chain_of(struct share *share, const uint8_t *client)
+static struct list_head *address_chain(struct share *share,
+				       const uint8_t *address)
 {
-	uint64_t half[SHARE_CLIENT / sizeof(uint64_t)], mix;
+	uint64_t half[SHARE_ADDRESS / sizeof(uint64_t)], mix;
 
-	memcpy(half, client, sizeof(half));
+	memcpy(half, address, sizeof(half));
 	mix = (half[0] ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
 	/* All bits of a name count in the topmost. */
-	return &share->chains[(mix >> 32) * SHARE_CHAINS >> 32];
+	return &share->by_address[(mix >> 32) * SHARE_CHAINS >> 32];
 }
 
 /* It may be the spare one. */
-static struct stake *find_stake(const struct list_head *chain,
-				const uint8_t *client)
+static struct share_client *find_client(const struct list_head *chain,
+					const uint8_t *address)
 {
-	struct stake *stake, *tmp;
+	struct share_client *client, *tmp;
 
-	list_for_each_entry_safe(stake, tmp, chain, struct stake, link)
+	list_for_each_entry_safe(client, tmp, chain, struct share_client, link)
 	{
-		if (memcmp(stake->client, client, SHARE_CLIENT) == 0)
-			return stake;
+		if (memcmp(client->address, address, SHARE_ADDRESS) == 0)
+			return client;
 	}
 	return NULL;
 }
 
-static struct stake *make_stake(struct share *share, struct list_head *chain,
-				const uint8_t *client)
+static struct share_client *make_client(struct share *share,
+					struct list_head *chain,
+					const uint8_t *address)
 {
-	struct stake *stake = share->spare;
+	struct share_client *client = share->cached;
 
-	if (stake)
-		list_del(&stake->link);
+	if (client)
+		list_del(&client->link);
 	else
-		stake = calloc(1, sizeof(*stake));
-	if (!stake)
+		client = calloc(1, sizeof(*client));
+	if (!client)
 		return NULL;
-	*stake = (struct stake){.share = share};
-	rota_client_init(&stake->rota);
-	memcpy(stake->client, client, SHARE_CLIENT);
-	list_add(&stake->link, chain);
-	return stake;
+	*client = (struct share_client){.share = share};
+	rota_client_init(&client->rota);
+	memcpy(client->address, address, SHARE_ADDRESS);
+	list_add(&client->link, chain);
+	return client;
 }
 
-static void moved(struct stake *stake)
+static void mark_progress(struct share_client *client)
 {
-	stake->moved = true;
-	stake->hangs = false;
+	client->progressed = true;
+	client->hangs = false;
 }
 
-static void drop_unused(struct share *share, struct stake *stake)
+static void drop_unused(struct share *share, struct share_client *client)
 {
-	if (stake->running || stake_waits(stake))
+	if (client->running || share_client_waits(client))
 		return;
-	if (share->spare) {
-		list_del(&stake->link);
-		free(stake);
+	if (share->cached) {
+		list_del(&client->link);
+		free(client);
 		return;
 	}
-	moved(stake);
-	share->spare = stake;
+	mark_progress(client);
+	share->cached = client;
 }
 
-static void run(struct share *share, struct stake *stake)
+static void count_running(struct share *share, struct share_client *client)
 {
 	share->running++;
-	stake->running++;
+	client->running++;
 }
 
 /* Does it hang?  Whoever begins to wait is the first to look. */
-static bool look(struct stake *stake, uint64_t now_ns)
+static bool update_hang(struct share_client *client, uint64_t now_ns)
 {
-	if (!stake_waits(stake) || stake->moved) {
-		stake->moved = false;
-		stake->look_ns = now_ns;
-	} else if (now_ns >= stake->look_ns + SHARE_HUNG_NS) {
-		stake->hangs = true;
+	if (!share_client_waits(client) || client->progressed) {
+		client->progressed = false;
+		client->progress_ns = now_ns;
+	} else if (now_ns >= client->progress_ns + SHARE_HUNG_NS) {
+		client->hangs = true;
 	}
-	return stake->hangs;
+	return client->hangs;
 }
 
-static struct list_head *names_of(struct share *share,
-				  const struct ticket *ticket)
+static struct list_head *id_chain(struct share *share,
+				  const struct share_waiter *waiter)
 {
-	uint32_t mix = ticket->name * UINT32_C(0x9e3779b9);
+	uint32_t mix = waiter->id * UINT32_C(0x9e3779b9);
 
-	return &share->names[(uint64_t)mix * SHARE_CHAINS >> 32];
+	return &share->by_id[(uint64_t)mix * SHARE_CHAINS >> 32];
 }
 
 /* Does another one wait that has the same name? */
-static bool other_waits(struct share *share, const struct ticket *ticket)
+static bool other_waits(struct share *share, const struct share_waiter *waiter)
 {
-	struct ticket *other, *tmp;
+	struct share_waiter *other, *tmp;
 
-	list_for_each_entry_safe(other, tmp, names_of(share, ticket),
-				 struct ticket, name_link)
+	list_for_each_entry_safe(other, tmp, id_chain(share, waiter),
+				 struct share_waiter, id_link)
 	{
-		if (other != ticket && other->name == ticket->name &&
-		    other->owner == ticket->owner)
+		if (other != waiter && other->id == waiter->id &&
+		    other->owner == waiter->owner)
 			return true;
 	}
 	return false;
 }
 
 /* There is no room for @ticket: 0, or why it does not wait. */
-static int refuse(struct share *share, struct stake *stake,
-		  const struct ticket *ticket, enum share_wait wait,
-		  uint64_t now_ns)
+static int check_may_queue(struct share *share, struct share_client *client,
+			   const struct share_waiter *waiter,
+			   enum share_wait wait, uint64_t now_ns)
 {
 	if (wait == MAY_NOT)
 		return -EBUSY;
-	if (!look(stake, now_ns))
+	if (!update_hang(client, now_ns))
 		return 0;
-	if (other_waits(share, ticket))
+	if (other_waits(share, waiter))
 		return -EALREADY;
 	return wait == MAY_UNLESS_HUNG ? -EBUSY : 0;
 }
 
-static void wait_for(struct share *share, struct stake *stake,
-		     struct ticket *ticket)
+static void queue_waiter(struct share *share, struct share_client *client,
+			 struct share_waiter *waiter)
 {
-	ticket->repeated = false;
-	rota_join(&share->rota, &stake->rota, &ticket->link);
-	list_add(&ticket->name_link, names_of(share, ticket));
+	waiter->repeated = false;
+	rota_join(&share->rota, &client->rota, &waiter->link);
+	list_add(&waiter->id_link, id_chain(share, waiter));
 	os_store(&share->waiting, share->waiting + 1);
 }
 
-static int enter(const struct shares *shares, struct share *share,
-		 const uint8_t *client, struct ticket *ticket,
-		 enum share_wait wait, uint64_t now_ns)
+static int enter_locked(const struct shares *shares, struct share *share,
+			const uint8_t *address, struct share_waiter *waiter,
+			enum share_wait wait, uint64_t now_ns)
 {
-	struct list_head *chain = chain_of(share, client);
-	struct stake *stake = find_stake(chain, client);
+	struct list_head *chain = address_chain(share, address);
+	struct share_client *client = find_client(chain, address);
 	int ret;
 
-	if (!stake)
-		stake = make_stake(share, chain, client);
-	if (!stake)
+	if (!client)
+		client = make_client(share, chain, address);
+	if (!client)
 		return -ENOMEM;
-	if (stake == share->spare)
-		share->spare = NULL;
-	if (rpcbuf_likely(share_has_room(shares, share, stake))) {
-		run(share, stake);
-		ticket->stake = stake;
+	if (client == share->cached)
+		share->cached = NULL;
+	if (rpcbuf_likely(share_has_room(shares, share, client))) {
+		count_running(share, client);
+		waiter->client = client;
 		return 1;
 	}
-	ret = refuse(share, stake, ticket, wait, now_ns);
+	ret = check_may_queue(share, client, waiter, wait, now_ns);
 	if (ret) {
-		drop_unused(share, stake);
+		drop_unused(share, client);
 		return ret;
 	}
-	wait_for(share, stake, ticket);
-	ticket->stake = stake;
+	queue_waiter(share, client, waiter);
+	waiter->client = client;
 	return 0;
 }
 
 int share_enter(struct shares *shares, unsigned int number,
-		const uint8_t *client, struct ticket *ticket,
+		const uint8_t *address, struct share_waiter *waiter,
 		enum share_wait wait, uint64_t now_ns)
 {
 	struct share *share = share_find(shares, number);
 	int ret;
 
-	ticket->stake = NULL;
+	waiter->client = NULL;
 	if (!share)
 		return -ENOMEM;
 	pthread_mutex_lock(&share->lock);
-	ret = enter(shares, share, client, ticket, wait, now_ns);
+	ret = enter_locked(shares, share, address, waiter, wait, now_ns);
 	pthread_mutex_unlock(&share->lock);
 	return ret;
 }
 
 /* The first one whose client may have another. */
-static struct ticket *serve_next(const struct shares *shares,
-				 struct share *share)
+static struct share_waiter *serve_next(const struct shares *shares,
+				       struct share *share)
 {
-	struct stake *stake, *tmp;
-	struct ticket *ticket;
+	struct share_client *client, *tmp;
+	struct share_waiter *waiter;
 
-	list_for_each_entry_safe(stake, tmp, &share->rota, struct stake,
+	list_for_each_entry_safe(client, tmp, &share->rota, struct share_client,
 				 rota.link)
 	{
-		if (!share_has_room(shares, share, stake))
+		if (!share_has_room(shares, share, client))
 			continue;
-		ticket = list_first_entry(&stake->rota.waiting, struct ticket,
-					  link);
-		rota_serve(&share->rota, &stake->rota, &ticket->link);
-		list_del(&ticket->name_link);
+		waiter = list_first_entry(&client->rota.waiting,
+					  struct share_waiter, link);
+		rota_serve(&share->rota, &client->rota, &waiter->link);
+		list_del(&waiter->id_link);
 		os_store(&share->waiting, share->waiting - 1);
-		run(share, stake);
-		moved(stake);
-		return ticket;
+		count_running(share, client);
+		mark_progress(client);
+		return waiter;
 	}
 	return NULL;
 }
 
-struct ticket *share_leave(const struct shares *shares, struct stake *stake)
+struct share_waiter *share_leave(const struct shares *shares,
+				 struct share_client *client)
 {
-	struct share *share = stake->share;
-	struct ticket *next = NULL;
+	struct share *share = client->share;
+	struct share_waiter *next = NULL;
 
 	pthread_mutex_lock(&share->lock);
 	share->running--;
-	stake->running--;
-	moved(stake);
+	client->running--;
+	mark_progress(client);
 	if (share->waiting)
 		next = serve_next(shares, share);
-	drop_unused(share, stake);
+	drop_unused(share, client);
 	pthread_mutex_unlock(&share->lock);
 	return next;
 }
 
-static unsigned int take(struct share *share, struct stake *stake,
-			 const void *owner, unsigned int most, bool hung,
-			 struct list_head *taken)
+static unsigned int withdraw_locked(struct share *share,
+				    struct share_client *client,
+				    const void *owner, unsigned int most,
+				    bool hung, struct list_head *withdrawn)
 {
-	struct ticket *ticket, *tmp;
+	struct share_waiter *waiter, *tmp;
 	unsigned int nr = 0;
 
-	list_for_each_entry_safe(ticket, tmp, &stake->rota.waiting,
-				 struct ticket, link)
+	list_for_each_entry_safe(waiter, tmp, &client->rota.waiting,
+				 struct share_waiter, link)
 	{
 		if (nr == most)
 			break;
-		if (ticket->owner != owner)
+		if (waiter->owner != owner)
 			continue;
-		ticket->repeated = hung && other_waits(share, ticket);
-		rota_leave(&stake->rota, &ticket->link);
-		list_del(&ticket->name_link);
-		ticket->stake = NULL;
-		list_add_tail(&ticket->link, taken);
+		waiter->repeated = hung && other_waits(share, waiter);
+		rota_leave(&client->rota, &waiter->link);
+		list_del(&waiter->id_link);
+		waiter->client = NULL;
+		list_add_tail(&waiter->link, withdrawn);
 		nr++;
 	}
 	os_store(&share->waiting, share->waiting - nr);
-	drop_unused(share, stake);
+	drop_unused(share, client);
 	return nr;
 }
 
-static unsigned int take_of(struct share *share, const uint8_t *client,
-			    const void *owner, unsigned int most, bool hung,
-			    uint64_t now_ns, struct list_head *taken)
+static unsigned int withdraw_from(struct share *share, const uint8_t *address,
+				  const void *owner, unsigned int most,
+				  bool hung, uint64_t now_ns,
+				  struct list_head *withdrawn)
 {
-	struct stake *stake;
+	struct share_client *client;
 	unsigned int nr = 0;
 
 	pthread_mutex_lock(&share->lock);
-	stake = find_stake(chain_of(share, client), client);
-	if (stake && stake_waits(stake) && (!hung || look(stake, now_ns)))
-		nr = take(share, stake, owner, most, hung, taken);
+	client = find_client(address_chain(share, address), address);
+	if (client && share_client_waits(client) &&
+	    (!hung || update_hang(client, now_ns)))
+		nr = withdraw_locked(share, client, owner, most, hung,
+				     withdrawn);
 	pthread_mutex_unlock(&share->lock);
 	return nr;
 }
@@ -320,27 +327,27 @@ static struct share *next_waited_for(const struct shares *shares,
 				     unsigned int number)
 {
 	for (; number < SHARE_NUMBERS; number++) {
-		struct share *block =
-			os_load_acquire(&shares->blocks[number / SHARE_BLOCK]);
+		struct share *chunk =
+			os_load_acquire(&shares->chunks[number / SHARE_CHUNK]);
 
-		if (!block)
-			number |= SHARE_BLOCK - 1;
-		else if (os_load(&block[number % SHARE_BLOCK].waiting))
-			return &block[number % SHARE_BLOCK];
+		if (!chunk)
+			number |= SHARE_CHUNK - 1;
+		else if (os_load(&chunk[number % SHARE_CHUNK].waiting))
+			return &chunk[number % SHARE_CHUNK];
 	}
 	return NULL;
 }
 
-unsigned int share_take(struct shares *shares, const uint8_t *client,
-			const void *owner, unsigned int most, bool hung,
-			uint64_t now_ns, struct list_head *taken)
+unsigned int share_withdraw(struct shares *shares, const uint8_t *address,
+			    const void *owner, unsigned int most, bool hung,
+			    uint64_t now_ns, struct list_head *withdrawn)
 {
 	struct share *share = next_waited_for(shares, 0);
 	unsigned int nr = 0;
 
 	for (; share; share = next_waited_for(shares, share->number + 1))
-		nr += take_of(share, client, owner, most - nr, hung, now_ns,
-			      taken);
+		nr += withdraw_from(share, address, owner, most - nr, hung,
+				    now_ns, withdrawn);
 	return nr;
 }
 

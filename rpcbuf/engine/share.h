@@ -32,22 +32,22 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/plain.h"
 
-#define SHARE_CLIENT  16u /* bytes that name a client */
+#define SHARE_ADDRESS 16u /* bytes that name a client */
 #define SHARE_HUNG_NS UINT64_C(1000000000)
 #define SHARE_NUMBERS 65536u /* from 0 */
-#define SHARE_BLOCK   64u    /* shares that are made at a time */
+#define SHARE_CHUNK   64u    /* shares that are made at a time */
 #define SHARE_CHAINS  64u    /* of clients, and of names, in each */
 
 /* What one client has in a share: there while that is anything, and one more. */
-struct stake {
+struct share_client {
 	struct list_head link;	 /* one of share->chains */
 	struct rota_client rota; /* its tickets that wait */
 	struct share *share;	 /* never changes */
-	uint8_t client[SHARE_CLIENT];
+	uint8_t address[SHARE_ADDRESS];
 	unsigned int running;
-	bool moved; /* since the last look */
+	bool progressed; /* since the last look */
 	bool hangs;
-	uint64_t look_ns; /* the last look that saw it move */
+	uint64_t progress_ns; /* the last look that saw it move */
 };
 
 /* All of it under the lock, but for what is said to be atomic. */
@@ -56,26 +56,27 @@ struct share {
 	unsigned int number;  /* never changes */
 	unsigned int running; /* of all clients */
 	unsigned int waiting; /* likewise; atomic */
-	struct list_head chains[SHARE_CHAINS]; /* stakes, by client */
-	struct list_head names[SHARE_CHAINS];  /* tickets that wait, by name */
+	struct list_head by_address[SHARE_CHAINS]; /* stakes, by client */
+	struct list_head by_id[SHARE_CHAINS]; /* tickets that wait, by name */
 	struct list_head rota; /* clients that wait */
-	struct stake *spare; /* one of nothing, for the next client, or NULL */
+	struct share_client
+		*cached; /* one of nothing, for the next client, or NULL */
 };
 
 struct shares {
 	unsigned int most; /* of a share, that run at a time */
 	unsigned int most_client;
-	struct share *blocks[SHARE_NUMBERS / SHARE_BLOCK]; /* atomic: NULL, or
+	struct share *chunks[SHARE_NUMBERS / SHARE_CHUNK]; /* atomic: NULL, or
 							    * made for good */
 };
 
 /* Who waits; its owner's memory. */
-struct ticket {
+struct share_waiter {
 	struct list_head link;
-	struct list_head name_link;
-	struct stake *stake; /* NULL: in no share */
+	struct list_head id_link;
+	struct share_client *client; /* NULL: in no share */
 	const void *owner;   /* for share_take() */
-	uint32_t name;	     /* that its owner has for it */
+	uint32_t id;	     /* that its owner has for it */
 	bool repeated; /* share_take() took it out, and the other one waits */
 };
 
@@ -98,12 +99,13 @@ enum share_wait {
 	MAY_NOT
 };
 int share_enter(struct shares *shares, unsigned int number,
-		const uint8_t *client, struct ticket *ticket,
+		const uint8_t *address, struct share_waiter *waiter,
 		enum share_wait wait, uint64_t now_ns);
 
 /* One of @stake does not run any more.  Returns the ticket of one that does
  * from now on, in its stead, or NULL. */
-struct ticket *share_leave(const struct shares *shares, struct stake *stake);
+struct share_waiter *share_leave(const struct shares *shares,
+				 struct share_client *client);
 
 /*
  * share_take - up to @most tickets of @owner, a client of the name @client, out
@@ -112,9 +114,9 @@ struct ticket *share_leave(const struct shares *shares, struct stake *stake);
  * @hung: only where the share hangs at @now_ns; then ->repeated says for which the
  * other one waits still.  Returns how many.
  */
-unsigned int share_take(struct shares *shares, const uint8_t *client,
-			const void *owner, unsigned int most, bool hung,
-			uint64_t now_ns, struct list_head *taken);
+unsigned int share_withdraw(struct shares *shares, const uint8_t *address,
+			    const void *owner, unsigned int most, bool hung,
+			    uint64_t now_ns, struct list_head *withdrawn);
 
 /* How many wait, in all shares. */
 unsigned int share_waiting(const struct shares *shares);
@@ -125,24 +127,24 @@ struct share *share_make(struct shares *shares, unsigned int number);
 static inline struct share *share_find(struct shares *shares,
 				       unsigned int number)
 {
-	struct share *block =
-		os_load_acquire(&shares->blocks[number / SHARE_BLOCK]);
+	struct share *chunk =
+		os_load_acquire(&shares->chunks[number / SHARE_CHUNK]);
 
-	return rpcbuf_likely(block) ? &block[number % SHARE_BLOCK]
+	return rpcbuf_likely(chunk) ? &chunk[number % SHARE_CHUNK]
 				    : share_make(shares, number);
 }
 
 static inline bool share_has_room(const struct shares *shares,
 				  const struct share *share,
-				  const struct stake *stake)
+				  const struct share_client *client)
 {
 	return share->running < shares->most &&
-	       stake->running < shares->most_client;
+	       client->running < shares->most_client;
 }
 
-static inline bool stake_waits(const struct stake *stake)
+static inline bool share_client_waits(const struct share_client *client)
 {
-	return !list_empty(&stake->rota.waiting);
+	return !list_empty(&client->rota.waiting);
 }
 
 /* share_check.c, for debug builds and tests: NULL, or the rule that is broken. */

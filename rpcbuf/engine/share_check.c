@@ -8,37 +8,39 @@ struct sum {
 	unsigned int running, waiting;
 };
 
-static const char *check_stake(const struct shares *shares,
-			       const struct share *share,
-			       const struct stake *stake, struct sum *sum)
+static const char *broken_client_rule(const struct shares *shares,
+				      const struct share *share,
+				      const struct share_client *client,
+				      struct sum *sum)
 {
-	struct list_head *link = stake->rota.waiting.next;
+	struct list_head *link = client->rota.waiting.next;
 
-	sum->running += stake->running;
-	for (; link != &stake->rota.waiting; link = link->next)
+	sum->running += client->running;
+	for (; link != &client->rota.waiting; link = link->next)
 		sum->waiting++;
-	if ((!stake->running && !stake_waits(stake)) != (stake == share->spare))
+	if ((!client->running && !share_client_waits(client)) !=
+	    (client == share->cached))
 		return "what a client has is spare, or nothing is";
-	if (stake->running > shares->most_client)
+	if (client->running > shares->most_client)
 		return "a client has more than it may";
-	if (stake_waits(stake) && share_has_room(shares, share, stake))
+	if (share_client_waits(client) && share_has_room(shares, share, client))
 		return "one waits that has room";
-	if (stake_waits(stake) == list_empty(&stake->rota.link))
+	if (share_client_waits(client) == list_empty(&client->rota.link))
 		return "who waits and the rota differ";
 	return NULL;
 }
 
-static const char *check(const struct shares *shares, struct share *share)
+static const char *broken_rule(const struct shares *shares, struct share *share)
 {
-	struct stake *stake, *tmp;
+	struct share_client *client, *tmp;
 	struct sum sum = {0};
 	const char *wrong;
 
 	for (unsigned int i = 0; i < SHARE_CHAINS; i++) {
-		list_for_each_entry_safe(stake, tmp, &share->chains[i],
-					 struct stake, link)
+		list_for_each_entry_safe(client, tmp, &share->by_address[i],
+					 struct share_client, link)
 		{
-			wrong = check_stake(shares, share, stake, &sum);
+			wrong = broken_client_rule(shares, share, client, &sum);
 			if (wrong)
 				return wrong;
 		}
@@ -56,7 +58,7 @@ const char *share_is_valid(struct shares *shares, unsigned int number)
 	if (!share)
 		return NULL;
 	pthread_mutex_lock(&share->lock);
-	wrong = check(shares, share);
+	wrong = broken_rule(shares, share);
 	pthread_mutex_unlock(&share->lock);
 	return wrong;
 }

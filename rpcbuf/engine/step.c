@@ -38,7 +38,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 	call->reply_bytes = call->reply_pages = call->reply_reserved = 0;
 	call->later = false;
 	call->share = -1;
-	call_ticket(call)->stake = NULL;
+	call_waiter(call)->client = NULL;
 	call->number = conn->flight.begun++;
 	call->event = NULL;
 	count_call(loop, call);
@@ -54,7 +54,7 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
  * is the caller's, or NULL.  False when it is not any more: to the watcher all of
  * them are one call, so that it is taken, however short each is.
  */
-static bool run_kept(struct rpcbuf_engine *engine, struct rpcbuf_call *call,
+static bool run_queued(struct rpcbuf_engine *engine, struct rpcbuf_call *call,
 		     struct loop *loop)
 {
 	uint32_t turn = 0;
@@ -63,7 +63,7 @@ static bool run_kept(struct rpcbuf_engine *engine, struct rpcbuf_call *call,
 		loop->running = NULL;
 		turn = handover_begin(loop);
 	}
-	kept_run(engine, call);
+	queued_dispatch(engine, call);
 	return loop && handover_end(loop, turn);
 }
 
@@ -76,19 +76,19 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 {
 	struct rpcbuf_engine *engine = loop->engine;
 	struct call_clock clock;
-	struct stake *stake;
+	struct share_client *share_client;
 	uint32_t turn;
 	bool ours;
 
 	loop->running = conn;
 	call_clock_start(&clock, conn);
 	turn = handover_begin(loop);
-	stake = call_dispatch(engine, call);
+	share_client = call_dispatch(engine, call);
 	ours = handover_end(loop, turn);
 	if (ours)
 		call_clock_stop(&clock, conn);
-	call = kept_next(engine, stake);
-	return call ? run_kept(engine, call, ours ? loop : NULL) : ours;
+	call = queued_next(engine, share_client);
+	return call ? run_queued(engine, call, ours ? loop : NULL) : ours;
 }
 
 /* A reply is shorter than a call, so the machine lets both through. */
@@ -224,7 +224,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 		return STEP_OTHER;
 	}
-	call = kept_later(conn);
+	call = queued_next_delayed(conn);
 	if (call) {
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 		return run(loop, conn, call) ? STEP_OTHER : STEP_TAKEN;
@@ -246,7 +246,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		begin(loop, conn, call);
 		os_pause_at("begun");
 		if (engine->handlers.share && !conn->outgoing &&
-		    !kept_ask(conn, call))
+		    !queued_may_run(conn, call))
 			return STEP_OTHER;
 		if (!call->later && delegate_call(conn, call))
 			return STEP_OTHER;

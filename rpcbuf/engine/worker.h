@@ -21,7 +21,7 @@
 struct ring;
 struct rpcbuf_call;
 struct rpcbuf_engine;
-struct stake;
+struct share_client;
 struct worker;
 
 /* A job.  True: it was one of worker_start()'s, and is not to be run again. */
@@ -52,7 +52,7 @@ struct worker {
 	struct ring *ring;	   /* io_uring's: this thread's, or NULL */
 	struct rpcbuf_call *spare; /* call.c's: for its next call */
 	struct rpcbuf_call *running; /* ... that the handler has */
-	struct stake *stake;	     /* ... and what that is counted in */
+	struct share_client *share_client; /* ... and what that is counted in */
 };
 
 void workers_init(struct workers *workers, unsigned int most);

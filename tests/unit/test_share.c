@@ -24,7 +24,7 @@
 #define CLIENTS	    4u
 #define NUMBERS	    3u
 #define CALLS	    200u
-#define NAMES	    40u
+#define IDS	    40u
 
 enum {
 	IDLE,
@@ -33,7 +33,7 @@ enum {
 };
 
 struct call {
-	struct ticket ticket; /* first */
+	struct share_waiter waiter; /* first */
 	unsigned int number, client, state;
 	uint64_t since; /* when it began to wait */
 };
@@ -49,14 +49,14 @@ static uint64_t turn[NUMBERS][CLIENTS];
 /* Since when it waits and does not get on, as the looks saw it. */
 static uint64_t still_ns[NUMBERS][CLIENTS];
 static bool moved[NUMBERS][CLIENTS], stuck[NUMBERS][CLIENTS];
-static unsigned int served, taken_out, refused, repeated;
+static unsigned int served, withdrawn, refused, repeated;
 
-static const uint8_t *name(unsigned int client)
+static const uint8_t *address(unsigned int client)
 {
-	static const uint8_t names[CLIENTS][SHARE_CLIENT] = {
+	static const uint8_t addresses[CLIENTS][SHARE_ADDRESS] = {
 		{0}, {[15] = 1}, {[15] = 2}, {[0] = 1}};
 
-	return names[client];
+	return addresses[client];
 }
 
 /* Each client has two. */
@@ -135,8 +135,8 @@ static bool waits_twice(const struct call *call)
 		if (calls[i].state == WAITS && &calls[i] != call &&
 		    calls[i].number == call->number &&
 		    calls[i].client == call->client &&
-		    calls[i].ticket.owner == call->ticket.owner &&
-		    calls[i].ticket.name == call->ticket.name)
+		    calls[i].waiter.owner == call->waiter.owner &&
+		    calls[i].waiter.id == call->waiter.id)
 			return true;
 	return false;
 }
@@ -145,8 +145,8 @@ static void enter(struct call *call, enum share_wait wait)
 {
 	unsigned int n = call->number, c = call->client;
 	bool room = has_room(n, c), hangs;
-	int ret = share_enter(&shares, numbers[n], name(c), &call->ticket, wait,
-			      now_ns);
+	int ret = share_enter(&shares, numbers[n], address(c), &call->waiter,
+			      wait, now_ns);
 
 	require((ret == 1) == room);
 	if (room) {
@@ -155,13 +155,13 @@ static void enter(struct call *call, enum share_wait wait)
 	}
 	hangs = wait != MAY_NOT && look(n, c);
 	if (hangs && waits_twice(call)) {
-		require(ret == -EALREADY && !call->ticket.stake);
+		require(ret == -EALREADY && !call->waiter.client);
 		forget(n, c);
 		repeated++;
 		return;
 	}
 	if (wait == MAY_NOT || (wait == MAY_UNLESS_HUNG && hangs)) {
-		require(ret == -EBUSY && !call->ticket.stake);
+		require(ret == -EBUSY && !call->waiter.client);
 		forget(n, c);
 		refused++;
 		return;
@@ -183,7 +183,7 @@ static void leave(struct call *call)
 	of_client[n][call->client]--;
 	gets_on(n, call->client);
 	next = expect_next(n);
-	got = (struct call *)share_leave(&shares, call->ticket.stake);
+	got = (struct call *)share_leave(&shares, call->waiter.client);
 	require(got == next);
 	if (!next)
 		return;
@@ -194,7 +194,7 @@ static void leave(struct call *call)
 }
 
 /* Takes out some of a client's, those with an even place being one owner's. */
-static void take(unsigned int c, unsigned int most, bool hung)
+static void withdraw(unsigned int c, unsigned int most, bool hung)
 {
 	bool hangs[NUMBERS];
 	struct list_head list;
@@ -204,15 +204,15 @@ static void take(unsigned int c, unsigned int most, bool hung)
 	list_init(&list);
 	for (unsigned int n = 0; n < NUMBERS; n++)
 		hangs[n] = oldest(n, c) && (!hung || look(n, c));
-	got = share_take(&shares, name(c), owner(c, 0), most, hung, now_ns,
-			 &list);
+	got = share_withdraw(&shares, address(c), owner(c, 0), most, hung,
+			     now_ns, &list);
 	for (unsigned int n = 0; !list_empty(&list); nr++) {
 		struct call *call =
-			list_first_entry(&list, struct call, ticket.link);
+			list_first_entry(&list, struct call, waiter.link);
 
 		require(call->state == WAITS && call->client == c);
-		require(call->ticket.owner == owner(c, 0) &&
-			!call->ticket.stake);
+		require(call->waiter.owner == owner(c, 0) &&
+			!call->waiter.client);
 		require(hangs[call->number]);
 		if (call->number != n)
 			last = 0;
@@ -220,17 +220,17 @@ static void take(unsigned int c, unsigned int most, bool hung)
 		require(call->since > last);
 		last = call->since;
 		call->state = IDLE;
-		list_del(&call->ticket.link);
-		require(call->ticket.repeated == (hung && waits_twice(call)));
+		list_del(&call->waiter.link);
+		require(call->waiter.repeated == (hung && waits_twice(call)));
 	}
 	require(nr == got && nr <= most);
 	for (unsigned int n = 0; n < NUMBERS; n++)
 		forget(n, c);
 	for (unsigned int i = 0; nr < most && i < CALLS; i++)
 		require(calls[i].state != WAITS || calls[i].client != c ||
-			calls[i].ticket.owner != owner(c, 0) ||
+			calls[i].waiter.owner != owner(c, 0) ||
 			!hangs[calls[i].number]);
-	taken_out += nr;
+	withdrawn += nr;
 }
 
 static void check(void)
@@ -252,13 +252,14 @@ static void step(uint64_t *seed)
 	if (call->state == IDLE && test_below(seed, 8)) {
 		call->number = test_below(seed, NUMBERS);
 		call->client = test_below(seed, CLIENTS);
-		call->ticket.owner = owner(call->client, (call - calls) % 2);
-		call->ticket.name = test_below(seed, NAMES);
+		call->waiter.owner = owner(call->client, (call - calls) % 2);
+		call->waiter.id = test_below(seed, IDS);
 		enter(call, (enum share_wait)test_below(seed, 3));
 	} else if (call->state == RUNS) {
 		leave(call);
 	} else if (call->state == WAITS && !test_below(seed, 16)) {
-		take(call->client, test_below(seed, 5), test_below(seed, 2));
+		withdraw(call->client, test_below(seed, 5),
+			 test_below(seed, 2));
 	}
 }
 
@@ -291,7 +292,7 @@ START_TEST(model)
 	}
 	check();
 	ck_assert_uint_gt(served, 0);
-	ck_assert_uint_gt(taken_out, 0);
+	ck_assert_uint_gt(withdrawn, 0);
 	ck_assert_uint_gt(refused, 0);
 	ck_assert_uint_gt(repeated, 0);
 }
@@ -314,15 +315,15 @@ END_TEST
 static unsigned int runners[NUMBERS], ran;
 
 /* Runs a call, and those whose tickets it is given. */
-static void run_all(struct ticket *ticket, unsigned int n)
+static void run_all(struct share_waiter *waiter, unsigned int n)
 {
-	struct stake *stake;
+	struct share_client *share_client;
 
-	for (; ticket; ticket = share_leave(&shares, stake)) {
+	for (; waiter; waiter = share_leave(&shares, share_client)) {
 		require(__atomic_add_fetch(&runners[n], 1, __ATOMIC_SEQ_CST) <=
 			MOST);
-		stake = ticket->stake;
-		free(ticket);
+		share_client = waiter->client;
+		free(waiter);
 		__atomic_add_fetch(&ran, 1, __ATOMIC_RELAXED);
 		__atomic_sub_fetch(&runners[n], 1, __ATOMIC_SEQ_CST);
 	}
@@ -334,14 +335,14 @@ static void *client(void *arg)
 	uint64_t seed = (uintptr_t)arg + 1;
 
 	for (unsigned int i = 0; i < TEST_ROUNDS(20000); i++) {
-		struct ticket *ticket = calloc(1, sizeof(*ticket));
+		struct share_waiter *waiter = calloc(1, sizeof(*waiter));
 		unsigned int n = test_below(&seed, NUMBERS);
-		int ret = share_enter(&shares, numbers[n], name(c), ticket,
+		int ret = share_enter(&shares, numbers[n], address(c), waiter,
 				      MAY_WAIT, 0);
 
 		require(ret >= 0);
 		if (ret)
-			run_all(ticket, n);
+			run_all(waiter, n);
 	}
 	return NULL;
 }
