@@ -2,22 +2,23 @@
 /*
  * admit.h - how much a connection may receive.
  *
- * Whoever would receive asks once, before each receive: the answer is bytes, or
- * what the connection has to wait for.  Then he says what became of it: bytes
- * came, its record is complete, there were no pages after all, its peer is
- * waited for, it is gone.  Of three things there may be too little, and each
- * has a file of its own that only this one calls:
+ * The loop calls admit_ask() before each receive, and gets a number of bytes, or
+ * the reason to park the connection.  Afterwards it reports the outcome: bytes
+ * came, the record is complete, there were no pages, the peer is idle, the
+ * connection is gone.  Three resources can run out; each has a file of its own
+ * that only this one calls:
  *
- *   quota.c     what unfinished records hold: a share for each client, and one
- *		 connection at a time beyond it
- *   gate.c      long records under way in a loop
+ *   quota.c     pages of partial records: a quota for each client; one
+ *		 connection at a time may exceed it
+ *   gate.c      long records that a loop receives at a time
  *   shortage.c  pages, or heap, when there are none
  *
- * No connection is moved here (reception.h).  What may go on is named: those of
- * the gate by admit_next(), for the loop to ask after each step; the one that
- * pages or heap are looked for by admit_starved(), for when the loop looks
- * around; and any other, which may be of another loop, is posted to its loop,
- * which lets it go on if it still waits for memory.  It has to ask again.
+ * No connection changes its state here (reception.h).  admit_next() returns the
+ * next connection that the gate admits; the loop calls it after each step.
+ * admit_next_grantee() returns the connection that holds the page or the heap
+ * grant and has to try again; the loop calls it when it polls.  Any other
+ * connection, which may belong to another loop, is posted to its loop, which
+ * makes it ready if it is still parked for memory.  It must ask again.
  *
  * Nothing here knows a socket.  The owner of the loop only.
  */
@@ -33,7 +34,7 @@ struct client;
 struct loop;
 struct rpcbuf_conn;
 
-/* Where more than so many bytes are still to come, a record is long. */
+/* A record is long while more than this many bytes of it are still to come. */
 #define ADMIT_LONG_RECORD (128u << 10)
 
 /* Of an engine. */
@@ -45,26 +46,25 @@ struct admit_engine {
 /* Of a loop. */
 struct admit_loop {
 	struct quota_loop quota;
-	struct gate gate;	     /* for long records */
-	struct rpcbuf_conn *starved; /* has the turn to be given pages */
-	struct rpcbuf_conn *cramped; /* ... heap */
+	struct gate gate;		  /* for long records */
+	struct rpcbuf_conn *page_grantee; /* holds the page grant */
+	struct rpcbuf_conn *heap_grantee; /* ... the heap grant */
 };
 
-/* Of a client. */
+/* Of a client: the requests that wait in the engine's queues. */
 struct admit_client {
-	struct rota_client beyond, pages, heap; /* of the engine's turns */
+	struct rota_client over_quota_waiters, page_waiters, heap_waiters;
 };
 
 /* Of a connection. */
 struct admission {
 	struct quota_conn quota;
-	struct pass pass;  /* of the long record under way */
-	struct turn pages; /* to be given pages */
-	struct turn heap;  /* ... heap */
+	struct gate_entry gate_entry; /* of the long record under way */
+	struct grant_request page_grant, heap_grant;
 };
 
-/* Pages that unfinished records may hold, all of them and one connection's; and
- * how many of a loop's the others need not know of. */
+/* @limit, @conn_limit: pages of all partial records, and of one connection's.
+ * @slack: pages that a loop may have before it updates the engine's counter. */
 void admit_init(struct admit_engine *admit, uint32_t limit, uint32_t conn_limit,
 		uint32_t slack);
 void admit_exit(struct admit_engine *admit);
@@ -77,37 +77,36 @@ void admit_init_conn(struct admission *admit, struct admit_client *client,
 /*
  * admit_ask - how much may @conn receive now?
  *
- * @record: bytes that are still to come of the record that is to be received
- * from, as far as they are known; less than ADMIT_LONG_RECORD is as good as 0.
+ * @record: bytes that are still to come of the record to receive, as far as they
+ * are known; less than ADMIT_LONG_RECORD is as good as 0.
  *
  * Returns the bytes that one receive may take, SIZE_MAX being any number, and
- * sets *@what to FOR_NOTHING; or 0, and what @conn has to wait for: its quota,
- * its turn to begin a long record, or its turn for pages.  That is counted and
- * logged, and its place in the queue is kept while it waits for that.
+ * sets *@what to FOR_NOTHING.  Or returns 0, and what @conn must be parked for:
+ * quota, the gate, or pages.  That is counted and logged, and @conn keeps its
+ * place in the queue while it is parked for that.
  */
 size_t admit_ask(struct rpcbuf_conn *conn, uint32_t record,
-		 enum waits_for *what);
+		 enum parked_for *what);
 
-/* Is the length of the next record wanted, or is it known, or does not matter?
- * To find out costs a system call. */
+/* True when the length of the next record decides about admission.  Reading it
+ * costs a system call. */
 bool admit_wants_length(const struct rpcbuf_conn *conn);
 
-/* May the stream of @conn take @pages now, for the rest of a long record, before
- * they are filled?  What is taken so is of the share of its client: marks that
- * claim much and bring little do not keep others from going on. */
-bool admit_may_reserve(const struct rpcbuf_conn *conn, uint32_t pages);
+/* True when the stream of @conn may take @pages now, for the rest of a long
+ * record, before they are filled.  They count in the client's quota, so marks
+ * that claim much and bring little do not delay other clients. */
+bool admit_may_prealloc(const struct rpcbuf_conn *conn, uint32_t pages);
 
-/* May @conn look for heap now?  Else it has to wait FOR_HEAP. */
+/* True when @conn may try to get heap now; else park it FOR_HEAP. */
 static inline bool admit_heap(struct rpcbuf_conn *conn)
 {
-	return shortage_passes_heap(conn);
+	return shortage_admits_heap(conn);
 }
 
-/* What was admitted found no pages, or no heap: @what.  It has to wait for
- * these. */
-void admit_lacks(struct rpcbuf_conn *conn, enum waits_for what);
+/* @conn was admitted, and there was no @what, pages or heap: park it for that. */
+void admit_lacks(struct rpcbuf_conn *conn, enum parked_for what);
 
-/* @conn was given what it needed of these. */
+/* @conn got the pages and the heap that it needed. */
 static inline void admit_given(struct rpcbuf_conn *conn)
 {
 	shortage_end(conn, FOR_NOTHING);
@@ -116,57 +115,59 @@ static inline void admit_given(struct rpcbuf_conn *conn)
 /* Pages came to the stream of @conn, or left it. */
 void admit_count(struct rpcbuf_conn *conn);
 
-/* More of its record has come: it does not keep others waiting for nothing. */
+/* Bytes came: stops the idle timer of the gate. */
 static inline void admit_woken(struct admission *conn)
 {
-	pass_busy(&conn->pass);
+	gate_entry_busy(&conn->gate_entry);
 }
 
-/* Its record is complete, and its pages are its call's. */
+/* Its record is complete, and the pages belong to its call. */
 void admit_done(struct rpcbuf_conn *conn);
 
-/* It holds nothing any more, for now. */
+/* Its stream has no pages for now. */
 void admit_empty(struct rpcbuf_conn *conn);
 
-/* @conn waits for @what, or with FOR_NOTHING for its peer: others have what it
- * does not need for that.  And: it ends, and needs nothing any more.  Both are
- * for reception_move(). */
-void admit_waits(struct rpcbuf_conn *conn, enum waits_for what);
+/* @conn is parked for @what, or waits for its peer, with FOR_NOTHING: gives up
+ * the grants that it does not need meanwhile.  admit_gone(): @conn ends, and
+ * gives up all.  Both are for reception_move(). */
+void admit_parked(struct rpcbuf_conn *conn, enum parked_for what);
 void admit_gone(struct rpcbuf_conn *conn);
 
-/* @conn goes on with something else than what it waits for: it has to ask again. */
+/* @conn, which is parked, has something else to do: leaves the gate, so it must
+ * ask again. */
 void admit_forgo(struct rpcbuf_conn *conn);
 
-/* Its peer is waited for, and it can be seen that it is. */
-static inline void admit_rest(struct rpcbuf_conn *conn)
+/* @conn is watched, and its peer is idle: the over-quota grant may pass on. */
+static inline void admit_yield(struct rpcbuf_conn *conn)
 {
-	quota_rest(conn);
+	quota_yield(conn);
 }
 
-/* Has admit_next() to be asked?  Then the next one of @loop that need not wait
- * any more, or NULL. */
-static inline bool admit_may_name(const struct admit_loop *loop)
+/* True when admit_next() must be called: it returns the next connection of @loop
+ * that the gate admits, or NULL. */
+static inline bool admit_next_due(const struct admit_loop *loop)
 {
-	return gate_waited_for(&loop->gate);
+	return gate_has_waiters(&loop->gate);
 }
 struct rpcbuf_conn *admit_next(struct loop *loop);
 
-/* The next one that waits for pages or heap and has to look for them again, or NULL:
- * pages tell that they have come, the heap does not. */
-struct rpcbuf_conn *admit_starved(struct loop *loop);
+/* The next connection that is parked for pages or heap and has to try again, or
+ * NULL.  The queue of pages notifies its waiters, the heap does not. */
+struct rpcbuf_conn *admit_next_grantee(struct loop *loop);
 
-/* Does any of @loop wait for something that nobody tells of? */
-bool admit_looks(const struct loop *loop);
+/* True when a connection of @loop is parked for something that no thread signals:
+ * the loop must poll for it. */
+bool admit_must_poll(const struct loop *loop);
 
-/* Has @conn the turn to hold more than its share?  Other connections wait for
- * that. */
-static inline bool admit_favours(const struct admit_engine *engine,
-				 const struct admission *conn)
+/* True when @conn holds the over-quota grant, for which others wait. */
+static inline bool admit_over_quota(const struct admit_engine *engine,
+				    const struct admission *conn)
 {
-	return turn_held(&engine->quota.beyond, &conn->quota.beyond);
+	return grant_held(&engine->quota.over_quota_grants,
+			  &conn->quota.over_quota_grant);
 }
 
-/* Do other clients wait for what @conn keeps? */
+/* True when other clients wait for the pages of @conn. */
 static inline bool admit_wanted(struct rpcbuf_conn *conn)
 {
 	return quota_wanted(conn);

@@ -88,7 +88,7 @@ bool call_is_spare(void)
 }
 
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
-			     enum waits_for *what)
+			     enum parked_for *what)
 {
 	struct rpcbuf_mempool *replies = engine->options.replies;
 

@@ -44,7 +44,7 @@ bool call_is_spare(void);
  * of ours, for which calls may be waiting: it may go beyond that share, and goes on
  * without such a page. */
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
-			     enum waits_for *what);
+			     enum parked_for *what);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 
 /* Hands @call to the adapter, who may be done with it at once.  Returns what it

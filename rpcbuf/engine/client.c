@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Clients: connections from one address, whatever their ports.  What is scarce
- * is shared between clients, not between connections (fair.c).  A client is
- * there as long as it has connections; the table is under clients.lock.
+ * Memory and time are shared between clients, not between connections (quota.c,
+ * fair.c).  The table is under clients.lock.
  *
  * IPv4 and IPv4 mapped into IPv6 are the same address.  Connections that this
  * process opened are one client of their own, so that replies to its calls
- * never queue behind what a busy client sends.
+ * never queue behind the calls of a busy client.
  */
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 #include "rpcbuf/engine/address.h"
 #include "rpcbuf/engine/engine_private.h"
 
-/* Of the client's end of @fd; 0 where there are no ports. */
 uint16_t client_port(int fd)
 {
 	union address peer = address_of_peer(fd);
@@ -53,8 +51,8 @@ static void client_key(int fd, bool outgoing, uint8_t *key)
 	memcpy(key, &ip, CLIENT_KEY);
 }
 
-static struct list_head *bucket_of(struct rpcbuf_engine *engine,
-				   const uint8_t *key)
+static struct list_head *address_bucket(struct rpcbuf_engine *engine,
+					const uint8_t *key)
 {
 	uint64_t words[CLIENT_KEY / sizeof(uint64_t)];
 	uint64_t hash;
@@ -65,7 +63,8 @@ static struct list_head *bucket_of(struct rpcbuf_engine *engine,
 	return &engine->clients.buckets[hash >> 32 & (CLIENT_BUCKETS - 1)];
 }
 
-static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
+static struct client *create_client(struct rpcbuf_engine *engine,
+				    const uint8_t *key)
 {
 	unsigned int nr = engine->nr_loops + 1; /* and the one of replies */
 	size_t size = nr * sizeof(struct client_part);
@@ -90,13 +89,11 @@ static struct client *create(struct rpcbuf_engine *engine, const uint8_t *key)
 		list_init(&client->parts[i].fair.ready);
 		gate_client_init(&client->parts[i].gate);
 	}
-	list_add(&client->link, bucket_of(engine, key));
+	list_add(&client->link, address_bucket(engine, key));
 	os_store(&engine->clients.nr, engine->clients.nr + 1);
 	return client;
 }
 
-/* The client at the other end of @fd, for one more connection; NULL when there
- * is no memory. */
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing)
 {
 	struct client *client, *tmp, *found = NULL;
@@ -104,19 +101,18 @@ struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing)
 
 	client_key(fd, outgoing, key);
 	pthread_mutex_lock(&engine->clients.lock);
-	list_for_each_entry_safe (client, tmp, bucket_of(engine, key),
+	list_for_each_entry_safe (client, tmp, address_bucket(engine, key),
 				  struct client, link)
 		if (memcmp(client->key, key, CLIENT_KEY) == 0)
 			found = client;
 	if (!found)
-		found = create(engine, key);
+		found = create_client(engine, key);
 	if (found)
 		os_store(&found->nr_conns, found->nr_conns + 1);
 	pthread_mutex_unlock(&engine->clients.lock);
 	return found;
 }
 
-/* One of its connections is gone. */
 void client_put(struct rpcbuf_engine *engine, struct client *client)
 {
 	pthread_mutex_lock(&engine->clients.lock);
@@ -156,8 +152,6 @@ uint64_t client_unsent(const struct rpcbuf_conn *conn)
 	return unsent;
 }
 
-/* The loop with the fewest connections of @client, of these the one with the
- * fewest connections; ties go round. */
 struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 				const struct client *client)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * client.h - clients: connections from one address, whatever their ports.
+ * client.h - a client: the connections from one address, whatever their ports.
  *
- * A client is there as long as it has connections.  Any thread.
+ * A client exists as long as it has connections.  Any thread.
  */
 #ifndef RPCBUF_ENGINE_CLIENT_H
 #define RPCBUF_ENGINE_CLIENT_H
@@ -47,7 +47,7 @@ struct client_part {
 	struct fair_part fair;
 	struct client *client;
 	struct gate_client gate;
-	uint32_t held;		/* pages: quota.c; other loops read it */
+	uint32_t partial;	/* pages: quota.c; other loops read it */
 	unsigned int nr_conns;	/* atomic; changed under conns.lock */
 } __attribute__((aligned(64))); /* each loop writes its own */
 
@@ -57,7 +57,7 @@ struct client {
 	unsigned int nr_conns; /* atomic; changed under clients.lock */
 	struct admit_client admit;
 	uint64_t refused[NR_REFUSALS]; /* atomic */
-	uint64_t unsent_pinned; /* that replies to it keep, in bytes; atomic */
+	uint64_t unsent_pinned; /* bytes that unsent replies pin; atomic */
 	struct rpcbuf_client *row;     /* the publisher's */
 	struct client_part *parts;     /* of each loop */
 };
@@ -65,29 +65,27 @@ struct client {
 void clients_init(struct clients *clients);
 void clients_exit(struct clients *clients);
 
-/* The client at the other end of @fd, for one more connection; NULL when there
- * is no memory. */
+/* The client at the other end of @fd, with one more connection counted; NULL
+ * when there is no memory.  client_put() takes that one off. */
 struct client *client_get(struct rpcbuf_engine *engine, int fd, bool outgoing);
-/* One of its connections is gone. */
 void client_put(struct rpcbuf_engine *engine, struct client *client);
 
-/* @conn, which is closed or was not adopted, is not of its client any more, and of
- * no loop's part. */
+/* Takes @conn, which is closed or was not adopted, off its client. */
 void client_leave(struct rpcbuf_conn *conn);
 
-/* Bytes that replies to the client of @conn keep; 0 once it has left it. */
+/* Bytes that unsent replies to the client of @conn pin; 0 after client_leave(). */
 uint64_t client_unsent(const struct rpcbuf_conn *conn);
 
-/* client_check.c, for debug builds: NULL when all that it has is in order, or the
- * rule that is broken.  No thread runs. */
+/* client_check.c, for debug builds: NULL, or the rule that is broken.  No thread
+ * runs. */
 const char *client_is_valid(struct rpcbuf_engine *engine,
 			    const struct client *client);
 
-/* Of the client's end of @fd; 0 where there are no ports. */
+/* The peer's port of @fd; 0 where there are no ports. */
 uint16_t client_port(int fd);
 
-/* The loop with the fewest connections of @client, of these the one with the
- * fewest connections; ties go round. */
+/* The loop with the fewest connections of @client; among equals the one with the
+ * fewest connections, round robin. */
 struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 				const struct client *client);
 

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Does a client have what its connections add up to, and does it stand in the
- * queues that one of them waits in?  For debug builds and tests.
+ * Checks a client's counters and queues against its connections.  For debug
+ * builds and tests.
  */
 #include "rpcbuf/engine/client.h"
 
 #include "rpcbuf/engine/engine_private.h"
 
-/* Of its connections in a loop; and of all, in which queues they wait. */
+/* Sums over its connections in a loop; and the queues that any of all waits in. */
 struct sums {
 	unsigned int nr, ready;
-	uint32_t held;
-	bool beyond, pages, heap;
+	uint32_t partial;
+	bool over_quota, page_grant, heap_grant;
 };
 
-static void add(struct sums *sums, const struct client_part *part,
+static void sum_conns(struct sums *sums, const struct client_part *part,
 		struct list_head *conns)
 {
 	struct rpcbuf_conn *conn, *tmp;
@@ -25,10 +25,10 @@ static void add(struct sums *sums, const struct client_part *part,
 			continue;
 		sums->nr++;
 		sums->ready += conn->reception.state == RECEPTION_READY;
-		sums->held += conn->admit.quota.held;
-		sums->beyond |= conn->admit.quota.beyond.waiting;
-		sums->pages |= conn->admit.pages.waiting;
-		sums->heap |= conn->admit.heap.waiting;
+		sums->partial += conn->admit.quota.partial;
+		sums->over_quota |= conn->admit.quota.over_quota_grant.waiting;
+		sums->page_grant |= conn->admit.page_grant.waiting;
+		sums->heap_grant |= conn->admit.heap_grant.waiting;
 	}
 }
 
@@ -36,17 +36,17 @@ static const char *part_is_valid(struct loop *loop,
 				 const struct client_part *part,
 				 struct sums *sums)
 {
-	sums->nr = sums->ready = sums->held = 0;
-	add(sums, part, &loop->conns.all);
-	add(sums, part, &loop->conns.looked_at);
+	sums->nr = sums->ready = sums->partial = 0;
+	sum_conns(sums, part, &loop->conns.all);
+	sum_conns(sums, part, &loop->conns.in_scan);
 	if (sums->nr != part->nr_conns)
-		return "its connections in a loop are not as many";
-	if (sums->held != part->held)
-		return "its connections do not hold what is counted";
+		return "its connections in a loop are counted wrongly";
+	if (sums->partial != part->partial)
+		return "its pages of partial records are counted wrongly";
 	if (!sums->ready != list_empty(&part->fair.ready))
-		return "the list of its ready connections is not those";
+		return "the list of its ready connections is wrong";
 	if (!sums->ready != list_empty(&part->fair.link))
-		return "it takes turns while none is ready, or does not";
+		return "it is served though none is ready, or the reverse";
 	return NULL;
 }
 
@@ -70,14 +70,14 @@ const char *client_is_valid(struct rpcbuf_engine *engine,
 			return wrong;
 		nr += sums.nr;
 	}
-	/* One that is being adopted is counted already. */
+	/* A connection that is being adopted is counted already. */
 	if (nr > client->nr_conns)
 		return "it has more connections than are counted";
-	if (!queue_is_valid(&client->admit.beyond, sums.beyond))
-		return "it is in the queue for more than its share, or is not";
-	if (!queue_is_valid(&client->admit.pages, sums.pages))
-		return "it is in the queue for pages, or is not";
-	if (!queue_is_valid(&client->admit.heap, sums.heap))
-		return "it is in the queue for heap, or is not";
+	if (!queue_is_valid(&client->admit.over_quota_waiters, sums.over_quota))
+		return "the queue of the over-quota grant is wrong";
+	if (!queue_is_valid(&client->admit.page_waiters, sums.page_grant))
+		return "the queue of the page grant is wrong";
+	if (!queue_is_valid(&client->admit.heap_waiters, sums.heap_grant))
+		return "the queue of the heap grant is wrong";
 	return NULL;
 }

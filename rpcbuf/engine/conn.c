@@ -58,7 +58,7 @@ bool conn_watch(struct rpcbuf_conn *conn)
 	return false;
 }
 
-void conn_report(struct rpcbuf_conn *conn, uint32_t events)
+void conn_event(struct rpcbuf_conn *conn, uint32_t events)
 {
 	conn->intake.readable = true;
 	/* Reset, or closed at both ends.  Replies to calls of ours may be among

@@ -50,7 +50,7 @@ void conn_post(struct rpcbuf_conn *conn)
 void conns_init(struct loop *loop)
 {
 	list_init(&loop->conns.all);
-	list_init(&loop->conns.looked_at);
+	list_init(&loop->conns.in_scan);
 	list_init(&loop->conns.posted);
 	pthread_mutex_init(&loop->conns.lock, NULL);
 }
@@ -107,19 +107,19 @@ bool conns_none(struct loop *loop)
 	return none;
 }
 
-/* Only the owner takes connections off a list, so the lock is needed for the
- * ends of it alone: new ones come in at the tail. */
-void conns_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn))
+/* Only the owner removes connections, and others append them: the walk needs the
+ * lock at both ends only. */
+void conns_each(struct loop *loop, void (*visit)(struct rpcbuf_conn *conn))
 {
 	struct rpcbuf_conn *conn, *tmp;
 
 	assert_owner(loop);
 	pthread_mutex_lock(&loop->conns.lock);
-	list_splice_tail(&loop->conns.all, &loop->conns.looked_at);
+	list_splice_tail(&loop->conns.all, &loop->conns.in_scan);
 	pthread_mutex_unlock(&loop->conns.lock);
-	list_for_each_entry_safe(conn, tmp, &loop->conns.looked_at,
-				 struct rpcbuf_conn, member.link) look(conn);
+	list_for_each_entry_safe(conn, tmp, &loop->conns.in_scan,
+				 struct rpcbuf_conn, member.link) visit(conn);
 	pthread_mutex_lock(&loop->conns.lock);
-	list_splice_tail(&loop->conns.looked_at, &loop->conns.all);
+	list_splice_tail(&loop->conns.in_scan, &loop->conns.all);
 	pthread_mutex_unlock(&loop->conns.lock);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * conns.h - the connections of a loop, and the post for their owner.
+ * conns.h - the connections of a loop, and those that are posted to its owner.
  *
- * A connection is its loop's from adoption until it is closed.  What changes
- * about it elsewhere the owner of the loop is told by post: the connection is
- * posted, once however often, and the owner, who is woken, looks what it is.
+ * A connection is its loop's from adoption until it is closed.  Another thread
+ * that changes it posts it to the loop: it is posted once, however often it
+ * changes, and the owner wakes and checks what changed.
  */
 #ifndef RPCBUF_ENGINE_CONNS_H
 #define RPCBUF_ENGINE_CONNS_H
@@ -21,10 +21,10 @@ struct rpcbuf_conn;
 struct conns {
 	pthread_mutex_t lock;
 	struct list_head all;
-	struct list_head looked_at; /* ... by the owner, now */
-	struct list_head posted;    /* adopted, or changed elsewhere */
-	unsigned int nr;	    /* others read it, as the next one */
-	unsigned int nr_clients;    /* that these are of */
+	struct list_head in_scan; /* ... while conns_each() runs */
+	struct list_head posted;  /* adopted, or changed by another thread */
+	unsigned int nr;	  /* others read it, as the next one */
+	unsigned int nr_clients;  /* of these connections */
 };
 
 /* Of a connection. */
@@ -35,32 +35,32 @@ struct member {
 	int refs; /* the engine, the adapter, each call, each arm; atomic */
 };
 
-/* Any thread that has a reference, or sees one under a lock: one more.
- * rpcbuf_conn_put() gives it back. */
+/* Takes another reference, for rpcbuf_conn_put().  Any thread that has one, or
+ * finds the connection under a lock. */
 void conn_get(struct rpcbuf_conn *conn);
 
 /* Any thread: wakes the owner of @loop. */
 void loop_kick(struct loop *loop);
 
-/* Any thread: tells the owner that something about @conn changed elsewhere. */
+/* Any thread: posts @conn to the owner of its loop, and wakes that one. */
 void conn_post(struct rpcbuf_conn *conn);
 
 void conns_init(struct loop *loop);
-/* Those that were posted after the loop had ended are forgotten. */
+/* Drops what was posted after the loop had ended. */
 void conns_exit(struct loop *loop);
 
-/* Under conns.lock: @conn is the loop's now, and posted. */
+/* Under conns.lock: adds @conn to its loop, and posts it. */
 void conns_join(struct rpcbuf_conn *conn);
-/* The owner: it is not any more. */
+/* The owner: removes @conn. */
 void conns_leave(struct rpcbuf_conn *conn);
 
-/* The owner: the next one that was posted, with a reference, or NULL. */
+/* The owner: the next posted connection, with a reference, or NULL. */
 struct rpcbuf_conn *conns_next_posted(struct loop *loop);
 
-/* The owner: has the loop none? */
+/* The owner: true when the loop has no connection. */
 bool conns_none(struct loop *loop);
 
-/* The owner: calls @look for every connection, which it may close. */
-void conns_each(struct loop *loop, void (*look)(struct rpcbuf_conn *conn));
+/* The owner: calls @visit for every connection, which it may close. */
+void conns_each(struct loop *loop, void (*visit)(struct rpcbuf_conn *conn));
 
 #endif /* RPCBUF_ENGINE_CONNS_H */

@@ -11,7 +11,8 @@
  * Files, from the bottom up; none calls one of a line below its own, which
  * tests/check-circles holds:
  *
- *   lag.c gate.c turn.c rota.h   how far behind, a gate, turns, queues by client
+ *   lag.c gate.c grant.c rota.h   lag of a record, admission of long records,
+ *		exclusive grants, round robin by client
  *   log.c	what is said, and how often
  *   address.h loopback.c untouched.c  addresses; a connection to oneself; has
  *		anybody read from a socket
@@ -36,7 +37,7 @@
  *   client.c client_check.c	connections from one address
  *   successor.c ... that take the place of others
  *   intake.c	where what is received lies
- *   spare.c	... of that, what a loop can spare
+ *   reclaim.c	... of that, what a loop can spare
  *   reception.c reception_check.c  the states of a connection, all moves
  *		between them, and whether it holds what its state says
  *   sending.c	... replies: when the loop goes on, and their bounds
@@ -81,8 +82,8 @@
  *   conns.lock, of each loop
  *	conns, all; a connection's member.link, .post_link, .posted; nr_conns of
  *	a client_part.  Taken off conns.all only by the owner
- *   turns.lock, of each of the four queues
- *	turns, all; rota_clients of admit_client; a turn's link
+ *   grant_queue.lock, of each of the four queues
+ *	grant_queue, all; rota_clients of admit_client; a grant_request's link
  *   log.limit.lock
  *	log.limit
  *   share.lock, of each
@@ -93,20 +94,20 @@
  *		sending.timeout
  *	loop	handover.turn, .owner_id, batched, shrink, replies
  *	client	refused, unsent_pinned
- *	engine	admit.quota.held, admit.shortage.spared_ns, heap's counts,
- *		flight.nr, log.wait_ns, .share_ns, .short_ns, shares.blocks,
+ *	engine	admit.quota.partial, admit.shortage.asked_ns, heap's counts,
+ *		flight.nr, log.parked_ns, .share_ns, .short_ns, shares.blocks,
  *		queued, delayed, repeated, short_replies, delegate.given,
  *		stopping, publisher, replies_run, connections to next_loop
  *   atomic, one thread writes, others read
- *	conn	reception.state, .waits_for, admit.quota.held, counts,
+ *	conn	reception.state, .parked_for, admit.quota.partial, counts,
  *		sending.wanted
- *	loop	admit.quota.held, stats, conns.nr, .nr_clients
- *	client	parts' held, nr_conns, fair.used_ns; nr_conns
+ *	loop	admit.quota.partial, stats, conns.nr, .nr_clients
+ *	client	parts' partial, nr_conns, fair.used_ns; nr_conns
  *	engine	clients.nr, watcher.asleep, .handovers
  *
- * Lock order: clients.lock, then conns.lock; turns.lock, then conns.lock.  Each
- * of the others is taken last.  The locks of send lists (out.h)
- * come after all.  None is held over a handler, a file, the making of a thread,
+ * Lock order: clients.lock, then conns.lock; grant_queue.lock, then conns.lock.
+ * Each of the others is taken last.  The locks of send lists (out.h) come after
+ * all.  None is held over a handler, a file operation, the creation of a thread,
  * or a system call that can block.
  */
 #ifndef RPCBUF_ENGINE_PRIVATE_H
@@ -225,7 +226,7 @@ struct loop {
 	int kick_fd; /* eventfd: look at posted, at parked, at the stop flag */
 
 	struct rpcbuf_rqst *rqst; /* of which all connections receive */
-	void **spare_slots;	  /* heap.c */
+	void **cached_slots;	  /* heap.c */
 	struct fair fair;	  /* fair.c */
 	struct admit_loop admit;  /* admit.c */
 	struct rpcbuf_conn *running; /* the last call is of; NULL: not known */
@@ -273,7 +274,7 @@ struct backend {
 	/* Likewise: calls sending_go_on() when its socket takes bytes. */
 	int (*watch_out)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch_out)(struct loop *loop, struct rpcbuf_conn *conn);
-	/* Reports ready connections through conn_report(); returns how many,
+	/* Reports ready connections through conn_event(); returns how many,
 	 * kicks not counted.  @timeout_ms: -1 is for ever. */
 	int (*wait)(struct loop *loop, int timeout_ms);
 };
@@ -379,7 +380,7 @@ struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
  * cannot, so @conn has ended, and may be gone already. */
 bool conn_watch(struct rpcbuf_conn *conn);
 /* The back end: bytes or an end have come.  @events: as of poll(2). */
-void conn_report(struct rpcbuf_conn *conn, uint32_t events);
+void conn_event(struct rpcbuf_conn *conn, uint32_t events);
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
 bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,

@@ -115,7 +115,7 @@ static int epoll_backend_wait(struct loop *loop, int timeout_ms)
 		if (conn->sending.watched && events[i].events & ~READING)
 			sending_go_on(conn);
 		if (conn->watched && events[i].events & ~(uint32_t)EPOLLOUT) {
-			conn_report(conn, events[i].events);
+			conn_event(conn, events[i].events);
 			reported++;
 		}
 	}

@@ -90,12 +90,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Those at the gate for long records are shown as a counter only. */
 static void add_wait(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 {
-	enum waits_for what = os_load(&conn->reception.waits_for);
+	enum parked_for what = os_load(&conn->reception.parked_for);
 
-	if (what == FOR_NOTHING || what == FOR_LONG)
+	if (what == FOR_NOTHING || what == FOR_GATE)
 		return;
-	row->waiting += waits_for_memory(what);
-	row->unsent += what == FOR_READER;
+	row->waiting += parked_for_memory(what);
+	row->unsent += what == FOR_UNSENT;
 	row->busy += what == FOR_CALLS;
 	row->waiting_ns =
 		earlier(row->waiting_ns, os_load(&conn->counts.aside_ns));
@@ -107,7 +107,7 @@ static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 
 	row->connections++;
 	row->in_flight += in_flight > 0 ? (uint32_t)in_flight : 0;
-	row->held_pages += os_load(&conn->admit.quota.held);
+	row->held_pages += os_load(&conn->admit.quota.partial);
 	row->held_bytes += os_load(&conn->counts.held_bytes);
 	row->unsent_bytes += rpcbuf_out_unsent(&conn->sending.out);
 	row->requests += os_load(&conn->counts.requests);
@@ -140,7 +140,7 @@ static void read_clients(void *owner, struct rpcbuf_publisher *publisher)
 		 * there as well. */
 		pthread_mutex_lock(&loop->conns.lock);
 		add_conns(&loop->conns.all);
-		add_conns(&loop->conns.looked_at);
+		add_conns(&loop->conns.in_scan);
 		pthread_mutex_unlock(&loop->conns.lock);
 	}
 }

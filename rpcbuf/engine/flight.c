@@ -44,7 +44,7 @@ bool flight_too_many(struct rpcbuf_conn *conn)
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 	int limit = engine->flight.limit;
 
-	if (conn->reception.waits_for == FOR_CALLS)
+	if (conn->reception.parked_for == FOR_CALLS)
 		limit = engine->flight.resume + 1;
 	else if (os_load(&conn->flight.nr) >= limit)
 		await(conn, AWAITS_FEWER);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The gate that long records pass.  Whoever leaves, or sees time go by while
- * somebody waits, calls gate_next() until it lets nobody in any more.
+ * After gate_leave(), and from time to time while entries wait, the caller calls
+ * gate_next() until it returns NULL.
  */
 #include "rpcbuf/engine/gate.h"
 
@@ -19,108 +19,111 @@ void gate_client_init(struct gate_client *client)
 	client->inside = 0;
 }
 
-void pass_init(struct pass *pass, struct gate_client *client)
+void gate_entry_init(struct gate_entry *entry, struct gate_client *client)
 {
-	*pass = (struct pass){.client = client};
-	list_init(&pass->link);
+	*entry = (struct gate_entry){.client = client};
+	list_init(&entry->link);
 }
 
-static bool has_room(const struct gate *gate, const struct gate_client *client)
+static bool gate_has_room(const struct gate *gate,
+			  const struct gate_client *client)
 {
 	return gate->used < gate->limit ||
 	       (!client->inside && gate->used / 2 < gate->limit);
 }
 
-static void let_in(struct gate *gate, struct pass *pass)
+static void admit_entry(struct gate *gate, struct gate_entry *entry)
 {
-	gate->used += pass->bytes;
-	pass->client->inside++;
-	pass->state = PASS_IN;
-	pass->idle_ns = 0;
-	list_add_tail(&pass->link, &gate->inside);
+	gate->used += entry->bytes;
+	entry->client->inside++;
+	entry->state = GATE_INSIDE;
+	entry->idle_ns = 0;
+	list_add_tail(&entry->link, &gate->inside);
 }
 
-static void let_out(struct gate *gate, struct pass *pass)
+static void remove_entry(struct gate *gate, struct gate_entry *entry)
 {
-	gate->used -= pass->bytes;
-	pass->client->inside--;
-	list_del(&pass->link);
+	gate->used -= entry->bytes;
+	entry->client->inside--;
+	list_del(&entry->link);
 }
 
-static void put_out(struct gate *gate, struct pass *pass)
+static void evict(struct gate *gate, struct gate_entry *entry)
 {
-	let_out(gate, pass);
-	pass->state = PASS_OUT;
-	if (pass->hurry < GATE_PATIENCE_SHIFT)
-		pass->hurry++;
+	remove_entry(gate, entry);
+	entry->state = GATE_EVICTED;
+	if (entry->backoff < GATE_BACKOFF_MAX)
+		entry->backoff++;
 }
 
-bool gate_enter(struct gate *gate, struct pass *pass, uint32_t bytes)
+bool gate_enter(struct gate *gate, struct gate_entry *entry, uint32_t bytes)
 {
-	if (pass->state != PASS_NONE)
-		return pass->state != PASS_WAITS;
-	pass->bytes = bytes;
-	/* Who waits already has no room, see gate_next(). */
-	if (list_empty(&pass->client->rota.waiting) &&
-	    has_room(gate, pass->client)) {
-		let_in(gate, pass);
+	if (entry->state != GATE_NONE)
+		return entry->state != GATE_WAITING;
+	entry->bytes = bytes;
+	/* If others of its client wait, there is no room: see gate_next(). */
+	if (list_empty(&entry->client->rota.waiting) &&
+	    gate_has_room(gate, entry->client)) {
+		admit_entry(gate, entry);
 		return true;
 	}
-	rota_join(&gate->clients, &pass->client->rota, &pass->link);
-	pass->state = PASS_WAITS;
+	rota_join(&gate->clients, &entry->client->rota, &entry->link);
+	entry->state = GATE_WAITING;
 	return false;
 }
 
-void gate_leave(struct gate *gate, struct pass *pass)
+void gate_leave(struct gate *gate, struct gate_entry *entry)
 {
-	if (pass->state == PASS_IN) {
-		let_out(gate, pass);
-		pass->hurry = 0;
-	} else if (pass->state == PASS_WAITS) {
-		rota_leave(&pass->client->rota, &pass->link);
+	if (entry->state == GATE_INSIDE) {
+		remove_entry(gate, entry);
+		entry->backoff = 0;
+	} else if (entry->state == GATE_WAITING) {
+		rota_leave(&entry->client->rota, &entry->link);
 	}
-	pass->state = PASS_NONE;
+	entry->state = GATE_NONE;
 }
 
-static bool is_slow(const struct pass *pass, uint64_t now_ns)
+static bool is_idle(const struct gate_entry *entry, uint64_t now_ns)
 {
-	return pass->idle_ns &&
-	       now_ns >= pass->idle_ns + (GATE_PATIENCE_NS >> pass->hurry);
+	return entry->idle_ns &&
+	       now_ns >= entry->idle_ns + (GATE_IDLE_NS >> entry->backoff);
 }
 
-static void put_out_slow(struct gate *gate, uint64_t now_ns)
+static void evict_idle(struct gate *gate, uint64_t now_ns)
 {
-	struct pass *pass, *tmp;
+	struct gate_entry *entry, *tmp;
 
-	list_for_each_entry_safe (pass, tmp, &gate->inside, struct pass, link)
-		if (is_slow(pass, now_ns))
-			put_out(gate, pass);
+	list_for_each_entry_safe (entry, tmp, &gate->inside, struct gate_entry,
+				  link)
+		if (is_idle(entry, now_ns))
+			evict(gate, entry);
 }
 
-/* Clients that have something inside are few: the look ends at others. */
-static struct pass *first_with_room(const struct gate *gate)
+/* Only clients with an entry inside can lack room, and these are few: the scan
+ * is short. */
+static struct gate_entry *first_with_room(const struct gate *gate)
 {
 	struct gate_client *client, *next;
 
 	list_for_each_entry_safe (client, next, &gate->clients,
 				  struct gate_client, rota.link)
-		if (has_room(gate, client))
+		if (gate_has_room(gate, client))
 			return list_first_entry(&client->rota.waiting,
-						struct pass, link);
+						struct gate_entry, link);
 	return NULL;
 }
 
-struct pass *gate_next(struct gate *gate, uint64_t now_ns)
+struct gate_entry *gate_next(struct gate *gate, uint64_t now_ns)
 {
-	struct pass *pass = first_with_room(gate);
+	struct gate_entry *entry = first_with_room(gate);
 
-	if (!pass && gate_waited_for(gate)) {
-		put_out_slow(gate, now_ns);
-		pass = first_with_room(gate);
+	if (!entry && gate_has_waiters(gate)) {
+		evict_idle(gate, now_ns);
+		entry = first_with_room(gate);
 	}
-	if (!pass)
+	if (!entry)
 		return NULL;
-	rota_serve(&gate->clients, &pass->client->rota, &pass->link);
-	let_in(gate, pass);
-	return pass;
+	rota_serve(&gate->clients, &entry->client->rota, &entry->link);
+	admit_entry(gate, entry);
+	return entry;
 }

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * gate.h - so many bytes at a time, in order.
+ * gate.h - admission of long records: a limited number of bytes at a time.
  *
- * Long records are received a few at a time: whoever begins one passes a gate
- * that is open while those inside are shorter than a limit, all together, and
- * leaves when the record is there.  For a client that has none inside it is
- * open up to twice that, so that it need not wait for another's peer to send.
- * Clients take turns at it, and among the passes of a client the one that
- * waited longest is first.
+ * A record enters while the records inside sum to less than the limit; the
+ * record of a client with none inside, while they sum to less than twice the
+ * limit, so that a client need not wait for another client's peer.  It leaves
+ * when it is complete.  Clients are served round robin, each first come first
+ * served.
  *
- * Who is inside and does not get on for its patience, because its peer is slow,
- * is put out: it keeps what it has and goes on, but no longer counts.  Its
- * patience is halved for the next record, and whole again once a record has
- * come without that; so slow peers, however many, do not hold up others for
- * longer than it takes to see that they are slow.
+ * An entry whose peer sent nothing for GATE_IDLE_NS is evicted: its connection
+ * keeps its pages and goes on, but its bytes no longer count.  The time is
+ * halved for the next record of that connection, and reset by a record that
+ * completes inside.  So slow peers, however many, delay others only until they
+ * are recognised.
  *
- * Nothing here knows a socket or a page, and time is what the caller says.  One
- * thread at a time.
+ * Nothing here knows a socket or a page; the time is an argument.  One thread at
+ * a time.
  */
 #ifndef RPCBUF_ENGINE_GATE_H
 #define RPCBUF_ENGINE_GATE_H
@@ -26,74 +25,74 @@
 
 #include "rpcbuf/engine/rota.h"
 
-/* Nanoseconds without a byte after which a pass is put out: a peer may have to
- * wait for a CPU that others use. */
-#define GATE_PATIENCE_NS    UINT64_C(16000000)
-/* How often that can be halved. */
-#define GATE_PATIENCE_SHIFT 4
+/* Nanoseconds without a byte after which an entry is evicted.  Long enough for a
+ * peer that waits for a CPU. */
+#define GATE_IDLE_NS	 UINT64_C(16000000)
+/* How often this time can be halved. */
+#define GATE_BACKOFF_MAX 4
 
 struct gate {
-	uint64_t limit; /* bytes inside, or twice that, see above: the last may
-			 * go beyond it */
-	uint64_t used;
+	uint64_t limit; /* bytes; the last one that enters may exceed it */
+	uint64_t used;	/* bytes inside */
 	struct list_head clients; /* a rota */
 	struct list_head inside;
 };
 
 struct gate_client {
 	struct rota_client rota;
-	unsigned int inside; /* passes */
+	unsigned int inside; /* entries */
 };
 
-enum pass_state {
-	PASS_NONE,  /* no long record is under way */
-	PASS_WAITS, /* on client->waiting */
-	PASS_IN,    /* on gate->inside, and its bytes count */
-	PASS_OUT,   /* goes on without: it was put out */
+enum gate_state {
+	GATE_NONE,    /* no long record is under way */
+	GATE_WAITING, /* on client->waiting */
+	GATE_INSIDE,  /* on gate->inside, and its bytes count */
+	GATE_EVICTED, /* goes on, and its bytes do not count */
 };
 
-struct pass {
+struct gate_entry {
 	struct list_head link;
 	struct gate_client *client;
-	uint64_t idle_ns; /* since when it does not get on, 0: it does */
+	uint64_t idle_ns; /* since when its peer is idle; 0: it is not */
 	uint32_t bytes;
-	uint8_t state; /* enum pass_state */
-	uint8_t hurry; /* its patience is halved so often */
+	uint8_t state;	 /* enum gate_state */
+	uint8_t backoff; /* its idle time is GATE_IDLE_NS >> backoff */
 };
 
 void gate_init(struct gate *gate, uint64_t limit);
 void gate_client_init(struct gate_client *client);
-void pass_init(struct pass *pass, struct gate_client *client);
+void gate_entry_init(struct gate_entry *entry, struct gate_client *client);
 
-/* Somebody waits to be let in. */
-static inline bool gate_waited_for(const struct gate *gate)
+/* True when an entry waits. */
+static inline bool gate_has_waiters(const struct gate *gate)
 {
 	return !list_empty(&gate->clients);
 }
 
-/* Begins a record of @bytes: true when it may go on now, else @pass waits. */
-bool gate_enter(struct gate *gate, struct pass *pass, uint32_t bytes);
+/* Begins a record of @bytes: true when it may go on now; false when @entry
+ * waits. */
+bool gate_enter(struct gate *gate, struct gate_entry *entry, uint32_t bytes);
 
-/* The record is there, or never will be; or @pass no longer waits. */
-void gate_leave(struct gate *gate, struct pass *pass);
+/* The record is complete, or was given up; or @entry no longer waits. */
+void gate_leave(struct gate *gate, struct gate_entry *entry);
 
-/* All that has come for @pass was taken, at @now_ns; or more has come. */
-static inline void pass_idle(struct pass *pass, uint64_t now_ns)
+/* The socket of @entry was drained, at @now_ns. */
+static inline void gate_entry_idle(struct gate_entry *entry, uint64_t now_ns)
 {
-	pass->idle_ns = now_ns;
+	entry->idle_ns = now_ns;
 }
 
-static inline void pass_busy(struct pass *pass)
+/* Bytes came. */
+static inline void gate_entry_busy(struct gate_entry *entry)
 {
-	pass->idle_ns = 0;
+	entry->idle_ns = 0;
 }
 
 /*
- * gate_next - lets in the next one that waits: the pass, or NULL.
+ * gate_next - admits the next waiting entry, and returns it, or NULL.
  *
- * If it would have to wait, those inside that have not got on for their
- * patience are put out first.
+ * When there is no room, idle entries are evicted first.
  */
-struct pass *gate_next(struct gate *gate, uint64_t now_ns);
+struct gate_entry *gate_next(struct gate *gate, uint64_t now_ns);
 
 #endif /* RPCBUF_ENGINE_GATE_H */

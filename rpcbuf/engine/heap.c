@@ -25,15 +25,15 @@ uint64_t heap_bytes(const struct rpcbuf_engine *engine)
 		       (uint64_t)sizeof(void *);
 }
 
-void **heap_get_slots(struct loop *loop, bool answer)
+void **heap_get_slots(struct loop *loop, bool outgoing)
 {
 	struct rpcbuf_engine *engine = loop->engine;
-	void **slots = loop->spare_slots;
+	void **slots = loop->cached_slots;
 
-	loop->spare_slots = NULL;
+	loop->cached_slots = NULL;
 	if (slots)
 		return slots;
-	if (!answer && heap_bytes(engine) > engine->heap.limit)
+	if (!outgoing && heap_bytes(engine) > engine->heap.limit)
 		return NULL;
 	slots = malloc(engine->nr_slots * sizeof(void *));
 	if (slots)
@@ -50,14 +50,14 @@ static void free_slots(struct loop *loop, void **slots)
 
 void heap_put_slots(struct loop *loop, void **slots)
 {
-	if (loop->spare_slots)
+	if (loop->cached_slots)
 		free_slots(loop, slots);
 	else
-		loop->spare_slots = slots;
+		loop->cached_slots = slots;
 }
 
 void heap_close_loop(struct loop *loop)
 {
-	free_slots(loop, loop->spare_slots);
-	loop->spare_slots = NULL;
+	free_slots(loop, loop->cached_slots);
+	loop->cached_slots = NULL;
 }

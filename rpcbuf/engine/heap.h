@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * heap.h - the bytes of the heap that connections and calls take, and their
- * bound.
+ * heap.h - the heap bytes of connections, calls and arrays, and their limit.
  *
- * An array of slots, in which a connection's stream keeps its pages, is kept by
- * its loop for the next one.  Any thread, but slots: the owner of the loop.
+ * An array has the slots for the pages of a connection's stream; a loop caches
+ * an unused one.  Any thread, but arrays: the owner of the loop.
  */
 #ifndef RPCBUF_ENGINE_HEAP_H
 #define RPCBUF_ENGINE_HEAP_H
@@ -19,24 +18,24 @@ struct rpcbuf_engine;
 /* Of an engine.  Counts are atomic. */
 struct heap {
 	uint64_t limit;	    /* bytes */
-	size_t call_bytes;  /* that one call takes */
-	uint32_t nr_calls;  /* blocks that exist */
+	size_t call_bytes;  /* of one call */
+	uint32_t nr_calls;
 	uint32_t nr_arrays; /* of slots */
 };
 
-/* Bytes that connections, calls and arrays take. */
+/* Bytes of connections, calls and arrays. */
 uint64_t heap_bytes(const struct rpcbuf_engine *engine);
 
-/* ... those that connections alone take, and as many as they may: what they leave
- * is enough for calls, however many connections there are. */
+/* Bytes of connections alone, and their limit: half of the heap stays for calls,
+ * however many connections there are. */
 uint64_t heap_conn_bytes(const struct rpcbuf_engine *engine);
 uint64_t heap_conn_limit(const struct rpcbuf_engine *engine);
 
-/* An array for the pages of a stream, or NULL: out of memory, or of the share of
- * it, unless @answer, see call.h. */
-void **heap_get_slots(struct loop *loop, bool answer);
+/* An array for the pages of a stream; NULL: out of memory, or at the limit,
+ * which does not hold for @outgoing connections (call.h). */
+void **heap_get_slots(struct loop *loop, bool outgoing);
 void heap_put_slots(struct loop *loop, void **slots);
-/* The loop ends. */
+/* Frees the cached array of a loop that ends. */
 void heap_close_loop(struct loop *loop);
 
 #endif /* RPCBUF_ENGINE_HEAP_H */

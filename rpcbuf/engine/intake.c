@@ -16,7 +16,7 @@ bool intake_open(struct rpcbuf_conn *conn)
 
 	if (conn->intake.slots)
 		return true;
-	if (!conn->loop->spare_slots && !admit_heap(conn))
+	if (!conn->loop->cached_slots && !admit_heap(conn))
 		return false;
 	conn->intake.slots = heap_get_slots(conn->loop, conn->outgoing);
 	if (!conn->intake.slots)
@@ -54,7 +54,7 @@ static bool reserve(struct rpcbuf_conn *conn)
 		return true;
 	bytes = intake_wanted(conn);
 	pages = rpcbuf_pages_spanned(0, stream->filled + (size_t)bytes) + 1;
-	if (conn->intake.moved || !admit_may_reserve(conn, pages) ||
+	if (conn->intake.moved || !admit_may_prealloc(conn, pages) ||
 	    rpcbuf_stream_reserve(stream, loop->rqst, bytes, &copied))
 		return false;
 	if (copied)
@@ -116,7 +116,7 @@ fill_vector(struct rpcbuf_conn *conn, size_t size)
 	struct rpcbuf_rqst *rqst = conn->loop->rqst;
 	unsigned int nr = rpcbuf_pages_spanned(0, size), moved = 0;
 
-	if (conn->admit.pass.state != PASS_NONE && reserve(conn))
+	if (conn->admit.gate_entry.state != GATE_NONE && reserve(conn))
 		return true;
 	if (!rpcbuf_stream_empty(&conn->intake.stream) &&
 	    !goes_on_in_run(conn, nr)) {
@@ -194,7 +194,7 @@ void intake_commit(struct rpcbuf_conn *conn, size_t len)
 			       bytes);
 }
 
-bool intake_looks_ahead(const struct rpcbuf_conn *conn)
+bool intake_should_peek(const struct rpcbuf_conn *conn)
 {
 	return conn->intake.last_length >= ADMIT_LONG_RECORD &&
 	       conn->intake.next_length <= 1 &&
@@ -244,7 +244,7 @@ static void leave_run(struct rpcbuf_conn *conn)
 	rpcbuf_free_run(stream->mm, 1, &page);
 }
 
-void intake_rest(struct rpcbuf_conn *conn)
+void intake_idle(struct rpcbuf_conn *conn)
 {
 	if (conn->intake.slots && !conn->intake.stream.nr_pages) {
 		heap_put_slots(conn->loop, conn->intake.slots);
@@ -267,5 +267,5 @@ void intake_reset(struct rpcbuf_conn *conn)
 {
 	if (conn->intake.slots)
 		rpcbuf_stream_reset(&conn->intake.stream);
-	intake_rest(conn);
+	intake_idle(conn);
 }

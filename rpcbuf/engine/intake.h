@@ -51,7 +51,7 @@ void intake_commit(struct rpcbuf_conn *conn, size_t len);
 /* Can the mark in the socket tell more of the record that comes next than is
  * known, and is it long as the last one was?  Then what it tells: bytes, with
  * the mark, or 0 when that is no record that may be received. */
-bool intake_looks_ahead(const struct rpcbuf_conn *conn);
+bool intake_should_peek(const struct rpcbuf_conn *conn);
 void intake_expect(struct rpcbuf_conn *conn, uint32_t bytes);
 
 /* Bytes that are still to come of the record that is to be received from, as far
@@ -62,7 +62,7 @@ uint32_t intake_wanted(const struct rpcbuf_conn *conn);
 void intake_taken(struct rpcbuf_conn *conn, uint32_t length);
 
 /* The loop turns to others: what is not needed meanwhile is given back. */
-void intake_rest(struct rpcbuf_conn *conn);
+void intake_idle(struct rpcbuf_conn *conn);
 /* Memory is short: pages that wait for bytes can be spared. */
 void intake_trim(struct rpcbuf_conn *conn);
 /* What has come is dropped. */

@@ -4,17 +4,17 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/clock.h"
 
-void lag_look(struct lag *lag, uint64_t now_ns)
+void lag_update(struct lag *lag, uint64_t now_ns)
 {
 	if (!lag_awaits(lag) || now_ns <= lag->since_ns)
 		return;
-	lag->ns += rpcbuf_min(now_ns - lag->since_ns, LAG_LOOK_NS);
+	lag->ns += rpcbuf_min(now_ns - lag->since_ns, LAG_SCAN_NS);
 	lag->since_ns = now_ns;
 }
 
 void lag_pause(struct lag *lag, uint64_t now_ns)
 {
-	lag_look(lag, now_ns);
+	lag_update(lag, now_ns);
 	lag->since_ns = 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Time limits: connections that take too long are closed, and time in which
- * nobody could get on does not count.  Once a second, and for peers that send
- * bit by bit whenever they do.  The owner of the loop only.
+ * Closes connections that exceed a time limit.  Time in which the loop could not
+ * run does not count.  Checked once a second, and for peers that trickle at each
+ * of their receives.  The owner of the loop only.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -10,12 +10,11 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-/* How long one connection whose peer sends next to nothing may hold up others of
- * its client, */
-#define FAVOUR_SECONDS 5
-/* ... and those of other clients.  Long enough for TCP to send again what was lost
- * a few times. */
-#define SLOW_SECONDS   4
+/* Seconds that a connection whose peer trickles may hold the over-quota grant. */
+#define OVER_QUOTA_SECONDS 5
+/* Seconds that it may keep other clients waiting for its pages.  Long enough for
+ * a few retransmissions of TCP. */
+#define SLOW_SECONDS	   4
 
 /* Whole seconds since @since, which may be later than the loop's @now: the
  * thread that adopts a connection reads the clock too. */
@@ -24,13 +23,13 @@ static uint64_t seconds_since(uint64_t since, uint64_t now)
 	return now > since ? (now - since) / OS_SECOND_NS : 0;
 }
 
-/* Not idle: its bytes are there, and wait for pages or for their turn, and not
- * for itself to read its replies. */
-static bool kept_waiting(const struct rpcbuf_conn *conn)
+/* True when bytes lie in the socket while the connection waits for pages or a
+ * grant: then it is not idle.  A connection whose peer does not read is. */
+static bool has_unread(const struct rpcbuf_conn *conn)
 {
 	int unread = 0;
 
-	return conn->reception.waits_for != FOR_READER &&
+	return conn->reception.parked_for != FOR_UNSENT &&
 	       ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
@@ -43,7 +42,7 @@ static void end_idle(struct rpcbuf_conn *conn)
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(
 		loop->engine, RPCBUF_LOG_INFO,
-		"closing connection of %s: it was idle, in seconds: %llu, limit %u",
+		"closing connection of %s: idle, seconds: %llu, limit %u",
 		peer,
 		(unsigned long long)seconds_since(conn->times.progress_ns,
 						  loop->now_ns),
@@ -51,8 +50,7 @@ static void end_idle(struct rpcbuf_conn *conn)
 	conn_end(conn, RPCBUF_CLOSE_IDLE);
 }
 
-/* For how many seconds the peer has sent next to nothing of the record under
- * way. */
+/* Seconds for which the peer has trickled in the record under way. */
 static uint64_t slow_seconds(const struct rpcbuf_conn *conn)
 {
 	const struct timing *times = &conn->times;
@@ -63,22 +61,21 @@ static uint64_t slow_seconds(const struct rpcbuf_conn *conn)
 			     conn->loop->now_ns);
 }
 
-/* For how many seconds others of its client have waited for it to finish. */
-static uint64_t favoured_seconds(const struct rpcbuf_conn *conn)
+/* Seconds for which @conn has held the over-quota grant. */
+static uint64_t over_quota_seconds(const struct rpcbuf_conn *conn)
 {
-	if (!admit_favours(&conn->loop->engine->admit, &conn->admit))
+	if (!admit_over_quota(&conn->loop->engine->admit, &conn->admit))
 		return 0;
-	return seconds_since(conn->admit.quota.beyond_ns, conn->loop->now_ns);
+	return seconds_since(conn->admit.quota.over_quota_ns, conn->loop->now_ns);
 }
 
 /*
- * Does the peer of @conn bring too little for others to wait for it?  Those of
- * other clients would wait for what it keeps until its turn has come and gone:
- * many peers that are silent would be waited for one by one.  One that brings
- * something is waited for.
+ * True when the peer of @conn trickles, and other clients need its pages, or it
+ * has held the over-quota grant for too long.  Without this, many silent peers
+ * would delay others one after the other.
  */
-static bool keeps_others(struct rpcbuf_conn *conn,
-			 struct rpcbuf_record_refusal *refusal)
+static bool blocks_others(struct rpcbuf_conn *conn,
+			  struct rpcbuf_record_refusal *refusal)
 {
 	uint64_t slow = slow_seconds(conn);
 
@@ -88,29 +85,28 @@ static bool keeps_others(struct rpcbuf_conn *conn,
 	refusal->limit = SLOW_SECONDS;
 	if (admit_wanted(conn))
 		return true;
-	refusal->value = favoured_seconds(conn);
-	refusal->limit = FAVOUR_SECONDS;
-	return refusal->value >= FAVOUR_SECONDS;
+	refusal->value = over_quota_seconds(conn);
+	refusal->limit = OVER_QUOTA_SECONDS;
+	return refusal->value >= OVER_QUOTA_SECONDS;
 }
 
-/* What the peer of @conn keeps waiting for too long: 0, or why it is refused. */
+/* Checks the partial record of @conn: 0, or the reason to close it. */
 static int check_record(struct rpcbuf_conn *conn,
 			struct rpcbuf_record_refusal *refusal)
 {
 	struct lag *lag = &conn->times.lag;
 
-	if (keeps_others(conn, refusal))
+	if (blocks_others(conn, refusal))
 		return -ETIMEDOUT;
-	lag_look(lag, conn->loop->now_ns);
+	lag_update(lag, conn->loop->now_ns);
 	refusal->value = lag->ns / OS_SECOND_NS;
 	refusal->limit = conn->loop->engine->options.record_timeout;
 	return refusal->limit && refusal->value >= refusal->limit ? -ETIME : 0;
 }
 
 /*
- * Time limits of one connection.  Only one that is watched has been read to its
- * last byte, so the unfinished record of another is not held against it; nor is
- * it when more has come that nobody told of yet.
+ * The limits of a record hold for a watched connection only, as its socket was
+ * drained; and not when bytes came since that the back end has not reported.
  */
 void conn_check_times(struct rpcbuf_conn *conn)
 {
@@ -137,7 +133,7 @@ void conn_check_times(struct rpcbuf_conn *conn)
 		return;
 	if (conn->reception.state == RECEPTION_WATCHED)
 		err = check_record(conn, &refusal);
-	if (err && !kept_waiting(conn)) {
+	if (err && !has_unread(conn)) {
 		conn_refuse(conn, err, &refusal);
 		return;
 	}
@@ -146,7 +142,7 @@ void conn_check_times(struct rpcbuf_conn *conn)
 	if (options->idle_timeout &&
 	    seconds_since(conn->times.progress_ns, now) >=
 		    options->idle_timeout &&
-	    !kept_waiting(conn))
+	    !has_unread(conn))
 		end_idle(conn);
 }
 
@@ -161,17 +157,17 @@ static void conn_excuse(struct rpcbuf_conn *conn)
 	excuse(&conn->times.progress_ns, conn->loop);
 	excuse(&conn->times.record_ns, conn->loop);
 	excuse(&conn->times.slow_ns, conn->loop);
-	excuse(&conn->admit.quota.beyond_ns, conn->loop);
-	excuse(&conn->admit.pass.idle_ns, conn->loop);
+	excuse(&conn->admit.quota.over_quota_ns, conn->loop);
+	excuse(&conn->admit.gate_entry.idle_ns, conn->loop);
 	sending_excuse(conn, conn->loop->missed_ns);
 }
 
-/* Nobody could get on while the loop did not run: because the process was
- * stopped, for one. */
+/* Moves all start times forward by the time in which the loop did not run, for
+ * example because the process was stopped. */
 void loop_excuse(struct loop *loop, uint64_t since_last_ns)
 {
-	if (since_last_ns <= 2 * LAG_LOOK_NS)
+	if (since_last_ns <= 2 * LAG_SCAN_NS)
 		return;
-	loop->missed_ns = since_last_ns - LAG_LOOK_NS;
+	loop->missed_ns = since_last_ns - LAG_SCAN_NS;
 	conns_each(loop, conn_excuse);
 }

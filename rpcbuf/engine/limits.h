@@ -14,19 +14,19 @@
 struct loop;
 struct rpcbuf_conn;
 
-/* Of a connection.  0: it does not, or is not. */
+/* Of a connection.  Times are 0 when there is no such time. */
 struct timing {
-	uint64_t progress_ns; /* when something was last received */
+	uint64_t progress_ns; /* when bytes were last received */
 	uint64_t record_ns;   /* when the record under way began */
-	struct lag lag;	      /* of that, while its peer is waited for */
-	uint64_t slow_ns;     /* since when it brings little */
-	uint32_t slow_filled; /* what had come of its record then, in bytes */
+	struct lag lag;	      /* of that record */
+	uint64_t slow_ns;     /* since when its peer trickles */
+	uint32_t slow_filled; /* bytes of its record at that time */
 };
 
-/* May close @conn. */
+/* Checks the time limits of @conn, and may close it. */
 void conn_check_times(struct rpcbuf_conn *conn);
 
-/* Time in which the loop did not run is nobody's. */
+/* Time in which the loop did not run does not count against any connection. */
 void loop_excuse(struct loop *loop, uint64_t since_last_ns);
 
 #endif /* RPCBUF_ENGINE_LIMITS_H */

@@ -51,27 +51,27 @@ void log_peer_name(int fd, char *name, size_t len)
 		snprintf(name, len, "unknown client");
 }
 
-/* Whether log_wait() would say anything. */
-bool log_wait_due(const struct rpcbuf_conn *conn, enum waits_for what)
+/* Whether log_parked() would say anything. */
+bool log_parked_due(const struct rpcbuf_conn *conn, enum parked_for what)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 
 	return engine->handlers.log &&
-	       conn->loop->now_ns >= os_load(&engine->log.wait_ns[what]);
+	       conn->loop->now_ns >= os_load(&engine->log.parked_ns[what]);
 }
 
 /* Says that @conn is not read from for now, because @value of what @bound names
  * has come to @limit. */
-void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
+void log_parked(const struct rpcbuf_conn *conn, enum parked_for what,
 	      const char *bound, uint64_t value, uint64_t limit)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 	char peer[LOG_PEER_MAX];
 
-	if (!log_wait_due(conn, what))
+	if (!log_parked_due(conn, what))
 		return;
 	/* Two loops at once: two lines. */
-	os_store(&engine->log.wait_ns[what],
+	os_store(&engine->log.parked_ns[what],
 		 conn->loop->now_ns + LOG_WAIT_SECONDS * OS_SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,

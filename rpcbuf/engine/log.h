@@ -18,7 +18,7 @@ struct rpcbuf_engine;
 
 /* Of an engine. */
 struct engine_log {
-	uint64_t wait_ns[NR_WAITS_FOR]; /* when to say it again; atomic */
+	uint64_t parked_ns[NR_PARKED_FOR]; /* when to say it again; atomic */
 	uint64_t share_ns[2]; /* likewise, of log_share() */
 	uint64_t short_ns;    /* ... of log_short() */
 	struct ratelimit limit;		/* has a lock of its own */
@@ -36,9 +36,9 @@ void log_peer_name(int fd, char *name, size_t len);
 /* Says that @conn is not read from for now, because @value of what @bound names
  * has come to @limit: of each @what a line now and then.  And whether it would
  * say anything.  The owner of the loop. */
-void log_wait(const struct rpcbuf_conn *conn, enum waits_for what,
+void log_parked(const struct rpcbuf_conn *conn, enum parked_for what,
 	      const char *bound, uint64_t value, uint64_t limit);
-bool log_wait_due(const struct rpcbuf_conn *conn, enum waits_for what);
+bool log_parked_due(const struct rpcbuf_conn *conn, enum parked_for what);
 
 /* Likewise, that a call of @conn for share @number waits; or is answered "later",
  * as it hangs. */

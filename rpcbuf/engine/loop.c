@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
-#include "rpcbuf/engine/spare.h"
+#include "rpcbuf/engine/reclaim.h"
 #include "rpcbuf/os/assert.h"
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/why.h"
@@ -46,10 +46,10 @@ static void posted(struct rpcbuf_conn *conn)
 		 !successor_waits(conn))
 		conn_watch(conn);
 	else if (reception->state == RECEPTION_WATCHED)
-		admit_rest(conn);
-	else if (waits_for_memory(reception->waits_for) ||
-		 (reception->waits_for == FOR_CALLS && !flight_too_many(conn)) ||
-		 (reception->waits_for == FOR_READER && sending_under(conn)))
+		admit_yield(conn);
+	else if (parked_for_memory(reception->parked_for) ||
+		 (reception->parked_for == FOR_CALLS && !flight_too_many(conn)) ||
+		 (reception->parked_for == FOR_UNSENT && sending_under(conn)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
@@ -68,7 +68,7 @@ static void go_on(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
 
-	while (admit_may_name(&loop->admit) && (conn = admit_next(loop)))
+	while (admit_next_due(&loop->admit) && (conn = admit_next(loop)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
@@ -77,7 +77,7 @@ static void retry(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
 
-	while ((conn = admit_starved(loop)))
+	while ((conn = admit_next_grantee(loop)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
@@ -120,10 +120,10 @@ static int spin(struct loop *loop)
  * without connections until idle vectors are given back. */
 static int block_ms(const struct loop *loop)
 {
-	if (engine_stopping(loop->engine) || admit_looks(loop))
+	if (engine_stopping(loop->engine) || admit_must_poll(loop))
 		return RETRY_MS;
 	return os_load(&loop->conns.nr) || rpcbuf_rqst_held(loop->rqst)
-		       ? LAG_LOOK_MS
+		       ? LAG_SCAN_MS
 		       : -1;
 }
 
@@ -142,7 +142,7 @@ static void check_each_second(struct loop *loop)
 		return;
 	loop->next_scan_ns = loop->now_ns + OS_SECOND_NS;
 	conns_each(loop, conn_check_times);
-	spare_look(loop);
+	reclaim_idle(loop);
 }
 
 /* Collects what is ready; blocks only when there is nothing to do. */
@@ -155,7 +155,7 @@ static void collect(struct loop *loop)
 	loop->steps = 0;
 	if (idle)
 		loop->fair.served = NULL; /* nobody pays for what follows */
-	if (idle && !n && !loop->kicked && !admit_looks(loop))
+	if (idle && !n && !loop->kicked && !admit_must_poll(loop))
 		n = spin(loop);
 	if (idle && !n && !loop->kicked)
 		loop->backend->wait(loop, block_ms(loop));
@@ -166,7 +166,7 @@ static void collect(struct loop *loop)
 	take_posted(loop);
 	loop_excuse(loop, loop->now_ns - looked_ns);
 	retry(loop);
-	spare_give(loop);
+	reclaim_requested(loop);
 	check_each_second(loop);
 	if (RPCBUF_DEBUG)
 		check(loop);
@@ -180,11 +180,11 @@ static void drain_conn(struct rpcbuf_conn *conn)
 
 	if (conn->reception.state == RECEPTION_ENDING)
 		conn_try_close(conn);
-	else if (late || waits_for_memory(conn->reception.waits_for) ||
+	else if (late || parked_for_memory(conn->reception.parked_for) ||
 		 (watched && conn->drained))
 		conn_end(conn, RPCBUF_CLOSE_STOP);
 	else if (watched)
-		conn_report(conn, POLLIN);
+		conn_event(conn, POLLIN);
 }
 
 /*

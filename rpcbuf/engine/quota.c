@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Every page counts from the receive that filled it until its call runs: one
- * look at many connections that have a little each can take more than there is.
- * A loop knows exactly what its own connections hold, and tells the others when
- * that has changed by quota->slack: so the sum is right but for what other loops
- * have not told, which quota->limit allows for, and small calls touch nothing
+ * A page counts from the receive that fills it until the call runs: otherwise
+ * one pass over many small connections could take more than there is.  A loop
+ * knows its own number exactly, and publishes it when it has changed by
+ * quota->slack (as percpu_counter in Linux).  So the sum is off by the slack of
+ * the other loops, which quota->limit allows for, and small calls touch nothing
  * that loops share.
  *
- * A client may hold as many pages as all leave: one alone half of the limit,
- * two a third each (the dynamic threshold of switches; A. Choudhury, E. Hahne,
- * 1998).  So whatever a client does not finish, there is room for the others.
- * Beyond its share it goes on with one record at a time, if it has the turn; of
- * others that hold nothing yet a page is read, within a limit of its own: calls
- * that fit a page pass, whatever large ones wait for.
+ * A client's quota is as many pages as are left over: one client gets half of
+ * the limit, two get a third each (dynamic threshold; A. Choudhury, E. Hahne,
+ * 1998).  So there is always room for another client.  Over its quota a client
+ * continues with one record at a time, while that connection holds the
+ * over-quota grant.  A connection without pages may always take one, within a
+ * limit of its own: calls that fit a page proceed whatever large ones wait for.
  *
- * Many silent peers would each be waited for until the time of their turn is
- * over.  So the turn goes on when its holder's peer has to be waited for, as
- * long as what stays behind is little; and when it is not, limits.c ends who
- * sends next to nothing, in all loops within some seconds.
+ * The holder yields the grant while its peer is idle, if little stays behind:
+ * otherwise many idle peers would delay others one after the other.  If much
+ * stays behind, limits.c closes the connections of idle peers within seconds,
+ * in all loops.
  */
 #include "rpcbuf/engine/quota.h"
 
@@ -29,27 +29,27 @@ static struct quota *quota_of(const struct rpcbuf_conn *conn)
 }
 
 /* Any thread. */
-static uint32_t client_held(const struct rpcbuf_conn *conn)
+static uint32_t client_partial(const struct rpcbuf_conn *conn)
 {
 	const struct client *client = conn->part->client;
 	uint32_t sum = 0;
 
 	for (unsigned int i = 0; i < conn->loop->engine->nr_loops; i++)
-		sum += os_load(&client->parts[i].held);
+		sum += os_load(&client->parts[i].partial);
 	return sum;
 }
 
-/* Pages that clients' unfinished records hold, of all loops. */
-static uint32_t held_by_all(const struct rpcbuf_conn *conn)
+/* Pages of clients' partial records in all loops. */
+static uint32_t all_partial(const struct rpcbuf_conn *conn)
 {
 	const struct quota_loop *own = &conn->loop->admit.quota;
 
-	return os_load(&quota_of(conn)->held) + own->held - own->told;
+	return os_load(&quota_of(conn)->partial) + own->partial - own->published;
 }
 
-/* Of @all held pages @own are the client's: how many more it may take, so that
- * it has no more than are left then. */
-static uint32_t share_left(const struct quota *quota, uint32_t all,
+/* How many more pages a client may take that has @own of @all, so that it has no
+ * more than are left then. */
+static uint32_t quota_left(const struct quota *quota, uint32_t all,
 			   uint32_t own)
 {
 	uint32_t left = quota->limit - rpcbuf_min(all, quota->limit);
@@ -60,95 +60,101 @@ static uint32_t share_left(const struct quota *quota, uint32_t all,
 uint32_t quota_room(const struct rpcbuf_conn *conn)
 {
 	const struct quota *quota = quota_of(conn);
-	uint32_t all = held_by_all(conn);
+	uint32_t all = all_partial(conn);
 
 	/* While all is little, no need to ask how much of it is the client's. */
-	return share_left(quota, all,
-			  all < quota->limit / 4 ? all : client_held(conn));
+	return quota_left(quota, all,
+			  all < quota->limit / 4 ? all : client_partial(conn));
 }
 
-bool quota_beyond(const struct rpcbuf_conn *conn)
+bool quota_may_exceed(const struct rpcbuf_conn *conn)
 {
-	return turn_held(&quota_of(conn)->beyond, &conn->admit.quota.beyond);
+	return grant_held(&quota_of(conn)->over_quota_grants,
+			  &conn->admit.quota.over_quota_grant);
 }
 
-static struct rpcbuf_conn *conn_of(const struct turn *turn)
+static struct rpcbuf_conn *requester(const struct grant_request *request)
 {
-	return list_entry(turn, struct rpcbuf_conn, admit.quota.beyond);
+	return list_entry(request, struct rpcbuf_conn,
+			  admit.quota.over_quota_grant);
 }
 
-/* Any thread, as its turn cannot end meanwhile. */
-static void tell(struct turn *next)
+/* Any thread: the connection stays, as its request cannot end meanwhile. */
+static void post_waiter(struct grant_request *next)
 {
-	conn_post(conn_of(next));
+	conn_post(requester(next));
 }
 
 /* Likewise. */
-static bool may_go_on(const struct turn *turn)
+static bool fits_quota(const struct grant_request *request)
 {
-	const struct rpcbuf_conn *conn = conn_of(turn);
+	const struct rpcbuf_conn *conn = requester(request);
 	const struct quota *quota = quota_of(conn);
 
-	return os_load(&conn->admit.quota.held) < quota->conn_limit &&
-	       share_left(quota, os_load(&quota->held), client_held(conn));
+	return os_load(&conn->admit.quota.partial) < quota->conn_limit &&
+	       quota_left(quota, os_load(&quota->partial),
+			  client_partial(conn));
 }
 
-/* Likewise: whose peer is waited for already looks again whether to keep it. */
-static void tell_holder(struct turn *holder)
+/* Likewise.  A holder whose peer is idle may have to yield now. */
+static void post_idle_holder(struct grant_request *holder)
 {
-	struct rpcbuf_conn *conn = conn_of(holder);
+	struct rpcbuf_conn *conn = requester(holder);
 
 	if (os_load(&conn->reception.state) == RECEPTION_WATCHED)
 		conn_post(conn);
 }
 
-/* There may be room for those that wait for the turn. */
+/* Room appeared: wakes a waiter that fits its quota now. */
 static void offer_room(struct quota *quota)
 {
 	/* Pairs with quota_ask(): either it sees the room, or we see that it
 	 * waits. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (turns_asked(&quota->beyond))
-		turn_offer(&quota->beyond, may_go_on, tell);
+	if (grant_queue_busy(&quota->over_quota_grants))
+		grant_offer(&quota->over_quota_grants, fits_quota, post_waiter);
 }
 
 bool quota_wanted(struct rpcbuf_conn *conn)
 {
 	struct quota *quota = quota_of(conn);
 
-	return share_left(quota, held_by_all(conn), 0) <
+	return quota_left(quota, all_partial(conn), 0) <
 		       rpcbuf_rqst_maxpages(conn->loop->rqst) &&
-	       turn_others_wait(&quota->beyond, &conn->admit.quota.beyond);
+	       grant_others_wait(&quota->over_quota_grants,
+				 &conn->admit.quota.over_quota_grant);
 }
 
-void quota_end_turn(struct rpcbuf_conn *conn)
+void quota_release_grant(struct rpcbuf_conn *conn)
 {
-	struct turns *turns = &quota_of(conn)->beyond;
+	struct grant_queue *grants = &quota_of(conn)->over_quota_grants;
 
-	if (turn_asked(turns, &conn->admit.quota.beyond))
-		turn_end(turns, &conn->admit.quota.beyond, tell);
+	if (grant_requested(grants, &conn->admit.quota.over_quota_grant))
+		grant_release(grants, &conn->admit.quota.over_quota_grant,
+			      post_waiter);
 }
 
-void quota_rest(struct rpcbuf_conn *conn)
+void quota_yield(struct rpcbuf_conn *conn)
 {
 	struct quota *quota = quota_of(conn);
 
-	if (quota_beyond(conn) &&
-	    held_by_all(conn) < quota->limit + quota->limit / 2 &&
-	    turn_others_wait(&quota->beyond, &conn->admit.quota.beyond))
-		quota_end_turn(conn);
+	if (quota_may_exceed(conn) &&
+	    all_partial(conn) < quota->limit + quota->limit / 2 &&
+	    grant_others_wait(&quota->over_quota_grants,
+			      &conn->admit.quota.over_quota_grant))
+		quota_release_grant(conn);
 }
 
-static void tell_other_loops(struct loop *loop)
+static void publish_partial(struct loop *loop)
 {
 	struct quota *quota = &loop->engine->admit.quota;
 	struct quota_loop *own = &loop->admit.quota;
-	uint32_t more = own->held - own->told;
+	uint32_t more = own->partial - own->published;
 
 	if (more + quota->slack <= 2 * quota->slack)
 		return;
-	os_fetch_add(&quota->held, more);
-	own->told = own->held;
+	os_fetch_add(&quota->partial, more);
+	own->published = own->partial;
 	if ((int32_t)more < 0)
 		offer_room(quota);
 }
@@ -156,23 +162,23 @@ static void tell_other_loops(struct loop *loop)
 void quota_count(struct rpcbuf_conn *conn)
 {
 	struct quota_loop *own = &conn->loop->admit.quota;
-	uint32_t held =
+	uint32_t partial =
 		conn->intake.stream.nr_pages + conn->intake.stream.nr_spare;
-	uint32_t more = held - conn->admit.quota.held;
+	uint32_t more = partial - conn->admit.quota.partial;
 
 	if (!more)
 		return;
-	os_store(&conn->admit.quota.held, held);
-	os_store(&conn->part->held, conn->part->held + more);
-	os_store(&own->held, own->held + more);
-	/* It waits for nobody, so nobody has less for it. */
+	os_store(&conn->admit.quota.partial, partial);
+	os_store(&conn->part->partial, conn->part->partial + more);
+	os_store(&own->partial, own->partial + more);
+	/* It is never parked for quota, so its pages count for no client. */
 	if (conn->outgoing)
-		own->told += more;
-	tell_other_loops(conn->loop);
+		own->published += more;
+	publish_partial(conn->loop);
 }
 
-/* What finishes the record under way, and no byte of the next: it would be
- * held by somebody whose turn is over. */
+/* Bytes up to the end of the record: bytes of the next one would stay after the
+ * grant ends. */
 static size_t rest_of_record(const struct rpcbuf_conn *conn)
 {
 	return rpcbuf_stream_empty(&conn->intake.stream)
@@ -180,32 +186,32 @@ static size_t rest_of_record(const struct rpcbuf_conn *conn)
 		       : rpcbuf_stream_wanted(&conn->intake.stream);
 }
 
-/* For others to finish theirs: counted, and said which bound it is. */
-static void tell_waiting(struct rpcbuf_conn *conn)
+/* Counts @conn as parked, and logs the bound that it met. */
+static void count_parked(struct rpcbuf_conn *conn)
 {
 	const struct quota *quota = quota_of(conn);
-	uint32_t all = held_by_all(conn);
+	uint32_t all = all_partial(conn);
 
 	stat_add(conn->loop->stats.parked_pages, 1);
 	stat_add(conn->loop->stats.parked_partial, 1);
-	if (conn->admit.quota.held >= quota->conn_limit)
-		log_wait(conn, FOR_QUOTA, "bytes of its unfinished record",
-			 conn->admit.quota.held * RPCBUF_PAGE_SIZE,
+	if (conn->admit.quota.partial >= quota->conn_limit)
+		log_parked(conn, FOR_QUOTA, "bytes of its partial record",
+			 conn->admit.quota.partial * RPCBUF_PAGE_SIZE,
 			 quota->conn_limit * RPCBUF_PAGE_SIZE);
 	else if (all >= quota->limit)
-		log_wait(conn, FOR_QUOTA, "bytes of unfinished records of all",
+		log_parked(conn, FOR_QUOTA, "bytes of all partial records",
 			 all * RPCBUF_PAGE_SIZE,
 			 quota->limit * RPCBUF_PAGE_SIZE);
 	else
-		log_wait(
+		log_parked(
 			conn, FOR_QUOTA,
-			"bytes of unfinished records of its address, of which all leave as many",
-			client_held(conn) * RPCBUF_PAGE_SIZE,
+			"bytes of its client's partial records (limit: what all clients leave)",
+			client_partial(conn) * RPCBUF_PAGE_SIZE,
 			(quota->limit - all) * RPCBUF_PAGE_SIZE);
 }
 
-/* How many bytes @conn may take without the turn. */
-static size_t within_share(struct rpcbuf_conn *conn)
+/* How many bytes @conn may take without the grant. */
+static size_t within_quota(struct rpcbuf_conn *conn)
 {
 	const struct quota *quota = quota_of(conn);
 	uint32_t room = quota_room(conn);
@@ -217,20 +223,20 @@ static size_t within_share(struct rpcbuf_conn *conn)
 	       RPCBUF_PAGE_SIZE;
 }
 
-/* It need not wait any more, nor need others that there is room for. */
-static void go_on(struct rpcbuf_conn *conn)
+/* Leaves the grant queue, and wakes another waiter that fits its quota. */
+static void drop_grant_request(struct rpcbuf_conn *conn)
 {
-	if (!conn->admit.quota.beyond.waiting)
+	if (!conn->admit.quota.over_quota_grant.waiting)
 		return;
-	quota_end_turn(conn);
+	quota_release_grant(conn);
 	offer_room(quota_of(conn));
 }
 
-/* May it take the page that those take who hold nothing, whatever others do? */
-static bool may_begin(const struct rpcbuf_conn *conn)
+/* True when @conn has no pages and may take the first one. */
+static bool may_take_first_page(const struct rpcbuf_conn *conn)
 {
 	return rpcbuf_stream_empty(&conn->intake.stream) &&
-	       held_by_all(conn) <
+	       all_partial(conn) <
 		       2 * (uint64_t)quota_of(conn)->limit +
 			       rpcbuf_rqst_maxpages(conn->loop->rqst);
 }
@@ -243,24 +249,25 @@ size_t quota_ask(struct rpcbuf_conn *conn)
 	/* The pages for the rest of its record are counted already. */
 	if (conn->outgoing || conn->intake.stream.nr_spare)
 		return SIZE_MAX;
-	if (quota_beyond(conn))
+	if (quota_may_exceed(conn))
 		return rest_of_record(conn);
-	bytes = within_share(conn);
-	if (!bytes && may_begin(conn))
+	bytes = within_quota(conn);
+	if (!bytes && may_take_first_page(conn))
 		return RPCBUF_PAGE_SIZE;
-	if (!bytes && turn_ask(&quota->beyond, &conn->admit.quota.beyond)) {
-		conn->admit.quota.beyond_ns = conn->loop->now_ns;
+	if (!bytes && grant_request(&quota->over_quota_grants,
+				    &conn->admit.quota.over_quota_grant)) {
+		conn->admit.quota.over_quota_ns = conn->loop->now_ns;
 		return rest_of_record(conn);
 	}
 	/* Pairs with offer_room(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!bytes)
-		bytes = within_share(conn);
+		bytes = within_quota(conn);
 	if (bytes) {
-		go_on(conn);
+		drop_grant_request(conn);
 	} else {
-		turn_remind(&quota->beyond, tell_holder);
-		tell_waiting(conn);
+		grant_notify_holder(&quota->over_quota_grants, post_idle_holder);
+		count_parked(conn);
 	}
 	return bytes;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * quota.h - what unfinished records hold, and who may take more.
+ * quota.h - pages of partial records: a quota per client, and the over-quota
+ * grant.
  *
  * Part of admission (admit.h), which alone calls it.  The owner of the loop
- * only, but for what is said to be for others.
+ * only, except where other threads are named.
  */
 #ifndef RPCBUF_ENGINE_QUOTA_H
 #define RPCBUF_ENGINE_QUOTA_H
@@ -12,30 +13,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rpcbuf/engine/turn.h"
+#include "rpcbuf/engine/grant.h"
 
 struct rpcbuf_conn;
 
 /* Of an engine.  In pages. */
 struct quota {
-	uint32_t limit;	     /* that unfinished records may hold */
-	uint32_t conn_limit; /* ... that one connection's may */
-	uint32_t slack;	     /* ... so many of a loop's need not be told */
-	uint32_t held;	     /* in clients' streams, as the loops told; atomic */
-	struct turns beyond; /* to hold more than a share */
+	uint32_t limit;	     /* of all partial records */
+	uint32_t conn_limit; /* of one connection's */
+	uint32_t slack;	     /* that a loop need not publish */
+	uint32_t partial;    /* of clients, as the loops published it; atomic */
+	struct grant_queue over_quota_grants;
 };
 
 /* Of a loop. */
 struct quota_loop {
-	uint32_t held; /* pages, of all its connections; os_store() */
-	uint32_t told; /* ... that quota->held knows of, or are not clients' */
+	uint32_t partial;   /* pages, of all its connections; os_store() */
+	uint32_t published; /* ... in quota->partial, or not clients' */
 };
 
 /* Of a connection. */
 struct quota_conn {
-	uint32_t held;	    /* stream pages that are counted; os_store() */
-	struct turn beyond; /* to hold more than its share */
-	uint64_t beyond_ns; /* since when it has that, and pages */
+	uint32_t partial; /* stream pages that are counted; os_store() */
+	struct grant_request over_quota_grant;
+	uint64_t over_quota_ns; /* since when it has the grant, and pages */
 };
 
 /* Pages came to the stream of @conn, or left it. */
@@ -44,22 +45,21 @@ void quota_count(struct rpcbuf_conn *conn);
 /* Pages that the client of @conn may still take. */
 uint32_t quota_room(const struct rpcbuf_conn *conn);
 
-/* Bytes that one receive of @conn may take now; 0: it waits for its turn. */
+/* Bytes that one receive of @conn may take now; 0: it waits for the grant. */
 size_t quota_ask(struct rpcbuf_conn *conn);
 
-/* Has @conn the turn to hold more than its share? */
-bool quota_beyond(const struct rpcbuf_conn *conn);
+/* True when @conn holds the over-quota grant. */
+bool quota_may_exceed(const struct rpcbuf_conn *conn);
 
-/* Does another client wait, while a record of the longest has no room? */
+/* True when another client waits and a record of maximum length does not fit. */
 bool quota_wanted(struct rpcbuf_conn *conn);
 
-/* @conn needs no turn to go on, or does not go on: others may. */
-void quota_end_turn(struct rpcbuf_conn *conn);
+/* @conn gives up the grant, or its place in the queue for it. */
+void quota_release_grant(struct rpcbuf_conn *conn);
 
-/* The peer of @conn is waited for, and others can see that: the turn goes to
- * other clients, as long as what stays behind leaves room for records of
- * theirs.  So peers that stop do not each have the turn until its time is
- * over. */
-void quota_rest(struct rpcbuf_conn *conn);
+/* The peer of @conn is idle, which other threads can see: passes the grant on to
+ * another client, if records of others still fit beside what stays behind.  So
+ * idle peers do not each keep the grant for its whole time. */
+void quota_yield(struct rpcbuf_conn *conn);
 
 #endif /* RPCBUF_ENGINE_QUOTA_H */

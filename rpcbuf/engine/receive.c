@@ -18,20 +18,20 @@
  * others. */
 #define SLOW_BYTES	(64u << 10)
 
-void receive_wait(struct rpcbuf_conn *conn, enum waits_for what)
+void receive_park(struct rpcbuf_conn *conn, enum parked_for what)
 {
-	if (waits_for_memory(what))
+	if (parked_for_memory(what))
 		probe_park(conn, conn->fd, conn->part->client->key);
 	conn->times.slow_ns = 0;
-	trace_aside(conn, waits_for_memory(what));
-	reception_move(conn, RECEPTION_WAITING, what);
-	intake_rest(conn);
+	trace_aside(conn, parked_for_memory(what));
+	reception_move(conn, RECEPTION_PARKED, what);
+	intake_idle(conn);
 }
 
-void receive_lacks(struct rpcbuf_conn *conn, enum waits_for what)
+void receive_lacks(struct rpcbuf_conn *conn, enum parked_for what)
 {
 	admit_lacks(conn, what);
-	receive_wait(conn, what);
+	receive_park(conn, what);
 }
 
 void receive_goes_on(struct rpcbuf_conn *conn)
@@ -58,11 +58,11 @@ static void await_peer(struct rpcbuf_conn *conn)
  * whenever the loop looks for the slow ones, so it is looked at here. */
 static void await_bytes(struct rpcbuf_conn *conn)
 {
-	intake_rest(conn);
+	intake_idle(conn);
 	await_peer(conn);
 	if (!conn_watch(conn))
 		return;
-	admit_rest(conn);
+	admit_yield(conn);
 	if (conn->times.record_ns) {
 		lag_await(&conn->times.lag, os_now());
 		conn_check_times(conn);
@@ -101,7 +101,7 @@ static void bytes_came(struct rpcbuf_conn *conn, size_t n)
  * Looks whether the record that comes next is long: who is to wait for that
  * holds no page.  False: nothing has come.
  */
-static bool look_ahead(struct rpcbuf_conn *conn)
+static bool peek_mark(struct rpcbuf_conn *conn)
 {
 	uint32_t mark;
 	ssize_t n =
@@ -158,7 +158,7 @@ static size_t iov_bytes(const struct iovec *iov, unsigned int nr)
 void receive(struct rpcbuf_conn *conn)
 {
 	struct iovec iov[IOV_MAX_RECEIVE];
-	enum waits_for what;
+	enum parked_for what;
 	unsigned int nr;
 	size_t most;
 	ssize_t n;
@@ -168,13 +168,13 @@ void receive(struct rpcbuf_conn *conn)
 		await_bytes(conn);
 		return;
 	}
-	if (intake_looks_ahead(conn) && !look_ahead(conn)) {
+	if (intake_should_peek(conn) && !peek_mark(conn)) {
 		nothing_came(conn);
 		return;
 	}
 	most = admit_ask(conn, intake_wanted(conn), &what);
 	if (!most) {
-		receive_wait(conn, what);
+		receive_park(conn, what);
 		return;
 	}
 	if (!intake_open(conn)) {

@@ -16,10 +16,10 @@ struct rpcbuf_conn;
 void receive(struct rpcbuf_conn *conn);
 
 /* @conn, which is ready, has to wait for @what, and not for its peer. */
-void receive_wait(struct rpcbuf_conn *conn, enum waits_for what);
+void receive_park(struct rpcbuf_conn *conn, enum parked_for what);
 
 /* It has to wait for memory, @what, of which there was none. */
-void receive_lacks(struct rpcbuf_conn *conn, enum waits_for what);
+void receive_lacks(struct rpcbuf_conn *conn, enum parked_for what);
 
 /* It goes on, or waits for nothing but its peer. */
 void receive_goes_on(struct rpcbuf_conn *conn);

@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Does a connection hold what its state says, and nothing else?  For debug
- * builds and tests.  The owner of the loop only.
+ * Checks that a connection holds what its state says, and nothing else.  For
+ * debug builds and tests.  The owner of the loop only.
  */
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/reception.h"
 
-static const char *turns_are_valid(const struct rpcbuf_conn *conn)
+static const char *grants_are_valid(const struct rpcbuf_conn *conn)
 {
-	struct rpcbuf_engine *engine = conn->loop->engine;
+	const struct admit_engine *engine = &conn->loop->engine->admit;
 	const struct reception *reception = &conn->reception;
 	bool ready = reception->state == RECEPTION_READY;
-	bool waits = waits_for_memory(reception->waits_for);
+	bool parked = parked_for_memory(reception->parked_for);
 
-	if (conn->admit.quota.beyond.waiting && !ready && !waits)
-		return "it waits for the turn to hold more than its share";
-	if (turn_asked(&engine->admit.quota.beyond, &conn->admit.quota.beyond) && !ready && !waits &&
-	    reception->state != RECEPTION_WATCHED)
-		return "it has the turn to hold more than its share";
-	if (turn_asked(shortage_turns(conn), &conn->admit.pages) && !ready &&
-	    reception->waits_for != FOR_PAGES)
-		return "it has the turn to be given pages, or waits for it";
-	if (turn_asked(&engine->admit.shortage.heap, &conn->admit.heap) &&
-	    !ready && reception->waits_for != FOR_HEAP)
-		return "it has the turn to be given heap, or waits for it";
-	if ((conn->admit.pass.state == PASS_WAITS) !=
-	    (reception->waits_for == FOR_LONG))
+	if (conn->admit.quota.over_quota_grant.waiting && !ready && !parked)
+		return "it waits for the over-quota grant";
+	if (grant_requested(&engine->quota.over_quota_grants,
+			    &conn->admit.quota.over_quota_grant) &&
+	    !ready && !parked && reception->state != RECEPTION_WATCHED)
+		return "it holds the over-quota grant";
+	if (grant_requested(shortage_page_grants(conn),
+			    &conn->admit.page_grant) &&
+	    !ready && reception->parked_for != FOR_PAGES)
+		return "it holds or waits for the page grant";
+	if (grant_requested(&engine->shortage.heap_grants,
+			    &conn->admit.heap_grant) &&
+	    !ready && reception->parked_for != FOR_HEAP)
+		return "it holds or waits for the heap grant";
+	if ((conn->admit.gate_entry.state == GATE_WAITING) !=
+	    (reception->parked_for == FOR_GATE))
 		return "it and the gate differ on whether it waits there";
-	if (conn->admit.pass.state != PASS_NONE &&
+	if (conn->admit.gate_entry.state != GATE_NONE &&
 	    reception->state >= RECEPTION_ENDING)
 		return "it has a long record under way";
 	return NULL;
@@ -37,12 +40,12 @@ static const char *calls_are_valid(const struct rpcbuf_conn *conn)
 {
 	const struct reception *reception = &conn->reception;
 
-	if (reception->waits_for == FOR_CALLS &&
+	if (reception->parked_for == FOR_CALLS &&
 	    os_load(&conn->flight.awaits) != AWAITS_FEWER)
-		return "none of its calls will tell that they are fewer";
+		return "no completing call will post it";
 	if (reception->state == RECEPTION_ENDING &&
 	    os_load(&conn->flight.awaits) != AWAITS_LAST)
-		return "its last call will not tell";
+		return "its last call will not post it";
 	if (reception->state == RECEPTION_CLOSED && os_load(&conn->flight.nr) &&
 	    !engine_stopping(conn->loop->engine))
 		return "a call is in flight";
@@ -56,22 +59,22 @@ const char *reception_is_valid(const struct rpcbuf_conn *conn)
 	bool ready = reception->state == RECEPTION_READY;
 	const char *wrong;
 
-	if ((reception->state == RECEPTION_WAITING) !=
-	    (reception->waits_for != FOR_NOTHING))
-		return "that and what it waits for do not go together";
+	if ((reception->state == RECEPTION_PARKED) !=
+	    (reception->parked_for != FOR_NOTHING))
+		return "state and reason do not match";
 	if (ready == list_empty(&reception->link))
 		return ready ? "it is on no list" : "it is on a list";
 	if (ready && list_empty(&conn->part->fair.link))
-		return "its client is not";
+		return "its client is on no list";
 	if (watched && !ready && reception->state != RECEPTION_WATCHED)
 		return "the back end watches it";
 	if (!watched && reception->state == RECEPTION_WATCHED)
 		return "the back end does not watch it";
-	wrong = turns_are_valid(conn);
+	wrong = grants_are_valid(conn);
 	return wrong ? wrong : calls_are_valid(conn);
 }
 
-/* How many connections of @part are ready; SIZE_MAX: one of these is not. */
+/* The number of ready connections of @part; SIZE_MAX: one on the list is not. */
 static size_t count_ready_of(struct client_part *part)
 {
 	struct rpcbuf_conn *conn, *tmp;
@@ -103,10 +106,10 @@ static size_t count_ready(const struct loop *loop)
 	return nr;
 }
 
-/* Of the connections of a loop. */
+/* Sums over the connections of a loop. */
 struct census {
 	size_t states[NR_RECEPTION_STATES];
-	uint32_t held;
+	uint32_t partial; /* pages */
 };
 
 static const char *take_census(const struct loop *loop, struct list_head *conns,
@@ -124,7 +127,7 @@ static const char *take_census(const struct loop *loop, struct list_head *conns,
 		if (wrong)
 			return wrong;
 		census->states[conn->reception.state]++;
-		census->held += conn->admit.quota.held;
+		census->partial += conn->admit.quota.partial;
 	}
 	return NULL;
 }
@@ -132,27 +135,28 @@ static const char *take_census(const struct loop *loop, struct list_head *conns,
 const char *loop_is_valid(struct loop *loop)
 {
 	struct census census = {0};
-	const struct rpcbuf_conn *starved = loop->admit.starved;
-	const struct rpcbuf_conn *cramped = loop->admit.cramped;
+	const struct rpcbuf_conn *of_pages = loop->admit.page_grantee;
+	const struct rpcbuf_conn *of_heap = loop->admit.heap_grantee;
 	const char *wrong;
 
 	pthread_mutex_lock(&loop->conns.lock);
 	wrong = take_census(loop, &loop->conns.all, &census);
 	if (!wrong)
-		wrong = take_census(loop, &loop->conns.looked_at, &census);
+		wrong = take_census(loop, &loop->conns.in_scan, &census);
 	pthread_mutex_unlock(&loop->conns.lock);
 	if (wrong)
 		return wrong;
 	if (count_ready(loop) != census.states[RECEPTION_READY])
-		return "the lists of ready connections are not those";
+		return "the lists of ready connections are wrong";
 	if (census.states[RECEPTION_CLOSED])
-		return "a closed connection is still the loop's";
-	if (census.held != loop->admit.quota.held)
-		return "its connections do not hold what is counted";
-	if (starved && !turn_held(shortage_turns(starved), &starved->admit.pages))
-		return "its starved connection has no turn";
-	if (cramped && !turn_held(&loop->engine->admit.shortage.heap,
-				  &cramped->admit.heap))
-		return "its cramped connection has no turn";
+		return "the loop still has a closed connection";
+	if (census.partial != loop->admit.quota.partial)
+		return "its pages of partial records are counted wrongly";
+	if (of_pages && !grant_held(shortage_page_grants(of_pages),
+				    &of_pages->admit.page_grant))
+		return "its page grantee does not hold the grant";
+	if (of_heap && !grant_held(&loop->engine->admit.shortage.heap_grants,
+				   &of_heap->admit.heap_grant))
+		return "its heap grantee does not hold the grant";
 	return NULL;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rota.h - those who wait for something that comes one by one.
+ * rota.h - round robin over clients, first come first served within a client.
  *
- * Clients take turns, and of what waits for a client the longest is first.  A
- * rota is a list of clients, the next one first; what waits is a link in an
- * entry of the caller's.  One thread at a time, or under the caller's lock.
+ * For things that are granted one at a time.  A rota is a list of clients, the
+ * next one first; a waiter is a link in a struct of the caller's.  One thread
+ * at a time, or under the caller's lock.
  */
 #ifndef RPCBUF_ENGINE_ROTA_H
 #define RPCBUF_ENGINE_ROTA_H
@@ -12,8 +12,8 @@
 #include "rpcbuf/os/list.h"
 
 struct rota_client {
-	struct list_head link;	  /* on the rota, while something waits */
-	struct list_head waiting; /* longest first */
+	struct list_head link;	  /* on the rota, while it has waiters */
+	struct list_head waiting; /* its waiters, the oldest first */
 };
 
 static inline void rota_client_init(struct rota_client *client)
@@ -22,7 +22,7 @@ static inline void rota_client_init(struct rota_client *client)
 	list_init(&client->waiting);
 }
 
-/* Who is next, or NULL. */
+/* The next waiter, or NULL. */
 static inline struct list_head *rota_first(const struct list_head *rota)
 {
 	if (list_empty(rota))
@@ -38,7 +38,7 @@ static inline void rota_join(struct list_head *rota, struct rota_client *client,
 	list_add_tail(link, &client->waiting);
 }
 
-/* It gives up, wherever it stands. */
+/* Removes a waiter from any position. */
 static inline void rota_leave(struct rota_client *client,
 			      struct list_head *link)
 {
@@ -47,8 +47,8 @@ static inline void rota_leave(struct rota_client *client,
 		list_del(&client->link);
 }
 
-/* The first one gets what it waits for: the others of its client come after
- * the other clients. */
+/* Removes the first waiter, which is served; its client goes behind the other
+ * clients. */
 static inline void rota_serve(struct list_head *rota,
 			      struct rota_client *client,
 			      struct list_head *link)

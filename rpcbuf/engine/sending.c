@@ -42,7 +42,7 @@ static void wrote(struct rpcbuf_out *out)
 		os_store(&conn->gone, true);
 	if (state == OUT_DEAD || state == OUT_BLOCKED ||
 	    os_load(&conn->sending.wanted) ||
-	    os_load(&conn->reception.waits_for) == FOR_READER ||
+	    os_load(&conn->reception.parked_for) == FOR_UNSENT ||
 	    os_load(&conn->reception.state) == RECEPTION_ENDING)
 		conn_post(conn);
 }

@@ -4,156 +4,161 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/shrink.h"
 
-/* Loops are asked for pages that they can spare this often. */
-#define SPARE_NS UINT64_C(4000000)
+/* Loops are asked for their unused pages this often. */
+#define ASK_NS UINT64_C(4000000)
 
-struct turns *shortage_turns(const struct rpcbuf_conn *conn)
+struct grant_queue *shortage_page_grants(const struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
 	return conn->loop == engine_replies(engine)
-		       ? &engine->admit.shortage.replies
-		       : &engine->admit.shortage.turns;
+		       ? &engine->admit.shortage.replies_page_grants
+		       : &engine->admit.shortage.page_grants;
 }
 
-static struct turns *heap_of(const struct rpcbuf_conn *conn)
+static struct grant_queue *heap_grants(const struct rpcbuf_conn *conn)
 {
-	return &conn->loop->engine->admit.shortage.heap;
+	return &conn->loop->engine->admit.shortage.heap_grants;
 }
 
-/* Any thread, as its turn cannot end meanwhile. */
-static void tell(struct turn *next)
+/* Any thread: the connection stays, as its request cannot end meanwhile. */
+static void post_page_waiter(struct grant_request *next)
 {
-	conn_post(list_entry(next, struct rpcbuf_conn, admit.pages));
+	conn_post(list_entry(next, struct rpcbuf_conn, admit.page_grant));
 }
 
-static void tell_heap(struct turn *next)
+static void post_heap_waiter(struct grant_request *next)
 {
-	conn_post(list_entry(next, struct rpcbuf_conn, admit.heap));
+	conn_post(list_entry(next, struct rpcbuf_conn, admit.heap_grant));
 }
 
-bool shortage_passes(struct rpcbuf_conn *conn)
+bool shortage_admits(struct rpcbuf_conn *conn)
 {
-	struct turns *turns = shortage_turns(conn);
+	struct grant_queue *grants = shortage_page_grants(conn);
 
-	return rpcbuf_likely(!turns_asked(turns)) ||
+	return rpcbuf_likely(!grant_queue_busy(grants)) ||
 	       conn->intake.stream.nr_spare || conn->outgoing ||
-	       turn_ask(turns, &conn->admit.pages);
+	       grant_request(grants, &conn->admit.page_grant);
 }
 
-bool shortage_passes_heap(struct rpcbuf_conn *conn)
+bool shortage_admits_heap(struct rpcbuf_conn *conn)
 {
-	struct turns *turns = heap_of(conn);
+	struct grant_queue *grants = heap_grants(conn);
 
-	return rpcbuf_likely(!turns_asked(turns)) || conn->outgoing ||
-	       turn_ask(turns, &conn->admit.heap);
+	return rpcbuf_likely(!grant_queue_busy(grants)) || conn->outgoing ||
+	       grant_request(grants, &conn->admit.heap_grant);
 }
 
-/* Pages that wait elsewhere for bytes to come can be spared. */
-static void ask_to_spare(struct loop *loop)
+/* Other loops may have pages that no bytes have filled yet. */
+static void ask_for_pages(struct loop *loop)
 {
 	struct shortage *shortage = &loop->engine->admit.shortage;
 
-	if (loop->now_ns < os_load(&shortage->spared_ns) + SPARE_NS)
+	if (loop->now_ns < os_load(&shortage->asked_ns) + ASK_NS)
 		return;
-	os_store(&shortage->spared_ns, loop->now_ns);
+	os_store(&shortage->asked_ns, loop->now_ns);
 	shrink_ask(loop->engine);
 }
 
-static void log_waiting(struct rpcbuf_conn *conn, enum waits_for what)
+static void log_shortage(struct rpcbuf_conn *conn, enum parked_for what)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 	struct rpcbuf_mm_counts counts;
 
-	if (!log_wait_due(conn, what))
+	if (!log_parked_due(conn, what))
 		return;
 	if (what == FOR_HEAP) {
-		log_wait(conn, what,
-			 "bytes of memory for connections and calls",
-			 heap_bytes(engine), engine->heap.limit);
+		log_parked(conn, what, "heap bytes of connections and calls",
+			   heap_bytes(engine), engine->heap.limit);
 		return;
 	}
 	rpcbuf_mm_counts(engine->mm, &counts);
-	log_wait(conn, what, "pages in use", counts.pages_out,
-		 counts.pages_total);
+	log_parked(conn, what, "pages in use", counts.pages_out,
+		   counts.pages_total);
 }
 
-static void end_pages(struct rpcbuf_conn *conn)
+static void release_page_grant(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (rpcbuf_likely(!turn_asked(shortage_turns(conn), &conn->admit.pages)))
+	if (rpcbuf_likely(!grant_requested(shortage_page_grants(conn),
+					   &conn->admit.page_grant)))
 		return;
-	if (loop->admit.starved == conn) {
-		loop->admit.starved = NULL;
+	if (loop->admit.page_grantee == conn) {
+		loop->admit.page_grantee = NULL;
 		rpcbuf_rqst_give_up(loop->rqst);
-		/* The wait was not its peer's. */
-		conn->admit.quota.beyond_ns = loop->now_ns;
+		/* Its peer did not cause the wait. */
+		conn->admit.quota.over_quota_ns = loop->now_ns;
 	}
-	turn_end(shortage_turns(conn), &conn->admit.pages, tell);
+	grant_release(shortage_page_grants(conn), &conn->admit.page_grant,
+		      post_page_waiter);
 }
 
-static void end_heap(struct rpcbuf_conn *conn)
+static void release_heap_grant(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (rpcbuf_likely(!turn_asked(heap_of(conn), &conn->admit.heap)))
+	if (rpcbuf_likely(!grant_requested(heap_grants(conn),
+					   &conn->admit.heap_grant)))
 		return;
-	if (loop->admit.cramped == conn) {
-		loop->admit.cramped = NULL;
-		conn->admit.quota.beyond_ns = loop->now_ns;
+	if (loop->admit.heap_grantee == conn) {
+		loop->admit.heap_grantee = NULL;
+		conn->admit.quota.over_quota_ns = loop->now_ns;
 	}
-	turn_end(heap_of(conn), &conn->admit.heap, tell_heap);
+	grant_release(heap_grants(conn), &conn->admit.heap_grant,
+		      post_heap_waiter);
 }
 
-static void wait_for_pages(struct rpcbuf_conn *conn)
+static void request_page_grant(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (turn_ask(shortage_turns(conn), &conn->admit.pages)) {
-		loop->admit.starved = conn;
-		ask_to_spare(loop);
-	} else if (!loop->admit.starved) {
-		/* Another loop is to be given pages. */
+	if (grant_request(shortage_page_grants(conn),
+			  &conn->admit.page_grant)) {
+		loop->admit.page_grantee = conn;
+		ask_for_pages(loop);
+	} else if (!loop->admit.page_grantee) {
+		/* Another loop gets pages first. */
 		rpcbuf_rqst_release(loop->rqst);
 	}
 }
 
-static void wait_for_heap(struct rpcbuf_conn *conn)
+static void request_heap_grant(struct rpcbuf_conn *conn)
 {
-	if (turn_ask(heap_of(conn), &conn->admit.heap))
-		conn->loop->admit.cramped = conn;
+	if (grant_request(heap_grants(conn), &conn->admit.heap_grant))
+		conn->loop->admit.heap_grantee = conn;
 }
 
-void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what)
+void shortage_wait(struct rpcbuf_conn *conn, enum parked_for what)
 {
 	struct loop *loop = conn->loop;
 
-	if (loop->admit.starved != conn && loop->admit.cramped != conn) {
+	if (loop->admit.page_grantee != conn &&
+	    loop->admit.heap_grantee != conn) {
 		stat_add(loop->stats.parked_pages, 1);
-		log_waiting(conn, what);
+		log_shortage(conn, what);
 	}
 	if (what == FOR_HEAP)
-		wait_for_heap(conn);
+		request_heap_grant(conn);
 	else
-		wait_for_pages(conn);
+		request_page_grant(conn);
 }
 
 bool shortage_lasts(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	if (conn->reception.waits_for != FOR_PAGES ||
+	if (conn->reception.parked_for != FOR_PAGES ||
 	    !rpcbuf_rqst_is_asleep(loop->rqst))
 		return false;
-	ask_to_spare(loop);
+	ask_for_pages(loop);
 	return true;
 }
 
-void shortage_end(struct rpcbuf_conn *conn, enum waits_for but)
+void shortage_end(struct rpcbuf_conn *conn, enum parked_for but)
 {
 	if (but != FOR_PAGES)
-		end_pages(conn);
+		release_page_grant(conn);
 	if (but != FOR_HEAP)
-		end_heap(conn);
+		release_heap_grant(conn);
 }

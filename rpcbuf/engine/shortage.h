@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * shortage.h - who is given pages, or heap, while there are none.
+ * shortage.h - the order in which connections get pages, or heap, while there
+ * are none.
  *
- * One connection of all loops has the turn: its loop waits in the queue of the
- * allocator, and has the reserve.  Whoever needs pages while somebody waits
- * comes behind, in the order of turns: clients in turn, of a client the one
- * that waited longest.  A turn is a receive, with one page at least, so small
- * calls go on between large ones.
+ * One connection of all loops holds the page grant: its loop waits in the queue
+ * of the allocator, and may use the reserve.  Others queue for the grant
+ * (grant.h).  A grant covers one receive of at least a page, so small calls
+ * proceed between large ones.
  *
- * Heap has turns of its own.  A connection has one of the two turns at most, so
- * calls that lack heap keep nobody from receiving.  Replies to calls of this
- * process take neither turn before they find nothing: calls that hold what is short
- * may be waiting for them.
+ * The heap has a grant of its own.  A connection holds at most one of the two,
+ * so calls without heap keep nobody from receiving.  Outgoing connections
+ * request neither before they find nothing: calls that hold what is short may be
+ * waiting for their replies.
  *
  * Part of admission (admit.h), which alone calls it.  The owner of the loop
  * only.
@@ -22,34 +22,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rpcbuf/engine/grant.h"
 #include "rpcbuf/engine/reception.h"
-#include "rpcbuf/engine/turn.h"
 
 struct rpcbuf_conn;
 
 /* Of an engine. */
 struct shortage {
-	struct turns turns; /* to be given pages while there are none */
-	struct turns replies; /* ... in the loop of replies, see replies.h */
-	struct turns heap;  /* ... heap: whoever needs none goes on meanwhile */
-	uint64_t spared_ns; /* when loops were last asked to spare some; atomic */
+	struct grant_queue page_grants;
+	struct grant_queue replies_page_grants; /* of the loop of replies */
+	struct grant_queue heap_grants;
+	uint64_t asked_ns; /* when loops were last asked for pages; atomic */
 };
 
-/* Those that @conn takes for pages. */
-struct turns *shortage_turns(const struct rpcbuf_conn *conn);
+/* The queue of the page grant for @conn. */
+struct grant_queue *shortage_page_grants(const struct rpcbuf_conn *conn);
 
-/* May @conn look for pages, or for heap, now?  Else it waits for its turn. */
-bool shortage_passes(struct rpcbuf_conn *conn);
-bool shortage_passes_heap(struct rpcbuf_conn *conn);
+/* True when @conn may try to get pages, or heap, now; else it waits for the
+ * grant. */
+bool shortage_admits(struct rpcbuf_conn *conn);
+bool shortage_admits_heap(struct rpcbuf_conn *conn);
 
-/* There is nothing of @what for @conn now: it waits for its turn. */
-void shortage_wait(struct rpcbuf_conn *conn, enum waits_for what);
+/* There is no @what for @conn now: requests the grant. */
+void shortage_wait(struct rpcbuf_conn *conn, enum parked_for what);
 
-/* Would @conn, which has the turn, look for pages in vain?  Then others are asked
- * again for what they can spare. */
+/* True while @conn, which holds the page grant, was not notified by the queue of
+ * the allocator.  Asks the other loops for pages again. */
 bool shortage_lasts(struct rpcbuf_conn *conn);
 
-/* @conn has what it needed, or needs nothing any more, @but what it waits for. */
-void shortage_end(struct rpcbuf_conn *conn, enum waits_for but);
+/* @conn has what it needed, or needs nothing any more: gives up its grants, but
+ * not the one for @but. */
+void shortage_end(struct rpcbuf_conn *conn, enum parked_for but);
 
 #endif /* RPCBUF_ENGINE_SHORTAGE_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * shrink.h - loops are asked for the pages that they can spare (spare.h).
+ * shrink.h - loops are asked for the pages that they can spare (reclaim.h).
  *
  * Any thread.
  */

@@ -51,7 +51,7 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 	sum->refused_timeout += os_load(&s->refused_timeout);
 	sum->closed_idle += os_load(&s->closed_idle);
 	sum->closed_unread += os_load(&s->closed_unread);
-	sum->held_pages += os_load(&loop->admit.quota.held);
+	sum->held_pages += os_load(&loop->admit.quota.partial);
 	sum->parked_pages += os_load(&s->parked_pages);
 	sum->parked_partial += os_load(&s->parked_partial);
 	sum->parked_unsent += os_load(&s->parked_unsent);

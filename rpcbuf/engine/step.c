@@ -146,11 +146,11 @@ static bool awaits_reader(struct rpcbuf_conn *conn)
 		return false;
 	stat_add(conn->loop->stats.parked_unsent, 1);
 	if (over)
-		log_wait(conn, FOR_READER,
+		log_parked(conn, FOR_UNSENT,
 			 "bytes of replies that it does not read",
 			 os_load(&conn->sending.out.pinned),
 			 conn->loop->engine->unsent_conn_limit);
-	receive_wait(conn, FOR_READER);
+	receive_park(conn, FOR_UNSENT);
 	/* It may have read meanwhile. */
 	if (sending_under(conn))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
@@ -166,17 +166,17 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
-	if (conn->outgoing || admit_favours(&engine->admit, &conn->admit))
+	if (conn->outgoing || admit_over_quota(&engine->admit, &conn->admit))
 		return false;
 	if (awaits_reader(conn))
 		return true;
 	if (os_load(&conn->flight.nr) >= engine->flight.limit &&
 	    flight_too_many(conn)) {
 		stat_add(conn->loop->stats.parked_calls, 1);
-		log_wait(conn, FOR_CALLS, "its calls in flight",
+		log_parked(conn, FOR_CALLS, "its calls in flight",
 			 (uint64_t)os_load(&conn->flight.nr),
 			 (uint64_t)engine->flight.limit);
-		receive_wait(conn, FOR_CALLS);
+		receive_park(conn, FOR_CALLS);
 		return true;
 	}
 	return false;
@@ -190,7 +190,7 @@ enum step {
 
 /* A call for what comes next, or NULL, and what @conn has to wait for. */
 static struct rpcbuf_call *get_call(struct rpcbuf_conn *conn,
-				    enum waits_for *what)
+				    enum parked_for *what)
 {
 	struct loop *loop = conn->loop;
 	struct rpcbuf_call *call;
@@ -200,7 +200,7 @@ static struct rpcbuf_call *get_call(struct rpcbuf_conn *conn,
 		return NULL;
 	call = call_get(loop->engine, conn->outgoing, what);
 	/* The vector is not what lacks a page, and would be told of it. */
-	if (!call && *what == FOR_PAGES && !loop->admit.starved)
+	if (!call && *what == FOR_PAGES && !loop->admit.page_grantee)
 		rpcbuf_rqst_give_up(loop->rqst);
 	return call;
 }
@@ -211,7 +211,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	struct rpcbuf_engine *engine = loop->engine;
 	struct rpcbuf_record_refusal refusal;
 	struct rpcbuf_call *call;
-	enum waits_for what;
+	enum parked_for what;
 	int ret;
 
 	if (os_load(&conn->dropped)) {

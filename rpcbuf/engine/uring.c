@@ -122,7 +122,7 @@ static int reap(struct loop *loop)
 		}
 		if (conn->arm == place + 1) {
 			conn->arm = 0;
-			conn_report(conn,
+			conn_event(conn,
 				    result > 0 ? (uint32_t)result : 0);
 			reported++;
 		} else if (conn->sending.arm == place + 1) {

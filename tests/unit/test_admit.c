@@ -140,13 +140,13 @@ static void free_conn(struct rpcbuf_conn *conn)
 static size_t ask(struct rpcbuf_conn *conn, uint32_t record)
 {
 	enum reception_state state = conn->reception.state;
-	enum waits_for what = NR_WAITS_FOR;
+	enum parked_for what = NR_PARKED_FOR;
 	size_t most = admit_ask(conn, record, &what);
 
 	ck_assert_int_eq(conn->reception.state, state);
 	ck_assert(!most == (what != FOR_NOTHING));
 	if (!most)
-		reception_move(conn, RECEPTION_WAITING, what);
+		reception_move(conn, RECEPTION_PARKED, what);
 	else
 		admit_given(conn);
 	check();
@@ -154,12 +154,12 @@ static size_t ask(struct rpcbuf_conn *conn, uint32_t record)
 }
 
 static void must_wait(struct rpcbuf_conn *conn, uint32_t record,
-		      enum waits_for what)
+		      enum parked_for what)
 {
 	ck_assert_uint_eq(ask(conn, record), 0);
-	ck_assert_msg(conn->reception.waits_for == what, "for %s, not %s",
-		      waits_for_name(conn->reception.waits_for),
-		      waits_for_name(what));
+	ck_assert_msg(conn->reception.parked_for == what, "for %s, not %s",
+		      parked_for_name(conn->reception.parked_for),
+		      parked_for_name(what));
 }
 
 static struct rpcbuf_conn *next_posted(void)
@@ -198,7 +198,7 @@ END_TEST
 
 static bool favoured(const struct rpcbuf_conn *conn)
 {
-	return admit_favours(&engine->admit, &conn->admit);
+	return admit_over_quota(&engine->admit, &conn->admit);
 }
 
 /* Its turn is over, and @next is told, not moved; it has the turn then. */
@@ -209,7 +209,7 @@ static void pass_turn(struct rpcbuf_conn *from, struct rpcbuf_conn *next)
 	ck_assert(!favoured(from));
 	ck_assert_ptr_eq(next_posted(), next);
 	ck_assert_ptr_null(next_posted());
-	ck_assert_int_eq(next->reception.state, RECEPTION_WAITING);
+	ck_assert_int_eq(next->reception.state, RECEPTION_PARKED);
 	reception_move(next, RECEPTION_READY, FOR_NOTHING);
 	ck_assert_uint_gt(ask(next, 0), 0);
 	ck_assert(favoured(next));
@@ -259,7 +259,7 @@ START_TEST(place_without_pages)
 	ck_assert_uint_gt(ask(holder, 0), 0);
 	must(intake_open(conn));
 	must_wait(conn, 0, FOR_QUOTA);
-	intake_rest(conn);
+	intake_idle(conn);
 	check();
 	hold(holder, 0);
 	admit_done(holder);
@@ -277,20 +277,20 @@ START_TEST(long_records)
 			   *small = new_conn(0), *more = new_conn(0);
 
 	ck_assert_uint_gt(ask(in, LONG), 0);
-	must_wait(waits, ADMIT_LONG_RECORD, FOR_LONG);
-	must_wait(more, LONG, FOR_LONG);
+	must_wait(waits, ADMIT_LONG_RECORD, FOR_GATE);
+	must_wait(more, LONG, FOR_GATE);
 	ck_assert_uint_gt(ask(small, ADMIT_LONG_RECORD - 1), 0);
 	ck_assert_ptr_null(admit_next(loop));
-	ck_assert(admit_looks(loop));
+	ck_assert(admit_must_poll(loop));
 	admit_done(in);
 	ck_assert_ptr_eq(admit_next(loop), waits);
-	ck_assert_int_eq(waits->reception.state, RECEPTION_WAITING);
+	ck_assert_int_eq(waits->reception.state, RECEPTION_PARKED);
 	reception_move(waits, RECEPTION_READY, FOR_NOTHING);
 	ck_assert_uint_gt(ask(waits, LONG), 0);
 	/* Two fit: the limit may be passed by one. */
 	ck_assert_ptr_eq(admit_next(loop), more);
 	reception_move(more, RECEPTION_READY, FOR_NOTHING);
-	ck_assert(!admit_looks(loop));
+	ck_assert(!admit_must_poll(loop));
 	free_conn(in);
 	free_conn(waits);
 	free_conn(small);
@@ -305,10 +305,10 @@ START_TEST(forgone)
 			   *waits = new_conn(0);
 
 	ck_assert_uint_gt(ask(in, LONG), 0);
-	must_wait(goes, LONG, FOR_LONG);
-	must_wait(waits, LONG, FOR_LONG);
+	must_wait(goes, LONG, FOR_GATE);
+	must_wait(waits, LONG, FOR_GATE);
 	admit_forgo(goes);
-	ck_assert_int_eq(goes->admit.pass.state, PASS_NONE);
+	ck_assert_int_eq(goes->admit.gate_entry.state, GATE_NONE);
 	reception_move(goes, RECEPTION_READY, FOR_NOTHING);
 	check();
 	admit_done(in);
@@ -326,8 +326,8 @@ END_TEST
 /* Who is inside and waits for anything, its peer or us, is put out in time. */
 START_TEST(slow_long_records)
 {
-	static const enum waits_for reasons[] = {FOR_NOTHING, FOR_PAGES,
-						 FOR_READER, FOR_CALLS};
+	static const enum parked_for reasons[] = {FOR_NOTHING, FOR_PAGES,
+						 FOR_UNSENT, FOR_CALLS};
 	struct rpcbuf_conn *in = new_conn(0), *next = new_conn(0);
 
 	ck_assert_uint_gt(ask(in, LONG), 0);
@@ -338,11 +338,11 @@ START_TEST(slow_long_records)
 	if (reasons[_i] == FOR_NOTHING)
 		must(!reception_move(in, RECEPTION_WATCHED, FOR_NOTHING));
 	else
-		reception_move(in, RECEPTION_WAITING, reasons[_i]);
-	must(!gate_enter(&loop->admit.gate, &next->admit.pass, LONG));
-	loop->now_ns = in->admit.pass.idle_ns;
+		reception_move(in, RECEPTION_PARKED, reasons[_i]);
+	must(!gate_enter(&loop->admit.gate, &next->admit.gate_entry, LONG));
+	loop->now_ns = in->admit.gate_entry.idle_ns;
 	ck_assert_ptr_null(admit_next(loop));
-	loop->now_ns += GATE_PATIENCE_NS;
+	loop->now_ns += GATE_IDLE_NS;
 	ck_assert_ptr_eq(admit_next(loop), next);
 	free_conn(in);
 	free_conn(next);
@@ -359,12 +359,12 @@ START_TEST(told_of_pages)
 	ck_assert_uint_gt(ask(conn, 0), 0);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(loop->rqst), -EAGAIN);
 	admit_lacks(conn, FOR_PAGES);
-	reception_move(conn, RECEPTION_WAITING, FOR_PAGES);
-	ck_assert_ptr_null(admit_starved(loop));
-	ck_assert(admit_looks(loop));
+	reception_move(conn, RECEPTION_PARKED, FOR_PAGES);
+	ck_assert_ptr_null(admit_next_grantee(loop));
+	ck_assert(admit_must_poll(loop));
 	check();
 	rpcbuf_free_bulk_array(mm, nr, hoard);
-	ck_assert_ptr_eq(admit_starved(loop), conn);
+	ck_assert_ptr_eq(admit_next_grantee(loop), conn);
 	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(loop->rqst), 0);
 	rpcbuf_rqst_release(loop->rqst);
@@ -377,32 +377,32 @@ END_TEST
 START_TEST(shortage)
 {
 	struct rpcbuf_conn *first = new_conn(0), *second = new_conn(1);
-	enum waits_for what = _i ? FOR_HEAP : FOR_PAGES;
+	enum parked_for what = _i ? FOR_HEAP : FOR_PAGES;
 
-	ck_assert_ptr_null(admit_starved(loop));
+	ck_assert_ptr_null(admit_next_grantee(loop));
 	ck_assert_uint_gt(ask(first, 0), 0);
 	admit_lacks(first, what);
 	/* It looks now. */
-	ck_assert_ptr_null(admit_starved(loop));
-	reception_move(first, RECEPTION_WAITING, what);
+	ck_assert_ptr_null(admit_next_grantee(loop));
+	reception_move(first, RECEPTION_PARKED, what);
 	check();
-	ck_assert_ptr_eq(admit_starved(loop), first);
-	ck_assert(admit_looks(loop));
+	ck_assert_ptr_eq(admit_next_grantee(loop), first);
+	ck_assert(admit_must_poll(loop));
 	if (what == FOR_HEAP) {
 		ck_assert_uint_gt(ask(second, 0), 0);
 		ck_assert(!admit_heap(second));
 		admit_lacks(second, what);
-		reception_move(second, RECEPTION_WAITING, what);
+		reception_move(second, RECEPTION_PARKED, what);
 		check();
 	} else {
 		must_wait(second, 0, what);
 	}
-	ck_assert_ptr_eq(admit_starved(loop), first);
+	ck_assert_ptr_eq(admit_next_grantee(loop), first);
 	ck_assert_ptr_null(next_posted());
 	reception_move(first, RECEPTION_READY, FOR_NOTHING);
 	ck_assert_uint_gt(ask(first, 0), 0);
-	ck_assert_ptr_null(admit_starved(loop));
-	ck_assert(!admit_looks(loop));
+	ck_assert_ptr_null(admit_next_grantee(loop));
+	ck_assert(!admit_must_poll(loop));
 	ck_assert_ptr_eq(next_posted(), second);
 	reception_move(second, RECEPTION_READY, FOR_NOTHING);
 	ck_assert_uint_gt(ask(second, 0), 0);
@@ -435,15 +435,15 @@ START_TEST(outgoing_hold)
 
 	conn->outgoing = true;
 	hold(conn, 3 * LIMIT);
-	ck_assert_uint_eq(loop->admit.quota.held, 3 * LIMIT);
+	ck_assert_uint_eq(loop->admit.quota.partial, 3 * LIMIT);
 	ck_assert_uint_eq(ask(other, 0), LIMIT / 2 * RPCBUF_PAGE_SIZE);
 	hold(other, LIMIT / 2);
 	hold(conn, 1);
-	ck_assert_uint_eq(loop->admit.quota.held, LIMIT / 2 + 1);
-	ck_assert_uint_eq(seen(engine->admit.quota.held), LIMIT / 2);
+	ck_assert_uint_eq(loop->admit.quota.partial, LIMIT / 2 + 1);
+	ck_assert_uint_eq(seen(engine->admit.quota.partial), LIMIT / 2);
 	free_conn(conn);
 	free_conn(other);
-	ck_assert_uint_eq(seen(engine->admit.quota.held), 0);
+	ck_assert_uint_eq(seen(engine->admit.quota.partial), 0);
 }
 END_TEST
 
@@ -482,7 +482,7 @@ START_TEST(progress_beyond_a_share)
 	must_wait(waits, 0, FOR_QUOTA);
 	must(!reception_move(slow, RECEPTION_WATCHED, FOR_NOTHING));
 	/* What stays behind is too much for the turn to go to others. */
-	admit_rest(slow);
+	admit_yield(slow);
 	ck_assert(favoured(slow));
 	for (int i = 0; i < 60; i++)
 		second_of(slow, true);
@@ -542,7 +542,7 @@ static void take(struct sender *s, size_t most, uint64_t *seed)
 
 	if (!free_pages) {
 		admit_lacks(conn, FOR_PAGES);
-		reception_move(conn, RECEPTION_WAITING, FOR_PAGES);
+		reception_move(conn, RECEPTION_PARKED, FOR_PAGES);
 		return;
 	}
 	admit_given(conn);
@@ -561,19 +561,19 @@ static void step(struct sender *s, uint64_t *seed)
 {
 	struct rpcbuf_conn *conn = s->conn;
 	uint32_t left = s->size - conn->intake.stream.nr_pages;
-	enum waits_for what;
+	enum parked_for what;
 	size_t most;
 
 	if (test_below(seed, 8) == 0) {
 		must(!reception_move(conn, RECEPTION_WATCHED, FOR_NOTHING));
-		admit_rest(conn);
+		admit_yield(conn);
 		return;
 	}
 	most = admit_ask(conn, left * (uint32_t)RPCBUF_PAGE_SIZE, &what);
 	if (most)
 		take(s, most, seed);
 	else
-		reception_move(conn, RECEPTION_WAITING, what);
+		reception_move(conn, RECEPTION_PARKED, what);
 }
 
 /* What the loop does between two steps. */
@@ -584,12 +584,12 @@ static void look_around(uint64_t *seed)
 	while ((conn = admit_next(loop)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	while ((conn = next_posted())) {
-		if (waits_for_memory(conn->reception.waits_for))
+		if (parked_for_memory(conn->reception.parked_for))
 			reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 		else if (conn->reception.state == RECEPTION_WATCHED)
-			admit_rest(conn);
+			admit_yield(conn);
 	}
-	conn = admit_starved(loop);
+	conn = admit_next_grantee(loop);
 	if (conn)
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	for (unsigned int i = 0; i < living; i++) {
@@ -636,15 +636,15 @@ START_TEST(model)
 			*s = senders[--living];
 		look_around(&seed);
 		check();
-		ck_assert_uint_eq(held_by_all(), loop->admit.quota.held);
+		ck_assert_uint_eq(held_by_all(), loop->admit.quota.partial);
 		ck_assert_uint_le(held_by_all(),
 				  2 * LIMIT + MAXPAGES + 2 * OF_CONN);
 	}
-	ck_assert(!admit_looks(loop));
+	ck_assert(!admit_must_poll(loop));
 	ck_assert_uint_eq(loop->admit.gate.used, 0);
-	ck_assert(!turns_asked(&engine->admit.quota.beyond));
-	ck_assert(!turns_asked(&engine->admit.shortage.turns));
-	ck_assert(!turns_asked(&engine->admit.shortage.heap));
+	ck_assert(!grant_queue_busy(&engine->admit.quota.over_quota_grants));
+	ck_assert(!grant_queue_busy(&engine->admit.shortage.page_grants));
+	ck_assert(!grant_queue_busy(&engine->admit.shortage.heap_grants));
 }
 END_TEST
 

@@ -253,7 +253,7 @@ static void send_rest(struct peer *peer)
 
 /*
  * Unfinished records hold no more than they may, and one over the limit of a
- * connection goes on when it is its turn: all are answered.
+ * connection goes on when it has the grant: all are answered.
  */
 START_TEST(partial_records)
 {
@@ -273,21 +273,21 @@ START_TEST(partial_records)
 	eventually(stats().parked_partial >= nr - 2);
 	for (i = 0; i < 20; i++) {
 		check_alive(&good);
-		/* The one whose turn it is may hold a record, and who holds
-		 * nothing may begin with a page. */
+		/* The holder of the grant may have a record, and a connection
+		 * without pages one page. */
 		ck_assert_uint_le(stats().held_pages,
 				  65 + (_i ? (nr - 1) * 11 : 40 + nr));
 	}
-	/* One client alone may hold half; which of the two limits the last line
-	 * is about depends on who is looked at when. */
+	/* One client alone may have half.  Which of the two limits the last line
+	 * names depends on the order of the loops. */
 	if (_i == 0)
-		ck_assert_msg(strstr(server.log, "unfinished records of its "
-						 "address") ||
+		ck_assert_msg(strstr(server.log, "its client's partial "
+						 "records") ||
 				      strstr(server.log,
-					     "unfinished records of all"),
+					     "all partial records"),
 			      "log: %s", server.log);
 	else
-		ck_assert(strstr(server.log, "bytes of its unfinished record:"));
+		ck_assert(strstr(server.log, "bytes of its partial record:"));
 	ck_assert(strstr(server.log, _i ? "limit 40960" : "limit "));
 	for (i = 0; i < nr; i++)
 		send_rest(&peers[i]);

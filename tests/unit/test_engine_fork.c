@@ -35,7 +35,7 @@ static void hold_locks(struct rpcbuf_engine *engine,
 	op(&engine->workers.lock);
 	op(&engine->watcher.lock);
 	op(&engine->log.limit.lock);
-	op(&engine->admit.quota.beyond.lock);
+	op(&engine->admit.quota.over_quota_grants.lock);
 	op(&talker.conn->sending.out.lock);
 	op(&mute.conn->sending.out.lock);
 }

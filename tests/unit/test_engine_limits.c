@@ -193,7 +193,7 @@ START_TEST(idle)
 		expect_end(p);
 		expect_closed(p, RPCBUF_CLOSE_IDLE);
 		if (round == 0)
-			check_log(p, "idle, in seconds: ", "limit 1");
+			check_log(p, "idle, seconds: ", "limit 1");
 		peer_free(p);
 	}
 	ck_assert_uint_eq(seen(busy->closed), 0);
@@ -472,8 +472,8 @@ static uint64_t *since(struct rpcbuf_conn *conn, unsigned int i)
 {
 	uint64_t *const all[] = {
 		&conn->times.progress_ns,  &conn->times.record_ns,
-		&conn->times.slow_ns,	   &conn->admit.quota.beyond_ns,
-		&conn->admit.pass.idle_ns, &conn->sending.out.blocked_ns,
+		&conn->times.slow_ns,	   &conn->admit.quota.over_quota_ns,
+		&conn->admit.gate_entry.idle_ns, &conn->sending.out.blocked_ns,
 	};
 
 	return i < WIRE_NR(all) ? all[i] : NULL;
@@ -505,14 +505,14 @@ START_TEST(time_without_a_look)
 	loop->now_ns = begin + 2 * late;
 	set_since(conn, begin);
 	loop_excuse(loop, 0);
-	loop_excuse(loop, LAG_LOOK_NS);
-	loop_excuse(loop, 2 * LAG_LOOK_NS);
+	loop_excuse(loop, LAG_SCAN_NS);
+	loop_excuse(loop, 2 * LAG_SCAN_NS);
 	check_since(conn, begin);
-	loop_excuse(loop, 2 * LAG_LOOK_NS + 1);
-	check_since(conn, begin + LAG_LOOK_NS + 1);
+	loop_excuse(loop, 2 * LAG_SCAN_NS + 1);
+	check_since(conn, begin + LAG_SCAN_NS + 1);
 	set_since(conn, begin);
 	loop_excuse(loop, late);
-	check_since(conn, begin + late - LAG_LOOK_NS);
+	check_since(conn, begin + late - LAG_SCAN_NS);
 	set_since(conn, loop->now_ns - 1);
 	loop_excuse(loop, late);
 	check_since(conn, loop->now_ns);

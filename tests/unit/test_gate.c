@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: long records pass a few at a time: no more than the limit and one more,
+ * Goal: long records enter a few at a time: no more than the limit and one more,
  * twice that for clients that have none under way, first come first served
  * within a client, clients in turn, nobody forgotten; and peers that send
  * slowly, or stop, hold up nobody for longer than their patience, however many
@@ -21,7 +21,7 @@
 #define STEP_NS UINT64_C(100000)
 
 struct conn {
-	struct pass pass; /* first */
+	struct gate_entry entry; /* first */
 	unsigned int client;
 	bool slow;
 	uint32_t size, left; /* of the record under way */
@@ -59,7 +59,7 @@ static bool has_room(unsigned int client, uint64_t used)
  * no room. */
 static void check_order(struct conn *c)
 {
-	uint64_t used = gate.used - c->pass.bytes;
+	uint64_t used = gate.used - c->entry.bytes;
 
 	require(oldest_of(c->client) == c);
 	for (unsigned int k = 0; k < CLIENTS; k++) {
@@ -84,11 +84,11 @@ static void check_state(void)
 	for (int i = 0; i < CONNS; i++) {
 		const struct conn *c = &conns[i];
 
-		if (c->pass.state == PASS_IN) {
-			inside += c->pass.bytes;
+		if (c->entry.state == GATE_INSIDE) {
+			inside += c->entry.bytes;
 			of_clients[c->client]++;
 		}
-		require((c->pass.state == PASS_WAITS) == (c->asked != 0));
+		require((c->entry.state == GATE_WAITING) == (c->asked != 0));
 	}
 	require(inside == gate.used);
 	require(inside < 2 * gate.limit + RECORD);
@@ -99,24 +99,24 @@ static void check_state(void)
 /* As the loop does whenever it comes round, and when somebody leaves. */
 static void come_round(void)
 {
-	struct pass *pass;
+	struct gate_entry *entry;
 	uint8_t before[CONNS];
 
 	for (int i = 0; i < CONNS; i++) {
-		before[i] = conns[i].pass.state;
+		before[i] = conns[i].entry.state;
 		/* What has come is seen before anybody is put out. */
 		if (conns[i].next_ns <= now)
-			pass_busy(&conns[i].pass);
+			gate_entry_busy(&conns[i].entry);
 	}
-	while ((pass = gate_next(&gate, now))) {
-		require(pass->state == PASS_IN);
-		check_order((struct conn *)pass);
+	while ((entry = gate_next(&gate, now))) {
+		require(entry->state == GATE_INSIDE);
+		check_order((struct conn *)entry);
 	}
 	/* Nobody waits while there is room. */
 	for (unsigned int k = 0; k < CLIENTS; k++)
 		require(!oldest_of(k) || !has_room(k, gate.used));
 	for (int i = 0; i < CONNS; i++) {
-		if (before[i] != PASS_IN || conns[i].pass.state != PASS_OUT)
+		if (before[i] != GATE_INSIDE || conns[i].entry.state != GATE_EVICTED)
 			continue;
 		/* Only who did not get on, and long enough. */
 		require(conns[i].slow);
@@ -127,14 +127,14 @@ static void come_round(void)
 static void begin(struct conn *c, uint64_t *seed)
 {
 	c->size = c->left = 1 + test_below(seed, RECORD);
-	if (!gate_enter(&gate, &c->pass, c->size))
+	if (!gate_enter(&gate, &c->entry, c->size))
 		c->asked = ++asked_last;
 }
 
 static void end(struct conn *c)
 {
-	gate_leave(&gate, &c->pass);
-	require(c->pass.state == PASS_NONE);
+	gate_leave(&gate, &c->entry);
+	require(c->entry.state == GATE_NONE);
 	c->asked = 0;
 	c->left = 0;
 	come_round();
@@ -143,17 +143,17 @@ static void end(struct conn *c)
 /* What a connection's peer has sent is received. */
 static void receive(struct conn *c, uint64_t *seed)
 {
-	pass_busy(&c->pass);
+	gate_entry_busy(&c->entry);
 	c->left -= rpcbuf_min(c->left, 1 + test_below(seed, RECORD / 2));
 	if (!c->left) {
 		c->done++;
 		end(c);
 		return;
 	}
-	pass_idle(&c->pass, now);
+	gate_entry_idle(&c->entry, now);
 	c->next_ns = now + test_below(seed, 1000000);
 	if (c->slow)
-		c->next_ns += 2 * GATE_PATIENCE_NS;
+		c->next_ns += 2 * GATE_IDLE_NS;
 }
 
 static void step(struct conn *c, uint64_t *seed)
@@ -162,7 +162,7 @@ static void step(struct conn *c, uint64_t *seed)
 		begin(c, seed);
 	else if (test_below(seed, 1000) == 0)
 		end(c); /* closed, wherever it is */
-	else if (c->pass.state != PASS_WAITS && now >= c->next_ns)
+	else if (c->entry.state != GATE_WAITING && now >= c->next_ns)
 		receive(c, seed);
 }
 
@@ -181,7 +181,7 @@ static void setup(uint64_t limit, uint64_t *seed, unsigned int slow_of_ten)
 					      : test_below(seed, 2),
 			.slow = test_below(seed, 10) < slow_of_ten,
 		};
-		pass_init(&conns[i].pass, &clients[conns[i].client]);
+		gate_entry_init(&conns[i].entry, &clients[conns[i].client]);
 	}
 }
 
@@ -237,29 +237,29 @@ START_TEST(many_slow)
 	}
 	for (; rounds < 20; rounds++) {
 		for (int i = 1; i < CONNS; i++)
-			if (conns[i].pass.state == PASS_OUT)
-				gate_leave(&gate, &conns[i].pass);
+			if (conns[i].entry.state == GATE_EVICTED)
+				gate_leave(&gate, &conns[i].entry);
 		for (int i = 1; i < CONNS; i++)
-			if (conns[i].pass.state == PASS_NONE)
+			if (conns[i].entry.state == GATE_NONE)
 				begin(&conns[i], &seed);
 		begin(&conns[0], &seed);
 		for (began = now; conns[0].asked; now += STEP_NS) {
 			come_round();
 			for (int i = 1; i < CONNS; i++)
-				if (conns[i].pass.state == PASS_IN &&
-				    !conns[i].pass.idle_ns)
-					pass_idle(&conns[i].pass, now);
+				if (conns[i].entry.state == GATE_INSIDE &&
+				    !conns[i].entry.idle_ns)
+					gate_entry_idle(&conns[i].entry, now);
 			check_state();
 		}
 		/* Its client has others, but they come after those of the
 		 * three other clients: so many at most are before it. */
 		ck_assert_uint_le(now - began,
-				  (CONNS + 1) * (GATE_PATIENCE_NS + STEP_NS));
+				  (CONNS + 1) * (GATE_IDLE_NS + STEP_NS));
 		end(&conns[0]);
 	}
 	/* All of them are known to be slow now. */
-	ck_assert_uint_le(now - began, (CONNS + 1) * ((GATE_PATIENCE_NS >>
-						       GATE_PATIENCE_SHIFT) +
+	ck_assert_uint_le(now - began, (CONNS + 1) * ((GATE_IDLE_NS >>
+						       GATE_BACKOFF_MAX) +
 						      2 * STEP_NS));
 }
 END_TEST

@@ -28,7 +28,7 @@ static void await(uint64_t ns)
 	lag_await(&lag, now);
 	for (; ns > OS_SECOND_NS; ns -= OS_SECOND_NS) {
 		now += OS_SECOND_NS;
-		lag_look(&lag, now);
+		lag_update(&lag, now);
 	}
 	now += ns;
 	lag_pause(&lag, now);
@@ -112,11 +112,11 @@ START_TEST(stood_still)
 {
 	lag_await(&lag, now);
 	now += 1000 * OS_SECOND_NS;
-	lag_look(&lag, now);
-	ck_assert_uint_eq(lag.ns, LAG_LOOK_NS);
+	lag_update(&lag, now);
+	ck_assert_uint_eq(lag.ns, LAG_SCAN_NS);
 	now += 1000 * OS_SECOND_NS;
 	lag_pause(&lag, now);
-	ck_assert_uint_eq(lag.ns, 2 * LAG_LOOK_NS);
+	ck_assert_uint_eq(lag.ns, 2 * LAG_SCAN_NS);
 }
 END_TEST
 
@@ -125,15 +125,15 @@ START_TEST(not_awaited)
 {
 	await(OS_SECOND_NS);
 	now += 1000 * OS_SECOND_NS;
-	lag_look(&lag, now);
+	lag_update(&lag, now);
 	lag_pause(&lag, now);
 	ck_assert(!lag_awaits(&lag));
 	ck_assert_uint_eq(lag.ns, OS_SECOND_NS);
 	lag_await(&lag, now);
 	ck_assert(lag_awaits(&lag));
-	lag_look(&lag, now - 1);
+	lag_update(&lag, now - 1);
 	ck_assert_uint_eq(lag.ns, OS_SECOND_NS);
-	lag_look(&lag, now + 1);
+	lag_update(&lag, now + 1);
 	ck_assert_uint_eq(lag.ns, OS_SECOND_NS + 1);
 }
 END_TEST

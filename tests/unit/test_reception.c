@@ -28,7 +28,7 @@ static const char *const moves[NR_RECEPTION_STATES] = {
 	[RECEPTION_ADOPTED] = ".w..e.",
 	[RECEPTION_WATCHED] = ".wr.e.",
 	[RECEPTION_READY] =   ".wrWe.",
-	[RECEPTION_WAITING] = "..r.e.",
+	[RECEPTION_PARKED] = "..r.e.",
 	[RECEPTION_ENDING] =  "....ec",
 	[RECEPTION_CLOSED] =  "......",
 };
@@ -108,33 +108,33 @@ static void free_conn(struct rpcbuf_conn *old)
 }
 
 /* What the engine does around a move, so that the state is whole. */
-static void prepare(enum reception_state to, enum waits_for what)
+static void prepare(enum reception_state to, enum parked_for what)
 {
-	if (what == FOR_LONG) {
+	if (what == FOR_GATE) {
 		loop->admit.gate.used = loop->admit.gate.limit * 2;
-		must(!gate_enter(&loop->admit.gate, &conn->admit.pass, 1));
+		must(!gate_enter(&loop->admit.gate, &conn->admit.gate_entry, 1));
 	}
 	if (what == FOR_CALLS)
 		conn->flight.awaits = AWAITS_FEWER;
 	if (to == RECEPTION_ENDING)
 		conn->flight.awaits = AWAITS_LAST;
-	if (conn->reception.waits_for == FOR_LONG && to == RECEPTION_READY) {
+	if (conn->reception.parked_for == FOR_GATE && to == RECEPTION_READY) {
 		loop->admit.gate.used = 0;
-		must(gate_next(&loop->admit.gate, 0) == &conn->admit.pass);
+		must(gate_next(&loop->admit.gate, 0) == &conn->admit.gate_entry);
 	}
 }
 
-static void move(enum reception_state to, enum waits_for what)
+static void move(enum reception_state to, enum parked_for what)
 {
 	prepare(to, what);
 	ck_assert_int_eq(reception_move(conn, to, what), 0);
-	if (conn->admit.pass.state == PASS_IN)
-		gate_leave(&loop->admit.gate, &conn->admit.pass);
+	if (conn->admit.gate_entry.state == GATE_INSIDE)
+		gate_leave(&loop->admit.gate, &conn->admit.gate_entry);
 	loop->admit.gate.used = 0;
 }
 
 /* A new connection on a legal way to @state. */
-static void come_to(enum reception_state state, enum waits_for what)
+static void come_to(enum reception_state state, enum parked_for what)
 {
 	conn = new_conn();
 	if (state == RECEPTION_ADOPTED)
@@ -148,7 +148,7 @@ static void come_to(enum reception_state state, enum waits_for what)
 	move(RECEPTION_WATCHED, FOR_NOTHING);
 	if (state != RECEPTION_WATCHED)
 		move(RECEPTION_READY, FOR_NOTHING);
-	if (state == RECEPTION_WAITING)
+	if (state == RECEPTION_PARKED)
 		move(state, what);
 }
 
@@ -178,13 +178,13 @@ static bool is_on(const struct list_head *list)
 }
 
 /* Is @conn where @state is, and nowhere else? */
-static void check(enum reception_state state, enum waits_for what)
+static void check(enum reception_state state, enum parked_for what)
 {
 	bool ready = state == RECEPTION_READY;
 	const char *wrong;
 
 	ck_assert_uint_eq(conn->reception.state, state);
-	ck_assert_uint_eq(conn->reception.waits_for, what);
+	ck_assert_uint_eq(conn->reception.parked_for, what);
 	ck_assert(is_on(&conn->part->fair.ready) == ready);
 	ck_assert(list_empty(&loop->fair.ready) == !ready);
 	if (state == RECEPTION_WATCHED || !ready)
@@ -198,14 +198,14 @@ static void check(enum reception_state state, enum waits_for what)
 }
 
 /* All that a state can wait for: first and last. */
-static enum waits_for first_wait(enum reception_state state)
+static enum parked_for first_wait(enum reception_state state)
 {
-	return state == RECEPTION_WAITING ? FOR_QUOTA : FOR_NOTHING;
+	return state == RECEPTION_PARKED ? FOR_QUOTA : FOR_NOTHING;
 }
 
-static enum waits_for last_wait(enum reception_state state)
+static enum parked_for last_wait(enum reception_state state)
 {
-	return state == RECEPTION_WAITING ? FOR_READER : FOR_NOTHING;
+	return state == RECEPTION_PARKED ? FOR_UNSENT : FOR_NOTHING;
 }
 
 START_TEST(chart)
@@ -219,8 +219,8 @@ START_TEST(chart)
 }
 END_TEST
 
-static void take(enum reception_state from, enum waits_for was,
-		 enum reception_state to, enum waits_for what)
+static void take(enum reception_state from, enum parked_for was,
+		 enum reception_state to, enum parked_for what)
 {
 	come_to(from, was);
 	check(from, was);
@@ -232,7 +232,7 @@ static void take(enum reception_state from, enum waits_for was,
 /* _i: from. */
 START_TEST(legal_moves)
 {
-	enum waits_for was, what;
+	enum parked_for was, what;
 
 	for (int to = 0; to < NR_RECEPTION_STATES; to++) {
 		if (moves[_i][to] == '.')
@@ -246,7 +246,7 @@ START_TEST(legal_moves)
 END_TEST
 
 /* A child in which @conn moves to @to must abort, and say @sentence. */
-static void must_abort(enum reception_state to, enum waits_for what,
+static void must_abort(enum reception_state to, enum parked_for what,
 		       const char *sentence)
 {
 	char said[512];
@@ -296,12 +296,12 @@ END_TEST
 START_TEST(illegal_waits)
 {
 	come_to(RECEPTION_READY, FOR_NOTHING);
-	must_abort(RECEPTION_WAITING, FOR_NOTHING,
-		   "a connection cannot be waiting and wait for nothing");
+	must_abort(RECEPTION_PARKED, FOR_NOTHING,
+		   "a connection cannot be parked for nothing");
 	must_abort(RECEPTION_WATCHED, FOR_PAGES,
-		   "a connection cannot be watched and wait for pages");
-	must_abort(RECEPTION_READY, FOR_READER,
-		   "a connection cannot be ready and wait for its reader");
+		   "a connection cannot be watched for pages");
+	must_abort(RECEPTION_READY, FOR_UNSENT,
+		   "a connection cannot be ready for its peer to read");
 	free_conn(conn);
 }
 END_TEST
@@ -310,8 +310,8 @@ END_TEST
 START_TEST(half_a_move)
 {
 	come_to(RECEPTION_READY, FOR_NOTHING);
-	must_abort(RECEPTION_WAITING, FOR_LONG, "it and the gate differ");
-	must_abort(RECEPTION_WAITING, FOR_CALLS, "none of its calls");
+	must_abort(RECEPTION_PARKED, FOR_GATE, "it and the gate differ");
+	must_abort(RECEPTION_PARKED, FOR_CALLS, "no completing call");
 	must_abort(RECEPTION_ENDING, FOR_NOTHING, "its last call");
 	move(RECEPTION_ENDING, FOR_NOTHING);
 	conn->flight.nr = 1;
@@ -324,60 +324,60 @@ START_TEST(half_a_move)
 }
 END_TEST
 
-/* @conn, which has the turn or waits for it, moves from ready. */
-static void move_with_turn(enum reception_state to, enum waits_for what,
+/* @conn, which holds the grant or waits for it, moves from ready. */
+static void move_with_grant(enum reception_state to, enum parked_for what,
 			   bool quota, bool held, bool keeps)
 {
-	struct turns *turns = quota ? &engine->admit.quota.beyond
-				    : &engine->admit.shortage.turns;
+	struct grant_queue *grants = quota ? &engine->admit.quota.over_quota_grants
+				    : &engine->admit.shortage.page_grants;
 	struct rpcbuf_conn *other = new_conn();
-	struct turn *turn;
+	struct grant_request *request;
 
 	come_to(RECEPTION_READY, FOR_NOTHING);
-	turn = quota ? &conn->admit.quota.beyond : &conn->admit.pages;
+	request = quota ? &conn->admit.quota.over_quota_grant : &conn->admit.page_grant;
 	if (!held)
-		must(turn_ask(turns, quota ? &other->admit.quota.beyond
-					   : &other->admit.pages));
-	must(turn_ask(turns, turn) == held);
+		must(grant_request(grants, quota ? &other->admit.quota.over_quota_grant
+					   : &other->admit.page_grant));
+	must(grant_request(grants, request) == held);
 	move(to, what);
-	ck_assert_msg(turn_asked(turns, turn) == keeps,
-		      "%s, %s: the turn for %s, %s", reception_name(to),
-		      waits_for_name(what), quota ? "quota" : "pages",
+	ck_assert_msg(grant_requested(grants, request) == keeps,
+		      "%s, %s: the grant for %s, %s", reception_name(to),
+		      parked_for_name(what), quota ? "quota" : "pages",
 		      held ? "held" : "waited for");
 	free_conn(conn);
 	free_conn(other);
 }
 
-/* What is kept of the turn for quota, held or waited for, and of that for
+/* Which states keep the over-quota grant, held or waited for, and the grant for
  * pages. */
-START_TEST(turns)
+START_TEST(grants)
 {
 	static const struct {
 		enum reception_state to;
-		enum waits_for what;
+		enum parked_for what;
 		bool quota_held, quota_waited, pages;
-	} kept[] = {
+	} cases[] = {
 		{RECEPTION_WATCHED, FOR_NOTHING, true, false, false},
 		{RECEPTION_READY, FOR_NOTHING, true, true, true},
-		{RECEPTION_WAITING, FOR_QUOTA, true, true, false},
-		{RECEPTION_WAITING, FOR_PAGES, true, true, true},
-		{RECEPTION_WAITING, FOR_HEAP, true, true, false},
+		{RECEPTION_PARKED, FOR_QUOTA, true, true, false},
+		{RECEPTION_PARKED, FOR_PAGES, true, true, true},
+		{RECEPTION_PARKED, FOR_HEAP, true, true, false},
 		{RECEPTION_ENDING, FOR_NOTHING, false, false, false},
 	};
 
-	for (unsigned int i = 0; i < WIRE_NR(kept); i++) {
-		enum reception_state to = kept[i].to;
-		enum waits_for what = kept[i].what;
+	for (unsigned int i = 0; i < WIRE_NR(cases); i++) {
+		enum reception_state to = cases[i].to;
+		enum parked_for what = cases[i].what;
 
-		move_with_turn(to, what, true, true, kept[i].quota_held);
-		move_with_turn(to, what, true, false, kept[i].quota_waited);
-		move_with_turn(to, what, false, true, kept[i].pages);
-		move_with_turn(to, what, false, false, kept[i].pages);
+		move_with_grant(to, what, true, true, cases[i].quota_held);
+		move_with_grant(to, what, true, false, cases[i].quota_waited);
+		move_with_grant(to, what, false, true, cases[i].pages);
+		move_with_grant(to, what, false, false, cases[i].pages);
 	}
-	for (int what = FOR_LONG; what <= FOR_READER; what++) {
-		move_with_turn(RECEPTION_WAITING, what, true, false, false);
-		move_with_turn(RECEPTION_WAITING, what, false, true, false);
-		move_with_turn(RECEPTION_WAITING, what, false, false, false);
+	for (int what = FOR_GATE; what <= FOR_UNSENT; what++) {
+		move_with_grant(RECEPTION_PARKED, what, true, false, false);
+		move_with_grant(RECEPTION_PARKED, what, false, true, false);
+		move_with_grant(RECEPTION_PARKED, what, false, false, false);
 	}
 }
 END_TEST
@@ -387,7 +387,7 @@ START_TEST(watching)
 {
 	come_to(RECEPTION_READY, FOR_NOTHING);
 	ck_assert(conn->watched);
-	move(RECEPTION_WAITING, FOR_QUOTA);
+	move(RECEPTION_PARKED, FOR_QUOTA);
 	ck_assert(!conn->watched);
 	move(RECEPTION_READY, FOR_NOTHING);
 	ck_assert(!conn->watched);
@@ -470,7 +470,7 @@ START_TEST(cannot_be_watched_for_sending)
 END_TEST
 
 /* A connection that is ready anew goes behind the others of its client. */
-START_TEST(in_turns)
+START_TEST(round_robin)
 {
 	struct rpcbuf_conn *first, *second;
 
@@ -503,9 +503,9 @@ START_TEST(damage)
 	struct list_head elsewhere;
 
 	come_to(RECEPTION_READY, FOR_NOTHING);
-	conn->reception.waits_for = FOR_PAGES;
-	must_find("what it waits for");
-	conn->reception.waits_for = FOR_NOTHING;
+	conn->reception.parked_for = FOR_PAGES;
+	must_find("state and reason");
+	conn->reception.parked_for = FOR_NOTHING;
 	conn->reception.state = RECEPTION_WATCHED;
 	must_find("it is on a list");
 	list_del(&conn->reception.link);
@@ -516,7 +516,7 @@ START_TEST(damage)
 	conn->reception.state = RECEPTION_READY;
 	list_add(&conn->reception.link, &conn->part->fair.ready);
 	list_del(&conn->part->fair.link);
-	must_find("its client is not");
+	must_find("its client is on no list");
 	list_add(&conn->part->fair.link, &loop->fair.ready);
 	list_del(&conn->reception.link);
 	must_find("it is on no list");
@@ -525,9 +525,9 @@ START_TEST(damage)
 	must_find("the lists of ready");
 	list_del(&conn->reception.link);
 	list_add(&conn->reception.link, &conn->part->fair.ready);
-	loop->admit.starved = conn;
-	must_find("has no turn");
-	loop->admit.starved = NULL;
+	loop->admit.page_grantee = conn;
+	must_find("does not hold the grant");
+	loop->admit.page_grantee = NULL;
 	conn->loop = loop + 1;
 	must_find("of another loop");
 	conn->loop = loop;
@@ -540,13 +540,13 @@ START_TEST(names)
 {
 	ck_assert_str_eq(reception_name(RECEPTION_ADOPTED), "adopted");
 	ck_assert_str_eq(reception_name(RECEPTION_CLOSED), "closed");
-	ck_assert_str_eq(waits_for_name(FOR_QUOTA), "quota");
-	ck_assert_str_eq(waits_for_name(FOR_LONG), "a long record's turn");
+	ck_assert_str_eq(parked_for_name(FOR_QUOTA), "quota");
+	ck_assert_str_eq(parked_for_name(FOR_GATE), "the gate for long records");
 	for (int i = 0; i < NR_RECEPTION_STATES; i++)
 		ck_assert_ptr_nonnull(reception_name(i));
-	for (int i = 0; i < NR_WAITS_FOR; i++) {
-		ck_assert_ptr_nonnull(waits_for_name(i));
-		ck_assert(waits_for_memory(i) ==
+	for (int i = 0; i < NR_PARKED_FOR; i++) {
+		ck_assert_ptr_nonnull(parked_for_name(i));
+		ck_assert(parked_for_memory(i) ==
 			  (i == FOR_QUOTA || i == FOR_PAGES || i == FOR_HEAP));
 	}
 }
@@ -564,11 +564,11 @@ int main(void)
 	tcase_add_loop_test(tcase, illegal_moves, 0, NR_RECEPTION_STATES);
 	tcase_add_test(tcase, illegal_waits);
 	tcase_add_test(tcase, half_a_move);
-	tcase_add_test(tcase, turns);
+	tcase_add_test(tcase, grants);
 	tcase_add_test(tcase, watching);
 	tcase_add_test(tcase, cannot_be_watched);
 	tcase_add_test(tcase, cannot_be_watched_for_sending);
-	tcase_add_test(tcase, in_turns);
+	tcase_add_test(tcase, round_robin);
 	tcase_add_test(tcase, damage);
 	tcase_add_test(tcase, names);
 	suite_add_tcase(suite, tcase);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include "rpcbuf/engine/spare.h"
+#include "rpcbuf/engine/reclaim.h"
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/shrink.h"
@@ -18,12 +18,12 @@ static void release(struct loop *loop)
  * go too. */
 static bool may_release(const struct loop *loop)
 {
-	return !loop->admit.starved && list_empty(&loop->fair.ready);
+	return !loop->admit.page_grantee && list_empty(&loop->fair.ready);
 }
 
 /* What is kept for the rest of records goes at once; a busy loop keeps its
  * vector until it has nothing to do. */
-void spare_give(struct loop *loop)
+void reclaim_requested(struct loop *loop)
 {
 	uint32_t shrink = os_load(&loop->shrink), vector = SHRINK_VECTOR;
 
@@ -38,7 +38,7 @@ void spare_give(struct loop *loop)
 	release(loop);
 }
 
-void spare_look(struct loop *loop)
+void reclaim_idle(struct loop *loop)
 {
 	if (rpcbuf_wait_pending(loop->engine->mm)) {
 		rpcbuf_rqst_end_run(loop->rqst);
