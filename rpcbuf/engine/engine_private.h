@@ -8,53 +8,7 @@
  * the owner, except what is named below.  While a call runs, the owner touches
  * none of it, and the watcher may give the loop to another thread (handover.h).
  *
- * Files, from the bottom up; none calls one of a line below its own, which
- * tests/check-circles holds:
- *
- *   lag.c gate.c grant.c rota.h   lag of a record, admission of long records,
- *		exclusive grants, round robin by client
- *   log.c	what is said, and how often
- *   address.h loopback.c untouched.c  addresses; a connection to oneself; has
- *		anybody read from a socket
- *   reply.c respages.c	a reply, and the pages that it begins in
- *   row.c ready.c	stretches of a record that is written; pages for it
- *   writer.c	... how it is written
- *   out.c	the send list
- *   round.c	... what it has is written
- *   hold.c flush.c	... what comes in, and leaves together; its end
- *   alone.c	... those without an engine
- *   fair.c	whose turn it is among the connections of a loop
- *   conns.c	all of these, and the post for their owner
- *   ring.c	an io_uring of one thread
- *   flight.c	calls in flight, and who is told when there are few
- *   heap.c	bytes of the heap
- *   trace.c observe.c	what readers, and probes, are told
- *   call.c	a call
- *   shrink.c	loops are asked for pages
- *   share.c share_check.c  threads for what calls are for
- *   queued.c	calls that wait for a thread of their share
- *   quota.c shortage.c admit.c	  how much a connection may receive
- *   client.c client_check.c	connections from one address
- *   successor.c ... that take the place of others
- *   intake.c	where what is received lies
- *   reclaim.c	... of that, what a loop can spare
- *   reception.c reception_check.c  the states of a connection, all moves
- *		between them, and whether it holds what its state says
- *   sending.c	... replies: when the loop goes on, and their bounds
- *   batch.c	calls whose replies leave together
- *   conn.c	a connection's life: watched, reported, ending, closed
- *   limits.c	time limits
- *   receive.c	one receive
- *   handover.c	whose a loop is while its owner runs a call
- *   worker.c	the pool of threads
- *   delegate.c	... for calls that sleep
- *   step.c	one look at one connection: runs a call, or receives
- *   epoll.c uring.c backend.c	back ends
- *   loop.c	the owner of a loop: when to look, and when to block
- *   watcher.c	the thread that gives a loop away
- *   replies.c	the loop of connections that this process opened
- *   adopt.c acceptor.c  adoption; the thread that accepts
- *   stats.c figures.c options.c engine.c  the engine as a whole
+ * README.md has the files in their order.
  *
  * Who may touch what, by lock.  Debug builds assert the ones that assert_held()
  * and assert_owner() are called for.

@@ -127,6 +127,22 @@ void rpcbuf_rqst_end_run(struct rpcbuf_rqst *rqst)
 	run->in_front = false;
 }
 
+void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
+{
+	uint64_t waited_ns;
+
+	if (!rqst->shortage_since)
+		return;
+	waited_ns = os_now() - rqst->shortage_since;
+	if (rqst->shares)
+		mempool_leave(rqst->reserve, &rqst->waiter, waited_ns);
+	else
+		rpcbuf_wait_leave(&rqst->waiter);
+	stat_add(rqst->stats.sleep_ns, waited_ns);
+	rqst->shares = false;
+	rqst->shortage_since = 0;
+}
+
 void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst)
 {
 	rpcbuf_rqst_give_up(rqst);

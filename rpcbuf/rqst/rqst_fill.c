@@ -37,22 +37,6 @@ static void join(struct rpcbuf_rqst *rqst)
 		rpcbuf_wait_join(rqst->mm, &rqst->waiter);
 }
 
-void rpcbuf_rqst_give_up(struct rpcbuf_rqst *rqst)
-{
-	uint64_t waited_ns;
-
-	if (!rqst->shortage_since)
-		return;
-	waited_ns = os_now() - rqst->shortage_since;
-	if (rqst->shares)
-		mempool_leave(rqst->reserve, &rqst->waiter, waited_ns);
-	else
-		rpcbuf_wait_leave(&rqst->waiter);
-	stat_add(rqst->stats.sleep_ns, waited_ns);
-	rqst->shares = false;
-	rqst->shortage_since = 0;
-}
-
 int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 			struct rpcbuf_mempool *reserve)
 {

@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the parts of librpcbuf_tirpc share.
- *
- *   home.c      what all transports of the process share; options, the log
- *   listener.c  transports that accept; creation
- *   conn.c      transports that are connections: their life, their operations
- *   poll.c      receiving under svc_run()
- *   run.c       rpcbuf_svc_run(): the engine, and everything that is not its
- *   dispatch.c  a call of the engine's on its way to libtirpc's dispatch
- *   gss.c       what RPCSEC_GSS of libtirpc needs around it
- *   encode.c    replies: encoding
- *   deliver.c   ... and where they go
- *   xdr_*.c     XDR over pages
+ * What the parts of librpcbuf_tirpc share; README.md has the files in their order.
  *
  * Lock order: conn->lock, home.lock, table_lock().  None is held over a dispatcher
  * or over sending that may wait, but for the one of encode.c.
