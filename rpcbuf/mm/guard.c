@@ -81,10 +81,7 @@ int guard_create(struct rpcbuf *mm, const struct rpcbuf_options *options)
 		return err;
 	if (bits)
 		guard_change(mm, bits, 0);
-	err = fault_create(mm);
-	if (err)
-		harden_destroy(mm);
-	return err;
+	return fault_create(mm);
 }
 
 void guard_destroy(struct rpcbuf *mm)

@@ -40,7 +40,8 @@ int stats_create(struct rpcbuf *mm)
 
 void stats_destroy(struct rpcbuf *mm)
 {
-	os_unmap(mm->stats, footprint(mm->nr_cpus));
+	if (mm->stats)
+		os_unmap(mm->stats, footprint(mm->nr_cpus));
 }
 
 void stats_add_pool(struct rpcbuf *mm, struct stats_pool *pool)

@@ -6,13 +6,14 @@
  * Method: the linker puts a gate in front of every way to memory, descriptors
  * and threads; the nth that passes fails, for each n until none fails any more.
  * Descriptors are counted before and after, and what is left on the heap is for
- * the address sanitizer to find.
+ * the address sanitizer to find.  What is unmapped must be mapped.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include <rpcbuf/engine.h>
 #include <rpcbuf/fault.h>
@@ -73,6 +74,21 @@ GATE(int, EAGAIN, EAGAIN, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attr, void *(*main)(void *),
       void *arg),
      (thread, attr, main, arg))
+
+/* Unmappings of what is not mapped: by then another thread may have the
+ * address. */
+static struct os_u32 nr_unmapped_twice;
+
+int __real_munmap(void *address, size_t size);
+int __wrap_munmap(void *address, size_t size);
+int __wrap_munmap(void *address, size_t size)
+{
+	unsigned char resident;
+
+	if (mincore(address, 1, &resident))
+		os_fetch_add(&nr_unmapped_twice, 1);
+	return __real_munmap(address, size);
+}
 
 static void *const untouched = (void *)0x5a5a;
 static struct rpcbuf *mm;
@@ -270,12 +286,26 @@ START_TEST(each_in_turn)
 		rpcbuf_mm_counts(mm, &counts);
 		ck_assert_uint_eq(counts.pages_out, 0);
 		ck_assert_uint_eq(counts.pages_reserved, 0);
+		ck_assert_uint_eq(os_load(&nr_unmapped_twice), 0);
 	}
 	ck_assert_uint_gt(nth, things[_i].least);
 	/* What failed holds nothing of the budget either. */
 	ck_assert_uint_eq(os_load(&mm->budget.promised), 0);
 	test_destroy(mm);
 	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* Refused after the red zones were mapped. */
+START_TEST(unreadable_faults)
+{
+	void *out = untouched;
+
+	setenv("RPCBUF_FAULT", "nth=often", 1);
+	ck_assert_int_eq(make_instance(&out), -EINVAL);
+	unsetenv("RPCBUF_FAULT");
+	ck_assert_ptr_eq(out, untouched);
+	ck_assert_uint_eq(os_load(&nr_unmapped_twice), 0);
 }
 END_TEST
 
@@ -316,6 +346,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	tcase_set_timeout(tcase, 200);
 	tcase_add_loop_test(tcase, each_in_turn, 0, NR_THINGS);
+	tcase_add_test(tcase, unreadable_faults);
 	tcase_add_loop_test(tcase, reserves_in_spite_of_faults, 0, 5);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite, argv);
