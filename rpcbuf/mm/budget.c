@@ -3,7 +3,7 @@
 
 #include <rpcbuf/mm/budget.h>
 #include <rpcbuf/mm/fork.h>
-#include <rpcbuf/mm/maintain.h>
+#include <rpcbuf/mm/kick.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/wait.h>
@@ -274,7 +274,7 @@ int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory)
 	pcp_limits(mm, pages);
 	if (!enough) {
 		budget_settle(mm);
-		maintain_kick(mm);
+		kick(mm);
 	}
 	if (wait_pending(mm))
 		wait_wake(mm);

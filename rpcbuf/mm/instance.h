@@ -74,8 +74,6 @@ struct wait_queue {
 	struct os_lock joining; /* raising `waiting`, until caches are empty */
 };
 
-typedef void mm_reclaim_wake(struct rpcbuf *mm);
-
 struct rpcbuf {
 	struct arena arena;
 	struct os_u16 *refs;  /* references of each page: page.h */
@@ -103,12 +101,8 @@ struct rpcbuf {
 	int window_fd;		  /* of the arena's memory, or -1: window.c */
 	size_t footprint;	  /* of the mapping that this struct begins */
 
-	/*
-	 * Called, from any thread and with no lock held, when a zone falls to
-	 * its low watermark; not again until `reclaim_asked` is 0.  NULL:
-	 * nobody reclaims.
-	 */
-	OS_PTR(mm_reclaim_wake) reclaim_wake;
+	/* The maintenance was kicked as a zone fell to its low watermark; not
+	 * again until this is 0. */
 	struct os_u32 reclaim_asked;
 
 	void (*log)(const char *sentence); /* of the options, or NULL */

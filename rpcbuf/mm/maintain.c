@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include <rpcbuf/mm/fork.h>
+#include <rpcbuf/mm/kick.h>
 #include <rpcbuf/mm/maintain.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
@@ -62,7 +63,7 @@ static void mute(struct rpcbuf *mm, uint64_t now)
 /* Returns the milliseconds to the next look. */
 static int reclaim(struct rpcbuf *mm, uint64_t now)
 {
-	bool enough, asked, alone = !os_load(&mm->reclaim_wake);
+	bool enough, asked, alone = !kick_listens(mm);
 	uint64_t missing;
 
 	if (is_muted(mm, now))
@@ -182,12 +183,6 @@ static void *maintain_main(void *arg)
 	return NULL;
 }
 
-void maintain_kick(struct rpcbuf *mm)
-{
-	if (os_load_acquire(&mm->reclaim_wake))
-		os_pressure_kick(&mm->maintain.pressure);
-}
-
 static int start_thread(struct rpcbuf *mm)
 {
 	struct mm_thread *thread = os_guard(&mm->maintain.thread);
@@ -200,18 +195,13 @@ static int start_thread(struct rpcbuf *mm)
 
 int maintain_start(struct rpcbuf *mm, bool pressure)
 {
-	struct mm_maintain *maintain = &mm->maintain;
-	int err;
+	int err = kick_open(mm, pressure);
 
-	err = os_pressure_open(&maintain->pressure, pressure, "");
 	if (err)
-		return os_why(err, "no descriptor to wake the thread of the "
-				   "instance");
-	os_store_release(&mm->reclaim_wake, maintain_kick);
+		return err;
 	err = start_thread(mm);
 	if (err) {
-		os_store(&mm->reclaim_wake, NULL);
-		os_pressure_close(&maintain->pressure);
+		kick_close(mm);
 		return os_why(err, "no thread for the upkeep of the instance");
 	}
 	return err;
@@ -231,15 +221,14 @@ void maintain_stop(struct rpcbuf *mm)
 	if (!was.running)
 		return;
 	os_store_release(&maintain->stop, true);
-	os_pressure_kick(&maintain->pressure);
+	kick(mm);
 	pthread_join(was.id, NULL);
 }
 
 void maintain_close(struct rpcbuf *mm)
 {
 	maintain_stop(mm);
-	if (os_load(&mm->reclaim_wake))
-		os_pressure_close(&mm->maintain.pressure);
+	kick_close(mm);
 }
 
 void rpcbuf_maintain_stop(struct rpcbuf *mm)

@@ -8,9 +8,9 @@
  * no page was used, until it is kicked at a low watermark, or until the kernel
  * reports memory pressure.
  *
- * Who wakes it (mm->reclaim_wake) holds no lock; `reclaim_asked` keeps others
- * from doing the same until the pass cleared it, which it does only a moment
- * after it reclaimed: a shortage that lasts must not make it spin.
+ * kick.h wakes it.  `reclaim_asked` keeps those who take pages from doing so
+ * again until the pass cleared it, which it does only a moment after it
+ * reclaimed: a shortage that lasts must not make it spin.
  */
 #ifndef RPCBUF_MM_MAINTAIN_H
 #define RPCBUF_MM_MAINTAIN_H
@@ -41,7 +41,9 @@ struct mm_maintain {
 	OS_GUARDED(struct mm_thread) thread;
 	struct os_bool stop;
 	struct os_bool pressed; /* the system is short of memory */
+	/* Of kick.h. */
 	struct os_pressure pressure;
+	struct os_bool listens;
 	struct hook_list shrinkers;
 };
 
@@ -52,9 +54,6 @@ int maintain_start(struct rpcbuf *mm, bool pressure);
  * have kicked until then.  A forked child has the latter only. */
 void maintain_stop(struct rpcbuf *mm);
 void maintain_close(struct rpcbuf *mm);
-
-/* There is something to do.  Never waits. */
-void maintain_kick(struct rpcbuf *mm);
 
 /* Memory is short in the system: all that is idle goes back, over the next
  * passes. */

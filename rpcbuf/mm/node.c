@@ -4,6 +4,7 @@
 #include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
+#include <rpcbuf/mm/kick.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/stats.h>
@@ -62,12 +63,10 @@ static unsigned int fallback(const struct rpcbuf *mm, unsigned int node,
 /* Once until the reclaimer clears the flag. */
 static void ask_for_reclaim(struct rpcbuf *mm)
 {
-	mm_reclaim_wake *wake = os_load_acquire(&mm->reclaim_wake);
-
-	if (wake && !os_load(&mm->reclaim_asked) &&
+	if (kick_listens(mm) && !os_load(&mm->reclaim_asked) &&
 	    !os_exchange_acquire(&mm->reclaim_asked, 1)) {
 		stats_add(mm, STAT_reclaim_wakes, 1);
-		wake(mm);
+		kick(mm);
 	}
 }
 

@@ -10,7 +10,9 @@
 #include <sched.h>
 
 #include "mm_util.h"
+#include <rpcbuf/mm/kick.h>
 #include <rpcbuf/os/numa.h>
+#include <rpcbuf/stats.h>
 
 #define NODE_PAGES 2048u
 
@@ -213,12 +215,12 @@ START_TEST(mixed_release)
 }
 END_TEST
 
-static unsigned int calls;
-
-static void count_call(struct rpcbuf *who)
+static uint64_t reclaim_wakes(void)
 {
-	require(who == mm);
-	calls++;
+	struct rpcbuf_stats stats = RPCBUF_STATS_INIT;
+
+	ck_assert_int_eq(rpcbuf_stats_read(mm, &stats), 0);
+	return stats.reclaim_wakes;
 }
 
 START_TEST(watermarks)
@@ -232,7 +234,7 @@ START_TEST(watermarks)
 		free(pages);
 		return;
 	}
-	os_store(&mm->reclaim_wake, count_call);
+	ck_assert_int_eq(kick_open(mm, false), 0);
 	min = os_load(&mm->nodes[0].zone.min);
 	ck_assert_uint_gt(min, 0);
 	ck_assert_uint_gt(os_load(&mm->nodes[0].zone.low), min);
@@ -241,23 +243,23 @@ START_TEST(watermarks)
 
 	/* Far from low nobody is called; the reserve stays. */
 	got = rpcbuf_alloc_bulk_array(mm, 0, (unsigned int)nr / 2, pages);
-	ck_assert_uint_eq(calls, 0);
+	ck_assert_uint_eq(reclaim_wakes(), 0);
 	got += rpcbuf_alloc_bulk_array(mm, 0, (unsigned int)nr / 2,
 				       pages + got);
 	ck_assert_uint_eq(got, nr - min);
-	ck_assert_uint_eq(calls, 1);
+	ck_assert_uint_eq(reclaim_wakes(), 1);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK));
 	ck_assert_ptr_null(rpcbuf_alloc_pages(mm, 0, 1));
-	ck_assert_uint_eq(calls, 1);
+	ck_assert_uint_eq(reclaim_wakes(), 1);
 	os_store(&mm->reclaim_asked, 0);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
-	ck_assert_uint_eq(calls, 2);
+	ck_assert_uint_eq(reclaim_wakes(), 2);
 	/* For who must not wait nobody is woken. */
 	os_store(&mm->reclaim_asked, 0);
 	page = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK | RPCBUF_GFP_RESERVE);
 	ck_assert_ptr_nonnull(page);
-	ck_assert_uint_eq(calls, 2);
+	ck_assert_uint_eq(reclaim_wakes(), 2);
 	rpcbuf_free_page(mm, page);
 	got += rpcbuf_alloc_bulk_array(mm, RPCBUF_GFP_RESERVE,
 				       (unsigned int)(nr - got), pages + got);
