@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rpcbuf/mm/counts.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/maintain.h>
@@ -239,28 +240,6 @@ int rpcbuf_create(struct rpcbuf **mm, const struct rpcbuf_options *options)
 	return 0;
 }
 
-/* Pages that are where they belong.  Locks: nothing is on its way. */
-static uint64_t at_home(struct rpcbuf *mm, uint64_t *cached)
-{
-	bool lock = !os_load(&mm->forked); /* nobody there to let go of them */
-	uint64_t sum;
-
-	if (lock) {
-		os_lock(&mm->report.giving);
-		os_guard(&mm->budget.balloon);
-		os_lock(&mm->freezing);
-	}
-	*cached = pcp_nr_cached(mm);
-	sum = *cached + node_nr_free(mm) + os_load(&mm->budget.withheld) +
-	      os_load(&mm->report.isolated);
-	if (lock) {
-		os_unlock(&mm->freezing);
-		os_unguard(&mm->budget.balloon);
-		os_unlock(&mm->report.giving);
-	}
-	return sum;
-}
-
 int rpcbuf_destroy(struct rpcbuf *mm)
 {
 	uint64_t cached;
@@ -270,7 +249,7 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 		os_guard(&mm->maintain.pass);
 		node_flush(mm);
 		busy = wait_pending(mm) ||
-		       at_home(mm, &cached) != mm->arena.nr_pages;
+		       counts_at_home(mm, &cached) != mm->arena.nr_pages;
 		os_unguard(&mm->maintain.pass);
 		if (busy)
 			return -EBUSY;
@@ -279,31 +258,6 @@ int rpcbuf_destroy(struct rpcbuf *mm)
 	fork_unwatch(mm);
 	unmap_all(mm);
 	return 0;
-}
-
-void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
-{
-	uint64_t total = mm->arena.nr_pages, cached, reserved, home;
-	uint64_t longest = 0;
-	unsigned int i;
-
-	node_flush(mm);
-	reserved = os_load(&mm->reserved);
-	home = at_home(mm, &cached) + reserved;
-
-	/* While pages move, one may be seen twice. */
-	counts->pages_total = os_load(&mm->budget.pages);
-	counts->pages_cached = cached;
-	counts->pages_reserved = reserved;
-	counts->pages_out = total - rpcbuf_min(home, total);
-	counts->refused = os_load(&mm->refusals.nr);
-	for (i = 0; i < mm->nr_nodes; i++) {
-		counts->refused += os_load(&mm->nodes[i].zone.refused);
-		longest = rpcbuf_max(longest,
-				     os_load(&mm->nodes[i].zone.longest));
-	}
-	counts->longest_hold_ns =
-		os_ticks_ns(longest, mm->made_ticks, mm->made_ns);
 }
 
 const char *mm_is_valid(struct rpcbuf *mm)
