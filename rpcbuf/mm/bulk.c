@@ -6,17 +6,7 @@
  * code that is compiled twice, for AVX2 and without.  Smaller arrays have a
  * path of their own, and single pages one that calls nothing.
  */
-#include <string.h>
-
 #include <rpcbuf/mm/bulk_windows.h>
-
-void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr)
-{
-	unsigned int i;
-
-	for (i = 0; gfp & RPCBUF_GFP_ZERO && i < nr; i++)
-		memset(pages[i], 0, RPCBUF_PAGE_SIZE);
-}
 
 static __attribute__((noinline)) unsigned int
 fill_plain(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
@@ -54,7 +44,8 @@ finish_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr,
 	if (got < nr)
 		got += pcp_take_slow(mm, gfp, pages + got, nr - got);
 	page_mark_out(mm, pages, cached, got);
-	bulk_prepare(gfp, pages, got);
+	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
+		page_prepare(gfp, pages, got);
 	return got;
 }
 

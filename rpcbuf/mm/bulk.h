@@ -35,9 +35,6 @@ void bulk_put_wide(struct rpcbuf *mm, unsigned int nr, void **pages);
 /* The first of @nr adjacent pages, not marked as out yet; or NULL. */
 void *bulk_take_adjacent(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr);
 
-/* The second pass over pages that were taken, after all locks are dropped. */
-void bulk_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr);
-
 /* The empty slots of an array. */
 static inline unsigned int bulk_holes(void *const *pages, unsigned int nr)
 {

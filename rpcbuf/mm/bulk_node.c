@@ -34,7 +34,7 @@ static unsigned int take_on(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	if (got < want)
 		got += node_take(mm, gfp, node, mask, pages + got, want - got);
 	page_mark_out(mm, pages, cached, got);
-	bulk_prepare(gfp, pages, got);
+	page_prepare(gfp, pages, got);
 	return got;
 }
 

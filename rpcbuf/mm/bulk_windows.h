@@ -48,7 +48,7 @@ SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	if (rpcbuf_unlikely(cached < got) || RPCBUF_DEBUG)
 		page_mark_out(mm, pages, cached, got);
 	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
-		bulk_prepare(gfp, pages, got);
+		page_prepare(gfp, pages, got);
 	return got;
 }
 

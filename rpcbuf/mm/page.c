@@ -112,6 +112,14 @@ void page_debug_adjacent_out(struct rpcbuf *mm, void *first, uint64_t nr)
 		debug_out(mm, page, callers);
 }
 
+void page_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; gfp & RPCBUF_GFP_ZERO && i < nr; i++)
+		memset(pages[i], 0, RPCBUF_PAGE_SIZE);
+}
+
 /*
  * Compare-and-swap, because two holders may get here with two references left
  * between them: one takes the first, the other is last.

@@ -20,6 +20,7 @@
 #ifndef RPCBUF_MM_PAGE_H
 #define RPCBUF_MM_PAGE_H
 
+#include <rpcbuf/bulk.h>
 #include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/instance.h>
 #include <rpcbuf/mm/slots.h>
@@ -49,6 +50,9 @@ static inline void page_tell(struct rpcbuf *mm)
 /* Debug builds: the pages go to a caller.  Looks for him once, whatever @nr is. */
 void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr);
 void page_debug_adjacent_out(struct rpcbuf *mm, void *first, uint64_t nr);
+
+/* Zeroes pages that were taken, where @gfp asks for it.  No lock is held. */
+void page_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr);
 
 /* Drops a reference of a page by its index.  True when it was the last. */
 bool page_drop_index(struct rpcbuf *mm, uint64_t index);
