@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Waiting for pages: a first-in-first-out queue of entries that the waiters
- * bring along, and the flag `waiting` that tells releases about it.
+ * bring along, and the flag `waiting` that tells releases about it.  What a
+ * waiter does besides, W2 to W4, is in waiter.c.
  *
  * Why no release goes unnoticed, though a release pays no barrier for it.
  *
@@ -46,11 +47,7 @@
  * the first's W2 is done; that of the list is held over the system
  * calls of a wake, since a waiter's eventfd may be gone once it left.
  */
-#include <errno.h>
-
 #include <rpcbuf/mm/fork.h>
-#include <rpcbuf/mm/node.h>
-#include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
@@ -61,7 +58,8 @@ static void wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
 	probe_wake(mm, waiter);
 	os_fetch_add_seq(&waiter->woken, 1);
-	/* Partner: sleep() stores `sleeping`, then the kernel reads `woken`. */
+	/* Partner: rpcbuf_wait_sleep() stores `sleeping`, then the kernel
+	 * reads `woken`. */
 	if (os_load_seq(&waiter->sleeping))
 		os_futex_wake(os_word(&waiter->woken), 1);
 	if (waiter->eventfd != -1)
@@ -144,8 +142,7 @@ void rpcbuf_wait_wake_all(struct rpcbuf *mm)
 	unlock(mm);
 }
 
-/* True when the queue was empty. */
-static bool append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
+bool wait_append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 {
 	struct wait_list *list = os_guard(&mm->wait.list);
 	bool empty = list->first == NULL;
@@ -162,28 +159,6 @@ static bool append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 		os_store(&mm->waiting, 1);
 	unlock(mm);
 	return empty;
-}
-
-void rpcbuf_wait_join(struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
-{
-	if (waiter->mm)
-		return;
-	if (fork_is_child(mm)) {
-		waiter->mm = mm; /* for rpcbuf_wait_sleep() */
-		return;
-	}
-	probe_wait_begin(mm, waiter);
-	os_lock(&mm->wait.joining);
-	if (append(mm, waiter))
-		pcp_drain_all(mm);
-	os_unlock(&mm->wait.joining);
-}
-
-void wait_join_pool(struct rpcbuf *mm, struct rpcbuf_waiter *waiter,
-		    const void *pool)
-{
-	waiter->pool = pool;
-	rpcbuf_wait_join(mm, waiter);
 }
 
 /* The next head tries for pages, the next with the same pool for its reserve. */
@@ -271,37 +246,6 @@ uint32_t rpcbuf_wait_count(const struct rpcbuf_waiter *waiter)
 {
 	/* Acquire: the try that follows must not move before it. */
 	return os_load_acquire(&waiter->woken);
-}
-
-/* Also kept where a link-time optimiser finds no caller: a script that names a
- * probe which is not in the file does not start. */
-__attribute__((used)) int rpcbuf_wait_sleep(struct rpcbuf_waiter *waiter,
-					    uint32_t count, uint64_t timeout_ns)
-{
-	uint64_t now = os_now();
-	uint64_t deadline = timeout_ns < OS_FOREVER - now ? now + timeout_ns
-							  : OS_FOREVER;
-	int err = 0;
-
-	if (waiter->mm && fork_is_child(waiter->mm))
-		return -EPERM;
-	probe_sleep(waiter->mm, waiter, timeout_ns);
-	/* Pages that were left on a list are not to be slept on. */
-	if (waiter->mm && node_flush(waiter->mm))
-		wait_wake(waiter->mm);
-	os_store_seq(&waiter->sleeping, 1);
-	while (!err && os_load_seq(&waiter->woken) == count)
-		err = os_futex_wait(os_word(&waiter->woken), count, deadline);
-	os_store_seq(&waiter->sleeping, 0);
-	if (waiter->mm) {
-		stats_add(waiter->mm, STAT_waits, 1);
-		stats_add(waiter->mm, STAT_wait_ns, os_now() - now);
-	}
-	if (os_load_acquire(&waiter->woken) != count)
-		err = 0;
-	if (probe_sleep_end_on())
-		probe_sleep_end(waiter->mm, waiter, os_now() - now, err);
-	return err;
 }
 
 bool rpcbuf_wait_pending(const struct rpcbuf *mm)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the release paths need of wait.c. */
+/* What releases and waiter.c need of wait.c, and mempools of waiter.c. */
 #ifndef RPCBUF_MM_WAIT_H
 #define RPCBUF_MM_WAIT_H
 
@@ -14,6 +14,10 @@ static inline bool wait_pending(const struct rpcbuf *mm)
 {
 	return os_load(&mm->waiting) != 0;
 }
+
+/* W1 of wait.c, with `joining` held.  True when the queue was empty: W2 is due,
+ * before `joining` is released. */
+bool wait_append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter);
 
 /* Wakes the head of the queue, after pages were put in the zone. */
 void wait_wake(struct rpcbuf *mm);
