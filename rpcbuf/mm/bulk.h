@@ -35,6 +35,10 @@ void bulk_put_wide(struct rpcbuf *mm, unsigned int nr, void **pages);
 /* The first of @nr adjacent pages, not marked as out yet; or NULL. */
 void *bulk_take_adjacent(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr);
 
+/* Drops a reference on each of @nr adjacent pages, if that of the first, which
+ * has the references of all, is its last; gives those back that are free. */
+void contig_release(struct rpcbuf *mm, void *first, uint64_t nr);
+
 /* The empty slots of an array. */
 static inline unsigned int bulk_holes(void *const *pages, unsigned int nr)
 {

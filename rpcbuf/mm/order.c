@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <rpcbuf/bulk.h>
+#include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
@@ -71,7 +72,7 @@ void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 		page_tell(mm);
 		return;
 	}
-	page_release_adjacent(mm, pages, nr);
+	contig_release(mm, pages, nr);
 }
 
 unsigned int rpcbuf_alloc_bulk_orders(struct rpcbuf *mm, rpcbuf_gfp_t gfp,

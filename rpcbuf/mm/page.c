@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <rpcbuf/mm/fork.h>
-#include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/poison.h>
 #include <rpcbuf/os/os.h>
@@ -142,58 +141,6 @@ bool page_drop_index(struct rpcbuf *mm, uint64_t index)
 	if (RPCBUF_DEBUG)
 		poison_free(mm, index);
 	return true;
-}
-
-/* Pages from @first up to @end, block by block, so that no hold of the zone's
- * lock is longer than that. */
-static void give(struct rpcbuf *mm, char *first, const char *end)
-{
-	size_t n;
-
-	for (; first < end; first += n) {
-		n = ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE;
-		n -= (uintptr_t)first % n;
-		n = rpcbuf_min(n, (size_t)(end - first));
-		mm_give_run(mm, first, (unsigned int)(n >> RPCBUF_PAGE_SHIFT));
-	}
-}
-
-/* How many of @nr adjacent pages are dropped at once, as they have no other
- * holder.  They were taken together: of two who release all, only one gets past
- * the first. */
-static uint64_t drop_unshared(struct rpcbuf *mm, void *first, uint64_t nr)
-{
-	struct os_u16 *refs = &mm->refs[arena_index(&mm->arena, first)];
-	uint64_t n = 0;
-
-	if (RPCBUF_DEBUG || guard_on(mm))
-		return 0;
-	for (; n < nr && os_load_acquire(&refs[n]) == 1; n++)
-		os_store(&refs[n], 0);
-	return n;
-}
-
-void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr)
-{
-	char *begin = first, *page = first;
-	char *end = begin + nr * RPCBUF_PAGE_SIZE;
-
-	if (fork_is_child(mm))
-		return;
-	if (page_drop(mm, first)) {
-		while ((page += RPCBUF_PAGE_SIZE) < end) {
-			page += drop_unshared(mm, page,
-					      (uint64_t)(end - page) >>
-						      RPCBUF_PAGE_SHIFT) *
-				RPCBUF_PAGE_SIZE;
-			if (page == end || page_drop(mm, page))
-				continue;
-			give(mm, begin, page);
-			begin = page + RPCBUF_PAGE_SIZE;
-		}
-		give(mm, begin, end);
-	}
-	page_tell(mm);
 }
 
 int rpcbuf_page_get(struct rpcbuf *mm, void *page)

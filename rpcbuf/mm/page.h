@@ -57,10 +57,6 @@ void page_prepare(rpcbuf_gfp_t gfp, void *const *pages, unsigned int nr);
 /* Drops a reference of a page by its index.  True when it was the last. */
 bool page_drop_index(struct rpcbuf *mm, uint64_t index);
 
-/* Drops a reference on each of @nr adjacent pages, if that of the first, which
- * has the references of all, is its last; gives those back that are free. */
-void page_release_adjacent(struct rpcbuf *mm, void *first, uint64_t nr);
-
 /* Pages go to a caller.  The first @marked came from a cache, which has stored
  * their counts in builds without debugging. */
 static inline void page_mark_out(struct rpcbuf *mm, void *const *pages,
