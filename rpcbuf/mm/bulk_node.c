@@ -32,7 +32,7 @@ static unsigned int take_on(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		got = take_cached(mm, node, pages, want);
 	cached = got;
 	if (got < want)
-		got += node_take(mm, gfp, node, mask, pages + got, want - got);
+		got += miss_take(mm, gfp, node, mask, pages + got, want - got);
 	page_mark_out(mm, pages, cached, got);
 	page_prepare(gfp, pages, got);
 	return got;
@@ -42,7 +42,7 @@ static unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, int preferred,
 			 rpcbuf_nodemask_t mask, unsigned int nr, void **pages)
 {
 	unsigned int node = preferred == RPCBUF_NODE_HERE
-				    ? node_here(mm)
+				    ? pcp_node(mm)
 				    : (unsigned int)preferred;
 	unsigned int done, n, full, holes, got;
 	void *fresh[PCP_WINDOW];

@@ -6,8 +6,8 @@
 
 #include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/fork.h>
+#include <rpcbuf/mm/miss.h>
 #include <rpcbuf/mm/node.h>
-#include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 
 static uint32_t blocks_of(uint64_t nr)
@@ -21,11 +21,11 @@ void *bulk_take_adjacent(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 	char *first;
 
 	if (nr <= ZONE_BLOCK_PAGES)
-		return node_take_run(mm, gfp, node_here(mm), RPCBUF_NODES_ALL,
+		return miss_take_run(mm, gfp, pcp_node(mm), RPCBUF_NODES_ALL,
 				     (unsigned int)nr);
 	if (gfp & RPCBUF_GFP_NOLOCK)
 		return NULL;
-	first = node_take_blocks(mm, gfp, blocks_of(nr));
+	first = miss_take_blocks(mm, gfp, blocks_of(nr));
 	if (first && got > nr)
 		mm_give_run(mm, first + nr * RPCBUF_PAGE_SIZE,
 			    (unsigned int)(got - nr));

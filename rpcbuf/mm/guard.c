@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include <rpcbuf/mm/fault.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
-#include <rpcbuf/mm/harden.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
 
@@ -70,55 +68,4 @@ void guard_change(struct rpcbuf *mm, uint32_t set, uint32_t clear)
 	else if (before && !after)
 		open_caches(mm);
 	os_unlock(&mm->guarding);
-}
-
-int guard_create(struct rpcbuf *mm, const struct rpcbuf_options *options)
-{
-	uint32_t bits;
-	int err = harden_create(mm, options->harden, &bits);
-
-	if (err)
-		return err;
-	if (bits)
-		guard_change(mm, bits, 0);
-	return fault_create(mm);
-}
-
-void guard_destroy(struct rpcbuf *mm)
-{
-	harden_destroy(mm);
-}
-
-unsigned int guard_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-			rpcbuf_nodemask_t mask, void **pages, unsigned int want)
-{
-	unsigned int got = 0;
-
-	want = fault_limit(mm, gfp, want);
-	if (want)
-		got = harden_take(mm, gfp, node, mask, pages, want);
-	return got;
-}
-
-void *guard_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-		     rpcbuf_nodemask_t mask, unsigned int nr)
-{
-	if (fault_limit(mm, gfp, nr) < nr)
-		return NULL;
-	return harden_take_run(mm, gfp, node, mask, nr);
-}
-
-bool guard_refuses(struct rpcbuf *mm, rpcbuf_gfp_t gfp)
-{
-	return fault_limit(mm, gfp, 1) == 0;
-}
-
-void guard_taken(struct rpcbuf *mm, void *first, uint64_t nr)
-{
-	harden_init(mm, first, nr);
-}
-
-void guard_free(struct rpcbuf *mm, uint64_t index)
-{
-	harden_free(mm, index);
 }

@@ -131,9 +131,9 @@ static void *take_red_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	char *first = NULL, *zone;
 
 	if (nr < ZONE_BLOCK_PAGES)
-		first = node_take_run_unguarded(mm, gfp, node, mask, nr + 1);
+		first = node_take_run(mm, gfp, node, mask, nr + 1);
 	if (!first)
-		return node_take_run_unguarded(mm, gfp, node, mask, nr);
+		return node_take_run(mm, gfp, node, mask, nr);
 	zone = first + nr * RPCBUF_PAGE_SIZE;
 	page_unpoison(zone);
 	memset(zone, RED_BYTE, RPCBUF_PAGE_SIZE);
@@ -194,7 +194,7 @@ void *harden_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 	if (bits & RPCBUF_HARDEN_REDZONE)
 		first = take_red_run(mm, gfp, node, mask, nr);
 	else
-		first = node_take_run_unguarded(mm, gfp, node, mask, nr);
+		first = node_take_run(mm, gfp, node, mask, nr);
 	if (first)
 		harden_init(mm, first, nr);
 	return first;

@@ -24,7 +24,9 @@ unsigned int harden_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 void *harden_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		      rpcbuf_nodemask_t mask, unsigned int nr);
 /* Zeroes pages that were taken, where the flag asks for it. */
-void harden_init(struct rpcbuf *mm, void *first, uint64_t nr);
-void harden_free(struct rpcbuf *mm, uint64_t index);
+void harden_init(struct rpcbuf *mm, void *first, uint64_t nr)
+	__attribute__((cold));
+/* A page whose last reference was dropped, before it is put away. */
+void harden_free(struct rpcbuf *mm, uint64_t index) __attribute__((cold));
 
 #endif /* RPCBUF_MM_HARDEN_H */

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include <rpcbuf/mm/counts.h>
+#include <rpcbuf/mm/fault.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
+#include <rpcbuf/mm/harden.h>
 #include <rpcbuf/mm/maintain.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/page.h>
@@ -152,12 +154,26 @@ static void init_nodes(struct rpcbuf *mm, bool real)
 static void unmap_all(struct rpcbuf *mm)
 {
 	poison_destroy(mm);
-	guard_destroy(mm);
+	harden_destroy(mm);
 	stats_destroy(mm);
 	if (mm->window_fd >= 0)
 		os_close(mm->window_fd);
 	arena_unmap(&mm->arena);
 	os_unmap(mm, mm->footprint);
+}
+
+/* What options and environment ask for. */
+static int create_guards(struct rpcbuf *mm,
+			 const struct rpcbuf_options *options)
+{
+	uint32_t bits;
+	int err = harden_create(mm, options->harden, &bits);
+
+	if (err)
+		return err;
+	if (bits)
+		guard_change(mm, bits, 0);
+	return fault_create(mm);
 }
 
 /* What has mappings of its own. */
@@ -176,7 +192,7 @@ static int create_more(struct rpcbuf *mm, const struct rpcbuf_options *options)
 			      "no address space for the owners of %llu "
 			      "pages",
 			      (unsigned long long)mm->arena.nr_pages);
-	err = guard_create(mm, options);
+	err = create_guards(mm, options);
 	if (err)
 		return os_why(err,
 			      "RPCBUF_HARDEN or RPCBUF_FAULT cannot be "

@@ -10,8 +10,8 @@
 #include <rpcbuf/mm/budget.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/mempool.h>
+#include <rpcbuf/mm/miss.h>
 #include <rpcbuf/mm/stats.h>
-#include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/probes.h>
 #include <rpcbuf/os/why.h>
@@ -81,9 +81,9 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 		os_unguard(&pool->reserve);
 		page_mark_out(pool->mm, batch, 0, n);
 		for (i = 0; i < n; i++) {
-			/* They did not come by guard_take(). */
+			/* They did not come by miss_take(). */
 			if (guard_on(pool->mm))
-				guard_taken(pool->mm, batch[i], 1);
+				harden_init(pool->mm, batch[i], 1);
 			rpcbuf_page_list_add(pool->mm, list, batch[i]);
 		}
 	}

@@ -3,7 +3,6 @@
 
 #include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/fork.h>
-#include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/kick.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
@@ -274,21 +273,6 @@ unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	return got;
 }
 
-unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
-{
-	unsigned int got;
-
-	stats_add(mm, STAT_refills, 1);
-	if (guard_on(mm))
-		got = guard_take(mm, gfp, node, mask, pages, want);
-	else
-		got = node_take_unguarded(mm, gfp, node, mask, pages, want);
-	if (rpcbuf_unlikely(got < want))
-		stats_add(mm, STAT_short_requests, 1);
-	return got;
-}
-
 static void *walk_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		      rpcbuf_nodemask_t mask, unsigned int nr)
 {
@@ -314,23 +298,6 @@ void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 {
 	void *first;
 
-	if (guard_on(mm))
-		first = guard_take_run(mm, gfp, node, mask, nr);
-	else
-		first = node_take_run_unguarded(mm, gfp, node, mask, nr);
-	if (first)
-		stats_add(mm, STAT_run_pages, nr);
-	else
-		stats_add(mm, STAT_short_requests, 1);
-	return first;
-}
-
-void *node_take_run_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-			      unsigned int node, rpcbuf_nodemask_t mask,
-			      unsigned int nr)
-{
-	void *first;
-
 	if (fork_is_child(mm))
 		return NULL;
 	first = walk_run(mm, gfp, node, mask, nr);
@@ -341,34 +308,18 @@ void *node_take_run_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	return first;
 }
 
-void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr)
+void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       uint32_t nr)
 {
-	unsigned int here = node_here(mm), i;
 	void *first = NULL;
+	unsigned int i;
 
-	if (fork_is_child(mm) || (guard_on(mm) && guard_refuses(mm, gfp)))
-		return NULL;
 	for (i = 0; i < mm->nr_nodes && !first; i++) {
-		struct zone *zone = zone_of(mm, fallback(mm, here, i));
+		struct zone *zone = zone_of(mm, fallback(mm, node, i));
 
 		first = zone_take_blocks(zone, nr, kept_back(zone, gfp));
 	}
-	if (!first)
-		return NULL;
-	stats_add(mm, STAT_run_pages, (uint64_t)nr << ZONE_BLOCK_ORDER);
-	if (guard_on(mm))
-		guard_taken(mm, first, (uint64_t)nr << ZONE_BLOCK_ORDER);
 	return first;
-}
-
-unsigned int node_here(const struct rpcbuf *mm)
-{
-	unsigned int cpu;
-
-	if (mm->nr_nodes == 1)
-		return 0;
-	cpu = os_cpu();
-	return cpu < mm->nr_cpus ? mm->pcps[cpu].node : 0;
 }
 
 uint64_t node_flush(struct rpcbuf *mm)

@@ -53,26 +53,18 @@ void node_order(uint8_t *order, unsigned int nr, unsigned int node,
 		const unsigned int *distances);
 
 /* Up to @want (at most PCP_WINDOW) pages; returns how many. */
-unsigned int node_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-		       rpcbuf_nodemask_t mask, void **pages, unsigned int want);
+unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				 unsigned int node, rpcbuf_nodemask_t mask,
+				 void **pages, unsigned int want);
 
 /* The first of @nr (at most ZONE_BLOCK_PAGES) adjacent pages, or NULL. */
 void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		    rpcbuf_nodemask_t mask, unsigned int nr);
 
-/* The first of @nr neighbouring blocks, or NULL. */
-void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr);
-
-/* Both without the guards: what these call in their turn (guard.h). */
-unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				 unsigned int node, rpcbuf_nodemask_t mask,
-				 void **pages, unsigned int want);
-void *node_take_run_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-			      unsigned int node, rpcbuf_nodemask_t mask,
-			      unsigned int nr);
-
-/* The node that the caller runs on, a moment ago. */
-unsigned int node_here(const struct rpcbuf *mm);
+/* The first of @nr neighbouring blocks, of @node or of those that it falls
+ * back to, or NULL. */
+void *node_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       uint32_t nr);
 
 /* Puts back what was deferred, on all nodes; returns how many pages. */
 uint64_t node_flush(struct rpcbuf *mm);

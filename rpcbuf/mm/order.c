@@ -7,8 +7,8 @@
 
 #include <rpcbuf/bulk.h>
 #include <rpcbuf/mm/bulk.h>
+#include <rpcbuf/mm/miss.h>
 #include <rpcbuf/mm/node.h>
-#include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 
 _Static_assert(RPCBUF_ORDER_MAX == ZONE_BLOCK_ORDER, "orders of the zone");
@@ -17,11 +17,11 @@ static void *take_order(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int order,
 			unsigned int node, rpcbuf_nodemask_t mask)
 {
 	unsigned int nr = 1u << order;
-	void *pages = node_take_run(mm, gfp, node, mask, nr);
+	void *pages = miss_take_run(mm, gfp, node, mask, nr);
 
 	if (rpcbuf_unlikely(!pages) && !(gfp & RPCBUF_GFP_NOLOCK) &&
 	    node_flush(mm) + pcp_drain_all(mm))
-		pages = node_take_run(mm, gfp, node, mask, nr);
+		pages = miss_take_run(mm, gfp, node, mask, nr);
 	if (!pages)
 		return NULL;
 	page_mark_adjacent_out(mm, pages, nr);
@@ -39,7 +39,7 @@ void *rpcbuf_alloc_pages_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	if (order > RPCBUF_ORDER_MAX)
 		return NULL;
 	if (node == RPCBUF_NODE_HERE)
-		node = (int)node_here(mm);
+		node = (int)pcp_node(mm);
 	if ((unsigned int)node >= mm->nr_nodes)
 		return NULL;
 	return take_order(mm, gfp, order, (unsigned int)node, mask);

@@ -11,7 +11,7 @@
  * The caches store with plain instructions, which is sound for whoever has a
  * page: nobody else may change its count then.  Two threads that wrongly
  * release the last reference at the same moment may both find it; on the other
- * ways (page_drop()), and in debug builds on all, compare-and-swap lets one
+ * ways (page_drop() of miss.h), and in debug builds on all, compare-and-swap lets one
  * win.
  *
  * Pages that are put aside, in a reserve or a page pool, are free here: nobody
@@ -21,7 +21,6 @@
 #define RPCBUF_MM_PAGE_H
 
 #include <rpcbuf/bulk.h>
-#include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/instance.h>
 #include <rpcbuf/mm/slots.h>
 #include <rpcbuf/os/assert.h>
@@ -84,25 +83,6 @@ static inline void page_mark_adjacent_out(struct rpcbuf *mm, void *first,
 	}
 	for (; nr; nr--)
 		os_store(&mm->refs[index++], 1);
-}
-
-/*
- * Drops one reference.  True when it was the last: the page is the caller's
- * to put away, and everything that other holders did to it has happened.
- */
-static inline bool page_drop(struct rpcbuf *mm, void *page)
-{
-	uint64_t index = arena_index(&mm->arena, page);
-
-	if (rpcbuf_unlikely(index >= mm->arena.nr_pages)) {
-		page_refuse(mm, page, PAGE_FOREIGN);
-		return false;
-	}
-	if (!page_drop_index(mm, index))
-		return false;
-	if (guard_on(mm))
-		guard_free(mm, index);
-	return true;
 }
 
 #endif /* RPCBUF_MM_PAGE_H */

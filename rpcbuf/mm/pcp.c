@@ -170,34 +170,20 @@ unsigned int pcp_take_singles(struct rpcbuf *mm, unsigned int node,
 	return got;
 }
 
+unsigned int pcp_node(const struct rpcbuf *mm)
+{
+	unsigned int cpu;
+
+	if (mm->nr_nodes == 1)
+		return 0;
+	cpu = os_cpu();
+	return cpu < mm->nr_cpus ? mm->pcps[cpu].node : 0;
+}
+
 struct pcp *pcp_missed(struct rpcbuf *mm)
 {
 	stats_add(mm, STAT_trylock_misses, 1);
 	return NULL;
-}
-
-unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
-			   unsigned int want)
-{
-	return node_take(mm, gfp, node_here(mm), RPCBUF_NODES_ALL, pages, want);
-}
-
-void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
-{
-	void *batch[PCP_WINDOW];
-	unsigned int i, kept = 0;
-	bool ignore = fork_is_child(mm);
-
-	for (i = 0; i < nr; i++) {
-		void *page = pages[i];
-
-		pages[i] = NULL;
-		if (page && !ignore && page_drop(mm, page))
-			batch[kept++] = page;
-	}
-	if (kept)
-		mm_give(mm, batch, kept);
-	page_tell(mm);
 }
 
 unsigned int pcp_cut_stack(void **stack, struct os_u32 *nr, void **cold,

@@ -80,17 +80,8 @@ void pcp_init(struct rpcbuf *mm, bool fake);
  * those of each CPU get there by and by. */
 void pcp_limits(struct rpcbuf *mm, uint64_t nr_pages);
 
-/*
- * The misses of the fast paths (pcp_fast.h).  Take: up to @want (1 to
- * PCP_WINDOW) pages without waiting, from the zone, else from every CPU's
- * cache; returns how many.  Put: drops a reference on each page of @pages
- * (at most PCP_WINDOW slots, NULL is skipped), clears the slots, and gives
- * those whose last it was to the zone.
- */
-unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
-			   unsigned int want) __attribute__((cold, noinline));
-void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
-	__attribute__((cold, noinline));
+/* The node that the caller runs on, a moment ago. */
+unsigned int pcp_node(const struct rpcbuf *mm);
 
 /* Counts a cache that was locked or closed; NULL, for the callers' sake. */
 struct pcp *pcp_missed(struct rpcbuf *mm) __attribute__((cold, noinline));

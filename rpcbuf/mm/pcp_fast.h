@@ -6,8 +6,8 @@
 #ifndef RPCBUF_MM_PCP_FAST_H
 #define RPCBUF_MM_PCP_FAST_H
 
+#include <rpcbuf/mm/miss.h>
 #include <rpcbuf/mm/node.h>
-#include <rpcbuf/mm/page.h>
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/slots.h>
 #include <rpcbuf/mm/wait.h>

@@ -13,7 +13,7 @@
 #include <sys/time.h>
 
 #include "mm_util.h"
-#include <rpcbuf/mm/page.h>
+#include <rpcbuf/mm/miss.h>
 
 static struct rpcbuf *mm;
 

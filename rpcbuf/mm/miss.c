@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <rpcbuf/mm/fault.h>
+#include <rpcbuf/mm/fork.h>
+#include <rpcbuf/mm/miss.h>
+#include <rpcbuf/mm/node.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/stats.h>
+
+static __attribute__((cold)) unsigned int
+take_guarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+	     rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+{
+	want = fault_limit(mm, gfp, want);
+	return want ? harden_take(mm, gfp, node, mask, pages, want) : 0;
+}
+
+static __attribute__((cold)) void *
+take_run_guarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		 rpcbuf_nodemask_t mask, unsigned int nr)
+{
+	return fault_limit(mm, gfp, nr) < nr
+		       ? NULL
+		       : harden_take_run(mm, gfp, node, mask, nr);
+}
+
+unsigned int miss_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+{
+	unsigned int got;
+
+	stats_add(mm, STAT_refills, 1);
+	if (guard_on(mm))
+		got = take_guarded(mm, gfp, node, mask, pages, want);
+	else
+		got = node_take_unguarded(mm, gfp, node, mask, pages, want);
+	if (rpcbuf_unlikely(got < want))
+		stats_add(mm, STAT_short_requests, 1);
+	return got;
+}
+
+void *miss_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		    rpcbuf_nodemask_t mask, unsigned int nr)
+{
+	void *first;
+
+	if (guard_on(mm))
+		first = take_run_guarded(mm, gfp, node, mask, nr);
+	else
+		first = node_take_run(mm, gfp, node, mask, nr);
+	if (first)
+		stats_add(mm, STAT_run_pages, nr);
+	else
+		stats_add(mm, STAT_short_requests, 1);
+	return first;
+}
+
+void *miss_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr)
+{
+	void *first;
+
+	if (fork_is_child(mm) || (guard_on(mm) && !fault_limit(mm, gfp, 1)))
+		return NULL;
+	first = node_take_blocks(mm, gfp, pcp_node(mm), nr);
+	if (!first)
+		return NULL;
+	stats_add(mm, STAT_run_pages, (uint64_t)nr << ZONE_BLOCK_ORDER);
+	if (guard_on(mm))
+		harden_init(mm, first, (uint64_t)nr << ZONE_BLOCK_ORDER);
+	return first;
+}
+
+unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
+			   unsigned int want)
+{
+	return miss_take(mm, gfp, pcp_node(mm), RPCBUF_NODES_ALL, pages, want);
+}
+
+void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
+{
+	void *batch[PCP_WINDOW];
+	unsigned int i, kept = 0;
+	bool ignore = fork_is_child(mm);
+
+	for (i = 0; i < nr; i++) {
+		void *page = pages[i];
+
+		pages[i] = NULL;
+		if (page && !ignore && page_drop(mm, page))
+			batch[kept++] = page;
+	}
+	if (kept)
+		mm_give(mm, batch, kept);
+	page_tell(mm);
+}
