@@ -95,7 +95,7 @@ static bool xdr_reply_putbufs(XDR *xdrs, xdr_uio *uio, u_int flags)
 
 static int xdr_reply_iovcount(XDR *xdrs, u_int start, u_int len)
 {
-	return rpcbuf_writer_stretches(enter(xdrs), start, len, NULL);
+	return rpcbuf_writer_extents(enter(xdrs), start, len, NULL);
 }
 
 static void set_piece(xdr_vio *v, void *base, size_t len)
@@ -113,7 +113,7 @@ static bool xdr_reply_fillbufs(XDR *xdrs, u_int start, xdr_vio *vector,
 
 	if (!iov)
 		return nr == 0;
-	rpcbuf_writer_stretches(enter(xdrs), start, len, iov);
+	rpcbuf_writer_extents(enter(xdrs), start, len, iov);
 	for (int i = 0; i < nr; i++) {
 		set_piece(&vector[i], iov[i].iov_base, iov[i].iov_len);
 		vector[i].vio_type = VIO_DATA;

@@ -2,7 +2,7 @@
 /*
  * rpcbuf/writer.h - writes a record into pages, those of a reply as a rule.
  *
- * What is written is a row of stretches: bytes in pages of the reply's, and bytes
+ * What is written is a row of extents: bytes in pages of the reply's, and bytes
  * that lie elsewhere and are only referred to.  From `at` to `end` is the window
  * of a page in which the caller writes itself, by moving `at`; the functions take
  * over at its end.  One may go back to what was written, and put bytes in
@@ -29,14 +29,14 @@ extern "C" {
 #define RPCBUF_WRITER_PAGES 16u
 
 /* In a page, with room for more behind it, or referred to, without. */
-struct rpcbuf_stretch {
+struct rpcbuf_extent {
 	uint8_t *base;
 	uint32_t length, room;
 };
 
-/* The stretches of a record. */
-struct rpcbuf_row {
-	struct rpcbuf_stretch *all, few[RPCBUF_WRITER_FEW];
+/* The extents of a record. */
+struct rpcbuf_extents {
+	struct rpcbuf_extent *all, few[RPCBUF_WRITER_FEW];
 	unsigned int nr, max;
 };
 
@@ -45,7 +45,7 @@ struct rpcbuf_ready {
 	struct rpcbuf *mm;
 	struct rpcbuf_mempool *pool;
 	struct rpcbuf_respages *respages;
-	bool is_short; /* there was none */
+	bool out_of_pages; /* there was none */
 	unsigned int nr, next, grow, nr_reserved;
 	void *pages[RPCBUF_WRITER_PAGES];
 };
@@ -55,8 +55,8 @@ struct rpcbuf_writer {
 	struct rpcbuf_reply *reply; /* owns what was used, and is told by the
 				     * caller who owns what it refers to */
 	/* Private. */
-	struct rpcbuf_row row;
-	unsigned int current; /* of the stretches */
+	struct rpcbuf_extents extents;
+	unsigned int current; /* of the extents */
 	uint32_t before;      /* bytes in front of that one */
 	uint32_t flushed;     /* ... and of the first */
 	uint8_t *(*more)(struct rpcbuf_writer *writer, uint32_t *room);
@@ -80,7 +80,7 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *writer, struct rpcbuf *mm,
  *
  * @more returns where the next *@room bytes are, at least one, or NULL.  It may
  * take what was written out of the writer, and send it: rpcbuf_writer_flush().
- * What rpcbuf_writer_stretches() tells is the record; rpcbuf_writer_exit() ends
+ * What rpcbuf_writer_extents() tells is the record; rpcbuf_writer_exit() ends
  * it, and frees none of that memory.
  */
 void rpcbuf_writer_begin_in(struct rpcbuf_writer *writer,
@@ -119,13 +119,13 @@ uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *writer);
 /* Bytes that were written since the record began, or since they were flushed. */
 uint32_t rpcbuf_writer_length(struct rpcbuf_writer *writer);
 /* Back, or forth to the end, but not amid what is referred to; there the window
- * ends with the stretch. */
+ * ends with the extent. */
 bool rpcbuf_writer_seek(struct rpcbuf_writer *writer, uint32_t position);
 
-/* The stretches of @len bytes from @start: how many, and they themselves where
+/* The extents of @len bytes from @start: how many, and they themselves where
  * @iov is not NULL; -1 when so many were not written. */
-int rpcbuf_writer_stretches(struct rpcbuf_writer *writer, uint32_t start,
-			    uint32_t len, struct iovec *iov);
+int rpcbuf_writer_extents(struct rpcbuf_writer *writer, uint32_t start,
+			  uint32_t len, struct iovec *iov);
 
 /*
  * @len bytes in one piece, at most a page, for the caller to write: at the end; or

@@ -114,7 +114,7 @@ void admit_lacks(struct rpcbuf_conn *conn, enum parked_for what)
 void admit_count(struct rpcbuf_conn *conn)
 {
 	assert_owner(conn->loop);
-	os_store(&conn->counts.held_bytes, conn->intake.stream.filled);
+	os_store(&conn->counts.partial_bytes, conn->intake.stream.filled);
 	quota_count(conn);
 }
 

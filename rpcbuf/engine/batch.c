@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Calls of one connection that run one after the other, and whose replies leave
- * together (hold.h): while complete calls wait behind the one that is about to
- * run, for at most batch_calls calls or HOLD_NS, whichever comes first.  The
+ * together (cork.h): while complete calls wait behind the one that is about to
+ * run, for at most batch_calls calls or CORK_NS, whichever comes first.  The
  * send list is told before each call whether another one follows.
  *
  * Whoever takes `batched` out of the loop, atomically, lets the replies go: the
- * owner at the end of the batch, or the watcher when a call of the batch runs
- * long.  The watcher does so under its lock, for which the owner waits
+ * owner at the end of the batch, or the monitor when a call of the batch runs
+ * long.  The monitor does so under its lock, for which the owner waits
  * before it closes a connection.
  */
 #include "rpcbuf/engine/engine_private.h"
-#include "rpcbuf/engine/hold.h"
+#include "rpcbuf/engine/cork.h"
 #include "rpcbuf/os/os.h"
 
 /* The replies of @conn are as its last one was. */
-static bool may_go_on(const struct loop *loop, const struct rpcbuf_conn *conn)
+static bool may_extend(const struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	return loop->batch_left && rpcbuf_stream_ready(&conn->intake.stream) &&
-	       os_load(&conn->reply_bytes) < HOLD_BYTES;
+	       os_load(&conn->reply_bytes) < CORK_BYTES;
 }
 
-static bool begin(struct loop *loop, struct rpcbuf_conn *conn)
+static bool open_batch(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	loop->batch_left = loop->engine->options.batch_calls - 1;
-	if (!may_go_on(loop, conn))
+	if (!may_extend(loop, conn))
 		return false;
-	loop->batch_end_ns = os_now() + HOLD_NS;
+	loop->batch_end_ns = os_now() + CORK_NS;
 	os_store_release(&loop->batched, conn);
 	stat_add(loop->stats.batches, 1);
 	return true;
@@ -38,9 +38,9 @@ void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
 	bool first = !os_load(&loop->batched);
 
 	if (first)
-		loop->batch_more = begin(loop, conn);
+		loop->batch_more = open_batch(loop, conn);
 	else
-		loop->batch_more = may_go_on(loop, conn) &&
+		loop->batch_more = may_extend(loop, conn) &&
 				   os_now() < loop->batch_end_ns;
 	/* The reply to the last one takes the others along. */
 	if (first && !loop->batch_more)
@@ -49,12 +49,12 @@ void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
 	/* Taken before that: nobody else would let go of what is held back from
 	 * here on.  Taken later, it is let go of later, too. */
 	if (os_load(&loop->batched) != conn)
-		out_release(&conn->sending.out);
+		out_uncork(&conn->sending.out);
 }
 
 /* After it: may the next call of @conn join?  It has to when the send list was
  * told of it. */
-bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
+bool batch_joins(struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	if (os_load(&loop->batched) != conn || !loop->batch_left)
 		return false;
@@ -63,7 +63,7 @@ bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn)
 }
 
 /* Whose replies the caller has to let go, or NULL. */
-static struct rpcbuf_conn *take(struct loop *loop)
+static struct rpcbuf_conn *claim_batch(struct loop *loop)
 {
 	return os_load(&loop->batched)
 		       ? __atomic_exchange_n(&loop->batched, NULL,
@@ -72,38 +72,38 @@ static struct rpcbuf_conn *take(struct loop *loop)
 }
 
 /* The owner. */
-void batch_release(struct loop *loop)
+void batch_flush(struct loop *loop)
 {
-	struct rpcbuf_conn *conn = take(loop);
+	struct rpcbuf_conn *conn = claim_batch(loop);
 
 	if (conn)
-		out_release(&conn->sending.out);
+		out_uncork(&conn->sending.out);
 }
 
-/* The watcher, under its lock, which it gives up while it sends: replies
+/* The monitor, under its lock, which it gives up while it sends: replies
  * that have left are freed, and that calls their owners. */
-void batch_release_late(struct loop *loop)
+void batch_flush_late(struct loop *loop)
 {
 	struct rpcbuf_engine *engine = loop->engine;
-	struct rpcbuf_conn *conn = take(loop);
+	struct rpcbuf_conn *conn = claim_batch(loop);
 
 	if (!conn)
 		return;
 	conn_get(conn);
-	pthread_mutex_unlock(&engine->watcher.lock);
-	out_release(&conn->sending.out);
+	pthread_mutex_unlock(&engine->monitor.lock);
+	out_uncork(&conn->sending.out);
 	rpcbuf_conn_put(conn);
-	pthread_mutex_lock(&engine->watcher.lock);
+	pthread_mutex_lock(&engine->monitor.lock);
 }
 
-/* @conn is about to be closed: the watcher is done with it, or has a reference
+/* @conn is about to be closed: the monitor is done with it, or has a reference
  * and finds a list that is dead. */
-void batch_forget(struct rpcbuf_conn *conn)
+void batch_end_conn(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
 	if (os_load(&conn->loop->batched) == conn)
-		batch_release(conn->loop);
-	pthread_mutex_lock(&engine->watcher.lock);
-	pthread_mutex_unlock(&engine->watcher.lock);
+		batch_flush(conn->loop);
+	pthread_mutex_lock(&engine->monitor.lock);
+	pthread_mutex_unlock(&engine->monitor.lock);
 }

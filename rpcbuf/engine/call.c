@@ -29,8 +29,8 @@ static void call_free(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 
 void call_thread_exit(void)
 {
-	if (self->spare)
-		call_free(self->engine, self->spare);
+	if (self->cached)
+		call_free(self->engine, self->cached);
 	self = NULL;
 }
 
@@ -41,28 +41,28 @@ static size_t align(size_t size)
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine)
 {
-	return align(sizeof(struct call_block)) +
+	return align(sizeof(struct call_chunk)) +
 	       align(engine->nr_slots * sizeof(void *)) +
 	       align(engine->options.handler_size) +
 	       sizeof(struct rpcbuf_event);
 }
 
-void call_thread_rest(void)
+void call_thread_idle(void)
 {
-	if (self->spare)
-		rpcbuf_respages_release(&self->spare->respages,
+	if (self->cached)
+		rpcbuf_respages_release(&self->cached->respages,
 					self->engine->options.replies);
 }
 
 static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine,
-				       bool answer)
+				       bool outgoing)
 {
-	size_t head = align(sizeof(struct call_block));
+	size_t head = align(sizeof(struct call_chunk));
 	size_t slots = align(engine->nr_slots * sizeof(void *));
 	struct rpcbuf_call *call;
 
-	if (!answer && heap_bytes(engine) + engine->heap.call_bytes >
-			       engine->heap.limit)
+	if (!outgoing &&
+	    heap_bytes(engine) + engine->heap.call_bytes > engine->heap.limit)
 		return NULL;
 	call = malloc(engine->heap.call_bytes);
 	if (!call)
@@ -74,17 +74,17 @@ static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine,
 	return call;
 }
 
-static struct rpcbuf_call *take_spare(void)
+static struct rpcbuf_call *take_cached(void)
 {
-	struct rpcbuf_call *call = self->spare;
+	struct rpcbuf_call *call = self->cached;
 
-	self->spare = NULL;
+	self->cached = NULL;
 	return call;
 }
 
-bool call_is_spare(void)
+bool call_is_cached(void)
 {
-	return self->spare;
+	return self->cached;
 }
 
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
@@ -93,30 +93,30 @@ struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
 	struct rpcbuf_mempool *replies = engine->options.replies;
 
 	*what = FOR_HEAP;
-	if (!self->spare)
-		self->spare = call_create(engine, answer);
-	if (!self->spare)
+	if (!self->cached)
+		self->cached = call_create(engine, outgoing);
+	if (!self->cached)
 		return NULL;
 	*what = FOR_PAGES;
 	if (replies &&
-	    !rpcbuf_respages_fill(&self->spare->respages, engine->mm,
+	    !rpcbuf_respages_fill(&self->cached->respages, engine->mm,
 				  replies) &&
-	    !answer)
+	    !outgoing)
 		return NULL;
-	return take_spare();
+	return take_cached();
 }
 
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 {
-	if (!self || self->engine != engine || self->spare) {
+	if (!self || self->engine != engine || self->cached) {
 		call_free(engine, call);
 		return;
 	}
-	self->spare = call;
+	self->cached = call;
 	/* A page of the reserve is for whoever is next. */
 	if (call->respages.nr &&
 	    (call->respages.reserved || rpcbuf_wait_pending(engine->mm)))
-		call_thread_rest();
+		call_thread_idle();
 }
 
 bool call_is_running(const struct rpcbuf_call *call)

@@ -19,25 +19,25 @@
 struct rpcbuf_engine;
 struct worker;
 
-struct call_block {
+struct call_chunk {
 	struct rpcbuf_call call; /* first */
 	struct share_waiter waiter; /* for a thread of its share */
 };
 
 static inline struct share_waiter *call_waiter(struct rpcbuf_call *call)
 {
-	return &((struct call_block *)call)->waiter;
+	return &((struct call_chunk *)call)->waiter;
 }
 
 static inline struct rpcbuf_call *call_of_waiter(struct share_waiter *waiter)
 {
-	return &rpcbuf_container_of(waiter, struct call_block, waiter)->call;
+	return &rpcbuf_container_of(waiter, struct call_chunk, waiter)->call;
 }
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 
 /* Has this worker one already?  Then call_get() takes no heap. */
-bool call_is_spare(void);
+bool call_is_cached(void);
 
 /* NULL, and *@what is FOR_HEAP: out of memory, or of the share of it that calls
  * may take; or FOR_PAGES: there is no page for a reply.  @answer: a reply to a call
@@ -62,6 +62,6 @@ struct share_client **call_share_client(const struct rpcbuf_call *call);
 void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
 /* It has nothing to do: it keeps no page. */
-void call_thread_rest(void);
+void call_thread_idle(void);
 
 #endif /* RPCBUF_ENGINE_CALL_H */

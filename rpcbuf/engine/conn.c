@@ -121,7 +121,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	queued_end(conn, is_for_nobody(conn));
 	if (!may_close(conn))
 		return false;
-	batch_forget(conn);
+	batch_end_conn(conn);
 	sending_end(conn);
 	reception_move(conn, RECEPTION_CLOSED, FOR_NOTHING);
 	/* A thread that sits in a call still holds the socket in its ring:

@@ -4,7 +4,7 @@
  * run by the thread that received them: to wake another costs as much as the
  * call.  Where the calls of a connection wait for a disk, or another server,
  * the next one must not wait with them, so the owner of the loop gives each to
- * an idle worker and goes on receiving.  The watcher would give them the loop,
+ * an idle worker and goes on receiving.  The monitor would give them the loop,
  * but only when they take longer than handover_us.
  *
  * Which connections these are is learned from their calls: how long they take,
@@ -23,7 +23,7 @@
 /* One that was interrupted for long counts as so many long ones. */
 #define LONG_MOST    4
 /* Share of long calls that slept, of 256, that makes the next likely to. */
-#define SLEEPS	     128u
+#define BLOCKED_LIKELY 128u
 /* A call that slept was without a CPU for one part in so many of its time. */
 #define OFF_CPU 4
 /* Time to compare the clocks in. */
@@ -42,7 +42,7 @@ void delegate_init(struct rpcbuf_engine *engine)
 		ticks * engine->options.long_call_us * 1000 / (now - ns);
 }
 
-static void read_usage(uint64_t *cpu_us, long *sleeps)
+static void read_usage(uint64_t *cpu_us, long *switches)
 {
 	struct rusage usage;
 
@@ -50,10 +50,10 @@ static void read_usage(uint64_t *cpu_us, long *sleeps)
 	*cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
 			  1000000 +
 		  (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-	*sleeps = usage.ru_nvcsw;
+	*switches = usage.ru_nvcsw;
 }
 
-static bool long_calls(const struct rpcbuf_conn *conn)
+static bool has_long_calls(const struct rpcbuf_conn *conn)
 {
 	uint64_t ticks = conn->loop->engine->delegate.long_ticks;
 
@@ -63,21 +63,21 @@ static bool long_calls(const struct rpcbuf_conn *conn)
 /* Before a call of @conn, on the thread that runs it. */
 void call_clock_start(struct call_clock *clock, const struct rpcbuf_conn *conn)
 {
-	clock->full = long_calls(conn);
+	clock->full = has_long_calls(conn);
 	if (clock->full) {
 		clock->ns = os_now();
-		read_usage(&clock->cpu_us, &clock->sleeps);
+		read_usage(&clock->cpu_us, &clock->switches);
 	}
 	clock->ticks = os_ticks();
 }
 
-static bool slept(const struct call_clock *clock)
+static bool was_blocked(const struct call_clock *clock)
 {
 	uint64_t cpu_us, us = (os_now() - clock->ns) / 1000;
-	long sleeps;
+	long switches;
 
-	read_usage(&cpu_us, &sleeps);
-	return sleeps != clock->sleeps &&
+	read_usage(&cpu_us, &switches);
+	return switches != clock->switches &&
 	       cpu_us - clock->cpu_us + us / OFF_CPU <= us;
 }
 
@@ -95,7 +95,8 @@ void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn)
 	      rpcbuf_min(os_ticks() - clock->ticks,
 			 LONG_MOST * conn->loop->engine->delegate.long_ticks));
 	if (clock->full)
-		learn(&conn->habit.slept, slept(clock) ? 2 * SLEEPS : 0);
+		learn(&conn->habit.blocked,
+		      was_blocked(clock) ? 2 * BLOCKED_LIKELY : 0);
 }
 
 /* A new owner: @loop was taken from a call, which goes on. */
@@ -104,15 +105,15 @@ void delegate_learn_taken(struct loop *loop)
 	struct rpcbuf_conn *conn = loop->running;
 
 	loop->running = NULL;
-	if (!conn || !loop->handover.slept)
+	if (!conn || !loop->handover.blocked)
 		return;
 	learn(&conn->habit.ticks,
 	      LONG_MOST * loop->engine->delegate.long_ticks);
-	learn(&conn->habit.slept, 2 * SLEEPS);
+	learn(&conn->habit.blocked, 2 * BLOCKED_LIKELY);
 }
 
 /* The other thread. */
-static bool run(struct worker *worker, void *arg)
+static bool run_delegated(struct worker *worker, void *arg)
 {
 	struct rpcbuf_call *call = arg;
 	struct rpcbuf_conn *conn = call->conn;
@@ -136,12 +137,13 @@ bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	struct worker *worker;
 
-	if (!long_calls(conn) || os_load(&conn->habit.slept) <= SLEEPS)
+	if (!has_long_calls(conn) ||
+	    os_load(&conn->habit.blocked) <= BLOCKED_LIKELY)
 		return false;
-	if (worker_get(conn->loop->engine, &worker))
+	if (worker_reserve(conn->loop->engine, &worker))
 		return false;
 	conn_get(conn); /* for what is learned */
-	os_fetch_add(&conn->loop->engine->delegate.given, 1);
-	worker_run(worker, run, call);
+	os_fetch_add(&conn->loop->engine->delegate.calls, 1);
+	worker_submit(worker, run_delegated, call);
 	return true;
 }

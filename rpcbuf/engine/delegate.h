@@ -16,13 +16,13 @@ struct rpcbuf_engine;
 /* Of an engine. */
 struct delegate {
 	uint64_t long_ticks; /* a call of so many is long; 0: none is */
-	uint64_t given;	     /* calls; atomic */
+	uint64_t calls;	     /* calls; atomic */
 };
 
 /* Of a connection: what is learned of its calls, by any thread. */
 struct habit {
 	uint64_t ticks; /* that they take, on average; atomic */
-	uint64_t slept; /* how many of 256 of the long ones slept, likewise */
+	uint64_t blocked; /* how many of 256 of the long ones slept, likewise */
 };
 
 /* For the thread that runs a call. */
@@ -30,7 +30,7 @@ struct call_clock {
 	uint64_t ticks;
 	bool full; /* what follows is known */
 	uint64_t ns, cpu_us;
-	long sleeps;
+	long switches;
 };
 
 /* What long_call_us is on the clock that is cheap to read. */

@@ -117,7 +117,7 @@ static int start_threads(struct rpcbuf_engine *engine)
 
 	for (unsigned int i = 0; i < engine->nr_loops && !err; i++)
 		err = worker_start(engine, false, loop_work, &engine->loops[i]);
-	return err ? err : watcher_start(engine);
+	return err ? err : monitor_start(engine);
 }
 
 int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
@@ -156,7 +156,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	shares_init(&engine->shares, options->max_threads);
 	workers_init(&engine->workers,
 		     rpcbuf_max(options->max_threads, wanted + 1));
-	watcher_init(&engine->watcher);
+	monitor_init(&engine->monitor);
 	err = backend_choose(engine);
 	if (!err)
 		err = rpcbuf_mempool_create(&engine->reserve, mm, vector);
@@ -211,7 +211,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 		loop_kick(&engine->loops[i]);
 	if (!replies_stop(engine, end) || !workers_stop(engine, end))
 		return -ETIMEDOUT;
-	watcher_stop(engine);
+	monitor_stop(engine);
 	/* Calls that the handler finishes on threads of its own. */
 	while (os_load_acquire(&engine->flight.nr)) {
 		if (os_now() >= end)
@@ -234,7 +234,7 @@ void rpcbuf_engine_destroy(struct rpcbuf_engine *engine)
 	clients_exit(&engine->clients);
 	admit_exit(&engine->admit);
 	shares_exit(&engine->shares);
-	watcher_exit(&engine->watcher);
+	monitor_exit(&engine->monitor);
 	workers_exit(&engine->workers);
 	free(engine);
 }

@@ -6,7 +6,7 @@
  * A loop is the receiving side of a set of connections.  It has one owner at a
  * time, a worker thread; everything in it and in its connections belongs to
  * the owner, except what is named below.  While a call runs, the owner touches
- * none of it, and the watcher may give the loop to another thread (handover.h).
+ * none of it, and the monitor may give the loop to another thread (handover.h).
  *
  * README.md has the files in their order.
  *
@@ -20,15 +20,15 @@
  *	engine	what options say, and ->loops: written before the first thread
  *		starts, read by any thread
  *		stop_ns: written before ->stopping, read by those who see that
- *		watcher.runs, watcher.thread, shrinker, reserve; replies_reserve,
+ *		monitor.alive, monitor.thread, shrinker, reserve; replies_reserve,
  *		also whoever starts the loop of replies, one at a time
- *   no lock, the watcher
- *	loop	handover.seen_turn, .seen_running, .slept; the last one is read
- *		by the owner that the watcher made
+ *   no lock, the monitor
+ *	loop	handover.seen_sequence, .running_scans, .blocked; the last one is read
+ *		by the owner that the monitor made
  *   workers.lock
- *	workers, all; a worker's link, job, arg, taken; replies_starting
- *   watcher.lock
- *	watcher.stop; held over the watcher's batch_release(), so that an owner
+ *	workers, all; a worker's link, job, arg, reserved; replies_starting
+ *   monitor.lock
+ *	monitor.stop; held over the monitor's batch_flush(), so that an owner
  *	who takes it knows that this is over
  *   clients.lock
  *	clients, all; a client's link, nr_conns and row, and that it is there; a
@@ -46,18 +46,18 @@
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
  *		replied_bytes, dropped, gone, succession.waits, queued.nr,
  *		sending.timeout
- *	loop	handover.turn, .owner_id, batched, shrink, replies
+ *	loop	handover.sequence, .owner_id, batched, shrink, replies
  *	client	refused, unsent_pinned
  *	engine	admit.quota.partial, admit.shortage.asked_ns, heap's counts,
  *		flight.nr, log.parked_ns, .share_ns, .short_ns, shares.blocks,
- *		queued, delayed, repeated, short_replies, delegate.given,
- *		stopping, publisher, replies_run, connections to next_loop
+ *		queued, delayed, repeated, short_replies, delegate.calls,
+ *		stopping, publisher, replies_open, connections to next_loop
  *   atomic, one thread writes, others read
  *	conn	reception.state, .parked_for, admit.quota.partial, counts,
  *		sending.wanted
  *	loop	admit.quota.partial, stats, conns.nr, .nr_clients
  *	client	parts' partial, nr_conns, fair.used_ns; nr_conns
- *	engine	clients.nr, watcher.asleep, .handovers
+ *	engine	clients.nr, monitor.asleep, .handovers
  *
  * Lock order: clients.lock, then conns.lock; grant_queue.lock, then conns.lock.
  * Each of the others is taken last.  The locks of send lists (out.h) come after
@@ -89,7 +89,7 @@
 #include "rpcbuf/engine/sending.h"
 #include "rpcbuf/engine/successor.h"
 #include "rpcbuf/engine/trace.h"
-#include "rpcbuf/engine/watcher.h"
+#include "rpcbuf/engine/monitor.h"
 #include "rpcbuf/engine/worker.h"
 #include "rpcbuf/os/assert.h"
 #include "rpcbuf/os/bits.h"
@@ -171,8 +171,8 @@ struct loop {
 	/* The back ends'. */
 	const struct backend *backend;
 	int poll_fd;
-	struct ring *ring;	 /* of the owner; NULL: epoll is used */
-	struct ring *spare_ring; /* for an owner that has none yet */
+	struct poll_ring *ring;	       /* of the owner; NULL: epoll is used */
+	struct poll_ring *cached_ring; /* for an owner that has none yet */
 	struct worker *worker;	 /* io_uring's: the owner */
 	uint64_t retry_ns;	 /* ... when to look for a ring again */
 	bool kick_armed;	 /* ... in `ring` */
@@ -225,7 +225,7 @@ struct backend {
 	 * -errno.  Both may be called for what is done already. */
 	int (*watch)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch)(struct loop *loop, struct rpcbuf_conn *conn);
-	/* Likewise: calls sending_go_on() when its socket takes bytes. */
+	/* Likewise: calls sending_resume() when its socket takes bytes. */
 	int (*watch_out)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch_out)(struct loop *loop, struct rpcbuf_conn *conn);
 	/* Reports ready connections through conn_event(); returns how many,
@@ -277,9 +277,9 @@ struct rpcbuf_engine {
 	struct clients clients;
 	struct engine_log log;
 	struct workers workers;
-	struct watcher watcher;
+	struct monitor monitor;
 	bool replies_starting;	  /* under workers.lock */
-	unsigned int replies_run; /* 1: the loop of replies; atomic */
+	unsigned int replies_open; /* 1: the loop of replies; atomic */
 };
 
 /* The owner of @loop calls; @lock, a pthread_mutex_t, is held.  In debug builds:
@@ -312,7 +312,7 @@ static inline struct loop *engine_replies(struct rpcbuf_engine *engine)
 }
 static inline unsigned int engine_all_loops(const struct rpcbuf_engine *engine)
 {
-	return engine->nr_loops + os_load_acquire(&engine->replies_run);
+	return engine->nr_loops + os_load_acquire(&engine->replies_open);
 }
 
 /* backend.c */
@@ -340,12 +340,12 @@ bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,
 		 const struct rpcbuf_record_refusal *refusal);
 
-/* batch.c: the owner only, but for batch_release_late() */
+/* batch.c: the owner only, but for batch_flush_late() */
 void batch_begin(struct loop *loop, struct rpcbuf_conn *conn);
-void batch_release_late(struct loop *loop);
-bool batch_goes_on(struct loop *loop, const struct rpcbuf_conn *conn);
-void batch_release(struct loop *loop);
-void batch_forget(struct rpcbuf_conn *conn);
+void batch_flush_late(struct loop *loop);
+bool batch_joins(struct loop *loop, const struct rpcbuf_conn *conn);
+void batch_flush(struct loop *loop);
+void batch_end_conn(struct rpcbuf_conn *conn);
 
 /* observe.c: while somebody looks on */
 void observe_begin(const struct rpcbuf_conn *conn);

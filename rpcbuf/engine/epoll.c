@@ -16,7 +16,7 @@
 #define READING ((uint32_t)(EPOLLIN | EPOLLRDHUP))
 
 /* Registers @conn for what is watched of it. */
-static int settle(struct loop *loop, struct rpcbuf_conn *conn)
+static int update_events(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct epoll_event event = { .data.ptr = conn };
 	int op = conn->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -42,7 +42,7 @@ static int epoll_backend_watch(struct loop *loop, struct rpcbuf_conn *conn)
 	if (conn->watched)
 		return 0;
 	conn->watched = true;
-	err = settle(loop, conn);
+	err = update_events(loop, conn);
 	if (err)
 		conn->watched = false;
 	return err;
@@ -53,7 +53,7 @@ static void epoll_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
 	if (!conn->watched)
 		return;
 	conn->watched = false;
-	(void)settle(loop, conn);
+	(void)update_events(loop, conn);
 }
 
 static int epoll_backend_watch_out(struct loop *loop, struct rpcbuf_conn *conn)
@@ -63,7 +63,7 @@ static int epoll_backend_watch_out(struct loop *loop, struct rpcbuf_conn *conn)
 	if (conn->sending.watched)
 		return 0;
 	conn->sending.watched = true;
-	err = settle(loop, conn);
+	err = update_events(loop, conn);
 	if (err)
 		conn->sending.watched = false;
 	return err;
@@ -75,7 +75,7 @@ static void epoll_backend_unwatch_out(struct loop *loop,
 	if (!conn->sending.watched)
 		return;
 	conn->sending.watched = false;
-	(void)settle(loop, conn);
+	(void)update_events(loop, conn);
 }
 
 static int epoll_backend_open(struct loop *loop)
@@ -113,7 +113,7 @@ static int epoll_backend_wait(struct loop *loop, int timeout_ms)
 			continue;
 		}
 		if (conn->sending.watched && events[i].events & ~READING)
-			sending_go_on(conn);
+			sending_resume(conn);
 		if (conn->watched && events[i].events & ~(uint32_t)EPOLLOUT) {
 			conn_event(conn, events[i].events);
 			reported++;

@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct rpcbuf_engine_stats) ==
 	       "nothing but the figures, in their order");
 #undef X
 
-static void read_figures(void *owner, uint64_t *values)
+static void read_engine(void *owner, uint64_t *values)
 {
 	struct rpcbuf_engine_stats stats;
 
@@ -98,7 +98,7 @@ static void add_wait(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 	row->unsent += what == FOR_UNSENT;
 	row->busy += what == FOR_CALLS;
 	row->waiting_ns =
-		earlier(row->waiting_ns, os_load(&conn->counts.aside_ns));
+		earlier(row->waiting_ns, os_load(&conn->counts.parked_ns));
 }
 
 static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
@@ -108,7 +108,7 @@ static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 	row->connections++;
 	row->in_flight += in_flight > 0 ? (uint32_t)in_flight : 0;
 	row->held_pages += os_load(&conn->admit.quota.partial);
-	row->held_bytes += os_load(&conn->counts.held_bytes);
+	row->held_bytes += os_load(&conn->counts.partial_bytes);
 	row->unsent_bytes += rpcbuf_out_unsent(&conn->sending.out);
 	row->requests += os_load(&conn->counts.requests);
 	row->bytes += os_load(&conn->counts.bytes);
@@ -152,7 +152,7 @@ int rpcbuf_engine_publish(struct rpcbuf_engine *engine,
 		.owner = engine,
 		.figures = figures,
 		.nr_figures = sizeof(figures) / sizeof(*figures),
-		.read = read_figures,
+		.read = read_engine,
 		.clients = read_clients,
 	};
 	char detail[32];

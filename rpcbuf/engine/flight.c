@@ -17,7 +17,7 @@ void flight_done(struct rpcbuf_conn *conn)
 	uint8_t awaits =
 		__atomic_load_n(&conn->flight.awaits, __ATOMIC_SEQ_CST);
 
-	/* Pairs with await(): either the owner sees how few are in flight, or
+	/* Pairs with set_awaits(): either the owner sees how few are in flight, or
 	 * we see that it waits. */
 	if (awaits != AWAITS_NONE &&
 	    left == (awaits == AWAITS_LAST ? 0 : engine->flight.resume))
@@ -29,7 +29,7 @@ void flight_done(struct rpcbuf_conn *conn)
 
 /* Tells the calls in flight to post @conn when so few are left.  Pairs with
  * flight_done(). */
-static void await(struct rpcbuf_conn *conn, enum conn_awaits awaits)
+static void set_awaits(struct rpcbuf_conn *conn, enum conn_awaits awaits)
 {
 	__atomic_store_n(&conn->flight.awaits, awaits, __ATOMIC_SEQ_CST);
 }
@@ -47,16 +47,16 @@ bool flight_too_many(struct rpcbuf_conn *conn)
 	if (conn->reception.parked_for == FOR_CALLS)
 		limit = engine->flight.resume + 1;
 	else if (os_load(&conn->flight.nr) >= limit)
-		await(conn, AWAITS_FEWER);
+		set_awaits(conn, AWAITS_FEWER);
 	if (in_flight(conn) >= limit)
 		return true;
-	await(conn, AWAITS_NONE);
+	set_awaits(conn, AWAITS_NONE);
 	return false;
 }
 
 void flight_await_last(struct rpcbuf_conn *conn)
 {
-	await(conn, AWAITS_LAST);
+	set_awaits(conn, AWAITS_LAST);
 }
 
 /* Also of a dropped one: a call may be on its way to the handler, on a thread

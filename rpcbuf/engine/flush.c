@@ -10,16 +10,16 @@
 #include "rpcbuf/os/plain.h"
 
 /* A wait for the peer looks so often whether the list was ended. */
-#define LOOK_MS 100u
+#define RECHECK_MS 100u
 
 /* Under the lock: until the thread that writes has left off. */
 static bool await_writer(struct rpcbuf_out *out, uint64_t until_ns)
 {
-	return os_cond_await(&out->left, &out->lock, !out->writes, until_ns);
+	return os_cond_await(&out->stopped, &out->lock, !out->writes, until_ns);
 }
 
 /* Under the lock, by one that is counted as a waiter. */
-static void end(struct rpcbuf_out *out, struct list_head *dropped)
+static void kill_locked(struct rpcbuf_out *out, struct list_head *dropped)
 {
 	out_die(out, dropped);
 	/* It is in a system call that does not wait. */
@@ -34,7 +34,7 @@ void out_end(struct rpcbuf_out *out)
 	list_init(&dropped);
 	pthread_mutex_lock(&out->lock);
 	os_store(&out->waiters, out->waiters + 1);
-	end(out, &dropped);
+	kill_locked(out, &dropped);
 	os_store(&out->waiters, out->waiters - 1);
 	pthread_mutex_unlock(&out->lock);
 	reply_free_list(&dropped);
@@ -49,7 +49,7 @@ static void await_peer(struct rpcbuf_out *out, uint64_t until_ns)
 	uint64_t ms = until_ns > now ? (until_ns - now) / 1000000 + 1 : 0;
 
 	pthread_mutex_unlock(&out->lock);
-	(void)poll(&pfd, 1, (int)rpcbuf_min(ms, (uint64_t)LOOK_MS));
+	(void)poll(&pfd, 1, (int)rpcbuf_min(ms, (uint64_t)RECHECK_MS));
 	pthread_mutex_lock(&out->lock);
 }
 
@@ -66,7 +66,7 @@ static int flush_step(struct rpcbuf_out *out, uint64_t until_ns)
 		if (out->state != OUT_BLOCKED)
 			return 1;
 		break;
-	case OUT_HELD:
+	case OUT_CORKED:
 		break;
 	default:
 		return await_writer(out, os_now() + OS_SECOND_NS) ? -EPIPE : 1;
@@ -92,7 +92,7 @@ int rpcbuf_out_flush(struct rpcbuf_out *out, uint64_t until_ns)
 		ret = flush_step(out, until_ns);
 	while (ret == 1);
 	if (ret == -ETIMEDOUT && until_ns)
-		end(out, &dropped);
+		kill_locked(out, &dropped);
 	os_store(&out->waiters, out->waiters - 1);
 	pthread_mutex_unlock(&out->lock);
 	reply_free_list(&dropped);
@@ -106,7 +106,7 @@ int rpcbuf_out_flush(struct rpcbuf_out *out, uint64_t until_ns)
 void out_exit(struct rpcbuf_out *out)
 {
 	out_end(out);
-	pthread_cond_destroy(&out->left);
+	pthread_cond_destroy(&out->stopped);
 	pthread_mutex_destroy(&out->lock);
 }
 

@@ -3,34 +3,37 @@
 
 #include "rpcbuf/engine/engine_private.h"
 
-static void rouse(struct watcher *watcher)
+static void wake_monitor(struct monitor *monitor)
 {
-	pthread_mutex_lock(&watcher->lock);
-	__atomic_store_n(&watcher->asleep, 0, __ATOMIC_SEQ_CST);
-	pthread_cond_signal(&watcher->wake);
-	pthread_mutex_unlock(&watcher->lock);
+	pthread_mutex_lock(&monitor->lock);
+	__atomic_store_n(&monitor->asleep, 0, __ATOMIC_SEQ_CST);
+	pthread_cond_signal(&monitor->wake);
+	pthread_mutex_unlock(&monitor->lock);
 }
 
 uint32_t handover_begin(struct loop *loop)
 {
-	struct watcher *watcher = &loop->engine->watcher;
-	uint32_t turn = os_load(&loop->handover.turn) + 1;
+	struct monitor *monitor = &loop->engine->monitor;
+	uint32_t sequence = os_load(&loop->handover.sequence) + 1;
 
-	/* Pairs with the watcher's last look before it sleeps: either it sees
+	/* Pairs with the monitor's last look before it sleeps: either it sees
 	 * the turn, or we see that it sleeps. */
-	__atomic_exchange_n(&loop->handover.turn, turn, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&watcher->asleep, __ATOMIC_SEQ_CST))
-		rouse(watcher);
-	return turn;
+	__atomic_exchange_n(&loop->handover.sequence, sequence,
+			    __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&monitor->asleep, __ATOMIC_SEQ_CST))
+		wake_monitor(monitor);
+	return sequence;
 }
 
 /* This and the next are a pair: one of the two gets the loop. */
-bool handover_end(struct loop *loop, uint32_t turn)
+bool handover_end(struct loop *loop, uint32_t sequence)
 {
-	return os_cas_acq_rel(&loop->handover.turn, &turn, turn + 1);
+	return os_cas_acq_rel(&loop->handover.sequence, &sequence,
+			      sequence + 1);
 }
 
-bool handover_take(struct loop *loop, uint32_t turn)
+bool handover_take(struct loop *loop, uint32_t sequence)
 {
-	return os_cas_acq_rel(&loop->handover.turn, &turn, turn + 1);
+	return os_cas_acq_rel(&loop->handover.sequence, &sequence,
+			      sequence + 1);
 }

@@ -14,26 +14,26 @@
 
 struct loop;
 
-/* Of a loop.  Atomic, but for what is the watcher's. */
+/* Of a loop.  Atomic, but for what is the monitor's. */
 struct handover {
-	uint32_t turn;		   /* LOOP_BUSY, while a call runs */
+	uint32_t sequence;	   /* LOOP_BUSY, while a call runs */
 	int owner_id;		   /* the owner's os_thread_id() */
-	uint32_t seen_turn;	   /* the watcher's: turn at its last look, */
-	unsigned int seen_running; /* and looks at which the owner ran */
-	bool slept; /* ... that the last one it took did; the next owner's */
+	uint32_t seen_sequence;	   /* the monitor's: turn at its last look, */
+	unsigned int running_scans; /* and looks at which the owner ran */
+	bool blocked; /* ... that the last one it took did; the next owner's */
 };
 
 #define LOOP_BUSY 1u
 
-/* The owner: a call is about to run.  Wakes the watcher if need be. */
+/* The owner: a call is about to run.  Wakes the monitor if need be. */
 uint32_t handover_begin(struct loop *loop);
 
 /* The call that began with @turn has returned: true when @loop is still the
  * caller's, who must not touch it again otherwise. */
-bool handover_end(struct loop *loop, uint32_t turn);
+bool handover_end(struct loop *loop, uint32_t sequence);
 
-/* The watcher: @loop, whose turn was @turn, which is busy.  True when it was
+/* The monitor: @loop, whose turn was @turn, which is busy.  True when it was
  * taken: it has no owner now. */
-bool handover_take(struct loop *loop, uint32_t turn);
+bool handover_take(struct loop *loop, uint32_t sequence);
 
 #endif /* RPCBUF_ENGINE_HANDOVER_H */

@@ -159,7 +159,7 @@ static void conn_excuse(struct rpcbuf_conn *conn)
 	excuse(&conn->times.slow_ns, conn->loop);
 	excuse(&conn->admit.quota.over_quota_ns, conn->loop);
 	excuse(&conn->admit.gate_entry.idle_ns, conn->loop);
-	sending_excuse(conn, conn->loop->missed_ns);
+	sending_add_missed(conn, conn->loop->missed_ns);
 }
 
 /* Moves all start times forward by the time in which the loop did not run, for

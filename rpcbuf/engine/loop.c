@@ -35,7 +35,7 @@ static void posted(struct rpcbuf_conn *conn)
 
 	if (reception->state == RECEPTION_CLOSED)
 		return;
-	sending_look(conn);
+	sending_update_watch(conn);
 	if (os_load(&conn->dropped))
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
 	else if (reception->state == RECEPTION_ENDING)
@@ -49,7 +49,7 @@ static void posted(struct rpcbuf_conn *conn)
 		admit_yield(conn);
 	else if (parked_for_memory(reception->parked_for) ||
 		 (reception->parked_for == FOR_CALLS && !flight_too_many(conn)) ||
-		 (reception->parked_for == FOR_UNSENT && sending_under(conn)))
+		 (reception->parked_for == FOR_UNSENT && sending_below_limits(conn)))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
@@ -162,7 +162,7 @@ static void collect(struct loop *loop)
 	loop->now_ns = os_now();
 	loop->kicked = false;
 	if (trace_is_due(&loop->trace, loop->now_ns))
-		trace_look(loop);
+		trace_check_leases(loop);
 	take_posted(loop);
 	loop_excuse(loop, loop->now_ns - looked_ns);
 	retry(loop);

@@ -10,8 +10,8 @@
 #define TO(state) (1u << OUT_##state)
 
 static const uint8_t moves[NR_OUT_STATES] = {
-	[OUT_EMPTY] = TO(HELD) | TO(WRITING) | TO(DEAD),
-	[OUT_HELD] = TO(WRITING) | TO(DEAD),
+	[OUT_EMPTY] = TO(CORKED) | TO(WRITING) | TO(DEAD),
+	[OUT_CORKED] = TO(WRITING) | TO(DEAD),
 	[OUT_WRITING] = TO(EMPTY) | TO(BLOCKED) | TO(DEAD),
 	[OUT_BLOCKED] = TO(WRITING) | TO(DEAD),
 	[OUT_DEAD] = 0,
@@ -25,9 +25,9 @@ void out_init(struct rpcbuf_out *out, int fd, const struct out_ops *ops)
 		.process = fork_generation(),
 	};
 	pthread_mutex_init(&out->lock, NULL);
-	pthread_cond_init(&out->left, NULL);
+	pthread_cond_init(&out->stopped, NULL);
 	list_init(&out->replies);
-	list_init(&out->hold_link);
+	list_init(&out->cork_link);
 }
 
 bool out_is_valid(const struct rpcbuf_out *out)
@@ -50,7 +50,7 @@ bool out_is_valid(const struct rpcbuf_out *out)
 	switch (out->state) {
 	case OUT_EMPTY:
 		return !nr && !out->writes && !out->blocked_ns;
-	case OUT_HELD:
+	case OUT_CORKED:
 		return nr && !out->writes && !out->blocked_ns;
 	case OUT_BLOCKED:
 		return nr && !out->writes;
@@ -61,33 +61,33 @@ bool out_is_valid(const struct rpcbuf_out *out)
 	}
 }
 
-static void tell_held(struct rpcbuf_out *out, bool held)
+static void notify_corked(struct rpcbuf_out *out, bool corked)
 {
-	if (out->ops->held)
-		out->ops->held(out, held);
+	if (out->ops->corked)
+		out->ops->corked(out, corked);
 }
 
 void out_move(struct rpcbuf_out *out, enum out_state to)
 {
 	rpcbuf_assert_debug(moves[out->state] & 1u << to);
-	if (out->state == OUT_HELD)
-		tell_held(out, false);
+	if (out->state == OUT_CORKED)
+		notify_corked(out, false);
 	if (to == OUT_WRITING)
 		out->writes = true;
 	__atomic_store_n(&out->state, to, __ATOMIC_RELEASE);
-	if (to == OUT_HELD)
-		tell_held(out, true);
+	if (to == OUT_CORKED)
+		notify_corked(out, true);
 }
 
-void out_tell_count(struct rpcbuf_out *out)
+void out_charge(struct rpcbuf_out *out)
 {
-	if (!out->ops->count ||
-	    (out->bytes == out->told_bytes && out->pinned == out->told_pinned))
+	if (!out->ops->charge || (out->bytes == out->charged_bytes &&
+				  out->pinned == out->charged_pinned))
 		return;
-	out->ops->count(out, out->bytes - out->told_bytes,
-			out->pinned - out->told_pinned);
-	out->told_bytes = out->bytes;
-	out->told_pinned = out->pinned;
+	out->ops->charge(out, out->bytes - out->charged_bytes,
+			 out->pinned - out->charged_pinned);
+	out->charged_bytes = out->bytes;
+	out->charged_pinned = out->pinned;
 }
 
 void out_take_all(struct rpcbuf_out *out, struct list_head *replies)
@@ -106,7 +106,7 @@ void out_die(struct rpcbuf_out *out, struct list_head *dropped)
 	out_move(out, OUT_DEAD);
 	if (!out->writes)
 		out_take_all(out, dropped);
-	out_tell_count(out);
+	out_charge(out);
 }
 
 void out_advance(struct rpcbuf_out *out, size_t n, struct list_head *done)

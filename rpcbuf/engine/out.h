@@ -14,7 +14,7 @@
  *	  each: --> DEAD, once, for good
  *
  * EMPTY    there is nothing
- * HELD     there is something, and more follows at once: hold.h
+ * HELD     there is something, and more follows at once: cork.h
  * WRITING  one thread writes; what others add it writes too: round.h
  * BLOCKED  there is something, and whoever watches the socket goes on
  * DEAD     nothing is sent any more.  The list is freed by the thread that
@@ -22,7 +22,7 @@
  *
  * Locks: `lock` guards all that is not said to be otherwise.  It is held over
  * no system call but the clock's, no free and no callback but `count` and
- * `held`; the watcher's of alone.c is taken within it.
+ * `held`; the monitor's of standalone.c is taken within it.
  */
 #ifndef RPCBUF_ENGINE_OUT_H
 #define RPCBUF_ENGINE_OUT_H
@@ -35,7 +35,7 @@
 
 enum out_state {
 	OUT_EMPTY,
-	OUT_HELD,
+	OUT_CORKED,
 	OUT_WRITING,
 	OUT_BLOCKED,
 	OUT_DEAD,
@@ -49,14 +49,14 @@ struct out_ops {
 	void (*wrote)(struct rpcbuf_out *out);
 	/* What waits in the list has become so much more, or less.  Under the
 	 * lock. */
-	void (*count)(struct rpcbuf_out *out, uint64_t bytes, uint64_t pinned);
+	void (*charge)(struct rpcbuf_out *out, uint64_t bytes, uint64_t pinned);
 	/* It holds replies back now, or does not any more.  Under the lock. */
-	void (*held)(struct rpcbuf_out *out, bool held);
+	void (*corked)(struct rpcbuf_out *out, bool corked);
 };
 
 struct rpcbuf_out {
 	pthread_mutex_t lock;
-	pthread_cond_t left;	   /* somebody has left off writing */
+	pthread_cond_t stopped;	   /* somebody has left off writing */
 	const struct out_ops *ops; /* never changes */
 	int fd;			   /* likewise */
 	uint32_t process;	   /* likewise: fork_generation() */
@@ -68,23 +68,23 @@ struct rpcbuf_out {
 	struct list_head replies;
 	uint64_t bytes;	 /* not sent; others read it */
 	uint64_t pinned; /* that the replies keep, in bytes; others read it */
-	uint64_t told_bytes, told_pinned; /* what was counted of these */
-	uint64_t hold_until_ns;		  /* in HELD */
+	uint64_t charged_bytes, charged_pinned; /* what was counted of these */
+	uint64_t cork_until_ns;			/* in HELD */
 	uint64_t blocked_ns; /* since when the socket takes nothing, 0: it does;
 			      * others read it */
-	/* alone.c's: under the watcher's lock. */
-	struct list_head hold_link;
-	uint64_t held_ns;
+	/* standalone.c's: under the monitor's lock. */
+	struct list_head cork_link;
+	uint64_t corked_ns;
 };
 
 void out_init(struct rpcbuf_out *out, int fd, const struct out_ops *ops);
 
-/* The rest is for round.c, hold.c and flush.c, under the lock. */
+/* The rest is for round.c, cork.c and flush.c, under the lock. */
 
 /* Every move is made here, and what the left state held is undone. */
 void out_move(struct rpcbuf_out *out, enum out_state to);
 /* It has changed what waits in the list. */
-void out_tell_count(struct rpcbuf_out *out);
+void out_charge(struct rpcbuf_out *out);
 /* @n bytes have left: replies that have go to @done. */
 void out_advance(struct rpcbuf_out *out, size_t n, struct list_head *done);
 /* The list is empty then; its replies are the caller's to free. */

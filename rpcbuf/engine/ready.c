@@ -22,7 +22,7 @@ void ready_init(struct rpcbuf_ready *ready, struct rpcbuf *mm,
 	ready->mm = mm;
 	ready->pool = pool;
 	ready->respages = respages;
-	ready->is_short = false;
+	ready->out_of_pages = false;
 	ready->nr = ready->next = ready->nr_reserved = 0;
 	ready->grow = respages ? RPCBUF_RESPAGES : 1;
 	if (respages)
@@ -50,8 +50,8 @@ void *ready_take(struct rpcbuf_ready *ready)
 		if (rpcbuf_unlikely(!ready->nr))
 			take_reserved(ready);
 	}
-	ready->is_short = ready->next == ready->nr;
-	return ready->is_short ? NULL : ready->pages[ready->next++];
+	ready->out_of_pages = ready->next == ready->nr;
+	return ready->out_of_pages ? NULL : ready->pages[ready->next++];
 }
 
 /* Some for the next reply, unless they are of the reserve. */

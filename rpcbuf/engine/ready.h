@@ -14,7 +14,7 @@
 void ready_init(struct rpcbuf_ready *ready, struct rpcbuf *mm,
 		struct rpcbuf_mempool *pool, struct rpcbuf_respages *respages);
 
-/* A page, which is the caller's; or NULL, and ->is_short says so. */
+/* A page, which is the caller's; or NULL, and ->out_of_pages says so. */
 void *ready_take(struct rpcbuf_ready *ready);
 
 /* What was not used goes back, or to the respages. */

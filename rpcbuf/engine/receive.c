@@ -23,7 +23,7 @@ void receive_park(struct rpcbuf_conn *conn, enum parked_for what)
 	if (parked_for_memory(what))
 		probe_park(conn, conn->fd, conn->part->client->key);
 	conn->times.slow_ns = 0;
-	trace_aside(conn, parked_for_memory(what));
+	trace_parked(conn, parked_for_memory(what));
 	reception_move(conn, RECEPTION_PARKED, what);
 	intake_idle(conn);
 }
@@ -37,8 +37,8 @@ void receive_lacks(struct rpcbuf_conn *conn, enum parked_for what)
 void receive_goes_on(struct rpcbuf_conn *conn)
 {
 	admit_given(conn);
-	if (trace_was_aside(&conn->counts))
-		trace_back(conn);
+	if (trace_is_parked(&conn->counts))
+		trace_unparked(conn);
 }
 
 /* All that has come was taken: from now its peer is waited for, or since less

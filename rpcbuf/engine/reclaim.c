@@ -11,7 +11,7 @@
 static void release(struct loop *loop)
 {
 	rpcbuf_rqst_release(loop->rqst);
-	call_thread_rest();
+	call_thread_idle();
 }
 
 /* Not while a connection waits, or tries again: its place in the queue would

@@ -30,7 +30,7 @@ static bool open_loop(struct rpcbuf_engine *engine, struct loop *loop)
 	return true;
 }
 
-static bool start(struct rpcbuf_engine *engine, struct loop *loop)
+static bool start_loop(struct rpcbuf_engine *engine, struct loop *loop)
 {
 	if (open_loop(engine, loop) &&
 	    !worker_start(engine, true, loop_work, loop))
@@ -42,7 +42,7 @@ static bool start(struct rpcbuf_engine *engine, struct loop *loop)
 
 /* False: it is there, or cannot be any more; else the caller has to start it.
  * A stop that is not seen here finds ->replies_starting set. */
-static bool is_to_start(struct rpcbuf_engine *engine)
+static bool may_start(struct rpcbuf_engine *engine)
 {
 	struct workers *workers = &engine->workers;
 	bool start;
@@ -50,28 +50,28 @@ static bool is_to_start(struct rpcbuf_engine *engine)
 	pthread_mutex_lock(&workers->lock);
 	while (engine->replies_starting)
 		pthread_cond_wait(&workers->gone, &workers->lock);
-	start = !engine->replies_run && !engine_stopping(engine);
+	start = !engine->replies_open && !engine_stopping(engine);
 	engine->replies_starting = start;
 	pthread_mutex_unlock(&workers->lock);
 	return start;
 }
 
-static void started(struct rpcbuf_engine *engine, bool runs)
+static void started(struct rpcbuf_engine *engine, bool open)
 {
 	struct workers *workers = &engine->workers;
 
 	pthread_mutex_lock(&workers->lock);
 	engine->replies_starting = false;
-	os_store_release(&engine->replies_run, runs);
+	os_store_release(&engine->replies_open, open);
 	pthread_cond_broadcast(&workers->gone);
 	pthread_mutex_unlock(&workers->lock);
 }
 
 bool replies_start(struct rpcbuf_engine *engine)
 {
-	if (is_to_start(engine))
-		started(engine, start(engine, engine_replies(engine)));
-	return os_load_acquire(&engine->replies_run);
+	if (may_start(engine))
+		started(engine, start_loop(engine, engine_replies(engine)));
+	return os_load_acquire(&engine->replies_open);
 }
 
 bool replies_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
@@ -83,7 +83,7 @@ bool replies_stop(struct rpcbuf_engine *engine, uint64_t until_ns)
 	is_over = os_cond_await(&workers->gone, &workers->lock,
 				!engine->replies_starting, until_ns);
 	pthread_mutex_unlock(&workers->lock);
-	if (os_load_acquire(&engine->replies_run))
+	if (os_load_acquire(&engine->replies_open))
 		loop_kick(engine_replies(engine));
 	return is_over;
 }

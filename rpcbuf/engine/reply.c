@@ -17,7 +17,7 @@
 #include "rpcbuf/engine/reply.h"
 #include "rpcbuf/os/bits.h"
 
-#define BLOCK_ENTRIES 126u
+#define CHUNK_ENTRIES 126u
 /* Pages that go back at a time. */
 #define FREED_PAGES   64u
 
@@ -27,47 +27,47 @@ _Static_assert(sizeof(struct rpcbuf_reply) <= RPCBUF_REPLY_HEAD,
 static void chain_init(struct reply_chain *chain)
 {
 	chain->last = &chain->first;
-	chain->first = (struct reply_block){
+	chain->first = (struct reply_chunk){
 		.max = REPLY_FEW,
 		.entries = chain->few,
 	};
 }
 
-static struct reply_block *block_create(void)
+static struct reply_chunk *chunk_create(void)
 {
-	struct reply_block *block = malloc(
-		sizeof(*block) + BLOCK_ENTRIES * sizeof(union reply_entry));
+	struct reply_chunk *chunk = malloc(
+		sizeof(*chunk) + CHUNK_ENTRIES * sizeof(union reply_entry));
 
-	if (!block)
+	if (!chunk)
 		return NULL;
-	*block = (struct reply_block){
-		.max = BLOCK_ENTRIES,
-		.entries = (union reply_entry *)(void *)(block + 1),
+	*chunk = (struct reply_chunk){
+		.max = CHUNK_ENTRIES,
+		.entries = (union reply_entry *)(void *)(chunk + 1),
 	};
-	return block;
+	return chunk;
 }
 
 static int chain_add(struct reply_chain *chain, union reply_entry entry)
 {
-	struct reply_block *block = chain->last;
+	struct reply_chunk *chunk = chain->last;
 
-	if (block->nr == block->max) {
-		block->next = block_create();
-		if (!block->next)
+	if (chunk->nr == chunk->max) {
+		chunk->next = chunk_create();
+		if (!chunk->next)
 			return -ENOMEM;
-		block = chain->last = block->next;
+		chunk = chain->last = chunk->next;
 	}
-	block->entries[block->nr++] = entry;
+	chunk->entries[chunk->nr++] = entry;
 	return 0;
 }
 
 static void chain_free(struct reply_chain *chain)
 {
-	struct reply_block *block, *next;
+	struct reply_chunk *chunk, *next;
 
-	for (block = chain->first.next; block; block = next) {
-		next = block->next;
-		free(block);
+	for (chunk = chain->first.next; chunk; chunk = next) {
+		next = chunk->next;
+		free(chunk);
 	}
 }
 
@@ -84,7 +84,7 @@ struct rpcbuf_reply *rpcbuf_reply_create(struct rpcbuf *mm, void *page)
 	reply->nr_reserved = 0;
 	chain_init(&reply->pieces);
 	chain_init(&reply->owners);
-	reply->block = &reply->pieces.first;
+	reply->chunk = &reply->pieces.first;
 	reply->index = 0;
 	reply->offset = 0;
 	return reply;
@@ -98,7 +98,7 @@ void rpcbuf_reply_return_to(struct rpcbuf_reply *reply,
 
 int rpcbuf_reply_add(struct rpcbuf_reply *reply, const void *base, size_t len)
 {
-	struct reply_block *last = reply->pieces.last;
+	struct reply_chunk *last = reply->pieces.last;
 	struct iovec *before;
 	int err = 0;
 
@@ -139,7 +139,7 @@ bool reply_join(struct rpcbuf_reply *reply, const void *bytes, size_t len)
 int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
 			   void *const *pages)
 {
-	struct reply_block *last = reply->owners.last;
+	struct reply_chunk *last = reply->owners.last;
 	unsigned int nr_before = last->nr;
 
 	for (unsigned int i = 0; i < nr; i++) {
@@ -147,7 +147,7 @@ int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
 
 		if (!chain_add(&reply->owners, entry))
 			continue;
-		for (struct reply_block *b = last->next, *next; b; b = next) {
+		for (struct reply_chunk *b = last->next, *next; b; b = next) {
 			next = b->next;
 			free(b);
 		}
@@ -222,7 +222,7 @@ struct returns {
 	void *pages[FREED_PAGES];
 };
 
-static void give_back(struct returns *returns)
+static void flush_returns(struct returns *returns)
 {
 	if (returns->nr && returns->pool)
 		rpcbuf_mempool_free_bulk_array(returns->pool, returns->nr,
@@ -239,7 +239,7 @@ static void add_return(struct returns *returns,
 	if (returns->nr == FREED_PAGES ||
 	    (returns->nr && (returns->mm != reply->mm ||
 			     returns->pool != reply->pool)))
-		give_back(returns);
+		flush_returns(returns);
 	returns->mm = reply->mm;
 	returns->pool = reply->pool;
 	returns->pages[returns->nr++] = page;
@@ -247,7 +247,7 @@ static void add_return(struct returns *returns,
 
 static void release_owners(struct rpcbuf_reply *reply, struct returns *returns)
 {
-	for (const struct reply_block *b = &reply->owners.first; b; b = b->next)
+	for (const struct reply_chunk *b = &reply->owners.first; b; b = b->next)
 		for (unsigned int i = 0; i < b->nr; i++) {
 			const union reply_entry *e = &b->entries[i];
 
@@ -272,7 +272,7 @@ void rpcbuf_reply_free(struct rpcbuf_reply *reply)
 
 	returns.nr = 0;
 	free_one(reply, &returns);
-	give_back(&returns);
+	flush_returns(&returns);
 }
 
 void reply_free_list(struct list_head *replies)
@@ -286,20 +286,20 @@ void reply_free_list(struct list_head *replies)
 		list_del(&reply->link);
 		free_one(reply, &returns);
 	}
-	give_back(&returns);
+	flush_returns(&returns);
 }
 
 unsigned int reply_gather(const struct rpcbuf_reply *reply, struct iovec *iov,
 			  unsigned int max, size_t *most)
 {
-	const struct reply_block *block = reply->block;
+	const struct reply_chunk *chunk = reply->chunk;
 	unsigned int index = reply->index, nr = 0;
 	size_t offset = reply->offset;
 
-	for (; block; block = block->next, index = 0)
-		for (; index < block->nr; index++, offset = 0) {
+	for (; chunk; chunk = chunk->next, index = 0)
+		for (; index < chunk->nr; index++, offset = 0) {
 			const struct iovec *piece =
-				&block->entries[index].piece;
+				&chunk->entries[index].piece;
 			size_t len = rpcbuf_min(piece->iov_len - offset, *most);
 
 			if (nr == max || !*most)
@@ -323,11 +323,11 @@ size_t reply_advance(struct rpcbuf_reply *reply, size_t n)
 		const struct iovec *piece;
 		size_t part;
 
-		if (reply->index == reply->block->nr) {
-			reply->block = reply->block->next;
+		if (reply->index == reply->chunk->nr) {
+			reply->chunk = reply->chunk->next;
 			reply->index = 0;
 		}
-		piece = &reply->block->entries[reply->index].piece;
+		piece = &reply->chunk->entries[reply->index].piece;
 		part = rpcbuf_min(n, piece->iov_len - reply->offset);
 		reply->offset += part;
 		n -= part;

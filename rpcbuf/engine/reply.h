@@ -21,8 +21,8 @@ union reply_entry {
 	} owner;
 };
 
-struct reply_block {
-	struct reply_block *next;
+struct reply_chunk {
+	struct reply_chunk *next;
 	unsigned int nr, max;
 	union reply_entry *entries;
 };
@@ -31,8 +31,8 @@ struct reply_block {
 #define REPLY_FEW 6u
 
 struct reply_chain {
-	struct reply_block *last;
-	struct reply_block first;
+	struct reply_chunk *last;
+	struct reply_chunk first;
 	union reply_entry few[REPLY_FEW];
 };
 
@@ -47,7 +47,7 @@ struct rpcbuf_reply {
 	uint32_t nr_reserved; /* ... that came from a reserve */
 	struct reply_chain pieces, owners;
 	/* The first piece that was not sent to its end. */
-	const struct reply_block *block;
+	const struct reply_chunk *chunk;
 	unsigned int index;
 	size_t offset;
 };

@@ -24,8 +24,8 @@ struct round {
 /* What is begun is sent to its end, if there are entries for it: the rest of a
  * READ of 1 MiB, its head long, would take the loop a round of its own, and wake
  * its reader twice.  Adds to *@bytes how many are gathered. */
-static unsigned int gather(const struct rpcbuf_out *out, struct iovec *iov,
-			   struct round *round, size_t *bytes)
+static unsigned int gather_iov(const struct rpcbuf_out *out, struct iovec *iov,
+			       struct round *round, size_t *bytes)
 {
 	struct rpcbuf_reply *reply, *tmp;
 	unsigned int nr = 0;
@@ -65,7 +65,7 @@ static int send_some(struct rpcbuf_out *out, struct round *round,
 {
 	struct iovec iov[PIECES];
 	size_t asked = 0;
-	unsigned int nr = gather(out, iov, round, &asked);
+	unsigned int nr = gather_iov(out, iov, round, &asked);
 	ssize_t n;
 
 	pthread_mutex_unlock(&out->lock);
@@ -80,12 +80,13 @@ static int send_some(struct rpcbuf_out *out, struct round *round,
 }
 
 /* After a round that ended with @err: where the list is then. */
-static void leave_off(struct rpcbuf_out *out, int err, struct list_head *done)
+static void finish_round(struct rpcbuf_out *out, int err,
+			 struct list_head *done)
 {
 	out->writes = false;
 	if (out->state == OUT_DEAD) {
 		out_take_all(out, done);
-		out_tell_count(out);
+		out_charge(out);
 	} else if (err && err != -EAGAIN) {
 		out_die(out, done);
 	} else if (list_empty(&out->replies)) {
@@ -95,10 +96,10 @@ static void leave_off(struct rpcbuf_out *out, int err, struct list_head *done)
 			os_store(&out->blocked_ns, os_now());
 		out_move(out, OUT_BLOCKED);
 	}
-	out_tell_count(out);
+	out_charge(out);
 	rpcbuf_assert_debug(out_is_valid(out));
 	if (out->waiters)
-		pthread_cond_broadcast(&out->left);
+		pthread_cond_broadcast(&out->stopped);
 }
 
 void round_and_unlock(struct rpcbuf_out *out)
@@ -113,7 +114,7 @@ void round_and_unlock(struct rpcbuf_out *out)
 		err = send_some(out, &round, &done);
 	while (!err && out->state == OUT_WRITING && out->nr && round.bytes &&
 	       round.replies);
-	leave_off(out, err, &done);
+	finish_round(out, err, &done);
 	pthread_mutex_unlock(&out->lock);
 	os_pause_at(out_state(out) == OUT_BLOCKED ? "blocked" : "left-off");
 	reply_free_list(&done);

@@ -15,7 +15,7 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/flush.h"
-#include "rpcbuf/engine/hold.h"
+#include "rpcbuf/engine/cork.h"
 #include "rpcbuf/engine/round.h"
 #include "rpcbuf/os/os.h"
 
@@ -25,7 +25,7 @@
  * free. */
 #define AHEAD_BYTES (UINT64_C(64) << 10)
 
-static struct rpcbuf_conn *conn_of(struct rpcbuf_out *out)
+static struct rpcbuf_conn *conn_of_list(struct rpcbuf_out *out)
 {
 	return rpcbuf_container_of(
 		rpcbuf_container_of(out, struct sending, out),
@@ -35,7 +35,7 @@ static struct rpcbuf_conn *conn_of(struct rpcbuf_out *out)
 /* Any thread: does the owner have to know? */
 static void wrote(struct rpcbuf_out *out)
 {
-	struct rpcbuf_conn *conn = conn_of(out);
+	struct rpcbuf_conn *conn = conn_of_list(out);
 	enum out_state state = out_state(out);
 
 	if (state == OUT_DEAD)
@@ -47,9 +47,10 @@ static void wrote(struct rpcbuf_out *out)
 		conn_post(conn);
 }
 
-static void count(struct rpcbuf_out *out, uint64_t bytes, uint64_t pinned)
+static void charge_unsent(struct rpcbuf_out *out, uint64_t bytes,
+			  uint64_t pinned)
 {
-	const struct rpcbuf_conn *conn = conn_of(out);
+	const struct rpcbuf_conn *conn = conn_of_list(out);
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
 	os_fetch_add(&engine->unsent_bytes, bytes);
@@ -57,7 +58,7 @@ static void count(struct rpcbuf_out *out, uint64_t bytes, uint64_t pinned)
 	os_fetch_add(&conn->part->client->unsent_pinned, pinned);
 }
 
-static const struct out_ops ops = {.wrote = wrote, .count = count};
+static const struct out_ops ops = {.wrote = wrote, .charge = charge_unsent};
 
 void sending_init(struct rpcbuf_conn *conn)
 {
@@ -65,7 +66,7 @@ void sending_init(struct rpcbuf_conn *conn)
 	out_init(&conn->sending.out, conn->fd, &ops);
 }
 
-void sending_look(struct rpcbuf_conn *conn)
+void sending_update_watch(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 	struct sending *sending = &conn->sending;
@@ -87,10 +88,10 @@ void sending_look(struct rpcbuf_conn *conn)
 	}
 }
 
-void sending_go_on(struct rpcbuf_conn *conn)
+void sending_resume(struct rpcbuf_conn *conn)
 {
 	out_write(&conn->sending.out);
-	sending_look(conn);
+	sending_update_watch(conn);
 }
 
 static uint64_t pinned(const struct rpcbuf_conn *conn)
@@ -103,7 +104,7 @@ static bool engine_over(const struct rpcbuf_engine *engine)
 	return os_load(&engine->unsent_pinned) > engine->unsent_limit;
 }
 
-bool sending_over(const struct rpcbuf_conn *conn)
+bool sending_over_limit(const struct rpcbuf_conn *conn)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 
@@ -119,7 +120,7 @@ bool sending_full(const struct rpcbuf_conn *conn)
 
 /* This and sending_done() take the lock: a thread that writes has either left off
  * before, or finds that the connection waits for that (wrote()). */
-bool sending_under(struct rpcbuf_conn *conn)
+bool sending_below_limits(struct rpcbuf_conn *conn)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 	uint64_t now;
@@ -165,7 +166,7 @@ bool sending_expired(struct rpcbuf_conn *conn)
 	return true;
 }
 
-void sending_excuse(struct rpcbuf_conn *conn, uint64_t missed_ns)
+void sending_add_missed(struct rpcbuf_conn *conn, uint64_t missed_ns)
 {
 	struct rpcbuf_out *out = &conn->sending.out;
 
@@ -190,8 +191,8 @@ void sending_end(struct rpcbuf_conn *conn)
 }
 
 /* A reply may go out in several parts. */
-static void count_reply(struct rpcbuf_call *call, uint64_t bytes,
-			uint32_t pages, uint32_t reserved)
+static void count_part(struct rpcbuf_call *call, uint64_t bytes, uint32_t pages,
+		       uint32_t reserved)
 {
 	call->reply_bytes = (uint32_t)rpcbuf_min(call->reply_bytes + bytes,
 						 (uint64_t)UINT32_MAX);
@@ -202,12 +203,12 @@ static void count_reply(struct rpcbuf_call *call, uint64_t bytes,
 }
 
 /* The engine may be gone. */
-static bool is_forked(const struct rpcbuf_conn *conn)
+static bool conn_is_forked(const struct rpcbuf_conn *conn)
 {
 	return out_is_forked(&conn->sending.out);
 }
 
-static int refuse(struct rpcbuf_reply *reply)
+static int free_in_child(struct rpcbuf_reply *reply)
 {
 	rpcbuf_reply_free(reply);
 	return -EPERM;
@@ -215,9 +216,9 @@ static int refuse(struct rpcbuf_reply *reply)
 
 int rpcbuf_call_reply(struct rpcbuf_call *call, struct rpcbuf_reply *reply)
 {
-	if (is_forked(call->conn))
-		return refuse(reply);
-	count_reply(call, reply->bytes, reply->nr_pages, reply->nr_reserved);
+	if (conn_is_forked(call->conn))
+		return free_in_child(reply);
+	count_part(call, reply->bytes, reply->nr_pages, reply->nr_reserved);
 	return out_append(&call->conn->sending.out, reply,
 			  call_is_running(call));
 }
@@ -227,55 +228,55 @@ int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 {
 	int ret;
 
-	if (is_forked(call->conn))
+	if (conn_is_forked(call->conn))
 		return -EPERM;
 	ret = out_join(&call->conn->sending.out, bytes, len,
 		       call_is_running(call));
 	if (ret >= 0)
-		count_reply(call, len, 0, 0);
+		count_part(call, len, 0, 0);
 	return ret;
 }
 
 /* Half of the budget; and a quarter, which is for clients that keep less than an
  * equal part of it. */
-static bool keep_much(const struct rpcbuf_conn *conn, uint64_t kept,
+static bool pins_much(const struct rpcbuf_conn *conn, uint64_t pinned_all,
 		      uint64_t most)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
 	uint64_t nr = rpcbuf_max(os_load(&engine->clients.nr), 1u);
 
-	return kept >= most && (kept >= most + most / 2 ||
-				client_unsent(conn) >= most / 2 / nr);
+	return pinned_all >= most && (pinned_all >= most + most / 2 ||
+				      client_unsent(conn) >= most / 2 / nr);
 }
 
 bool rpcbuf_call_be_short(struct rpcbuf_call *call)
 {
 	struct rpcbuf_engine *engine = call->conn->loop->engine;
-	uint64_t kept = os_load(&engine->unsent_pinned), most;
+	uint64_t pinned_all = os_load(&engine->unsent_pinned), most;
 	struct rpcbuf_budget budget;
 
-	if (rpcbuf_likely(kept <= engine->unsent_conn_limit))
+	if (rpcbuf_likely(pinned_all <= engine->unsent_conn_limit))
 		return false;
 	/* It may be another one than at the start. */
 	rpcbuf_get_budget(engine->mm, &budget);
 	most = budget.memory / 2;
-	if (!keep_much(call->conn, kept, most))
+	if (!pins_much(call->conn, pinned_all, most))
 		return false;
 	os_fetch_add(&engine->short_replies, 1);
-	log_short(engine, kept, most);
+	log_short(engine, pinned_all, most);
 	return true;
 }
 
 int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply)
 {
-	if (is_forked(conn))
-		return refuse(reply);
+	if (conn_is_forked(conn))
+		return free_in_child(reply);
 	return out_append(&conn->sending.out, reply, false);
 }
 
 int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns)
 {
-	if (is_forked(conn))
+	if (conn_is_forked(conn))
 		return -EPERM;
 	return rpcbuf_out_flush(&conn->sending.out, until_ns);
 }

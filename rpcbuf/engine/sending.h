@@ -32,21 +32,21 @@ void sending_init(struct rpcbuf_conn *conn);
 
 /* The list is written to elsewhere as well: has the back end to report the
  * socket? */
-void sending_look(struct rpcbuf_conn *conn);
+void sending_update_watch(struct rpcbuf_conn *conn);
 /* The back end: the socket takes bytes, or has failed. */
-void sending_go_on(struct rpcbuf_conn *conn);
+void sending_resume(struct rpcbuf_conn *conn);
 /* More of its calls are not run yet: its peer does not read, and replies to it
  * keep too much; or its socket is full, and further replies would only wait. */
-bool sending_over(const struct rpcbuf_conn *conn);
+bool sending_over_limit(const struct rpcbuf_conn *conn);
 bool sending_full(const struct rpcbuf_conn *conn);
 /* Once one of these was so: neither is any more. */
-bool sending_under(struct rpcbuf_conn *conn);
+bool sending_below_limits(struct rpcbuf_conn *conn);
 /* Nothing waits to be sent. */
 bool sending_done(struct rpcbuf_conn *conn);
 /* Its peer took nothing for all its time: the rest is dropped. */
 bool sending_expired(struct rpcbuf_conn *conn);
 /* The loop did not run for so long. */
-void sending_excuse(struct rpcbuf_conn *conn, uint64_t missed_ns);
+void sending_add_missed(struct rpcbuf_conn *conn, uint64_t missed_ns);
 /* It is closed: no thread sends any more when this returns. */
 void sending_end(struct rpcbuf_conn *conn);
 

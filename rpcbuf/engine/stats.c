@@ -96,12 +96,12 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	stats->unsent_kept_bytes = os_load(&engine->unsent_pinned);
 	stats->refused_connections = os_load(&engine->refused_connections);
 	stats->heap_bytes = heap_bytes(engine);
-	stats->handovers = os_load(&engine->watcher.handovers);
+	stats->handovers = os_load(&engine->monitor.handovers);
 	stats->short_replies = os_load(&engine->short_replies);
 	stats->delayed = os_load(&engine->delayed);
 	stats->repeated = os_load(&engine->repeated);
 	stats->queued = share_waiting(&engine->shares);
-	stats->delegated = os_load(&engine->delegate.given);
+	stats->delegated = os_load(&engine->delegate.calls);
 	if (fork_is_child(engine->mm))
 		return;
 	pthread_mutex_lock(&engine->workers.lock);

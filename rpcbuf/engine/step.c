@@ -5,7 +5,7 @@
  *
  * Everything is in order before a call runs, because the loop may belong to
  * somebody else when it returns: the connection is back on the ready list, and
- * loop->handover.turn tells the watcher since when it runs.
+ * loop->handover.sequence tells the monitor since when it runs.
  */
 #include <errno.h>
 #include <string.h>
@@ -51,20 +51,20 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 
 /*
  * Runs @call, which waited for this thread, and what waits behind it.  @loop: it
- * is the caller's, or NULL.  False when it is not any more: to the watcher all of
+ * is the caller's, or NULL.  False when it is not any more: to the monitor all of
  * them are one call, so that it is taken, however short each is.
  */
 static bool run_queued(struct rpcbuf_engine *engine, struct rpcbuf_call *call,
 		     struct loop *loop)
 {
-	uint32_t turn = 0;
+	uint32_t sequence = 0;
 
 	if (loop) {
 		loop->running = NULL;
-		turn = handover_begin(loop);
+		sequence = handover_begin(loop);
 	}
 	queued_dispatch(engine, call);
-	return loop && handover_end(loop, turn);
+	return loop && handover_end(loop, sequence);
 }
 
 /*
@@ -77,14 +77,14 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 	struct rpcbuf_engine *engine = loop->engine;
 	struct call_clock clock;
 	struct share_client *share_client;
-	uint32_t turn;
+	uint32_t sequence;
 	bool ours;
 
 	loop->running = conn;
 	call_clock_start(&clock, conn);
-	turn = handover_begin(loop);
+	sequence = handover_begin(loop);
 	share_client = call_dispatch(engine, call);
-	ours = handover_end(loop, turn);
+	ours = handover_end(loop, sequence);
 	if (ours)
 		call_clock_stop(&clock, conn);
 	call = queued_next(engine, share_client);
@@ -140,7 +140,7 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 /* Its peer has to read first. */
 static bool awaits_reader(struct rpcbuf_conn *conn)
 {
-	bool over = sending_over(conn);
+	bool over = sending_over_limit(conn);
 
 	if (!over && !sending_full(conn))
 		return false;
@@ -152,7 +152,7 @@ static bool awaits_reader(struct rpcbuf_conn *conn)
 			 conn->loop->engine->unsent_conn_limit);
 	receive_park(conn, FOR_UNSENT);
 	/* It may have read meanwhile. */
-	if (sending_under(conn))
+	if (sending_below_limits(conn))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	return true;
 }
@@ -196,7 +196,7 @@ static struct rpcbuf_call *get_call(struct rpcbuf_conn *conn,
 	struct rpcbuf_call *call;
 
 	*what = FOR_HEAP;
-	if (!call_is_spare() && !admit_heap(conn))
+	if (!call_is_cached() && !admit_heap(conn))
 		return NULL;
 	call = call_get(loop->engine, conn->outgoing, what);
 	/* The vector is not what lacks a page, and would be told of it. */
@@ -268,9 +268,9 @@ bool loop_step(struct loop *loop, struct rpcbuf_conn *conn)
 
 	do
 		step = one_step(loop, conn);
-	while (step == STEP_RAN && batch_goes_on(loop, conn));
+	while (step == STEP_RAN && batch_joins(loop, conn));
 	if (step == STEP_TAKEN)
 		return false;
-	batch_release(loop);
+	batch_flush(loop);
 	return true;
 }

@@ -14,25 +14,25 @@
 
 _Static_assert(PEEK_OPS == RPCBUF_EVENT_OPS, "copied as a whole");
 
-void trace_look(struct loop *loop)
+void trace_check_leases(struct loop *loop)
 {
 	struct rpcbuf_publisher *publisher =
 		os_load_acquire(&loop->engine->publisher);
 	struct loop_trace *trace = &loop->trace;
-	unsigned int watched;
+	unsigned int leases;
 
-	trace->next_look_ns = loop->now_ns + TRACE_LOOK_NS;
+	trace->next_check_ns = loop->now_ns + TRACE_CHECK_NS;
 	if (!publisher)
 		return;
-	watched = rpcbuf_publisher_watched(publisher, loop->now_ns) &
-		  (RPCBUF_WATCH_EVENTS | RPCBUF_WATCH_TIMES);
-	if (watched == trace->watched)
+	leases = rpcbuf_publisher_watched(publisher, loop->now_ns) &
+		 (RPCBUF_WATCH_EVENTS | RPCBUF_WATCH_TIMES);
+	if (leases == trace->leases)
 		return;
 	/* What was seen before a pause belongs to no record any more. */
-	if (watched & ~trace->watched & RPCBUF_WATCH_EVENTS &&
+	if (leases & ~trace->leases & RPCBUF_WATCH_EVENTS &&
 	    !++trace->generation)
 		trace->generation = 1;
-	trace->watched = watched;
+	trace->leases = leases;
 }
 
 static void read_vector(const struct loop *loop, struct trace_fill *fill)
@@ -119,8 +119,8 @@ static struct rpcbuf_event *event_of(const struct rpcbuf_call *call)
 }
 
 /* What the message says of itself. */
-static void describe(struct rpcbuf_event *event,
-		     const struct rpcbuf_message *message)
+static void copy_peek(struct rpcbuf_event *event,
+		      const struct rpcbuf_message *message)
 {
 	struct peek peek;
 
@@ -171,7 +171,7 @@ static void fill_event(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 		.receive_ns = trace->came_ns - trace->began_ns,
 	};
 	memcpy(event->address, conn->part->client->key, sizeof(event->address));
-	describe(event, &call->message);
+	copy_peek(event, &call->message);
 	call->event = event;
 }
 
@@ -180,7 +180,7 @@ void trace_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 	struct loop_trace *loop = &conn->loop->trace;
 	struct conn_trace *trace = &conn->trace;
 
-	if (!(loop->watched & RPCBUF_WATCH_EVENTS) ||
+	if (!(loop->leases & RPCBUF_WATCH_EVENTS) ||
 	    trace->generation != loop->generation || !trace->began_ns)
 		return;
 	if (!trace->late)
@@ -211,22 +211,22 @@ void trace_done(struct rpcbuf_call *call)
 	rpcbuf_publisher_event(publisher, event);
 }
 
-void trace_aside(struct rpcbuf_conn *conn, bool for_pages)
+void trace_parked(struct rpcbuf_conn *conn, bool for_pages)
 {
 	struct conn_counts *counts = &conn->counts;
 
 	if (for_pages)
 		stat_add(counts->waits, 1);
-	if (!counts->aside_ns)
-		os_store(&counts->aside_ns, os_now());
+	if (!counts->parked_ns)
+		os_store(&counts->parked_ns, os_now());
 	counts->for_pages = for_pages;
 }
 
-void trace_back(struct rpcbuf_conn *conn)
+void trace_unparked(struct rpcbuf_conn *conn)
 {
 	struct conn_counts *counts = &conn->counts;
 
 	if (counts->for_pages)
-		conn->trace.wait_ns += os_now() - counts->aside_ns;
-	os_store(&counts->aside_ns, 0);
+		conn->trace.wait_ns += os_now() - counts->parked_ns;
+	os_store(&counts->parked_ns, 0);
 }

@@ -30,13 +30,13 @@ struct rpcbuf_conn;
 struct rpcbuf_engine;
 
 /* How often a busy loop looks whether anybody looks at it. */
-#define TRACE_LOOK_NS UINT64_C(1000000)
+#define TRACE_CHECK_NS UINT64_C(1000000)
 
 /* Of a loop. */
 struct loop_trace {
-	unsigned int watched; /* RPCBUF_WATCH_* bits; 0 without a publisher */
+	unsigned int leases;  /* RPCBUF_WATCH_* bits; 0 without a publisher */
 	uint32_t generation;  /* of those who trace: they come and go */
-	uint64_t next_look_ns;
+	uint64_t next_check_ns;
 	/* Of fills since somebody last received. */
 	uint32_t filled, bulk_calls;
 	uint64_t fill_ns;
@@ -58,8 +58,8 @@ struct conn_trace {
 /* Of a connection, for readers, who may look at any time. */
 struct conn_counts {
 	uint64_t requests, bytes, waits;
-	uint64_t aside_ns;   /* since when it waits; 0: it does not */
-	uint32_t held_bytes; /* that came of the record under way */
+	uint64_t parked_ns;	/* since when it waits; 0: it does not */
+	uint32_t partial_bytes; /* that came of the record under way */
 	bool for_pages;	     /* it waits for these */
 };
 
@@ -70,12 +70,12 @@ struct trace_fill {
 
 static inline bool trace_on(const struct loop_trace *trace)
 {
-	return RPCBUF_WITH_TRACE && trace->watched;
+	return RPCBUF_WITH_TRACE && trace->leases;
 }
 
 static inline bool trace_is_due(const struct loop_trace *trace, uint64_t now_ns)
 {
-	return RPCBUF_WITH_TRACE && now_ns >= trace->next_look_ns;
+	return RPCBUF_WITH_TRACE && now_ns >= trace->next_check_ns;
 }
 
 static inline void trace_count(struct conn_counts *counts, uint32_t bytes)
@@ -86,14 +86,14 @@ static inline void trace_count(struct conn_counts *counts, uint32_t bytes)
 	stat_add(counts->bytes, bytes);
 }
 
-/* Is the wait over that trace_aside() has seen? */
-static inline bool trace_was_aside(const struct conn_counts *counts)
+/* Is the wait over that trace_parked() has seen? */
+static inline bool trace_is_parked(const struct conn_counts *counts)
 {
-	return RPCBUF_WITH_TRACE && counts->aside_ns;
+	return RPCBUF_WITH_TRACE && counts->parked_ns;
 }
 
 /* When trace_is_due(). */
-void trace_look(struct loop *loop);
+void trace_check_leases(struct loop *loop);
 
 /* While trace_on(): around what fills the vector; after a receive that took
  * @taken pages, when some of the record had come before or not; and when a call
@@ -106,8 +106,8 @@ void trace_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
 /* When there is call->event.  Before the call lets go of its connection. */
 void trace_done(struct rpcbuf_call *call);
 
-void trace_aside(struct rpcbuf_conn *conn, bool for_pages);
-void trace_back(struct rpcbuf_conn *conn);
+void trace_parked(struct rpcbuf_conn *conn, bool for_pages);
+void trace_unparked(struct rpcbuf_conn *conn);
 
 /* The engine ends. */
 void trace_unpublish(struct rpcbuf_engine *engine);

@@ -4,7 +4,7 @@
  *
  * A ring belongs to a thread, not to a loop: loops change hands while their
  * owner sits in a call, and what an io_uring has armed completes in the thread
- * that armed it.  Rings are made so that this happens inside ring_enter() only
+ * that armed it.  Rings are made so that this happens inside poll_ring_enter() only
  * (DEFER_TASKRUN), so a thread in a call completes nothing, is not disturbed by
  * what comes in meanwhile, and is not told of it late: the thread that takes
  * the loop arms its own ring for the connections that are at rest, and the
@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/engine/engine_private.h"
-#include "rpcbuf/engine/ring.h"
+#include "rpcbuf/engine/poll_ring.h"
 #include "rpcbuf/os/os.h"
 
 #define RETRY_NS    OS_SECOND_NS
@@ -46,11 +46,11 @@
 
 static int uring_backend_probe(void)
 {
-	struct ring *ring;
-	int err = ring_create(&ring);
+	struct poll_ring *ring;
+	int err = poll_ring_create(&ring);
 
 	if (!err)
-		ring_destroy(ring);
+		poll_ring_destroy(ring);
 	return err;
 }
 
@@ -58,12 +58,12 @@ static int uring_backend_open(struct loop *loop)
 {
 	int err = backend_epoll.open(loop);
 
-	return err ? err : ring_create(&loop->spare_ring);
+	return err ? err : poll_ring_create(&loop->cached_ring);
 }
 
 static void uring_backend_close(struct loop *loop)
 {
-	ring_destroy(loop->spare_ring);
+	poll_ring_destroy(loop->cached_ring);
 	backend_epoll.close(loop);
 }
 
@@ -76,8 +76,8 @@ static int uring_backend_watch(struct loop *loop, struct rpcbuf_conn *conn)
 		return backend_epoll.watch(loop, conn);
 	if (conn->arm)
 		return 0;
-	err = ring_arm_poll(loop->ring, conn, conn->fd, POLLIN | POLLRDHUP,
-			    &place);
+	err = poll_ring_arm_poll(loop->ring, conn, conn->fd, POLLIN | POLLRDHUP,
+				 &place);
 	if (!err)
 		conn->arm = place + 1;
 	return err;
@@ -92,7 +92,7 @@ static int uring_backend_watch_out(struct loop *loop, struct rpcbuf_conn *conn)
 		return backend_epoll.watch_out(loop, conn);
 	if (conn->sending.arm)
 		return 0;
-	err = ring_arm_poll(loop->ring, conn, conn->fd, POLLOUT, &place);
+	err = poll_ring_arm_poll(loop->ring, conn, conn->fd, POLLOUT, &place);
 	if (!err)
 		conn->sending.arm = place + 1;
 	return err;
@@ -102,8 +102,8 @@ static void arm_kick(struct loop *loop)
 {
 	uint32_t place;
 
-	loop->kick_armed =
-		!ring_arm_poll(loop->ring, NULL, loop->kick_fd, POLLIN, &place);
+	loop->kick_armed = !poll_ring_arm_poll(loop->ring, NULL, loop->kick_fd,
+					       POLLIN, &place);
 }
 
 static int reap(struct loop *loop)
@@ -113,7 +113,7 @@ static int reap(struct loop *loop)
 	eventfd_t value;
 	uint32_t place;
 
-	while (ring_next(loop->ring, &conn, &place, &result)) {
+	while (poll_ring_next(loop->ring, &conn, &place, &result)) {
 		if (!conn) {
 			(void)eventfd_read(loop->kick_fd, &value);
 			loop->kicked = true;
@@ -127,7 +127,7 @@ static int reap(struct loop *loop)
 			reported++;
 		} else if (conn->sending.arm == place + 1) {
 			conn->sending.arm = 0;
-			sending_go_on(conn);
+			sending_resume(conn);
 		}
 		rpcbuf_conn_put(conn);
 	}
@@ -143,7 +143,7 @@ static void uring_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
 		return;
 	conn->arm = 0;
 	/* At once: the socket may be about to be closed. */
-	ring_disarm(loop->ring, arm - 1);
+	poll_ring_disarm(loop->ring, arm - 1);
 	reap(loop);
 }
 
@@ -156,28 +156,28 @@ static void uring_backend_unwatch_out(struct loop *loop,
 	if (!arm)
 		return;
 	conn->sending.arm = 0;
-	ring_disarm(loop->ring, arm - 1);
+	poll_ring_disarm(loop->ring, arm - 1);
 	reap(loop);
 }
 
 /* A ring for this thread, if there is one to be had. */
-static struct ring *get_ring(struct loop *loop, struct worker *worker)
+static struct poll_ring *get_ring(struct loop *loop, struct worker *worker)
 {
-	struct ring *ring = worker->ring;
+	struct poll_ring *ring = worker->ring;
 
 	if (ring)
 		return ring;
-	ring = loop->spare_ring;
-	if (!ring && ring_create(&ring))
+	ring = loop->cached_ring;
+	if (!ring && poll_ring_create(&ring))
 		return NULL;
-	loop->spare_ring = NULL;
-	if (ring_enable(ring)) {
-		ring_destroy(ring);
+	loop->cached_ring = NULL;
+	if (poll_ring_enable(ring)) {
+		poll_ring_destroy(ring);
 		return NULL;
 	}
 	worker->ring = ring;
 	/* The next thread may come when there are no descriptors. */
-	(void)ring_create(&loop->spare_ring);
+	(void)poll_ring_create(&loop->cached_ring);
 	return ring;
 }
 
@@ -186,12 +186,12 @@ static void rearm(struct rpcbuf_conn *conn)
 	conn->arm = conn->sending.arm = 0;
 	backend_epoll.unwatch(conn->loop, conn);
 	backend_epoll.unwatch_out(conn->loop, conn);
-	sending_look(conn);
+	sending_update_watch(conn);
 	if (conn->reception.state == RECEPTION_WATCHED)
 		conn_watch(conn);
 }
 
-static void attach(struct loop *loop, struct ring *ring)
+static void set_ring(struct loop *loop, struct poll_ring *ring)
 {
 	loop->ring = ring;
 	conns_each(loop, rearm);
@@ -201,52 +201,52 @@ static void attach(struct loop *loop, struct ring *ring)
 
 static void uring_backend_enter(struct loop *loop, struct worker *worker)
 {
-	struct ring *ring = get_ring(loop, worker);
+	struct poll_ring *ring = get_ring(loop, worker);
 
 	loop->worker = worker;
 	loop->retry_ns = loop->now_ns + RETRY_NS;
 	if (!ring)
 		engine_log(loop->engine, RPCBUF_LOG_WARNING,
 			   "a thread can have no io_uring now: it uses epoll");
-	attach(loop, ring);
+	set_ring(loop, ring);
 }
 
 static void uring_backend_leave(struct worker *worker)
 {
-	struct ring *ring = worker->ring;
+	struct poll_ring *ring = worker->ring;
 	struct rpcbuf_conn *conn;
 	uint32_t place;
 	int result, err = 0;
 
 	if (!ring || !ring->nr_used)
 		return;
-	ring_disarm_all(ring);
+	poll_ring_disarm_all(ring);
 	for (int ms = 0; ring->nr_used && !err && ms < DISARM_MS; ms++) {
-		err = ring_enter(ring, 1);
-		while (ring_next(ring, &conn, &place, &result))
+		err = poll_ring_enter(ring, 1);
+		while (poll_ring_next(ring, &conn, &place, &result))
 			if (conn)
 				rpcbuf_conn_put(conn);
 	}
 	if (!ring->nr_used)
 		return;
-	ring_destroy(ring);
+	poll_ring_destroy(ring);
 	worker->ring = NULL;
 }
 
 static void uring_backend_exit(struct worker *worker)
 {
-	ring_destroy(worker->ring);
+	poll_ring_destroy(worker->ring);
 }
 
 static int wait_without_ring(struct loop *loop, int timeout_ms)
 {
-	struct ring *ring;
+	struct poll_ring *ring;
 
 	if (loop->now_ns >= loop->retry_ns) {
 		loop->retry_ns = loop->now_ns + RETRY_NS;
 		ring = get_ring(loop, loop->worker);
 		if (ring)
-			attach(loop, ring);
+			set_ring(loop, ring);
 		if (ring)
 			return 0;
 	}
@@ -255,18 +255,18 @@ static int wait_without_ring(struct loop *loop, int timeout_ms)
 
 /* The kernel had no memory to keep a completion, nobody knows which: all that
  * was armed is armed in another ring. */
-static void renew(struct loop *loop)
+static void replace_ring(struct loop *loop)
 {
 	struct worker *worker = loop->worker;
 
-	ring_destroy(worker->ring);
+	poll_ring_destroy(worker->ring);
 	worker->ring = NULL;
-	attach(loop, get_ring(loop, worker));
+	set_ring(loop, get_ring(loop, worker));
 }
 
 static int uring_backend_wait(struct loop *loop, int timeout_ms)
 {
-	struct ring *ring = loop->ring;
+	struct poll_ring *ring = loop->ring;
 	int err, reported;
 
 	if (!ring)
@@ -276,15 +276,15 @@ static int uring_backend_wait(struct loop *loop, int timeout_ms)
 	/* No memory for it: nobody can wake us. */
 	if (!loop->kick_armed && timeout_ms)
 		timeout_ms = UNKICKED_MS;
-	if (!timeout_ms && !ring_has_work(ring))
+	if (!timeout_ms && !poll_ring_has_work(ring))
 		return 0;
-	err = ring_enter(ring, timeout_ms);
+	err = poll_ring_enter(ring, timeout_ms);
 	reported = reap(loop);
 	/* The kernel has no memory for what is to be submitted. */
 	if (err == -EAGAIN && timeout_ms)
 		usleep(1000);
 	if (err == -EBADR)
-		renew(loop);
+		replace_ring(loop);
 	return reported;
 }
 

@@ -56,14 +56,14 @@ void thread_leave(struct rpcbuf_engine *engine)
  * too_many_workers() in kernel/workqueue.c.)
  */
 static bool may_end(struct workers *workers, const struct worker *worker,
-		    bool late)
+		    bool expired)
 {
 	assert_held(&workers->lock);
-	if (worker->job || worker->taken)
+	if (worker->job || worker->reserved)
 		return false;
 	if (workers->stop)
 		return true;
-	if (!late || workers->nr <= workers->nr_started + 1)
+	if (!expired || workers->nr <= workers->nr_started + 1)
 		return false;
 	workers->one_ended = !workers->one_ended;
 	return workers->one_ended;
@@ -72,14 +72,14 @@ static bool may_end(struct workers *workers, const struct worker *worker,
 /* Waits for a job, with the lock held; false: none is to come. */
 static bool wait_for_job(struct workers *workers, struct worker *worker)
 {
-	bool late = false;
+	bool expired = false;
 
-	while (!worker->job && !may_end(workers, worker, late)) {
-		if (!worker->taken)
+	while (!worker->job && !may_end(workers, worker, expired)) {
+		if (!worker->reserved)
 			list_add(&worker->link, &workers->idle);
-		late = os_cond_wait_until(&worker->wake, &workers->lock,
-					  os_now() + WORKER_IDLE_S *
-							     OS_SECOND_NS) != 0;
+		expired = os_cond_wait_until(
+				  &worker->wake, &workers->lock,
+				  os_now() + WORKER_IDLE_S * OS_SECOND_NS) != 0;
 		list_del(&worker->link);
 	}
 	return worker->job;
@@ -97,7 +97,7 @@ static void work(struct workers *workers, struct worker *worker)
 		worker->job = NULL;
 		pthread_mutex_unlock(&workers->lock);
 		ended = job(worker, worker->arg);
-		call_thread_rest();
+		call_thread_idle();
 		pthread_mutex_lock(&workers->lock);
 		workers->nr_ended += ended;
 		if (ended)
@@ -139,8 +139,8 @@ static void *worker_main(void *arg)
 }
 
 /* A new one, that is taken and counted already. */
-static int create(struct rpcbuf_engine *engine, unsigned int number,
-		  struct worker **out)
+static int create_worker(struct rpcbuf_engine *engine, unsigned int number,
+			 struct worker **out)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	pthread_t thread;
@@ -152,7 +152,7 @@ static int create(struct rpcbuf_engine *engine, unsigned int number,
 	list_init(&worker->link);
 	pthread_cond_init(&worker->wake, NULL);
 	worker->engine = engine;
-	worker->taken = true;
+	worker->reserved = true;
 	worker->number = number;
 	err = thread_start(&thread, worker_main, worker);
 	if (err) {
@@ -168,8 +168,8 @@ static int create(struct rpcbuf_engine *engine, unsigned int number,
 /* An idle one, or the number of one that may be made; or -EUSERS.  With @more,
  * there may be one more from here on.  The lock is held, and nobody else has a
  * chance to take that one. */
-static int take(struct workers *workers, bool more, struct worker **idle,
-		unsigned int *number)
+static int reserve_worker(struct workers *workers, bool more,
+			  struct worker **idle, unsigned int *number)
 {
 	assert_held(&workers->lock);
 	workers->most += more;
@@ -177,10 +177,10 @@ static int take(struct workers *workers, bool more, struct worker **idle,
 	if (!list_empty(&workers->idle)) {
 		*idle = list_first_entry(&workers->idle, struct worker, link);
 		list_del(&(*idle)->link);
-		(*idle)->taken = true;
+		(*idle)->reserved = true;
 		return 0;
 	}
-	/* Once all have ended the engine may be destroyed: the watcher, which may
+	/* Once all have ended the engine may be destroyed: the monitor, which may
 	 * be amid a look still, is given none. */
 	if (workers->nr >= workers->most || (workers->stop && !workers->nr))
 		return -EUSERS;
@@ -189,7 +189,8 @@ static int take(struct workers *workers, bool more, struct worker **idle,
 	return 0;
 }
 
-static int get(struct rpcbuf_engine *engine, bool more, struct worker **out)
+static int get_worker(struct rpcbuf_engine *engine, bool more,
+		      struct worker **out)
 {
 	struct workers *workers = &engine->workers;
 	struct worker *idle;
@@ -197,7 +198,7 @@ static int get(struct rpcbuf_engine *engine, bool more, struct worker **out)
 	int err;
 
 	pthread_mutex_lock(&workers->lock);
-	err = take(workers, more, &idle, &number);
+	err = reserve_worker(workers, more, &idle, &number);
 	pthread_mutex_unlock(&workers->lock);
 	if (err)
 		return err;
@@ -205,7 +206,7 @@ static int get(struct rpcbuf_engine *engine, bool more, struct worker **out)
 		*out = idle;
 		return 0;
 	}
-	err = create(engine, number, out);
+	err = create_worker(engine, number, out);
 	if (!err)
 		return 0;
 	pthread_mutex_lock(&workers->lock);
@@ -215,32 +216,32 @@ static int get(struct rpcbuf_engine *engine, bool more, struct worker **out)
 	return err;
 }
 
-int worker_get(struct rpcbuf_engine *engine, struct worker **out)
+int worker_reserve(struct rpcbuf_engine *engine, struct worker **out)
 {
-	return get(engine, false, out);
+	return get_worker(engine, false, out);
 }
 
 /* It is not taken any more. */
-static void give(struct worker *worker, worker_job *job, void *arg)
+static void assign_job(struct worker *worker, worker_job *job, void *arg)
 {
 	struct workers *workers = &worker->engine->workers;
 
 	pthread_mutex_lock(&workers->lock);
 	worker->job = job;
 	worker->arg = arg;
-	worker->taken = false;
+	worker->reserved = false;
 	pthread_cond_signal(&worker->wake);
 	pthread_mutex_unlock(&workers->lock);
 }
 
-void worker_run(struct worker *worker, worker_job *job, void *arg)
+void worker_submit(struct worker *worker, worker_job *job, void *arg)
 {
-	give(worker, job, arg);
+	assign_job(worker, job, arg);
 }
 
-void worker_put(struct worker *worker)
+void worker_release(struct worker *worker)
 {
-	give(worker, NULL, NULL);
+	assign_job(worker, NULL, NULL);
 }
 
 int worker_start(struct rpcbuf_engine *engine, bool more, worker_job *job,
@@ -248,14 +249,14 @@ int worker_start(struct rpcbuf_engine *engine, bool more, worker_job *job,
 {
 	struct workers *workers = &engine->workers;
 	struct worker *worker;
-	int err = get(engine, more, &worker);
+	int err = get_worker(engine, more, &worker);
 
 	if (err)
 		return err;
 	pthread_mutex_lock(&workers->lock);
 	workers->nr_started++;
 	pthread_mutex_unlock(&workers->lock);
-	worker_run(worker, job, arg);
+	worker_submit(worker, job, arg);
 	return 0;
 }
 

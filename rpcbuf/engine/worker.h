@@ -18,7 +18,7 @@
 
 #include "rpcbuf/os/list.h"
 
-struct ring;
+struct poll_ring;
 struct rpcbuf_call;
 struct rpcbuf_engine;
 struct share_client;
@@ -46,11 +46,11 @@ struct worker {
 	struct rpcbuf_engine *engine;
 	worker_job *job; /* under the lock, as @arg and @taken */
 	void *arg;
-	bool taken; /* by somebody who has a job for it */
+	bool reserved; /* by somebody who has a job for it */
 	pthread_cond_t wake;
 	unsigned int number;
-	struct ring *ring;	   /* io_uring's: this thread's, or NULL */
-	struct rpcbuf_call *spare; /* call.c's: for its next call */
+	struct poll_ring *ring;	     /* io_uring's: this thread's, or NULL */
+	struct rpcbuf_call *cached;  /* call.c's: for its next call */
 	struct rpcbuf_call *running; /* ... that the handler has */
 	struct share_client *share_client; /* ... and what that is counted in */
 };
@@ -59,20 +59,20 @@ void workers_init(struct workers *workers, unsigned int most);
 void workers_exit(struct workers *workers);
 
 /*
- * worker_get - a worker for a job, which it waits for.
+ * worker_reserve - a worker for a job, which it waits for.
  *
  * May make a thread.  Returns 0 and the worker in *@out; -EUSERS when there are
  * as many as there may be and none is idle; or -errno, after os_why(), when no
  * thread can be had.
  */
-int worker_get(struct rpcbuf_engine *engine, struct worker **out);
+int worker_reserve(struct rpcbuf_engine *engine, struct worker **out);
 
 /* Its job; or there is none after all. */
-void worker_run(struct worker *worker, worker_job *job, void *arg);
-void worker_put(struct worker *worker);
+void worker_submit(struct worker *worker, worker_job *job, void *arg);
+void worker_release(struct worker *worker);
 
 /* Runs @job, which lasts until the engine stops, on another thread than may run
- * calls if @more.  Returns as worker_get(). */
+ * calls if @more.  Returns as worker_reserve(). */
 int worker_start(struct rpcbuf_engine *engine, bool more, worker_job *job,
 		 void *arg);
 

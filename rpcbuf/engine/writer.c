@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The last stretch always lies in a page, or is empty; the position is in the
+ * The last extent always lies in a page, or is empty; the position is in the
  * current one, the last but after going back.
  */
 #include <arpa/inet.h>
@@ -11,33 +11,33 @@
 
 #include "rpcbuf/engine/ready.h"
 #include "rpcbuf/engine/reply.h"
-#include "rpcbuf/engine/row.h"
+#include "rpcbuf/engine/extents.h"
 #include "rpcbuf/os/bits.h"
 
 /* Of the first page: the reply itself, and the record mark behind it. */
 #define FRONT (RPCBUF_REPLY_HEAD + RPCBUF_MARK_SIZE)
 
-/* What was written in the window belongs to its stretch. */
-static void settle(struct rpcbuf_writer *w)
+/* What was written in the window belongs to its extent. */
+static void save_length(struct rpcbuf_writer *w)
 {
-	struct rpcbuf_stretch *s = &w->row.all[w->current];
+	struct rpcbuf_extent *s = &w->extents.all[w->current];
 
 	if (s->room)
 		s->length = rpcbuf_max(s->length, (uint32_t)(w->at - s->base));
 }
 
-/* Opens the window of stretch @nr, in front of which there are @before bytes,
+/* Opens the window of extent @nr, in front of which there are @before bytes,
  * @offset bytes behind its start. */
-static void enter(struct rpcbuf_writer *w, unsigned int nr, uint32_t before,
-		  uint32_t offset)
+static void enter_extent(struct rpcbuf_writer *w, unsigned int nr,
+			 uint32_t before, uint32_t offset)
 {
-	const struct rpcbuf_stretch *s = &w->row.all[nr];
+	const struct rpcbuf_extent *s = &w->extents.all[nr];
 
 	w->current = nr;
 	w->before = before;
 	w->at = s->base + offset;
 	/* Behind an earlier one others follow: it keeps its length. */
-	w->end = s->base + (nr + 1 == w->row.nr ? s->room : s->length);
+	w->end = s->base + (nr + 1 == w->extents.nr ? s->room : s->length);
 }
 
 /* Memory of the caller's, which may have flushed the writer. */
@@ -47,10 +47,11 @@ static bool insert_more(struct rpcbuf_writer *w, unsigned int at)
 	uint8_t *base = w->more(w, &room);
 
 	return base &&
-	       row_insert(&w->row, rpcbuf_min(at, w->row.nr), base, 0, room);
+	       extents_insert(&w->extents, rpcbuf_min(at, w->extents.nr), base,
+			      0, room);
 }
 
-/* A page of the reply's, in a stretch of its own behind the first @at. */
+/* A page of the reply's, in a extent of its own behind the first @at. */
 static bool insert_page(struct rpcbuf_writer *w, unsigned int at)
 {
 	void *page;
@@ -64,42 +65,43 @@ static bool insert_page(struct rpcbuf_writer *w, unsigned int at)
 		rpcbuf_mempool_free_page(w->ready.pool, page);
 		return false;
 	}
-	return row_insert(&w->row, at, page, 0, RPCBUF_PAGE_SIZE);
+	return extents_insert(&w->extents, at, page, 0, RPCBUF_PAGE_SIZE);
 }
 
 uint32_t rpcbuf_writer_length(struct rpcbuf_writer *w)
 {
-	settle(w);
-	return row_bytes(&w->row, w->row.nr);
+	save_length(w);
+	return extents_bytes(&w->extents, w->extents.nr);
 }
 
-static void enter_end(struct rpcbuf_writer *w)
+static void enter_last(struct rpcbuf_writer *w)
 {
-	enter(w, w->row.nr - 1, w->flushed + row_bytes(&w->row, w->row.nr - 1),
-	      row_last(&w->row)->length);
+	enter_extent(w, w->extents.nr - 1,
+		     w->flushed + extents_bytes(&w->extents, w->extents.nr - 1),
+		     extents_last(&w->extents)->length);
 }
 
 bool rpcbuf_writer_page(struct rpcbuf_writer *w)
 {
-	settle(w);
-	if (w->current + 1 != w->row.nr || !insert_page(w, w->row.nr))
+	save_length(w);
+	if (w->current + 1 != w->extents.nr || !insert_page(w, w->extents.nr))
 		return false;
-	enter(w, w->row.nr - 1, w->before + w->row.all[w->row.nr - 2].length,
-	      0);
+	enter_extent(w, w->extents.nr - 1,
+		     w->before + w->extents.all[w->extents.nr - 2].length, 0);
 	return true;
 }
 
 /* The window is full: on behind it. */
-static bool go_on(struct rpcbuf_writer *w)
+static bool next_extent(struct rpcbuf_writer *w)
 {
 	unsigned int next = w->current + 1;
 
-	if (next == w->row.nr)
+	if (next == w->extents.nr)
 		return rpcbuf_writer_page(w);
-	settle(w);
-	if (w->row.all[next].length && !w->row.all[next].room)
+	save_length(w);
+	if (w->extents.all[next].length && !w->extents.all[next].room)
 		return false;
-	enter(w, next, w->before + w->row.all[w->current].length, 0);
+	enter_extent(w, next, w->before + w->extents.all[w->current].length, 0);
 	return true;
 }
 
@@ -111,7 +113,7 @@ bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
 		size_t n = rpcbuf_min((size_t)(w->end - w->at), len);
 
 		if (!n) {
-			if (!go_on(w))
+			if (!next_extent(w))
 				return false;
 			continue;
 		}
@@ -123,40 +125,41 @@ bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
 	return true;
 }
 
-/* What is referred to ends the page's stretch; another one begins in the room
+/* What is referred to ends the page's extent; another one begins in the room
  * that is left there. */
 bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 {
-	struct rpcbuf_stretch *s = row_last(&w->row);
+	struct rpcbuf_extent *s = extents_last(&w->extents);
 	uint8_t *rest;
 	uint32_t room;
 
-	settle(w);
-	if (w->current + 1 != w->row.nr || w->at != s->base + s->length ||
+	save_length(w);
+	if (w->current + 1 != w->extents.nr || w->at != s->base + s->length ||
 	    len > UINT32_MAX)
 		return false;
 	rest = s->base + s->length;
 	room = s->room - rpcbuf_min(s->length, s->room);
 	s->room = s->length;
-	if (!row_insert(&w->row, w->row.nr, base, (uint32_t)len, 0) ||
-	    !row_insert(&w->row, w->row.nr, rest, 0, room))
+	if (!extents_insert(&w->extents, w->extents.nr, base, (uint32_t)len,
+			    0) ||
+	    !extents_insert(&w->extents, w->extents.nr, rest, 0, room))
 		return false;
-	enter_end(w);
+	enter_last(w);
 	return true;
 }
 
 uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *w)
 {
-	return w->before + (uint32_t)(w->at - w->row.all[w->current].base);
+	return w->before + (uint32_t)(w->at - w->extents.all[w->current].base);
 }
 
 bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 {
 	uint32_t before = w->flushed;
 
-	settle(w);
-	for (unsigned int i = 0; i < w->row.nr; i++) {
-		const struct rpcbuf_stretch *s = &w->row.all[i];
+	save_length(w);
+	for (unsigned int i = 0; i < w->extents.nr; i++) {
+		const struct rpcbuf_extent *s = &w->extents.all[i];
 		uint32_t offset = position - before;
 
 		if (offset < s->length && !s->room) {
@@ -165,12 +168,12 @@ bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 			if (offset || !i)
 				return false;
 			s--;
-			enter(w, i - 1, before - s->length, s->length);
+			enter_extent(w, i - 1, before - s->length, s->length);
 			return true;
 		}
 		if (offset < s->length ||
-		    (i + 1 == w->row.nr && offset == s->length)) {
-			enter(w, i, before, offset);
+		    (i + 1 == w->extents.nr && offset == s->length)) {
+			enter_extent(w, i, before, offset);
 			return true;
 		}
 		before += s->length;
@@ -178,60 +181,60 @@ bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 	return false;
 }
 
-int rpcbuf_writer_stretches(struct rpcbuf_writer *w, uint32_t start,
-			    uint32_t len, struct iovec *iov)
+int rpcbuf_writer_extents(struct rpcbuf_writer *w, uint32_t start, uint32_t len,
+			  struct iovec *iov)
 {
-	settle(w);
-	return row_gather(&w->row, start - w->flushed, len, iov);
+	save_length(w);
+	return extents_gather(&w->extents, start - w->flushed, len, iov);
 }
 
-/* Behind the first @at stretches: in the room of the last of them, or in a page
+/* Behind the first @at extents: in the room of the last of them, or in a page
  * of their own. */
 static void *place(struct rpcbuf_writer *w, unsigned int at, uint32_t len)
 {
-	struct rpcbuf_stretch *s;
+	struct rpcbuf_extent *s;
 
 	if (!at || len > RPCBUF_PAGE_SIZE)
 		return NULL;
-	s = &w->row.all[at - 1];
+	s = &w->extents.all[at - 1];
 	if (s->room < s->length + len) {
 		if (!insert_page(w, at))
 			return NULL;
-		s = &w->row.all[at];
+		s = &w->extents.all[at];
 	}
 	s->length += len;
-	enter_end(w);
+	enter_last(w);
 	return s->base + s->length - len;
 }
 
 void *rpcbuf_writer_append(struct rpcbuf_writer *w, uint32_t len)
 {
-	settle(w);
-	return place(w, w->row.nr, len);
+	save_length(w);
+	return place(w, w->extents.nr, len);
 }
 
 void *rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
 			   uint32_t len)
 {
-	settle(w);
-	return place(w, row_find(&w->row, position - w->flushed), len);
+	save_length(w);
+	return place(w, extents_find(&w->extents, position - w->flushed), len);
 }
 
-/* An empty stretch, as there is always one. */
+/* An empty extent, as there is always one. */
 static void begin_empty(struct rpcbuf_writer *w, uint32_t position)
 {
 	static uint8_t nowhere;
 
 	w->flushed = position;
-	w->row.nr = 0;
-	row_insert(&w->row, 0, &nowhere, 0, 0);
-	enter(w, 0, position, 0);
+	w->extents.nr = 0;
+	extents_insert(&w->extents, 0, &nowhere, 0, 0);
+	enter_extent(w, 0, position, 0);
 }
 
 void rpcbuf_writer_flush(struct rpcbuf_writer *w)
 {
-	settle(w);
-	begin_empty(w, w->flushed + row_bytes(&w->row, w->row.nr));
+	save_length(w);
+	begin_empty(w, w->flushed + extents_bytes(&w->extents, w->extents.nr));
 }
 
 void rpcbuf_writer_begin_in(struct rpcbuf_writer *w,
@@ -239,13 +242,13 @@ void rpcbuf_writer_begin_in(struct rpcbuf_writer *w,
 					     uint32_t *room))
 {
 	w->more = more;
-	row_init(&w->row);
+	extents_init(&w->extents);
 	begin_empty(w, 0);
 }
 
 void rpcbuf_writer_exit(struct rpcbuf_writer *w)
 {
-	row_exit(&w->row);
+	extents_exit(&w->extents);
 }
 
 int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
@@ -256,16 +259,16 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *w, struct rpcbuf *mm,
 
 	w->more = NULL;
 	w->flushed = 0;
-	row_init(&w->row);
+	extents_init(&w->extents);
 	ready_init(&w->ready, mm, pages, respages);
 	page = ready_take(&w->ready);
 	if (!page)
 		return -ENOMEM;
 	w->reply = rpcbuf_reply_create(mm, page);
 	rpcbuf_reply_return_to(w->reply, pages);
-	row_insert(&w->row, 0, page + FRONT, 0,
-		   (uint32_t)RPCBUF_PAGE_SIZE - FRONT);
-	enter(w, 0, 0, 0);
+	extents_insert(&w->extents, 0, page + FRONT, 0,
+		       (uint32_t)RPCBUF_PAGE_SIZE - FRONT);
+	enter_extent(w, 0, 0, 0);
 	return 0;
 }
 
@@ -275,23 +278,26 @@ static int add_all(struct rpcbuf_writer *w)
 	uint32_t mark;
 	int err;
 
-	settle(w);
-	mark = htonl(row_bytes(&w->row, w->row.nr) | RPCBUF_MARK_LAST);
+	save_length(w);
+	mark = htonl(extents_bytes(&w->extents, w->extents.nr) |
+		     RPCBUF_MARK_LAST);
 	memcpy(mark_at, &mark, sizeof(mark));
 	err = rpcbuf_reply_add(w->reply, mark_at, sizeof(mark));
-	for (unsigned int i = 0; !err && i < w->row.nr; i++)
-		err = rpcbuf_reply_add(w->reply, w->row.all[i].base,
-				       w->row.all[i].length);
+	for (unsigned int i = 0; !err && i < w->extents.nr; i++)
+		err = rpcbuf_reply_add(w->reply, w->extents.all[i].base,
+				       w->extents.all[i].length);
 	return err;
 }
 
 int rpcbuf_writer_end(struct rpcbuf_writer *w, bool keep,
 		      struct rpcbuf_reply **reply)
 {
-	int err = keep ? add_all(w) : w->ready.is_short ? -ENOMEM : -ECANCELED;
+	int err = keep			  ? add_all(w)
+		  : w->ready.out_of_pages ? -ENOMEM
+					  : -ECANCELED;
 
 	ready_exit(&w->ready);
-	row_exit(&w->row);
+	extents_exit(&w->extents);
 	w->reply->nr_reserved = w->ready.nr_reserved;
 	if (err)
 		rpcbuf_reply_free(w->reply);

@@ -163,9 +163,9 @@ static int add_pieces(struct encoder *r, struct rpcbuf_reply *reply,
 
 	memcpy(first + RPCBUF_REPLY_HEAD, &mark, sizeof(mark));
 	err = rpcbuf_reply_add(reply, first + RPCBUF_REPLY_HEAD, sizeof(mark));
-	for (unsigned int i = 0; !err && i < w->row.nr; i++)
-		err = rpcbuf_reply_add(reply, w->row.all[i].base,
-				       w->row.all[i].length);
+	for (unsigned int i = 0; !err && i < w->extents.nr; i++)
+		err = rpcbuf_reply_add(reply, w->extents.all[i].base,
+				       w->extents.all[i].length);
 	return err;
 }
 

@@ -61,7 +61,7 @@ static int32_t *write_inline(XDR *xdrs, u_int len)
 	struct rpcbuf_writer *w = writer(xdrs);
 	uint8_t *at;
 
-	if (len && w->at == w->end && w->current + 1 == w->row.nr &&
+	if (len && w->at == w->end && w->current + 1 == w->extents.nr &&
 	    !rpcbuf_writer_page(w))
 		return NULL;
 	at = w->at;
@@ -154,8 +154,8 @@ unsigned int rpcbuf_xdr_iov(const struct rpcbuf_xdr *x, struct iovec *iov,
 	const uint8_t *end = NULL;
 	unsigned int nr = 0;
 
-	for (unsigned int i = 0; i < w->row.nr; i++) {
-		const struct rpcbuf_stretch *s = &w->row.all[i];
+	for (unsigned int i = 0; i < w->extents.nr; i++) {
+		const struct rpcbuf_extent *s = &w->extents.all[i];
 		uint32_t length = s->length;
 
 		if (i == w->current && s->room)

@@ -26,7 +26,7 @@ static void start(uint32_t long_call_us, uint32_t handover_us,
 	peer_open(&peer);
 }
 
-/* The watcher does not come. */
+/* The monitor does not come. */
 #define NEVER (GUARD_S * 1000000u)
 
 static void stop(void)
@@ -72,7 +72,7 @@ START_TEST(side_by_side)
 END_TEST
 
 /* Without a thread to give it to, the owner runs it and the rest waits.  The
- * watcher comes, as a thread may become idle a moment later. */
+ * monitor comes, as a thread may become idle a moment later. */
 START_TEST(bounded)
 {
 	start(40, 500, 4);
@@ -98,7 +98,7 @@ START_TEST(switched_off)
 }
 END_TEST
 
-/* What the watcher sees counts too. */
+/* What the monitor sees counts too. */
 START_TEST(learned_from_hand_over)
 {
 	start(40, 100, 256);

@@ -33,7 +33,7 @@ static void hold_locks(struct rpcbuf_engine *engine,
 	for (unsigned int i = 0; i < engine->nr_loops; i++)
 		op(&engine->loops[i].conns.lock);
 	op(&engine->workers.lock);
-	op(&engine->watcher.lock);
+	op(&engine->monitor.lock);
 	op(&engine->log.limit.lock);
 	op(&engine->admit.quota.over_quota_grants.lock);
 	op(&talker.conn->sending.out.lock);

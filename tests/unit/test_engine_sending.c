@@ -8,7 +8,7 @@
  * buffers take 4 KiB, with replies of sizes around these; readers that stop
  * within each reply and go on, that reset, that come too late; replies of other
  * threads, and of calls that sleep; each request for memory fails in turn; the
- * watcher of hand-overs comes in between, and the server is stopped for a while.
+ * monitor of hand-overs comes in between, and the server is stopped for a while.
  */
 #include <rpcbuf/fault.h>
 #include <signal.h>
@@ -217,7 +217,7 @@ START_TEST(together)
 }
 END_TEST
 
-/* The batch that the watcher takes in between, as it is told of: @intrude is the
+/* The batch that the monitor takes in between, as it is told of: @intrude is the
  * number of that telling. */
 static unsigned int intrude, told;
 
@@ -231,15 +231,15 @@ void __wrap_out_more(struct rpcbuf_out *out, bool more)
 		struct rpcbuf_conn, sending);
 
 	if (count(told) == seen(intrude)) {
-		pthread_mutex_lock(&server.engine->watcher.lock);
-		batch_release_late(conn->loop);
-		pthread_mutex_unlock(&server.engine->watcher.lock);
+		pthread_mutex_lock(&server.engine->monitor.lock);
+		batch_flush_late(conn->loop);
+		pthread_mutex_unlock(&server.engine->monitor.lock);
 	}
 	__real_out_more(out, more);
 }
 
-/* Whenever the watcher comes, what was held back leaves. */
-START_TEST(watcher_comes_in_between)
+/* Whenever the monitor comes, what was held back leaves. */
+START_TEST(monitor_comes_in_between)
 {
 	struct peer peer;
 	uint8_t calls[6 * 200];
@@ -707,7 +707,7 @@ int main(void)
 	tcase_set_timeout(tcase, 2 * GUARD_S);
 	tcase_add_loop_test(tcase, arrive, 0, 2);
 	tcase_add_test(tcase, together);
-	tcase_add_test(tcase, watcher_comes_in_between);
+	tcase_add_test(tcase, monitor_comes_in_between);
 	tcase_add_test(tcase, behind_a_long_call);
 	tcase_add_test(tcase, stops_and_goes_on);
 	tcase_add_test(tcase, waits_for_its_reader);

@@ -263,8 +263,8 @@ START_TEST(under_traffic)
 }
 END_TEST
 
-/* However seldom the watcher looks, a stop does not wait for its next look. */
-START_TEST(slow_watcher)
+/* However seldom the monitor looks, a stop does not wait for its next look. */
+START_TEST(slow_monitor)
 {
 	struct rpcbuf_engine_options o = server_options();
 
@@ -301,7 +301,7 @@ int main(void)
 	tcase_set_timeout(bare, 2 * GUARD_S);
 	tcase_add_checked_fixture(bare, NULL, NULL);
 	tcase_add_loop_test(bare, last_answers, 0, 10);
-	tcase_add_test(bare, slow_watcher);
+	tcase_add_test(bare, slow_monitor);
 	suite_add_tcase(suite, bare);
 	return wire_run(suite);
 }

@@ -16,7 +16,7 @@
 #include "reply_util.h"
 
 #include "rpcbuf/engine/flush.h"
-#include "rpcbuf/engine/hold.h"
+#include "rpcbuf/engine/cork.h"
 #include "rpcbuf/engine/round.h"
 #include "rpcbuf/os/plain.h"
 
@@ -104,7 +104,7 @@ static bool is_valid(void)
 	valid = out_is_valid(&out);
 	/* While nobody writes all is counted. */
 	if (!out.writes)
-		valid = valid && out.told_bytes == out.bytes &&
+		valid = valid && out.charged_bytes == out.bytes &&
 			counted_bytes == out.bytes &&
 			counted_pinned == out.pinned;
 	pthread_mutex_unlock(&out.lock);
@@ -234,7 +234,7 @@ START_TEST(every_split)
 		}
 		if (_i != 0) {
 			take = (ssize_t)cut;
-			out_release(&out);
+			out_uncork(&out);
 		}
 		take = full ? -1 : take;
 		full = false;
@@ -298,7 +298,7 @@ START_TEST(dies)
 	require(all_returned() && rpcbuf_out_unsent(&out) == 0);
 	require(add(0) == -EPIPE && all_returned());
 	out_write(&out);
-	out_release(&out);
+	out_uncork(&out);
 	require(rpcbuf_out_flush(&out, 0) == -EPIPE);
 	rpcbuf_out_end(&out);
 	stop();
@@ -313,9 +313,9 @@ START_TEST(held_back)
 	start();
 	out_more(&out, true);
 	require(add(0) == 1);
-	out.hold_until_ns = UINT64_MAX; /* however slow the machine is */
+	out.cork_until_ns = UINT64_MAX; /* however slow the machine is */
 	require(add(1) == 1);
-	require(out_state(&out) == OUT_HELD && is_valid() && !calls);
+	require(out_state(&out) == OUT_CORKED && is_valid() && !calls);
 	out_more(&out, false);
 	require(add(2) == 0 && calls == 1);
 	read_all(&shape, &at, 3);
@@ -323,7 +323,7 @@ START_TEST(held_back)
 	out_more(&out, true);
 	at = 0;
 	require(add(0) == 1);
-	out_release(&out);
+	out_uncork(&out);
 	require(calls == 2 && out_state(&out) == OUT_EMPTY);
 	/* ... after which nothing is held back. */
 	require(add(1) == 0);
@@ -356,14 +356,14 @@ START_TEST(joined)
 	/* The second owns a page: behind it anything may lie. */
 	require(add_of(0, &page) == 1);
 	require(out_join(&out, bytes, 28, true) == -EAGAIN && out.nr == 1);
-	out_release(&out);
+	out_uncork(&out);
 	while (read_on(&page, &at, SIZE_MAX))
 		;
 	at = 0;
 	out_more(&out, true);
 	require(add_alone(0, &small) == 1);
 	do {
-		out.hold_until_ns = UINT64_MAX;
+		out.cork_until_ns = UINT64_MAX;
 		reply_fill(bytes, nr, 0, 28);
 		ret = out_join(&out, bytes, 28, true);
 		nr += ret == 1;
@@ -371,7 +371,7 @@ START_TEST(joined)
 	} while (ret == 1);
 	require(ret == -EAGAIN && out.nr == 1);
 	ck_assert_uint_eq(nr, (RPCBUF_PAGE_SIZE - RPCBUF_REPLY_HEAD) / 28);
-	out_release(&out);
+	out_uncork(&out);
 	read_all(&small, &at, nr);
 	/* The last one takes the others along. */
 	at = 0;
@@ -397,25 +397,25 @@ START_TEST(bounds_of_holding)
 	start();
 	out_more(&out, true);
 	while (add_of(nr, &small) == 1) {
-		out.hold_until_ns = UINT64_MAX;
+		out.cork_until_ns = UINT64_MAX;
 		nr++;
 	}
-	ck_assert_uint_eq(nr, HOLD_REPLIES - 1);
-	require(out_state(&out) != OUT_HELD);
+	ck_assert_uint_eq(nr, CORK_REPLIES - 1);
+	require(out_state(&out) != OUT_CORKED);
 	close(reader);
 	out_exit(&out);
 	close(out.fd);
 	start();
 	out_more(&out, true);
 	for (nr = 0; add_of(nr, &page) == 1; nr++)
-		out.hold_until_ns = UINT64_MAX;
-	ck_assert_uint_eq(nr, (HOLD_BYTES - 1) / shape_bytes(&page));
+		out.cork_until_ns = UINT64_MAX;
+	ck_assert_uint_eq(nr, (CORK_BYTES - 1) / shape_bytes(&page));
 	rpcbuf_out_end(&out);
 	stop();
 	start();
 	out_more(&out, true);
 	require(add(0) == 1);
-	until = os_now() + HOLD_NS;
+	until = os_now() + CORK_NS;
 	while (os_now() < until)
 		;
 	require(add(1) == 0 && out_state(&out) == OUT_EMPTY);
@@ -623,18 +623,18 @@ START_TEST(chart)
 	start();
 	require(out_state(&out) == OUT_EMPTY);
 	out_write(&out);
-	out_release(&out);
+	out_uncork(&out);
 	require(out_state(&out) == OUT_EMPTY && !wrote);
 	out_more(&out, true);
 	add(0);
 	out_write(&out);
-	require(out_state(&out) == OUT_HELD);
+	require(out_state(&out) == OUT_CORKED);
 	take = 0;
-	out_release(&out);
+	out_uncork(&out);
 	require(out_state(&out) == OUT_BLOCKED);
 	out_more(&out, true);
 	require(add(1) == 0);
-	out_release(&out);
+	out_uncork(&out);
 	require(out_state(&out) == OUT_BLOCKED);
 	require(seen(out.blocked_ns));
 	out_write(&out);

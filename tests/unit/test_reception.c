@@ -456,7 +456,7 @@ START_TEST(cannot_be_watched_for_sending)
 	ck_assert_int_eq(out_state(&conn->sending.out), OUT_BLOCKED);
 	ck_assert(!conn->gone);
 	for (int i = 0; i < 3; i++)
-		sending_look(conn);
+		sending_update_watch(conn);
 	ck_assert_uint_eq(outs_watched, 1);
 	ck_assert(conn->gone && sending_done(conn) && all_returned());
 	/* The loop lets go of it. */

@@ -57,7 +57,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 
 	if (contended && mutex == &server.engine->workers.lock) {
 		contended = false;
-		must(worker_get(server.engine, &taken) == -EUSERS);
+		must(worker_reserve(server.engine, &taken) == -EUSERS);
 		contended = true;
 	}
 	return err;

@@ -92,8 +92,8 @@ static void begin(unsigned int nr)
 
 	__atomic_store_n(&go_on, false, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < nr; i++) {
-		must(worker_get(engine, &worker) == 0);
-		worker_run(worker, job, NULL);
+		must(worker_reserve(engine, &worker) == 0);
+		worker_submit(worker, job, NULL);
 	}
 	eventually(seen(running) == nr);
 }
@@ -167,16 +167,16 @@ START_TEST(busy_stay)
 	struct worker *taken;
 
 	begin(BURST);
-	must(worker_get(engine, &taken) == 0);
+	must(worker_reserve(engine, &taken) == 0);
 	for (int i = 0; i < 3; i++)
 		pass_time(1);
 	ck_assert_uint_eq(nr_threads(), BURST + 1);
-	worker_put(taken);
+	worker_release(taken);
 	end(BURST + 1);
 }
 END_TEST
 
-/* The watcher may be amid a look when all have ended: it makes no new one. */
+/* The monitor may be amid a look when all have ended: it makes no new one. */
 START_TEST(none_after_the_stop)
 {
 	struct worker *late;
@@ -184,7 +184,7 @@ START_TEST(none_after_the_stop)
 	begin(3);
 	end(3);
 	must(workers_stop(engine, os_now() + GUARD_S * OS_SECOND_NS));
-	ck_assert_int_eq(worker_get(engine, &late), -EUSERS);
+	ck_assert_int_eq(worker_reserve(engine, &late), -EUSERS);
 	ck_assert_uint_eq(nr_threads(), 0);
 }
 END_TEST

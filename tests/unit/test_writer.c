@@ -142,16 +142,16 @@ static void look_back(struct rpcbuf_writer *w, uint64_t *seed)
 	static struct iovec iov[1024];
 	uint32_t from = (uint32_t)test_below(seed, length + 1), at = from;
 	uint32_t len = (uint32_t)test_below(seed, length - from + 1);
-	int nr = rpcbuf_writer_stretches(w, from, len, NULL);
+	int nr = rpcbuf_writer_extents(w, from, len, NULL);
 
 	ck_assert_int_ge(nr, 0);
 	ck_assert_int_lt(nr, 1024);
-	ck_assert_int_eq(rpcbuf_writer_stretches(w, from, len, iov), nr);
+	ck_assert_int_eq(rpcbuf_writer_extents(w, from, len, iov), nr);
 	for (int i = 0; i < nr; at += (uint32_t)iov[i++].iov_len)
 		ck_assert_mem_eq(iov[i].iov_base, flat + at, iov[i].iov_len);
 	ck_assert_uint_eq(at, from + len);
 	ck_assert_int_eq(
-		rpcbuf_writer_stretches(w, from, length - from + 1, NULL), -1);
+		rpcbuf_writer_extents(w, from, length - from + 1, NULL), -1);
 	ck_assert(!rpcbuf_writer_seek(w, length + 1));
 	ck_assert(rpcbuf_writer_seek(w, length));
 	ck_assert_uint_eq(rpcbuf_writer_position(w), length);
@@ -208,7 +208,7 @@ static void flush(struct rpcbuf_writer *w)
 {
 	static struct iovec iov[1024];
 	uint32_t at = flushed, len = rpcbuf_writer_length(w);
-	int nr = rpcbuf_writer_stretches(w, at, len, iov);
+	int nr = rpcbuf_writer_extents(w, at, len, iov);
 
 	ck_assert_int_ge(nr, 0);
 	ck_assert_int_lt(nr, 1024);

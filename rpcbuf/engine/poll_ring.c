@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "rpcbuf/engine/engine_private.h"
-#include "rpcbuf/engine/ring.h"
+#include "rpcbuf/engine/poll_ring.h"
 
 #define SQ_ENTRIES 128u
 #define CQ_ENTRIES 4096u /* more are kept by the kernel until there is room */
@@ -21,7 +21,7 @@
 #define IORING_ENTER_NO_IOWAIT (1u << 7)
 #endif
 
-int ring_create(struct ring **out)
+int poll_ring_create(struct poll_ring **out)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER |
@@ -30,7 +30,7 @@ int ring_create(struct ring **out)
 			 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
 		.cq_entries = CQ_ENTRIES,
 	};
-	struct ring *ring = calloc(1, sizeof(*ring));
+	struct poll_ring *ring = calloc(1, sizeof(*ring));
 	int err;
 
 	if (!ring)
@@ -48,7 +48,7 @@ int ring_create(struct ring **out)
 	return 0;
 }
 
-int ring_enable(struct ring *ring)
+int poll_ring_enable(struct poll_ring *ring)
 {
 	int err = io_uring_register((unsigned int)ring->io.ring_fd,
 				    IORING_REGISTER_ENABLE_RINGS, NULL, 0);
@@ -62,9 +62,9 @@ int ring_enable(struct ring *ring)
 	return 0;
 }
 
-static void release(struct ring *ring, uint32_t place)
+static void put_arm(struct poll_ring *ring, uint32_t place)
 {
-	struct ring_arm *arm = &ring->arms[place];
+	struct poll_ring_arm *arm = &ring->arms[place];
 
 	arm->generation++;
 	arm->next = ring->free;
@@ -72,7 +72,7 @@ static void release(struct ring *ring, uint32_t place)
 	ring->nr_used--;
 }
 
-void ring_destroy(struct ring *ring)
+void poll_ring_destroy(struct poll_ring *ring)
 {
 	if (!ring)
 		return;
@@ -86,15 +86,15 @@ void ring_destroy(struct ring *ring)
 	free(ring);
 }
 
-static int more_arms(struct ring *ring)
+static int more_arms(struct poll_ring *ring)
 {
 	uint32_t nr = ring->nr_arms ? 2 * ring->nr_arms : ARMS_FIRST;
-	struct ring_arm *arms = realloc(ring->arms, nr * sizeof(*arms));
+	struct poll_ring_arm *arms = realloc(ring->arms, nr * sizeof(*arms));
 
 	if (!arms)
 		return -ENOMEM;
 	for (uint32_t i = ring->nr_arms; i < nr; i++)
-		arms[i] = (struct ring_arm){.next = i + 1};
+		arms[i] = (struct poll_ring_arm){.next = i + 1};
 	ring->arms = arms;
 	ring->free = ring->nr_arms;
 	ring->nr_arms = nr;
@@ -103,7 +103,7 @@ static int more_arms(struct ring *ring)
 
 /* Publishes what was prepared; returns how many requests the kernel is to
  * take. */
-static unsigned int flush(struct ring *ring)
+static unsigned int publish_sqes(struct poll_ring *ring)
 {
 	struct io_uring_sq *sq = &ring->io.sq;
 
@@ -113,7 +113,7 @@ static unsigned int flush(struct ring *ring)
 	return sq->sqe_tail - os_load_acquire(sq->khead);
 }
 
-int ring_enter(struct ring *ring, int timeout_ms)
+int poll_ring_enter(struct poll_ring *ring, int timeout_ms)
 {
 	struct __kernel_timespec ts = {
 		.tv_sec = timeout_ms / 1000,
@@ -123,7 +123,7 @@ int ring_enter(struct ring *ring, int timeout_ms)
 		.ts = timeout_ms > 0 ? (uintptr_t)&ts : 0,
 	};
 	int ret = io_uring_enter2((unsigned int)ring->io.enter_ring_fd,
-				  flush(ring), timeout_ms != 0,
+				  publish_sqes(ring), timeout_ms != 0,
 				  ring->enter_flags, (sigset_t *)&arg,
 				  sizeof(arg));
 
@@ -131,20 +131,20 @@ int ring_enter(struct ring *ring, int timeout_ms)
 }
 
 /* A full queue is submitted first. */
-static struct io_uring_sqe *next_sqe(struct ring *ring)
+static struct io_uring_sqe *next_sqe(struct poll_ring *ring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->io);
 
-	if (!sqe && ring_enter(ring, 0) == 0)
+	if (!sqe && poll_ring_enter(ring, 0) == 0)
 		sqe = io_uring_get_sqe(&ring->io);
 	return sqe;
 }
 
-int ring_arm_poll(struct ring *ring, struct rpcbuf_conn *conn, int fd,
-		  unsigned int events, uint32_t *place)
+int poll_ring_arm_poll(struct poll_ring *ring, struct rpcbuf_conn *conn, int fd,
+		       unsigned int events, uint32_t *place)
 {
 	struct io_uring_sqe *sqe;
-	struct ring_arm *arm;
+	struct poll_ring_arm *arm;
 	int err;
 
 	if (ring->free == ring->nr_arms) {
@@ -169,7 +169,7 @@ int ring_arm_poll(struct ring *ring, struct rpcbuf_conn *conn, int fd,
 	return 0;
 }
 
-void ring_disarm(struct ring *ring, uint32_t place)
+void poll_ring_disarm(struct poll_ring *ring, uint32_t place)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring);
 
@@ -179,10 +179,10 @@ void ring_disarm(struct ring *ring, uint32_t place)
 	io_uring_prep_poll_remove(
 		sqe, (uint64_t)ring->arms[place].generation << 32 | place);
 	io_uring_sqe_set_data64(sqe, NO_ARM);
-	ring_enter(ring, 0);
+	poll_ring_enter(ring, 0);
 }
 
-void ring_disarm_all(struct ring *ring)
+void poll_ring_disarm_all(struct poll_ring *ring)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring);
 
@@ -193,15 +193,15 @@ void ring_disarm_all(struct ring *ring)
 	io_uring_sqe_set_data64(sqe, NO_ARM);
 }
 
-bool ring_has_work(const struct ring *ring)
+bool poll_ring_has_work(const struct poll_ring *ring)
 {
 	return io_uring_sq_ready(&ring->io) || io_uring_cq_ready(&ring->io) ||
 	       os_load(ring->io.sq.kflags) &
 		       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-bool ring_next(struct ring *ring, struct rpcbuf_conn **conn, uint32_t *place,
-	       int *result)
+bool poll_ring_next(struct poll_ring *ring, struct rpcbuf_conn **conn,
+		    uint32_t *place, int *result)
 {
 	struct io_uring_cqe *cqe;
 	uint64_t data;
@@ -218,7 +218,7 @@ bool ring_next(struct ring *ring, struct rpcbuf_conn **conn, uint32_t *place,
 		ring->arms[*place].conn = NULL;
 		if (*conn)
 			os_fetch_add(&(*conn)->armed, -1);
-		release(ring, *place);
+		put_arm(ring, *place);
 		return true;
 	}
 	return false;

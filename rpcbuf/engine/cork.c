@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include "rpcbuf/engine/hold.h"
+#include "rpcbuf/engine/cork.h"
 
 #include <errno.h>
 
@@ -9,16 +9,16 @@
 #include "rpcbuf/os/plain.h"
 
 /* Whether the reply that was added last may be held back.  Under the lock. */
-static bool may_hold(struct rpcbuf_out *out)
+static bool may_cork(struct rpcbuf_out *out)
 {
 	uint64_t now;
 
-	if (!out->more || out->bytes >= HOLD_BYTES || out->nr >= HOLD_REPLIES)
+	if (!out->more || out->bytes >= CORK_BYTES || out->nr >= CORK_REPLIES)
 		return false;
 	now = os_now();
 	if (out->state == OUT_EMPTY)
-		out->hold_until_ns = now + HOLD_NS;
-	return now < out->hold_until_ns;
+		out->cork_until_ns = now + CORK_NS;
+	return now < out->cork_until_ns;
 }
 
 /* Under the lock. */
@@ -38,19 +38,19 @@ static int append_and_unlock(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 	os_store(&out->pinned, out->pinned + reply->pinned);
 	if (out->state == OUT_WRITING || out->state == OUT_BLOCKED) {
 		if (out->state == OUT_BLOCKED)
-			out_tell_count(out);
+			out_charge(out);
 		pthread_mutex_unlock(&out->lock);
 		return 0;
 	}
-	if (!own || !may_hold(out)) {
+	if (!own || !may_cork(out)) {
 		round_and_unlock(out);
 		return 0;
 	}
 	if (out->state == OUT_EMPTY)
-		out_move(out, OUT_HELD);
-	out_tell_count(out);
+		out_move(out, OUT_CORKED);
+	out_charge(out);
 	pthread_mutex_unlock(&out->lock);
-	os_pause_at("held");
+	os_pause_at("corked");
 	return 1;
 }
 
@@ -72,7 +72,7 @@ int out_append_own(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 static int join_and_unlock(struct rpcbuf_out *out, const void *bytes,
 			   size_t len, bool own)
 {
-	if (out->state != OUT_HELD ||
+	if (out->state != OUT_CORKED ||
 	    !reply_join(
 		    list_entry(out->replies.prev, struct rpcbuf_reply, link),
 		    bytes, len)) {
@@ -82,11 +82,11 @@ static int join_and_unlock(struct rpcbuf_out *out, const void *bytes,
 		return err;
 	}
 	os_store(&out->bytes, out->bytes + len);
-	if (!own || !may_hold(out)) {
+	if (!own || !may_cork(out)) {
 		round_and_unlock(out);
 		return 0;
 	}
-	out_tell_count(out);
+	out_charge(out);
 	pthread_mutex_unlock(&out->lock);
 	return 1;
 }
@@ -112,11 +112,11 @@ void out_more(struct rpcbuf_out *out, bool more)
 	pthread_mutex_unlock(&out->lock);
 }
 
-void out_release(struct rpcbuf_out *out)
+void out_uncork(struct rpcbuf_out *out)
 {
 	pthread_mutex_lock(&out->lock);
 	out->more = false;
-	if (out->state == OUT_HELD)
+	if (out->state == OUT_CORKED)
 		round_and_unlock(out);
 	else
 		pthread_mutex_unlock(&out->lock);

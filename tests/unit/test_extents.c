@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: the stretches of a record are in order, are found by their offset, and
+ * Goal: the extents of a record are in order, are found by their offset, and
  * are gathered from any byte to any other.
- * Method: stretches of random lengths are put in at random places, beside a plain
+ * Method: extents of random lengths are put in at random places, beside a plain
  * array of the same; each offset and many ranges are asked for.
  */
-#include "rpcbuf/engine/row.h"
+#include "rpcbuf/engine/extents.h"
 #include "wire_util.h"
 
 #define MOST 100u
@@ -15,10 +15,10 @@ static uint8_t *bases[MOST];
 static uint32_t lengths[MOST];
 static unsigned int nr;
 
-static void insert(struct rpcbuf_row *row, unsigned int at, uint8_t *base,
-		   uint32_t length)
+static void insert(struct rpcbuf_extents *extents, unsigned int at,
+		   uint8_t *base, uint32_t length)
 {
-	require(row_insert(row, at, base, length, 16));
+	require(extents_insert(extents, at, base, length, 16));
 	memmove(&bases[at + 1], &bases[at], (nr - at) * sizeof(*bases));
 	memmove(&lengths[at + 1], &lengths[at], (nr - at) * sizeof(*lengths));
 	bases[at] = base;
@@ -26,7 +26,7 @@ static void insert(struct rpcbuf_row *row, unsigned int at, uint8_t *base,
 	nr++;
 }
 
-/* The first stretch that begins at byte @offset, if it is not the first of all. */
+/* The first extent that begins at byte @offset, if it is not the first of all. */
 static unsigned int find(uint32_t offset)
 {
 	uint32_t at = 0;
@@ -39,17 +39,17 @@ static unsigned int find(uint32_t offset)
 	return at == offset ? nr : 0;
 }
 
-static void check_gather(const struct rpcbuf_row *row, uint32_t start,
+static void check_gather(const struct rpcbuf_extents *extents, uint32_t start,
 			 uint32_t len, uint32_t all)
 {
 	struct iovec iov[MOST];
-	int count = row_gather(row, start, len, NULL), i = 0;
+	int count = extents_gather(extents, start, len, NULL), i = 0;
 	uint32_t at = 0;
 
 	require((count < 0) == (len && start + len > all));
 	if (count < 0)
 		return;
-	require(row_gather(row, start, len, iov) == count);
+	require(extents_gather(extents, start, len, iov) == count);
 	for (unsigned int k = 0; k < nr && len; at += lengths[k++]) {
 		uint32_t skip = start > at ? start - at : 0, n;
 
@@ -67,25 +67,25 @@ static void check_gather(const struct rpcbuf_row *row, uint32_t start,
 START_TEST(any_row)
 {
 	uint64_t seed = test_seed();
-	struct rpcbuf_row row;
+	struct rpcbuf_extents extents;
 
 	for (unsigned int i = 0; i < TEST_ROUNDS(1000); i++) {
 		unsigned int most = 1 + test_below(&seed, MOST);
 		uint32_t all;
 
-		row_init(&row);
+		extents_init(&extents);
 		for (nr = 0; nr < most;)
-			insert(&row, test_below(&seed, nr + 1),
+			insert(&extents, test_below(&seed, nr + 1),
 			       bytes + (size_t)nr * 16, test_below(&seed, 17));
-		require(row.nr == nr);
-		require(row_last(&row)->base == bases[nr - 1]);
-		all = row_bytes(&row, nr);
+		require(extents.nr == nr);
+		require(extents_last(&extents)->base == bases[nr - 1]);
+		all = extents_bytes(&extents, nr);
 		for (uint32_t k = 0; k <= all + 1; k++)
-			require(row_find(&row, k) == find(k));
+			require(extents_find(&extents, k) == find(k));
 		for (unsigned int k = 0; k < 100; k++)
-			check_gather(&row, test_below(&seed, all + 2),
+			check_gather(&extents, test_below(&seed, all + 2),
 				     test_below(&seed, all + 2), all);
-		row_exit(&row);
+		extents_exit(&extents);
 	}
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * hold.h - replies come into a send list, and some leave together.
+ * cork.h - replies come into a send list, and some leave together.
  *
  * To send costs more than a small call: the peer's receive path runs on our
  * time, and then the peer is woken.  So a reply is held back while another one
@@ -9,18 +9,18 @@
  * says so before each call (out_more()).
  *
  * A call may last.  What was held back before it is let go by whoever looks on:
- * the engine's watcher (watcher.c), or that of lists without an engine (alone.c).
+ * the engine's monitor (monitor.c), or that of lists without an engine (standalone.c).
  */
-#ifndef RPCBUF_ENGINE_HOLD_H
-#define RPCBUF_ENGINE_HOLD_H
+#ifndef RPCBUF_ENGINE_CORK_H
+#define RPCBUF_ENGINE_CORK_H
 
 #include "rpcbuf/engine/out.h"
 
 /* What is held back is less than this, */
-#define HOLD_BYTES   (16u << 10)
-#define HOLD_REPLIES 64u
+#define CORK_BYTES   (16u << 10)
+#define CORK_REPLIES 64u
 /* ... and not for longer, in nanoseconds, but for a call that lasts. */
-#define HOLD_NS	     50000
+#define CORK_NS	     50000
 
 /* As rpcbuf_out_send(), where @own says that this thread is the one that
  * out_more() speaks of. */
@@ -37,6 +37,6 @@ int out_join_own(struct rpcbuf_out *out, const void *bytes, size_t len,
 void out_more(struct rpcbuf_out *out, bool more);
 /* What was held back leaves, and no reply is held back from now on.  Any
  * thread. */
-void out_release(struct rpcbuf_out *out);
+void out_uncork(struct rpcbuf_out *out);
 
-#endif /* RPCBUF_ENGINE_HOLD_H */
+#endif /* RPCBUF_ENGINE_CORK_H */
