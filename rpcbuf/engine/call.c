@@ -87,7 +87,7 @@ bool call_is_cached(void)
 	return self->cached;
 }
 
-struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
+struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool outgoing,
 			     enum parked_for *what)
 {
 	struct rpcbuf_mempool *replies = engine->options.replies;

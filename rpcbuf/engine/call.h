@@ -43,7 +43,7 @@ bool call_is_cached(void);
  * may take; or FOR_PAGES: there is no page for a reply.  @answer: a reply to a call
  * of ours, for which calls may be waiting: it may go beyond that share, and goes on
  * without such a page. */
-struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool answer,
+struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool outgoing,
 			     enum parked_for *what);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 

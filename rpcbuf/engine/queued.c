@@ -11,19 +11,19 @@
 
 _Static_assert(SHARE_ADDRESS == CLIENT_KEY, "one is a copy of the other");
 
-void queued_init(struct rpcbuf_conn *conn, const uint8_t *client)
+void queued_init(struct rpcbuf_conn *conn, const uint8_t *address)
 {
-	memcpy(conn->queued.client, client, SHARE_ADDRESS);
+	memcpy(conn->queued.address, address, SHARE_ADDRESS);
 	list_init(&conn->queued.delayed);
 }
 
-/* So many in flight that @conn is about not to be read. */
+/* Calls of @conn in flight above the level at which reading resumes. */
 static int excess_in_flight(const struct rpcbuf_conn *conn)
 {
 	return os_load(&conn->flight.nr) - conn->loop->engine->flight.resume;
 }
 
-/* One more of @pages waits, @by 1, or one less. */
+/* @by 1: one more call with @pages is queued; -1: one less. */
 static void count_queued(struct rpcbuf_conn *conn, uint32_t pages, int by)
 {
 	struct queued_all *all = &conn->loop->engine->queued;
@@ -33,7 +33,7 @@ static void count_queued(struct rpcbuf_conn *conn, uint32_t pages, int by)
 	os_fetch_add(&all->pages, by * (int)pages);
 }
 
-/* Others may lack the memory that all keep. */
+/* True when the queued calls pin more than their part of the memory. */
 static bool pins_too_much(const struct rpcbuf_engine *engine)
 {
 	const struct queued_all *all = &engine->queued;
@@ -56,12 +56,12 @@ static uint32_t xid_of(const struct rpcbuf_call *call)
 	uint32_t xid = 0;
 
 	rpcbuf_cursor_init(&cursor, &call->message);
-	/* What is shorter is no call, and is found out to be none. */
+	/* A shorter message is no call; the adapter rejects it. */
 	(void)rpcbuf_cursor_read(&cursor, &xid, sizeof(xid));
 	return xid;
 }
 
-/* Another one waits, and is answered. */
+/* The original is still queued, and will be answered. */
 static void drop_repeated(struct rpcbuf_call *call)
 {
 	os_fetch_add(&call->conn->loop->engine->repeated, 1);
@@ -72,7 +72,7 @@ bool queued_may_run(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 	struct share_waiter *waiter = call_waiter(call);
-	/* When it waits another thread may be done with it. */
+	/* Once it is queued, another thread may complete the call. */
 	uint32_t pages = call->message.nr_pages;
 	int number = engine->handlers.share(call), ret;
 	bool too_many;
@@ -84,7 +84,7 @@ bool queued_may_run(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 	waiter->id = xid_of(call);
 	too_many = excess_in_flight(conn) > 0 || pins_too_much(engine);
 	ret = share_enter(&engine->shares, (unsigned int)number,
-			  conn->queued.client, waiter,
+			  conn->queued.address, waiter,
 			  too_many ? MAY_UNLESS_HUNG : MAY_WAIT,
 			  conn->loop->now_ns);
 	if (rpcbuf_likely(ret == 1))
@@ -116,7 +116,7 @@ int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number)
 		return 0;
 	call->share = (int)number;
 	ret = share_enter(&conn->loop->engine->shares, number,
-			  conn->queued.client, &waiter, MAY_NOT, 0);
+			  conn->queued.address, &waiter, MAY_NOT, 0);
 	if (ret < 0) {
 		delay(conn, call);
 		return -EBUSY;
@@ -131,18 +131,17 @@ static bool is_unreachable(const struct rpcbuf_conn *conn)
 }
 
 struct rpcbuf_call *queued_next(struct rpcbuf_engine *engine,
-				struct share_client *share_client)
+				struct share_client *client)
 {
 	struct share_waiter *waiter;
 
-	while (share_client &&
-	       (waiter = share_leave(&engine->shares, share_client))) {
+	while (client && (waiter = share_leave(&engine->shares, client))) {
 		struct rpcbuf_call *call = call_of_waiter(waiter);
 
 		count_queued(call->conn, call->message.nr_pages, -1);
 		if (!is_unreachable(call->conn))
 			return call;
-		share_client = waiter->client;
+		client = waiter->client;
 		rpcbuf_call_done(call);
 	}
 	return NULL;
@@ -179,7 +178,7 @@ static unsigned int withdraw(struct rpcbuf_conn *conn, unsigned int most,
 	if (!os_load(&conn->queued.nr))
 		return 0;
 	list_init(&withdrawn);
-	nr = share_withdraw(&loop->engine->shares, conn->queued.client, conn,
+	nr = share_withdraw(&loop->engine->shares, conn->queued.address, conn,
 			    most, hung, loop->now_ns, &withdrawn);
 	list_for_each_entry_safe(waiter, tmp, &withdrawn, struct share_waiter,
 				 link)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * queued.h - calls that are in flight and wait for a thread of their share.
+ * queued.h - calls in flight that wait for a thread of their share.
  *
- * What a call is for is asked of the adapter before it runs.  While as many run
- * of its share as may (share.h) it is kept, with what it holds; it counts in
- * the calls in flight of its connection.  Where the share hangs, a connection
- * does not keep so many that it is not read any more: others of its calls may be
- * for something else; nor do all together keep more than a quarter of the pages,
- * or of the heap for calls.  Those beyond are to be answered "later" instead.  One
- * that its client sent again, over the same connection, while it waits so is
- * dropped: as the kernel's server does with what is in progress (RC_DROPIT).
+ * The adapter names the share of a call before it runs.  When the share is full
+ * (share.h) the call is queued; it keeps its pages and counts as in flight.  In
+ * a share that hangs, a call is answered "later" instead of queued once its
+ * connection is close to its limit of calls in flight, so that the connection
+ * is still read: its next call may be for another share.  The same holds once
+ * all queued calls pin a quarter of the pages, or of the heap for calls.
+ *
+ * A retransmission of a queued call on the same connection is dropped, as nfsd
+ * does with a request in progress (RC_DROPIT).
  */
 #ifndef RPCBUF_ENGINE_QUEUED_H
 #define RPCBUF_ENGINE_QUEUED_H
@@ -23,46 +24,47 @@ struct rpcbuf_call;
 struct rpcbuf_conn;
 struct rpcbuf_engine;
 
-/* Of an engine: what waits in shares.  Atomic; short of what another thread was
- * given before it could be counted. */
+/* Of an engine: all queued calls.  Atomic; below the true value while another
+ * thread starts a call that was just queued. */
 struct queued_all {
 	int calls;
-	int pages; /* that these hold */
+	int pages; /* of these calls */
 	int most_pages;
 };
 
 /* Of a connection. */
 struct queued {
-	uint8_t client[SHARE_ADDRESS]; /* never changes */
-	int nr; /* calls that wait in shares; atomic; short as well */
-	struct list_head delayed; /* ... that are not to wait any more */
+	uint8_t address[SHARE_ADDRESS]; /* never changes */
+	int nr; /* queued calls; atomic, as in struct queued_all */
+	struct list_head delayed; /* withdrawn calls, to be answered "later" */
 };
 
-void queued_init(struct rpcbuf_conn *conn, const uint8_t *client);
+void queued_init(struct rpcbuf_conn *conn, const uint8_t *address);
 
-/* The owner: @call of @conn, which is in flight, is to run now, or to be
- * answered "later", which call->later says.  False: it is kept, or was
- * dropped. */
+/* The owner: returns true when @call of @conn, which is in flight, runs now.
+ * It gets its results, or is answered "later" when call->later is set.  False:
+ * @call was queued or dropped. */
 bool queued_may_run(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
 
-/* A call of @stake, or of none, has returned from the handler: the next one to
- * run on this thread, or NULL. */
+/* A call that @client counted (NULL: none did) returned from the handler.
+ * Returns the call that runs next on this thread, or NULL. */
 struct rpcbuf_call *queued_next(struct rpcbuf_engine *engine,
-				struct share_client *share_client);
+				struct share_client *client);
 
-/* Runs @call, which queued_next() returned, and those that it returns then; or
- * nothing if it is NULL. */
+/* Runs @call, which queued_next() returned, and all calls that follow it.  NULL
+ * is allowed. */
 void queued_dispatch(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 
-/* The owner: the next one of @conn to be answered "later", or NULL. */
+/* The owner: the next withdrawn call of @conn, to be answered "later"; or
+ * NULL. */
 struct rpcbuf_call *queued_next_delayed(struct rpcbuf_conn *conn);
 
-/* The owner, once a second: does @conn keep too many for what hangs?  Then
- * queued_next_delayed() has some. */
+/* The owner, once a second: withdraws calls of @conn from shares that hang, if
+ * too many are queued.  True: queued_next_delayed() returns some. */
 bool queued_withdraw_excess(struct rpcbuf_conn *conn);
 
-/* The owner: @conn is ending, so those are ended that queued_next_delayed() would have;
- * @all: as nobody gets their replies, all that are kept. */
+/* The owner: @conn ends.  Completes its withdrawn calls without an answer; with
+ * @all, as no reply can be delivered, all queued ones. */
 void queued_end(struct rpcbuf_conn *conn, bool all);
 
 #endif /* RPCBUF_ENGINE_QUEUED_H */

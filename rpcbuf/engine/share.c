@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Whenever a share has room for another call of some client, none of that
- * client's waits: who leaves makes room for one, and takes along who is next.
+ * Invariant: a client waits only while the share or the client's part is full.
+ * So share_leave() starts at most one waiter.
  */
 #include "rpcbuf/engine/share.h"
 
@@ -71,11 +71,11 @@ static struct list_head *address_chain(struct share *share,
 
 	memcpy(half, address, sizeof(half));
 	mix = (half[0] ^ half[1]) * UINT64_C(0x9e3779b97f4a7c15);
-	/* All bits of a name count in the topmost. */
+	/* The upper half depends on all bits of the address. */
 	return &share->by_address[(mix >> 32) * SHARE_CHAINS >> 32];
 }
 
-/* It may be the spare one. */
+/* May return the cached entry. */
 static struct share_client *find_client(const struct list_head *chain,
 					const uint8_t *address)
 {
@@ -133,7 +133,8 @@ static void count_running(struct share *share, struct share_client *client)
 	client->running++;
 }
 
-/* Does it hang?  Whoever begins to wait is the first to look. */
+/* Updates and returns `hangs`.  The first check is made when a call begins to
+ * wait. */
 static bool update_hang(struct share_client *client, uint64_t now_ns)
 {
 	if (!share_client_waits(client) || client->progressed) {
@@ -153,7 +154,7 @@ static struct list_head *id_chain(struct share *share,
 	return &share->by_id[(uint64_t)mix * SHARE_CHAINS >> 32];
 }
 
-/* Does another one wait that has the same name? */
+/* True when another waiter of the same owner has the same id. */
 static bool other_waits(struct share *share, const struct share_waiter *waiter)
 {
 	struct share_waiter *other, *tmp;
@@ -168,7 +169,7 @@ static bool other_waits(struct share *share, const struct share_waiter *waiter)
 	return false;
 }
 
-/* There is no room for @ticket: 0, or why it does not wait. */
+/* The share is full: 0 when @waiter may queue, else the error. */
 static int check_may_queue(struct share *share, struct share_client *client,
 			   const struct share_waiter *waiter,
 			   enum share_wait wait, uint64_t now_ns)
@@ -236,7 +237,7 @@ int share_enter(struct shares *shares, unsigned int number,
 	return ret;
 }
 
-/* The first one whose client may have another. */
+/* Starts the first waiter whose client is below its limit. */
 static struct share_waiter *serve_next(const struct shares *shares,
 				       struct share *share)
 {
@@ -322,7 +323,7 @@ static unsigned int withdraw_from(struct share *share, const uint8_t *address,
 	return nr;
 }
 
-/* The next one that somebody waits in, from @number on, or NULL. */
+/* The next share that has waiters, from @number on; or NULL. */
 static struct share *next_waited_for(const struct shares *shares,
 				     unsigned int number)
 {

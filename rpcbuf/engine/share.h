@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * share.h - so many threads for each of the things that calls are for.
+ * share.h - limits the threads per share, and per client in a share (a
+ * bulkhead).
  *
- * What a call is for has a number, for a file server that of an export.  All
- * calls with the same number are a share: so many of them run at a time, and of
- * these so many of one client's.  The others wait, each with a ticket, and no
- * thread waits with them: a thread that leaves the share is given the ticket of
- * the next one.  Clients take turns, one that has as many as it may is passed
- * over, and of a client's the longest is first.
+ * A call has the number of its share; for a file server that is an export.  At
+ * most so many calls of a share run at a time, and so many of one client's.
+ * Further calls wait without a thread.  A call that leaves the share starts the
+ * next one on its own thread: clients round robin, those at their limit
+ * skipped, FIFO within a client.
  *
- * A client of whose calls in a share none came back and none was begun for
- * SHARE_HUNG_NS, while some wait, is told that the share hangs: those may be
- * taken out again.  No limit rests on that.
+ * A share hangs for a client when its calls wait and none of them returned or
+ * started for SHARE_HUNG_NS.  Waiting calls may be withdrawn then.  This is a
+ * hint:  no limit depends on it.
  *
- * A ticket with the name of another one of its owner's was sent again, and what is
- * said to one is the answer to both.  So it does not wait beside the other one in a
- * share that hangs; and where both did before, one of them is taken out to no
- * answer.
+ * A waiter with the id of another waiter of its owner is a retransmission: one
+ * answer serves both.  In a share that hangs it is not queued.  Where both were
+ * queued before, one of them is withdrawn without an answer.
  *
- * Nothing here knows a call, a socket or a page, and time is what the caller
- * says.  Any thread; each share has a lock of its own.
+ * Nothing here knows a call, a socket or a page, and the caller passes the
+ * time.  Any thread; each share has its own lock.
  */
 #ifndef RPCBUF_ENGINE_SHARE_H
 #define RPCBUF_ENGINE_SHARE_H
@@ -32,66 +31,68 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/plain.h"
 
-#define SHARE_ADDRESS 16u /* bytes that name a client */
+#define SHARE_ADDRESS 16u /* bytes of a client's address */
 #define SHARE_HUNG_NS UINT64_C(1000000000)
 #define SHARE_NUMBERS 65536u /* from 0 */
-#define SHARE_CHUNK   64u    /* shares that are made at a time */
-#define SHARE_CHAINS  64u    /* of clients, and of names, in each */
+#define SHARE_CHUNK   64u    /* shares are allocated by so many */
+#define SHARE_CHAINS  64u    /* hash chains in each */
 
-/* What one client has in a share: there while that is anything, and one more. */
+/* A client's part of a share: exists while the client has calls there.  One
+ * unused entry is cached. */
 struct share_client {
-	struct list_head link;	 /* one of share->chains */
-	struct rota_client rota; /* its tickets that wait */
+	struct list_head link;	 /* in share->by_address */
+	struct rota_client rota; /* its waiters */
 	struct share *share;	 /* never changes */
 	uint8_t address[SHARE_ADDRESS];
 	unsigned int running;
-	bool progressed; /* since the last look */
+	bool progressed; /* a call returned or started since progress_ns */
 	bool hangs;
-	uint64_t progress_ns; /* the last look that saw it move */
+	uint64_t progress_ns; /* when `progressed` was last seen set */
 };
 
-/* All of it under the lock, but for what is said to be atomic. */
+/* Under the lock, but for what is atomic. */
 struct share {
 	pthread_mutex_t lock;
 	unsigned int number;  /* never changes */
 	unsigned int running; /* of all clients */
 	unsigned int waiting; /* likewise; atomic */
-	struct list_head by_address[SHARE_CHAINS]; /* stakes, by client */
-	struct list_head by_id[SHARE_CHAINS]; /* tickets that wait, by name */
-	struct list_head rota; /* clients that wait */
-	struct share_client
-		*cached; /* one of nothing, for the next client, or NULL */
+	struct list_head by_address[SHARE_CHAINS]; /* struct share_client */
+	struct list_head by_id[SHARE_CHAINS];	   /* struct share_waiter */
+	struct list_head rota;	     /* the clients that have waiters */
+	struct share_client *cached; /* unused, for the next client; or NULL */
 };
 
 struct shares {
-	unsigned int most; /* of a share, that run at a time */
+	unsigned int most; /* running calls of a share */
 	unsigned int most_client;
 	struct share *chunks[SHARE_NUMBERS / SHARE_CHUNK]; /* atomic: NULL, or
 							    * made for good */
 };
 
-/* Who waits; its owner's memory. */
+/* A queued call.  It is in memory of its owner. */
 struct share_waiter {
 	struct list_head link;
 	struct list_head id_link;
 	struct share_client *client; /* NULL: in no share */
-	const void *owner;   /* for share_take() */
-	uint32_t id;	     /* that its owner has for it */
-	bool repeated; /* share_take() took it out, and the other one waits */
+	const void *owner;	     /* for share_withdraw() */
+	uint32_t id;		     /* a number of the owner's; the same for a
+			      * retransmission */
+	bool repeated; /* withdrawn, and its duplicate still waits */
 };
 
-/* Half of @threads for a share, half of these for a client, at least 1. */
+/* Half of @threads for a share, half of these for a client; at least 1. */
 void shares_init(struct shares *shares, unsigned int threads);
-/* Nobody waits any more. */
+/* There must be no waiters. */
 void shares_exit(struct shares *shares);
 
 /*
- * share_enter - one more of @client's for share @number.
+ * share_enter - enters a call of the client @address into share @number.
  *
- * Returns 1: it runs, ->stake is set, and share_leave() is to be called.  0: it
- * waits, until share_leave() or share_take() returns @ticket.  -EBUSY: it has to
- * wait, and @wait says that it should not; -EALREADY: it was sent again, and waits
- * already (where it hangs, and it is not MAY_NOT); -ENOMEM.  In these three cases ->stake is NULL.
+ * Returns 1: it may run; @waiter->client is set, and the caller calls
+ * share_leave() afterwards.  0: it waits until share_leave() or
+ * share_withdraw() returns @waiter.  Or an error, and @waiter->client is NULL:
+ * -EBUSY, it would have to wait, which @wait excludes; -EALREADY, its duplicate
+ * waits already (only in a share that hangs, and not with MAY_NOT); -ENOMEM.
  */
 enum share_wait {
 	MAY_WAIT,
@@ -102,26 +103,27 @@ int share_enter(struct shares *shares, unsigned int number,
 		const uint8_t *address, struct share_waiter *waiter,
 		enum share_wait wait, uint64_t now_ns);
 
-/* One of @stake does not run any more.  Returns the ticket of one that does
- * from now on, in its stead, or NULL. */
+/* A call of @client has returned.  Returns the waiter that runs in its place
+ * from now on, or NULL. */
 struct share_waiter *share_leave(const struct shares *shares,
 				 struct share_client *client);
 
 /*
- * share_take - up to @most tickets of @owner, a client of the name @client, out
- * of all shares: to the end of @taken, longest first.
+ * share_withdraw - withdraws up to @most waiters of @owner from all shares.
  *
- * @hung: only where the share hangs at @now_ns; then ->repeated says for which the
- * other one waits still.  Returns how many.
+ * @address: of the client that @owner belongs to.  They are appended to
+ * @withdrawn, the oldest of each share first.  @hung: only from shares that
+ * hang at @now_ns; ->repeated is true for those whose duplicate still waits.
+ * Returns how many.
  */
 unsigned int share_withdraw(struct shares *shares, const uint8_t *address,
 			    const void *owner, unsigned int most, bool hung,
 			    uint64_t now_ns, struct list_head *withdrawn);
 
-/* How many wait, in all shares. */
+/* The number of waiters in all shares. */
 unsigned int share_waiting(const struct shares *shares);
 
-/* Share @number, for good; NULL: out of memory. */
+/* Makes share @number, for good.  NULL: out of memory. */
 struct share *share_make(struct shares *shares, unsigned int number);
 
 static inline struct share *share_find(struct shares *shares,
@@ -147,7 +149,7 @@ static inline bool share_client_waits(const struct share_client *client)
 	return !list_empty(&client->rota.waiting);
 }
 
-/* share_check.c, for debug builds and tests: NULL, or the rule that is broken. */
+/* share_check.c: returns NULL, or the invariant that is broken. */
 const char *share_is_valid(struct shares *shares, unsigned int number);
 
 #endif /* RPCBUF_ENGINE_SHARE_H */

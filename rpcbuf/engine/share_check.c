@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Is all that a share has in order?  For debug builds and tests.
+ * Checks the invariants of a share.  For debug builds and tests.
  */
 #include "rpcbuf/engine/share.h"
 

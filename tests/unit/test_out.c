@@ -86,7 +86,7 @@ static void on_wrote(struct rpcbuf_out *o)
 	count(wrote);
 }
 
-static void on_count(struct rpcbuf_out *o, uint64_t bytes, uint64_t pinned)
+static void on_charge(struct rpcbuf_out *o, uint64_t bytes, uint64_t pinned)
 {
 	must(o == &out);
 	counted_bytes += bytes;
@@ -94,7 +94,7 @@ static void on_count(struct rpcbuf_out *o, uint64_t bytes, uint64_t pinned)
 	count(counts);
 }
 
-static const struct out_ops ops = {.wrote = on_wrote, .count = on_count};
+static const struct out_ops ops = {.wrote = on_wrote, .charge = on_charge};
 
 static bool is_valid(void)
 {
