@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * What all transports of the process share: the instance, the vector that
- * svc_run() receives into, the reserve of the replies.  Made with the first
- * transport, freed with the last one.
+ * svc_run() receives into, the reserve of the replies.  Options, addresses,
+ * figures and the log.
  *
- * Any thread, under home.lock.
+ * Any thread.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,11 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/ratelimit.h"
-#include "rpcbuf/tirpc/encode.h"
-#include <rpcbuf/why.h>
 
 #include "rpcbuf/tirpc/tirpc_private.h"
 
@@ -124,127 +121,6 @@ bool home_is_ours(const struct rpcbuf_svc_options *options)
 		"fork: create transports after daemon() or fork()",
 		(int)home.pid, (int)getpid());
 	return false;
-}
-
-static void mark_child(void)
-{
-	home.forked = true;
-}
-
-static int watch_forks(void)
-{
-	static bool watched;
-
-	if (!watched && pthread_atfork(deliver_before_fork, NULL, mark_child))
-		return -ENOMEM;
-	watched = true;
-	return 0;
-}
-
-static void log_misuse(const char *sentence)
-{
-	svc_log(&home.options, RPCBUF_LOG_ERROR, "%s", sentence);
-}
-
-static int make_mm(const struct rpcbuf_svc_options *o)
-{
-	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
-
-	home.own_mm = !o->mm;
-	home.mm = o->mm;
-	options.memory = o->memory;
-	options.log = log_misuse;
-	return o->mm ? 0 : rpcbuf_create(&home.mm, &options);
-}
-
-static void unmake(void)
-{
-	encode_home_free();
-	rpcbuf_rqst_destroy(home.rqst);
-	rpcbuf_mempool_destroy(home.reserve);
-	if (home.own_mm && home.mm)
-		rpcbuf_destroy(home.mm);
-	home.rqst = NULL;
-	home.reserve = NULL;
-	home.mm = NULL;
-}
-
-static unsigned int pages_of(const struct rpcbuf_svc_options *o)
-{
-	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, o->limits.max_length);
-}
-
-/* Pages for the longest call must be there now, not with the first call. */
-static int try_pages(unsigned int nr)
-{
-	struct rpcbuf_mempool *pages;
-	int err = rpcbuf_mempool_create(&pages, home.mm, nr);
-
-	if (!err)
-		rpcbuf_mempool_destroy(pages);
-	return err;
-}
-
-static int make(const struct rpcbuf_svc_options *o)
-{
-	unsigned int maxpages = pages_of(o);
-	int err = watch_forks();
-
-	if (err) {
-		svc_log(o, RPCBUF_LOG_ERROR, "no memory to be told of forks");
-		return err;
-	}
-	err = make_mm(o);
-	if (!err)
-		err = rpcbuf_mempool_create(&home.reserve, home.mm,
-					    REPLY_RESERVE);
-	if (!err)
-		err = try_pages(maxpages);
-	if (!err)
-		err = rpcbuf_rqst_create(&home.rqst, home.mm, NULL,
-					 rpcbuf_min(maxpages, RECEIVE_PAGES));
-	if (!err) {
-		home.pid = getpid();
-		home.forked = false;
-		home.options = *o;
-		return 0;
-	}
-	svc_log(o, RPCBUF_LOG_ERROR,
-		"no room for a call of %u bytes and a reply, %u pages, within "
-		"the budget: %s",
-		o->limits.max_length, maxpages + REPLY_RESERVE, rpcbuf_why());
-	unmake();
-	return err;
-}
-
-int home_get(const struct rpcbuf_svc_options *o)
-{
-	int err = 0;
-
-	pthread_mutex_lock(&home.lock);
-	if (!home.refs) {
-		err = make(o);
-	} else if (!home_is_ours(o)) {
-		err = -ECHILD;
-	} else if (o->mm && o->mm != home.mm) {
-		svc_log(o, RPCBUF_LOG_ERROR,
-			"all transports of a process share one instance, and "
-			"there are %u with another one",
-			home.refs);
-		err = -EINVAL;
-	}
-	if (!err)
-		home.refs++;
-	pthread_mutex_unlock(&home.lock);
-	return err;
-}
-
-void home_put(void)
-{
-	pthread_mutex_lock(&home.lock);
-	if (!--home.refs)
-		unmake();
-	pthread_mutex_unlock(&home.lock);
 }
 
 static int set_address(struct netbuf *to, const struct sockaddr_storage *from,

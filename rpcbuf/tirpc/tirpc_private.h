@@ -104,11 +104,13 @@ void svc_log(const struct rpcbuf_svc_options *options,
 /* The options to use, or false with errno set and a sentence in the log. */
 bool svc_options(const struct rpcbuf_svc_options *given,
 		 struct rpcbuf_svc_options *options);
+/* False, after a sentence, in a fork of the process that made the instance. */
+bool home_is_ours(const struct rpcbuf_svc_options *options);
+
+/* home_make.c */
 /* A reference for a transport: 0, or -errno after a sentence. */
 int home_get(const struct rpcbuf_svc_options *options);
 void home_put(void);
-/* False, after a sentence, in a fork of the process that made the instance. */
-bool home_is_ours(const struct rpcbuf_svc_options *options);
 
 /* Serialises registration with libtirpc against the loop that reads its
  * table of descriptors without a lock. */
