@@ -18,19 +18,6 @@
 
 #include <rpc/rpc_msg.h>
 
-void svc_conn_kill(struct conn *conn)
-{
-	if (__atomic_exchange_n(&conn->dead, true, __ATOMIC_ACQ_REL))
-		return;
-	/* A child lets go of it; the connection is its parent's. */
-	if (home.forked)
-		return;
-	deliver_push(conn);
-	shutdown(conn->xprt.xp_fd, SHUT_RDWR);
-	if (conn->engine_conn)
-		rpcbuf_conn_drop(conn->engine_conn);
-}
-
 static void set_no_message(struct conn *conn)
 {
 	xdr_rpcbuf_create(&conn->xdrs, &conn->xdr, NULL, 0, 0, XDR_DECODE);

@@ -73,6 +73,19 @@ void deliver_push(struct conn *conn)
 		(void)flush(conn, 0);
 }
 
+void svc_conn_kill(struct conn *conn)
+{
+	if (__atomic_exchange_n(&conn->dead, true, __ATOMIC_ACQ_REL))
+		return;
+	/* A child lets go of it; the connection is its parent's. */
+	if (home.forked)
+		return;
+	deliver_push(conn);
+	shutdown(conn->xprt.xp_fd, SHUT_RDWR);
+	if (conn->engine_conn)
+		rpcbuf_conn_drop(conn->engine_conn);
+}
+
 bool deliver_all(struct conn *conn)
 {
 	int err;

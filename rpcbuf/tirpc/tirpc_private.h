@@ -134,12 +134,6 @@ void svc_conn_free(struct conn *conn);
 int svc_conn_adopt(struct conn *conn);
 /* The call at hand is over; its message is the caller's to release. */
 void svc_conn_end_call(struct conn *conn);
-/* Nothing more is received or sent; the end follows. */
-void svc_conn_kill(struct conn *conn);
-static inline bool svc_conn_dead(const struct conn *conn)
-{
-	return os_load(&conn->dead);
-}
 
 /* poll.c */
 bool poll_receive(struct conn *conn);
@@ -174,7 +168,13 @@ void encode_thread_start(void);
 void encode_thread_stop(void);
 void encode_home_free(void);
 
-/* deliver.c: the thread that runs the call */
+/* deliver.c: the thread that runs the call, but for svc_conn_kill() */
+static inline bool svc_conn_dead(const struct conn *conn)
+{
+	return os_load(&conn->dead);
+}
+/* Nothing more is received or sent; the end follows.  Any thread. */
+void svc_conn_kill(struct conn *conn);
 void deliver_begin_call(struct conn *conn);
 void deliver_end_call(void);
 /* The client has its time for what follows from here. */
