@@ -18,20 +18,6 @@
 
 #include <rpc/rpc_msg.h>
 
-static void set_no_message(struct conn *conn)
-{
-	xdr_rpcbuf_create(&conn->xdrs, &conn->xdr, NULL, 0, 0, XDR_DECODE);
-	conn->message = NULL;
-}
-
-void svc_conn_end_call(struct conn *conn)
-{
-	conn->dispatching = false;
-	deliver_end_call();
-	set_no_message(conn);
-	gss_end(conn);
-}
-
 static bool_t op_recv(SVCXPRT *xprt, struct rpc_msg *msg)
 {
 	struct conn *conn = svc_conn_of(xprt);
@@ -141,7 +127,7 @@ static struct conn *svc_conn_new(int fd,
 	pthread_mutex_init(&conn->lock, NULL);
 	list_init(&conn->link);
 	rpcbuf_stream_init(&conn->stream, home.mm, NULL, 0);
-	set_no_message(conn);
+	svc_conn_no_message(conn);
 	set_netid(conn);
 	return conn;
 }

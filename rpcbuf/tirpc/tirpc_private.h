@@ -132,6 +132,10 @@ int svc_conn_create(int fd, const struct rpcbuf_svc_options *options,
 void svc_conn_free(struct conn *conn);
 /* The engine receives its calls from now on: 0 or -errno.  Under home.lock. */
 int svc_conn_adopt(struct conn *conn);
+
+/* call.c */
+/* There is no call to decode. */
+void svc_conn_no_message(struct conn *conn);
 /* The call at hand is over; its message is the caller's to release. */
 void svc_conn_end_call(struct conn *conn);
 
