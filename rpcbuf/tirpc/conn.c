@@ -151,7 +151,7 @@ void svc_conn_free(struct conn *conn)
 	pthread_mutex_lock(&home.lock);
 	list_del(&conn->link);
 	pthread_mutex_unlock(&home.lock);
-	dispatch_unregister(conn);
+	table_unregister(conn);
 	svc_conn_delete(conn);
 	close(fd);
 	__atomic_fetch_sub(&home.stats.connections, 1, __ATOMIC_RELAXED);
@@ -198,12 +198,12 @@ static int svc_conn_start(struct conn *conn)
 
 	if (!home.engine)
 		return register_for_poll(conn);
-	err = dispatch_register(conn);
+	err = table_register(conn);
 	if (err)
 		return err;
 	err = svc_conn_adopt(conn);
 	if (err)
-		dispatch_unregister(conn);
+		table_unregister(conn);
 	return err;
 }
 

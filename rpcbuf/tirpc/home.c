@@ -26,18 +26,6 @@ struct home home = {
 	.conns = {&home.conns, &home.conns},
 };
 
-static pthread_mutex_t table = PTHREAD_MUTEX_INITIALIZER;
-
-void table_lock(void)
-{
-	pthread_mutex_lock(&table);
-}
-
-void table_unlock(void)
-{
-	pthread_mutex_unlock(&table);
-}
-
 static void write_line(const struct rpcbuf_svc_options *options,
 		       enum rpcbuf_log_level level, const char *line)
 {

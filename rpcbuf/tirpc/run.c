@@ -92,7 +92,7 @@ static bool watch(struct watched *w)
 		struct pollfd pfd = svc_pollfd[i];
 
 		pfd.revents = 0;
-		if (pfd.fd >= 0 && !dispatch_owns(pfd.fd))
+		if (pfd.fd >= 0 && !table_owns(pfd.fd))
 			w->fds[w->nr++] = pfd;
 	}
 	table_unlock();
@@ -142,8 +142,8 @@ static void adopt_all(void)
 		bool clean = !conn->slots || rpcbuf_stream_empty(&conn->stream);
 
 		poll_reset(conn);
-		dispatch_unregister(conn);
-		if (clean && !dispatch_register(conn) &&
+		table_unregister(conn);
+		if (clean && !table_register(conn) &&
 		    !svc_conn_adopt(conn))
 			continue;
 		svc_log(&conn->options, RPCBUF_LOG_WARNING,

@@ -106,19 +106,29 @@ bool svc_options(const struct rpcbuf_svc_options *given,
 		 struct rpcbuf_svc_options *options);
 /* False, after a sentence, in a fork of the process that made the instance. */
 bool home_is_ours(const struct rpcbuf_svc_options *options);
+/* Sets xp_netid, the local and the remote address: 0 or -errno. */
+int xprt_addresses(SVCXPRT *xprt, bool remote);
+void xprt_free_addresses(SVCXPRT *xprt);
 
 /* home_make.c */
 /* A reference for a transport: 0, or -errno after a sentence. */
 int home_get(const struct rpcbuf_svc_options *options);
 void home_put(void);
 
+/* table.c */
 /* Serialises registration with libtirpc against the loop that reads its
  * table of descriptors without a lock. */
 void table_lock(void);
 void table_unlock(void);
-/* Sets xp_netid, the local and the remote address: 0 or -errno. */
-int xprt_addresses(SVCXPRT *xprt, bool remote);
-void xprt_free_addresses(SVCXPRT *xprt);
+/* Registers a connection whose calls the engine receives: 0 or -errno after a
+ * sentence. */
+int table_register(struct conn *conn);
+void table_unregister(struct conn *conn);
+/* True for descriptors in libtirpc's table that poll(2) must not be asked for:
+ * those of the engine's connections.  Under table_lock(). */
+bool table_owns(int fd);
+/* Runs the next call of @conn, by svc_getreq_common().  May wait for a place. */
+void table_dispatch(struct conn *conn);
 
 /* conn.c */
 static inline struct conn *svc_conn_of(SVCXPRT *xprt)
@@ -152,13 +162,6 @@ void run_poke(void);
 /* dispatch.c */
 extern const struct rpcbuf_handlers dispatch_handlers;
 #define DISPATCH_BYTES sizeof(struct pending)
-/* Registers a connection whose calls the engine receives: 0 or -errno after a
- * sentence. */
-int dispatch_register(struct conn *conn);
-void dispatch_unregister(struct conn *conn);
-/* True for descriptors in libtirpc's table that poll(2) must not be asked for:
- * those of the engine's connections.  Under table_lock(). */
-bool dispatch_owns(int fd);
 
 /* gss.c */
 void gss_begin(struct conn *conn, const struct rpc_msg *msg);
