@@ -19,6 +19,9 @@
 
 struct fsal_rpcbuf_module {
 	struct fsal_module fsal;
+	/* Ganesha's operations, from our registration: for the members that we
+	 * leave to it, and in place of a sub-FSAL while there is none. */
+	struct fsal_module defaults;
 	struct fsal_rpcbuf_config config;
 	bool configured; /* config holds, exports may be created */
 };

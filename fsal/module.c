@@ -11,12 +11,6 @@
 #include "reload.h"
 #include "takeover.h"
 
-struct fsal_rpcbuf_module fsal_rpcbuf;
-
-/* Ganesha's defaults, from our registration: for the members that we leave to
- * it, and in place of a sub-FSAL while there is none. */
-static struct fsal_module no_sub_fsal;
-
 fsal_status_t rpcbuf_module_init_config(struct fsal_module *fsal,
 					config_file_t file,
 					struct config_error_type *err_type)
@@ -32,33 +26,7 @@ fsal_status_t rpcbuf_module_init_config(struct fsal_module *fsal,
 int rpcbuf_module_unload(struct fsal_module *fsal)
 {
 	fsal_rpcbuf_takeover_stop();
-	return no_sub_fsal.m_ops.unload(fsal);
-}
-
-/* Our export in the running call's stack, or the first there is. */
-static struct fsal_export *export_now(struct fsal_module *fsal)
-{
-	struct fsal_export *export = op_ctx ? op_ctx->fsal_export : NULL;
-
-	while (export && export->fsal != fsal)
-		export = export->sub_export;
-	if (!export)
-		export = glist_first_entry(&fsal->exports, struct fsal_export,
-					   exports);
-	return export;
-}
-
-struct fsal_module *rpcbuf_sub_module(struct fsal_module *fsal)
-{
-	struct fsal_module *sub = &no_sub_fsal;
-	struct fsal_export *export;
-
-	PTHREAD_RWLOCK_rdlock(&fsal->lock);
-	export = export_now(fsal);
-	if (export)
-		sub = export->sub_export->fsal;
-	PTHREAD_RWLOCK_unlock(&fsal->lock);
-	return sub;
+	return fsal_rpcbuf.defaults.m_ops.unload(fsal);
 }
 
 void rpcbuf_module_fsal_extract_stats(struct fsal_module *const fsal,
@@ -106,7 +74,7 @@ static MODULE_INIT void load(void)
 	if (register_fsal(self, "RPCBUF", FSAL_MAJOR_VERSION,
 			  FSAL_MINOR_VERSION, FSAL_ID_NO_PNFS) != 0)
 		return; /* it has said why */
-	no_sub_fsal.m_ops = self->m_ops;
+	fsal_rpcbuf.defaults.m_ops = self->m_ops;
 	set_ops(&self->m_ops);
 }
 
