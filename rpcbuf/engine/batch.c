@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Calls of one connection that run one after the other, and whose replies leave
- * together (cork.h): while complete calls wait behind the one that is about to
- * run, for at most batch_calls calls or CORK_NS, whichever comes first.  The
- * send list is told before each call whether another one follows.
+ * A batch: calls of one connection that run one after the other, and whose
+ * replies leave together (cork.h).  It lasts while complete calls wait behind
+ * the one that is about to run, for at most batch_calls calls or CORK_NS.
+ * Before each call the send list learns whether another one follows.
  *
- * Whoever takes `batched` out of the loop, atomically, lets the replies go: the
- * owner at the end of the batch, or the monitor when a call of the batch runs
- * long.  The monitor does so under its lock, for which the owner waits
+ * The thread that clears loop->batched by an atomic exchange uncorks the list:
+ * the owner at the end of the batch, or the monitor when a call of the batch
+ * runs long.  The monitor does so under its lock; the owner takes that lock
  * before it closes a connection.
  */
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/cork.h"
 #include "rpcbuf/os/os.h"
 
-/* The replies of @conn are as its last one was. */
+/* True when another call may follow.  Expects a reply as long as the last
+ * one. */
 static bool may_extend(const struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	return loop->batch_left && rpcbuf_stream_ready(&conn->intake.stream) &&
@@ -32,7 +33,7 @@ static bool open_batch(struct loop *loop, struct rpcbuf_conn *conn)
 	return true;
 }
 
-/* Before a call of @conn runs. */
+/* Called before a call of @conn runs. */
 void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	bool first = !os_load(&loop->batched);
@@ -42,18 +43,19 @@ void batch_begin(struct loop *loop, struct rpcbuf_conn *conn)
 	else
 		loop->batch_more = may_extend(loop, conn) &&
 				   os_now() < loop->batch_end_ns;
-	/* The reply to the last one takes the others along. */
+	/* A batch of one call needs no cork. */
 	if (first && !loop->batch_more)
 		return;
 	out_more(&conn->sending.out, loop->batch_more);
-	/* Taken before that: nobody else would let go of what is held back from
-	 * here on.  Taken later, it is let go of later, too. */
+	/* If the monitor cleared `batched` before out_more(), nothing else
+	 * would uncork the list.  If it clears it after that, it uncorks the
+	 * list itself. */
 	if (os_load(&loop->batched) != conn)
 		out_uncork(&conn->sending.out);
 }
 
-/* After it: may the next call of @conn join?  It has to when the send list was
- * told of it. */
+/* Called after a call: true when the next call of @conn joins the batch.  It
+ * must join when out_more() announced it. */
 bool batch_joins(struct loop *loop, const struct rpcbuf_conn *conn)
 {
 	if (os_load(&loop->batched) != conn || !loop->batch_left)
@@ -62,7 +64,7 @@ bool batch_joins(struct loop *loop, const struct rpcbuf_conn *conn)
 	return loop->batch_more;
 }
 
-/* Whose replies the caller has to let go, or NULL. */
+/* Returns the connection whose list the caller must uncork, or NULL. */
 static struct rpcbuf_conn *claim_batch(struct loop *loop)
 {
 	return os_load(&loop->batched)
@@ -80,8 +82,8 @@ void batch_flush(struct loop *loop)
 		out_uncork(&conn->sending.out);
 }
 
-/* The monitor, under its lock, which it gives up while it sends: replies
- * that have left are freed, and that calls their owners. */
+/* The monitor, under its lock, which it gives up while it sends: replies that
+ * were sent are freed, and that calls their owners. */
 void batch_flush_late(struct loop *loop)
 {
 	struct rpcbuf_engine *engine = loop->engine;
@@ -96,8 +98,8 @@ void batch_flush_late(struct loop *loop)
 	pthread_mutex_lock(&engine->monitor.lock);
 }
 
-/* @conn is about to be closed: the monitor is done with it, or has a reference
- * and finds a list that is dead. */
+/* @conn is about to be closed.  On return the monitor does not uncork its list
+ * any more, or has a reference and finds the list dead. */
 void batch_end_conn(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;

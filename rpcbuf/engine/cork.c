@@ -8,7 +8,7 @@
 #include "rpcbuf/os/pause.h"
 #include "rpcbuf/os/plain.h"
 
-/* Whether the reply that was added last may be held back.  Under the lock. */
+/* True when the reply that was added last may wait.  Under the lock. */
 static bool may_cork(struct rpcbuf_out *out)
 {
 	uint64_t now;

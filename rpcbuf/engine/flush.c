@@ -9,20 +9,22 @@
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/plain.h"
 
-/* A wait for the peer looks so often whether the list was ended. */
+/* A thread that waits for the peer checks this often whether the list was
+ * ended. */
 #define RECHECK_MS 100u
 
-/* Under the lock: until the thread that writes has left off. */
+/* Waits until no thread writes.  Under the lock. */
 static bool await_writer(struct rpcbuf_out *out, uint64_t until_ns)
 {
 	return os_cond_await(&out->stopped, &out->lock, !out->writes, until_ns);
 }
 
-/* Under the lock, by one that is counted as a waiter. */
+/* Under the lock, by a thread that is counted in `waiters`. */
 static void kill_locked(struct rpcbuf_out *out, struct list_head *dropped)
 {
 	out_die(out, dropped);
-	/* It is in a system call that does not wait. */
+	/* The writer is in a system call that does not block: this wait is
+	 * short. */
 	while (!await_writer(out, os_now() + OS_SECOND_NS))
 		;
 }
@@ -40,8 +42,7 @@ void out_end(struct rpcbuf_out *out)
 	reply_free_list(&dropped);
 }
 
-/* Under the lock, in BLOCKED: lets it go until the socket takes bytes, or it is
- * time to look. */
+/* In BLOCKED: unlocks until the socket is writable, or for RECHECK_MS. */
 static void await_peer(struct rpcbuf_out *out, uint64_t until_ns)
 {
 	struct pollfd pfd = {.fd = out->fd, .events = POLLOUT};
@@ -53,7 +54,7 @@ static void await_peer(struct rpcbuf_out *out, uint64_t until_ns)
 	pthread_mutex_lock(&out->lock);
 }
 
-/* Under the lock: 1 when it is worth another look, else the result. */
+/* Under the lock: returns 1 to be called again, else the result. */
 static int flush_step(struct rpcbuf_out *out, uint64_t until_ns)
 {
 	switch (out->state) {
@@ -96,8 +97,8 @@ int rpcbuf_out_flush(struct rpcbuf_out *out, uint64_t until_ns)
 	os_store(&out->waiters, out->waiters - 1);
 	pthread_mutex_unlock(&out->lock);
 	reply_free_list(&dropped);
-	/* It is not said by a round that the list is dead, or that nobody waits
-	 * any more. */
+	/* A round does not report that the list is dead, nor that the last
+	 * waiter has gone. */
 	if (ret && out->ops->wrote)
 		out->ops->wrote(out);
 	return ret;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * flush.h - waits for what a send list has to leave, and the end of the list.
+ * flush.h - waits until a send list is empty; ends a send list.
  *
  * Any thread.
  */
@@ -9,11 +9,11 @@
 
 #include "rpcbuf/engine/out.h"
 
-/* It is dead; returns when no thread writes any more: the descriptor may be
- * closed. */
+/* Kills the list.  On return no thread writes any more, so the descriptor may
+ * be closed. */
 void out_end(struct rpcbuf_out *out);
 
-/* Nobody uses it any more; what it has is dropped. */
+/* Drops what the list has.  No other thread may use it any more. */
 void out_exit(struct rpcbuf_out *out);
 
 #endif /* RPCBUF_ENGINE_FLUSH_H */

@@ -16,8 +16,8 @@ uint32_t handover_begin(struct loop *loop)
 	struct monitor *monitor = &loop->engine->monitor;
 	uint32_t sequence = os_load(&loop->handover.sequence) + 1;
 
-	/* Pairs with the monitor's last look before it sleeps: either it sees
-	 * the turn, or we see that it sleeps. */
+	/* Pairs with the monitor's last scan before it sleeps: either it sees
+	 * the sequence, or we see that it sleeps. */
 	__atomic_exchange_n(&loop->handover.sequence, sequence,
 			    __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&monitor->asleep, __ATOMIC_SEQ_CST))
@@ -25,7 +25,7 @@ uint32_t handover_begin(struct loop *loop)
 	return sequence;
 }
 
-/* This and the next are a pair: one of the two gets the loop. */
+/* Pairs with handover_take(): only one of them succeeds. */
 bool handover_end(struct loop *loop, uint32_t sequence)
 {
 	return os_cas_acq_rel(&loop->handover.sequence, &sequence,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * handover.h - whose a loop is while its owner runs a call.
+ * handover.h - the owner of a loop while a call runs.
  *
- * handover->turn says it: even, the owner is at the loop; odd, it runs a call and
- * the loop can be taken.  It counts up with every change, so owner and taker
- * settle with one compare-and-swap which of them has the loop then.
+ * handover->sequence is even while the owner is in the loop, and odd while it
+ * runs a call: then the loop can be taken.  Each change counts it up, so the
+ * owner and the monitor decide by one compare-and-swap which of them has the
+ * loop.
  */
 #ifndef RPCBUF_ENGINE_HANDOVER_H
 #define RPCBUF_ENGINE_HANDOVER_H
@@ -16,24 +17,26 @@ struct loop;
 
 /* Of a loop.  Atomic, but for what is the monitor's. */
 struct handover {
-	uint32_t sequence;	   /* LOOP_BUSY, while a call runs */
+	uint32_t sequence;	   /* odd (LOOP_BUSY) while a call runs */
 	int owner_id;		   /* the owner's os_thread_id() */
-	uint32_t seen_sequence;	   /* the monitor's: turn at its last look, */
-	unsigned int running_scans; /* and looks at which the owner ran */
-	bool blocked; /* ... that the last one it took did; the next owner's */
+	uint32_t seen_sequence;	   /* the monitor's: the sequence at its last
+				    * scan, */
+	unsigned int running_scans; /* and scans at which the owner computed */
+	bool blocked; /* ... the call that lost the loop was blocked; the next
+		       * owner reads it */
 };
 
 #define LOOP_BUSY 1u
 
-/* The owner: a call is about to run.  Wakes the monitor if need be. */
+/* The owner: a call is about to run.  Wakes the monitor if it sleeps. */
 uint32_t handover_begin(struct loop *loop);
 
-/* The call that began with @turn has returned: true when @loop is still the
- * caller's, who must not touch it again otherwise. */
+/* The call of @sequence has returned.  Returns true when @loop is still the
+ * caller's; else the caller must not touch it any more. */
 bool handover_end(struct loop *loop, uint32_t sequence);
 
-/* The monitor: @loop, whose turn was @turn, which is busy.  True when it was
- * taken: it has no owner now. */
+/* The monitor: takes @loop, whose sequence was @sequence, which is odd.
+ * Returns true when it was taken: it has no owner then. */
 bool handover_take(struct loop *loop, uint32_t sequence);
 
 #endif /* RPCBUF_ENGINE_HANDOVER_H */

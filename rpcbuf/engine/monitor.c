@@ -4,9 +4,9 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-/* Looks without a call before the monitor sleeps. */
+/* Scans without a call before the monitor sleeps. */
 #define MONITOR_IDLE_SCANS 400
-/* Looks after which a call that does not sleep gives its loop away too. */
+/* Scans after which a call that computes loses its loop, too. */
 #define RUNNING_SCANS	   8
 
 void monitor_init(struct monitor *monitor)
@@ -22,8 +22,8 @@ void monitor_exit(struct monitor *monitor)
 }
 
 /*
- * Takes @loop from a call that has been running since the last look, if there
- * is a thread to give it to: else the next look does.
+ * Takes @loop from its long call and gives it to a worker.  If there is no
+ * worker the next scan tries again.
  */
 static void hand_over_loop(struct rpcbuf_engine *engine, struct loop *loop,
 			   uint32_t sequence)
@@ -41,9 +41,10 @@ static void hand_over_loop(struct rpcbuf_engine *engine, struct loop *loop,
 }
 
 /*
- * The loop runs the same call as at the last look.  A call that sleeps gives
- * its loop away at once.  One that computes, or whose thread waits for a CPU,
- * gets some looks more: another thread would only compete with it.
+ * The loop runs the same call as at the last scan.  A call that is blocked
+ * loses its loop at once.  A call that computes, or whose thread waits for a
+ * CPU, keeps it for a few scans more: another thread would compete with it for
+ * the CPU.
  */
 static bool is_due(struct loop *loop)
 {
@@ -54,7 +55,7 @@ static bool is_due(struct loop *loop)
 	return ++loop->handover.running_scans > RUNNING_SCANS;
 }
 
-/* Replies wait for a call that lasts. */
+/* Uncorks replies that wait for a long call. */
 static void flush_long_batch(struct loop *loop)
 {
 	struct monitor *monitor = &loop->engine->monitor;
@@ -66,7 +67,7 @@ static void flush_long_batch(struct loop *loop)
 	pthread_mutex_unlock(&monitor->lock);
 }
 
-/* One look at every loop; true when any of them moved or runs a call. */
+/* Returns true when a loop has changed its sequence, or runs a call. */
 static bool scan_loops(struct rpcbuf_engine *engine)
 {
 	bool active = false;
@@ -90,13 +91,13 @@ static bool scan_loops(struct rpcbuf_engine *engine)
 	return active;
 }
 
-/* Until a call begins, or the monitor is to end. */
+/* Returns when a call begins, or the monitor is stopped. */
 static void sleep_until_woken(struct rpcbuf_engine *engine)
 {
 	struct monitor *monitor = &engine->monitor;
 
-	/* Pairs with handover_begin(): a call that begins after the look below
-	 * sees that we sleep. */
+	/* Pairs with handover_begin(): a call that begins after the scan below
+	 * sees that the monitor sleeps. */
 	__atomic_store_n(&monitor->asleep, 1, __ATOMIC_SEQ_CST);
 	if (!scan_loops(engine)) {
 		pthread_mutex_lock(&monitor->lock);
@@ -107,7 +108,7 @@ static void sleep_until_woken(struct rpcbuf_engine *engine)
 	__atomic_store_n(&monitor->asleep, 0, __ATOMIC_SEQ_CST);
 }
 
-/* Sleeps for @interval; false: the monitor is to end. */
+/* Returns false when the monitor is stopped. */
 static bool wait_interval(struct monitor *monitor, uint64_t interval)
 {
 	uint64_t until = os_now() + interval;

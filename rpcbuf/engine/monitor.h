@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * monitor.h - the thread that gives loops away whose owner runs a long call.
+ * monitor.h - the thread that takes loops away from owners that run a long
+ * call.
  *
- * It looks at every loop some thousand times a second while calls come in: a
- * loop whose turn is odd and has not changed since the last look runs a long
- * call, and a worker gets the loop.  While nothing happens the monitor sleeps.
+ * It scans all loops every Handover (half a millisecond by default) while calls
+ * come in.  A loop whose sequence is odd, and the same as at the last scan,
+ * runs a long call: a worker gets the loop.  While no calls come the monitor
+ * sleeps.
  */
 #ifndef RPCBUF_ENGINE_MONITOR_H
 #define RPCBUF_ENGINE_MONITOR_H
@@ -16,12 +18,13 @@
 struct rpcbuf_engine;
 
 struct monitor {
-	pthread_mutex_t lock; /* held while it lets go of replies: batch.c */
+	pthread_mutex_t lock; /* held while it uncorks send lists: batch.c */
 	pthread_cond_t wake;
 	bool stop;	    /* under the lock */
 	uint32_t asleep;    /* atomic */
 	uint64_t handovers; /* its own stat_add() */
-	bool alive;	    /* of the thread that starts and stops the engine */
+	bool alive;	    /* for the thread that starts and stops the
+			     * engine */
 	pthread_t thread;
 };
 
@@ -30,7 +33,7 @@ void monitor_exit(struct monitor *monitor);
 
 /* Returns 0, or -errno after os_why(). */
 int monitor_start(struct rpcbuf_engine *engine);
-/* No worker is left. */
+/* All workers have ended. */
 void monitor_stop(struct rpcbuf_engine *engine);
 
 #endif /* RPCBUF_ENGINE_MONITOR_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The send list, what it counts, and the chart of what may follow what (out.h).
+ * The send list, what it charges to its owner, and the transitions (out.h).
  */
 #include "rpcbuf/engine/out.h"
 
@@ -112,7 +112,7 @@ void out_die(struct rpcbuf_out *out, struct list_head *dropped)
 void out_advance(struct rpcbuf_out *out, size_t n, struct list_head *done)
 {
 	os_store(&out->bytes, out->bytes - n);
-	/* The peer gets on. */
+	/* The peer reads. */
 	os_store(&out->blocked_ns, 0);
 	while (n) {
 		struct rpcbuf_reply *reply = list_first_entry(

@@ -10,20 +10,20 @@
 #include "rpcbuf/os/pause.h"
 #include "rpcbuf/os/plain.h"
 
-/* Others have their turn then: no further reply is begun. */
+/* Limits of one round.  A reply that was started is completed. */
 #define ROUND_BYTES   ((size_t)1 << 20)
 #define ROUND_REPLIES 64u
-/* Pieces of one system call: a reply of a megabyte in single pages. */
+/* Pieces per system call: enough for a reply of 1 MiB in single pages. */
 #define PIECES	      272u
 
 struct round {
-	size_t bytes;	      /* that may still be sent in it */
+	size_t bytes;	      /* that the round may still send */
 	unsigned int replies; /* likewise */
 };
 
-/* What is begun is sent to its end, if there are entries for it: the rest of a
- * READ of 1 MiB, its head long, would take the loop a round of its own, and wake
- * its reader twice.  Adds to *@bytes how many are gathered. */
+/* Gathers whole replies while there are entries: the last bytes of a 1 MiB READ
+ * in a round of their own would cost another send, and wake the reader twice.
+ * Adds the number of bytes to *@bytes. */
 static unsigned int gather_iov(const struct rpcbuf_out *out, struct iovec *iov,
 			       struct round *round, size_t *bytes)
 {
@@ -58,8 +58,8 @@ static ssize_t send_pieces(int fd, struct iovec *iov, unsigned int nr)
 	return n < 0 ? -errno : n;
 }
 
-/* One system call, for which the lock is let go: only this thread takes
- * replies out.  0, -EAGAIN when the socket is full, or its error. */
+/* Makes one system call, without the lock: only this thread removes replies.
+ * Returns 0, -EAGAIN when the socket is full, or its error. */
 static int send_some(struct rpcbuf_out *out, struct round *round,
 		     struct list_head *done)
 {
@@ -79,7 +79,7 @@ static int send_some(struct rpcbuf_out *out, struct round *round,
 	return (size_t)n < asked ? -EAGAIN : 0;
 }
 
-/* After a round that ended with @err: where the list is then. */
+/* Moves the list to its next state after a round that ended with @err. */
 static void finish_round(struct rpcbuf_out *out, int err,
 			 struct list_head *done)
 {

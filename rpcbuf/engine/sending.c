@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The sending side of a connection: the loop goes on where a full socket
- * stopped, a peer that does not read is not read from and in the end let go of.
+ * The sending side of a connection.  The loop continues where a full socket
+ * stopped.  A connection whose peer does not read is parked, and closed at the
+ * send timeout.
  *
- * What waits is counted per connection and per engine, in bytes not sent and in
- * bytes of memory that these keep; the bounds are of memory.  A connection's is
- * never less than one reply as long as a record may be, so a peer that reads one
- * reply after the other never meets it.  Beyond the engine's, connections wait
- * to which anything is unsent at all, and so none waits for another's peer.  As
- * many connections may have a reply beyond it, so from some point on these are to
- * be short (rpcbuf_call_be_short()).
+ * Unsent replies count per connection and per engine, in bytes and in memory
+ * that they pin; the limits are of memory.  The limit of a connection is never
+ * less than the longest reply, so a peer that reads one reply after the other
+ * never meets it.  Above the limit of the engine every connection with unsent
+ * replies is parked, so none waits for another's peer.  Each may add one reply
+ * beyond it, so from a second limit on READs are shortened
+ * (rpcbuf_call_be_short()).
  */
 #include <errno.h>
 
@@ -19,9 +20,9 @@
 #include "rpcbuf/engine/round.h"
 #include "rpcbuf/os/os.h"
 
-/* So much may wait while a socket is full before no more calls are run: what
- * these read would have left the CPU's caches before it is sent.  The socket's
- * buffer is what the peer reads from meanwhile; it is reported with a third of it
+/* Unsent memory above which no further call runs while the socket is full: its
+ * data would leave the CPU's caches before it is sent.  The peer reads from the
+ * socket's buffer meanwhile; the kernel reports POLLOUT when a third of that is
  * free. */
 #define AHEAD_BYTES (UINT64_C(64) << 10)
 
@@ -32,7 +33,7 @@ static struct rpcbuf_conn *conn_of_list(struct rpcbuf_out *out)
 		struct rpcbuf_conn, sending);
 }
 
-/* Any thread: does the owner have to know? */
+/* Any thread: posts the connection when the owner must act. */
 static void wrote(struct rpcbuf_out *out)
 {
 	struct rpcbuf_conn *conn = conn_of_list(out);
@@ -76,8 +77,8 @@ void sending_update_watch(struct rpcbuf_conn *conn)
 		os_store(&sending->wanted, true);
 		if (!loop->backend->watch_out(loop, conn))
 			return;
-		/* Nobody would send the rest: it is dropped.  The connection is
-		 * not ended from here: the back end may be amid its reports. */
+		/* No thread would send the rest: drops it.  The connection does
+		 * not end here, as the back end may be in its event loop. */
 		os_store(&sending->wanted, false);
 		out_end(&sending->out);
 		os_store(&conn->gone, true);
@@ -118,8 +119,8 @@ bool sending_full(const struct rpcbuf_conn *conn)
 	       pinned(conn) > AHEAD_BYTES;
 }
 
-/* This and sending_done() take the lock: a thread that writes has either left off
- * before, or finds that the connection waits for that (wrote()). */
+/* This and sending_done() take the lock: a writing thread has either stopped
+ * before, or sees in wrote() that the connection waits for it. */
 bool sending_below_limits(struct rpcbuf_conn *conn)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
@@ -151,7 +152,7 @@ bool sending_expired(struct rpcbuf_conn *conn)
 	uint32_t limit = os_load(&conn->sending.timeout);
 	char peer[LOG_PEER_MAX];
 
-	/* Who waits for the peer has a time of its own. */
+	/* A flush has a deadline of its own. */
 	if (!since || os_load(&out->waiters) ||
 	    now < since + limit * OS_SECOND_NS)
 		return false;
@@ -190,7 +191,7 @@ void sending_end(struct rpcbuf_conn *conn)
 	os_store(&sending->wanted, false);
 }
 
-/* A reply may go out in several parts. */
+/* A reply may be sent in several parts. */
 static void count_part(struct rpcbuf_call *call, uint64_t bytes, uint32_t pages,
 		       uint32_t reserved)
 {
@@ -202,7 +203,7 @@ static void count_part(struct rpcbuf_call *call, uint64_t bytes, uint32_t pages,
 		observe_reply(call, bytes, pages, reserved);
 }
 
-/* The engine may be gone. */
+/* The engine may not exist any more. */
 static bool conn_is_forked(const struct rpcbuf_conn *conn)
 {
 	return out_is_forked(&conn->sending.out);
@@ -237,8 +238,8 @@ int rpcbuf_call_reply_join(struct rpcbuf_call *call, const void *bytes,
 	return ret;
 }
 
-/* Half of the budget; and a quarter, which is for clients that keep less than an
- * equal part of it. */
+/* @most is half of the budget.  Half of that again is left to clients that pin
+ * less than an equal part of it. */
 static bool pins_much(const struct rpcbuf_conn *conn, uint64_t pinned_all,
 		      uint64_t most)
 {
@@ -257,7 +258,7 @@ bool rpcbuf_call_be_short(struct rpcbuf_call *call)
 
 	if (rpcbuf_likely(pinned_all <= engine->unsent_conn_limit))
 		return false;
-	/* It may be another one than at the start. */
+	/* The budget may have changed since the start. */
 	rpcbuf_get_budget(engine->mm, &budget);
 	most = budget.memory / 2;
 	if (!pins_much(call->conn, pinned_all, most))

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Send lists of programs that have no engine (rpcbuf/out.h): their life, and a
- * thread that lets go of what they hold back, as an engine's monitor does.  It
- * looks once a millisecond while replies are held back now and then, and sleeps
- * when none was for a while.
+ * Send lists of programs that have no engine (rpcbuf/out.h), and the flusher: a
+ * thread that uncorks their lists, as the monitor of an engine does.  It scans
+ * every millisecond, and sleeps after IDLE_SCANS scans that found no corked
+ * list.
  *
- * `life` is taken before a list's lock, and that before `watch.lock`; the
- * monitor lets go of a list without either: it says which one it is at, and
- * whoever frees that one waits until it says otherwise.
+ * Lock order: life.lock, the lock of a list, flusher.lock.  The flusher uncorks
+ * a list with none of them held; flusher.at names that list, and
+ * rpcbuf_out_free() waits until it names another.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 #define SCAN_NS	   1000000
 #define IDLE_SCANS 100u
 
-/* Lists, and the thread: it starts with the first reply that is held back, and
+/* The lists, and the thread: it starts when a list is to be corked first, and
  * ends with the last list. */
 static struct {
 	pthread_mutex_t lock;
@@ -34,8 +34,8 @@ static struct {
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake, passed;
-	struct list_head lists; /* that hold replies back, longest first */
-	struct rpcbuf_out *at;	/* the one that is let go now, or NULL */
+	struct list_head lists; /* corked ones, the oldest first */
+	struct rpcbuf_out *at;	/* the one that is being uncorked, or NULL */
 	bool stop, asleep;
 } flusher = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -44,7 +44,7 @@ static struct {
 	.lists = {&flusher.lists, &flusher.lists},
 };
 
-/* It holds something back now, or does not any more. */
+/* The list was corked, or uncorked. */
 static void on_corked(struct rpcbuf_out *out, bool corked)
 {
 	pthread_mutex_lock(&flusher.lock);
@@ -61,8 +61,8 @@ static void on_corked(struct rpcbuf_out *out, bool corked)
 
 static const struct out_ops ops = {.corked = on_corked};
 
-/* Lets go of those that were held back at the look before already: true when
- * there are any that are held back. */
+/* Uncorks the lists that have been corked for SCAN_NS.  Returns true when there
+ * was a corked list. */
 static bool flush_overdue(void)
 {
 	uint64_t now = os_now();
@@ -108,7 +108,7 @@ static void *flusher_main(void *arg)
 	return NULL;
 }
 
-/* In a child: there is no monitor, and what its parent's lists hold back is the
+/* In a forked child there is no flusher, and corked replies are the
  * parent's. */
 static void reset_in_child(void)
 {
@@ -133,7 +133,7 @@ static bool start_flusher(void)
 	return life.alive;
 }
 
-/* Is the monitor there? */
+/* Starts the flusher if needed. */
 static bool flusher_is_alive(void)
 {
 	bool alive;
