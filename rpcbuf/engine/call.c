@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Calls: a message, the array for its pages, and the handler's bytes in one
- * block.  A call that is done on the worker that ran it, the usual case, is
- * kept by that worker for its next call, with the pages that its reply did not
- * use; others go back to the heap.
+ * chunk of the heap.  A call that completes on the worker that ran it, the
+ * usual case, is cached there for the next call, with the pages that its reply
+ * did not use.  Other calls go back to the heap.
  */
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 
 #define ALIGNMENT 16u
 
-/* The worker that this thread is, or NULL on foreign threads. */
+/* This thread's worker; NULL on a foreign thread. */
 static __thread struct worker *self;
 
 void call_thread_enter(struct worker *worker)
@@ -113,7 +113,8 @@ void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 		return;
 	}
 	self->cached = call;
-	/* A page of the reserve is for whoever is next. */
+	/* A reserve page is not cached: the next call of any worker may need
+	 * it. */
 	if (call->respages.nr &&
 	    (call->respages.reserved || rpcbuf_wait_pending(engine->mm)))
 		call_thread_idle();
@@ -129,7 +130,6 @@ struct share_client **call_share_client(const struct rpcbuf_call *call)
 	return call_is_running(call) ? &self->share_client : NULL;
 }
 
-/* Hands @call to the adapter, who may be done with it at once. */
 struct share_client *call_dispatch(struct rpcbuf_engine *engine,
 				   struct rpcbuf_call *call)
 {
@@ -142,8 +142,8 @@ struct share_client *call_dispatch(struct rpcbuf_engine *engine,
 	return self->share_client;
 }
 
-/* Calls of a loop are done on the thread that ran them, as a rule: what they
- * count lies in one processor's cache. */
+/* Most calls complete on the thread that ran them, so these counters stay in
+ * one CPU's cache. */
 static void count_reply(const struct rpcbuf_call *call)
 {
 	struct rpcbuf_conn *conn = call->conn;

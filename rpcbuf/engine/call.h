@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * call.h - calls: a message, the array for its pages, and the handler's bytes in
- * one block.
+ * call.h - calls: a message, the array for its pages, and the handler's bytes
+ * in one chunk of the heap.
  *
- * On a worker, but for call_put(): any thread.
+ * On a worker, except for call_put(): any thread.
  */
 #ifndef RPCBUF_ENGINE_CALL_H
 #define RPCBUF_ENGINE_CALL_H
@@ -21,7 +21,7 @@ struct worker;
 
 struct call_chunk {
 	struct rpcbuf_call call; /* first */
-	struct share_waiter waiter; /* for a thread of its share */
+	struct share_waiter waiter; /* in its share, while no thread runs it */
 };
 
 static inline struct share_waiter *call_waiter(struct rpcbuf_call *call)
@@ -36,32 +36,32 @@ static inline struct rpcbuf_call *call_of_waiter(struct share_waiter *waiter)
 
 size_t call_size_on_heap(const struct rpcbuf_engine *engine);
 
-/* Has this worker one already?  Then call_get() takes no heap. */
+/* True when this worker has a cached call: call_get() needs no heap then. */
 bool call_is_cached(void);
 
-/* NULL, and *@what is FOR_HEAP: out of memory, or of the share of it that calls
- * may take; or FOR_PAGES: there is no page for a reply.  @answer: a reply to a call
- * of ours, for which calls may be waiting: it may go beyond that share, and goes on
- * without such a page. */
+/* Returns NULL with *@what FOR_HEAP: there is no memory, or calls would exceed
+ * their part of the heap; or with FOR_PAGES: there is no page for a reply.
+ * @outgoing: the record answers a call of this process, for which running calls
+ * may wait; it may exceed that part, and needs no such page. */
 struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool outgoing,
 			     enum parked_for *what);
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call);
 
-/* Hands @call to the adapter, who may be done with it at once.  Returns what it
- * was counted in while it ran, or NULL. */
+/* Dispatches @call; the adapter may complete it before this returns.  Returns
+ * the share's client that counted it, or NULL. */
 struct share_client *call_dispatch(struct rpcbuf_engine *engine,
 				   struct rpcbuf_call *call);
 
-/* Is @call the one that the handler has by this thread? */
+/* True when this thread is in the handler with @call. */
 bool call_is_running(const struct rpcbuf_call *call);
 
-/* What it is counted in; NULL: it is not that one. */
+/* Where the call that this thread runs counts; NULL: that is not @call. */
 struct share_client **call_share_client(const struct rpcbuf_call *call);
 
-/* The thread is @worker from now on; and ends. */
+/* The thread starts, and ends, to be @worker. */
 void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
-/* It has nothing to do: it keeps no page. */
+/* The thread is idle: releases the pages of its cached call. */
 void call_thread_idle(void);
 
 #endif /* RPCBUF_ENGINE_CALL_H */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Calls that sleep, each on a thread of its own.  Most calls compute, and are
- * run by the thread that received them: to wake another costs as much as the
- * call.  Where the calls of a connection wait for a disk, or another server,
- * the next one must not wait with them, so the owner of the loop gives each to
- * an idle worker and goes on receiving.  The monitor would give them the loop,
- * but only when they take longer than handover_us.
+ * Runs calls that are likely to block on other threads.  Most calls compute,
+ * and run on the thread that received them: to wake another thread costs as
+ * much as the call.  Where the calls of a connection wait for a disk or for
+ * another server, the next call must not wait with them, so the owner of the
+ * loop gives each one to an idle worker and continues to receive.  The monitor
+ * would give the loop to another thread as well, but only from calls longer
+ * than handover_us.
  *
- * Which connections these are is learned from their calls: how long they take,
- * by a clock that costs nothing to read, and whether they sleep, by what the
- * kernel says, which is asked where they take long.  Any thread learns; if two
- * do at the same time, the next call makes up for it.
+ * Per connection two averages are learned: the time of a call, by the TSC, and
+ * how many of the long calls were blocked, by getrusage(2), which is asked for
+ * long calls only.  Updates by two threads may race; the next call corrects
+ * them.
  */
 #include <sys/resource.h>
 
@@ -18,18 +19,20 @@
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/ticks.h"
 
-/* The weight of a call in an average: one in so many. */
+/* The weight of a call in an average is 1 / WEIGHT. */
 #define WEIGHT	     8
-/* One that was interrupted for long counts as so many long ones. */
+/* A call counts as at most so many long ones, so that one that was preempted
+ * does not spoil the average. */
 #define LONG_MOST    4
-/* Share of long calls that slept, of 256, that makes the next likely to. */
+/* Of 256 long calls, those that were blocked; above this the next one is likely
+ * to. */
 #define BLOCKED_LIKELY 128u
-/* A call that slept was without a CPU for one part in so many of its time. */
+/* A call was blocked when it was off the CPU for at least 1 / OFF_CPU of its
+ * time. */
 #define OFF_CPU 4
-/* Time to compare the clocks in. */
+/* Time in which the two clocks are compared. */
 #define CALIBRATE_NS 50000
 
-/* What long_call_us is on the clock that is cheap to read. */
 void delegate_init(struct rpcbuf_engine *engine)
 {
 	uint64_t ns = os_now(), ticks = os_ticks(), now;
@@ -60,7 +63,6 @@ static bool has_long_calls(const struct rpcbuf_conn *conn)
 	return ticks && os_load(&conn->habit.ticks) >= ticks;
 }
 
-/* Before a call of @conn, on the thread that runs it. */
 void call_clock_start(struct call_clock *clock, const struct rpcbuf_conn *conn)
 {
 	clock->full = has_long_calls(conn);
@@ -88,7 +90,6 @@ static void learn(uint64_t *average, uint64_t value)
 	os_store(average, old - old / WEIGHT + value / WEIGHT);
 }
 
-/* After it; @conn is still there. */
 void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn)
 {
 	learn(&conn->habit.ticks,
@@ -99,7 +100,7 @@ void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn)
 		      was_blocked(clock) ? 2 * BLOCKED_LIKELY : 0);
 }
 
-/* A new owner: @loop was taken from a call, which goes on. */
+/* The call that lost the loop counts as long, and as blocked if it was. */
 void delegate_learn_taken(struct loop *loop)
 {
 	struct rpcbuf_conn *conn = loop->running;
@@ -112,7 +113,7 @@ void delegate_learn_taken(struct loop *loop)
 	learn(&conn->habit.blocked, 2 * BLOCKED_LIKELY);
 }
 
-/* The other thread. */
+/* On the worker. */
 static bool run_delegated(struct worker *worker, void *arg)
 {
 	struct rpcbuf_call *call = arg;
@@ -129,10 +130,6 @@ static bool run_delegated(struct worker *worker, void *arg)
 	return false;
 }
 
-/*
- * Gives @call, of @conn, to another thread if it is likely to sleep and there
- * is one.  False: the owner, who calls this, has to run it.
- */
 bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	struct worker *worker;
@@ -142,7 +139,7 @@ bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 		return false;
 	if (worker_reserve(conn->loop->engine, &worker))
 		return false;
-	conn_get(conn); /* for what is learned */
+	conn_get(conn); /* for call_clock_stop() */
 	os_fetch_add(&conn->loop->engine->delegate.calls, 1);
 	worker_submit(worker, run_delegated, call);
 	return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * delegate.h - calls that sleep, each on a thread of its own.
+ * delegate.h - runs calls that are likely to block on other threads.
  */
 #ifndef RPCBUF_ENGINE_DELEGATE_H
 #define RPCBUF_ENGINE_DELEGATE_H
@@ -15,37 +15,39 @@ struct rpcbuf_engine;
 
 /* Of an engine. */
 struct delegate {
-	uint64_t long_ticks; /* a call of so many is long; 0: none is */
-	uint64_t calls;	     /* calls; atomic */
+	uint64_t long_ticks; /* a call that takes as long is long; 0: no call
+			      * is */
+	uint64_t calls;	     /* that were delegated; atomic */
 };
 
-/* Of a connection: what is learned of its calls, by any thread. */
+/* Of a connection: averages over its calls, learned by any thread. */
 struct habit {
-	uint64_t ticks; /* that they take, on average; atomic */
-	uint64_t blocked; /* how many of 256 of the long ones slept, likewise */
+	uint64_t ticks;	  /* of TSC that a call takes; atomic */
+	uint64_t blocked; /* of 256 long calls, those that were blocked;
+			   * atomic */
 };
 
-/* For the thread that runs a call. */
+/* Of a call, on the thread that runs it. */
 struct call_clock {
 	uint64_t ticks;
-	bool full; /* what follows is known */
+	bool full; /* the members below are set */
 	uint64_t ns, cpu_us;
 	long switches;
 };
 
-/* What long_call_us is on the clock that is cheap to read. */
+/* Converts long_call_us to ticks of the TSC. */
 void delegate_init(struct rpcbuf_engine *engine);
 
-/* Before a call of @conn, on the thread that runs it; and after it, while @conn
- * is still there. */
+/* Called before and after a call of @conn, on the thread that runs it; @conn
+ * still exists. */
 void call_clock_start(struct call_clock *clock, const struct rpcbuf_conn *conn);
 void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn);
 
-/* Gives @call, of @conn, to another thread if it is likely to sleep and there
- * is one.  False: the owner, who calls this, has to run it. */
+/* The owner: delegates @call of @conn to a worker if it is likely to block and
+ * a worker can be reserved.  Returns false when the owner must run it. */
 bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
 
-/* A new owner: @loop was taken from a call, which goes on. */
+/* The new owner: @loop was taken from a call, which still runs. */
 void delegate_learn_taken(struct loop *loop);
 
 #endif /* RPCBUF_ENGINE_DELEGATE_H */

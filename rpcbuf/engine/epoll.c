@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The epoll back end: level triggered, so a connection that was not read to
- * its end is simply reported again.  It stays registered while it is served:
- * a call costs no epoll_ctl.  Its events are those of poll(2).
+ * The epoll back end.  It is level triggered: a connection that was not read to
+ * its end is reported again.  A connection stays registered while it is served,
+ * so a call costs no epoll_ctl().  Its events are those of poll(2).
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -12,10 +12,10 @@
 #include "rpcbuf/engine/engine_private.h"
 
 #define EVENTS_MAX 64
-/* What has nothing to do with sending. */
+/* The events of the receiving side. */
 #define READING ((uint32_t)(EPOLLIN | EPOLLRDHUP))
 
-/* Registers @conn for what is watched of it. */
+/* Updates the registration of @conn. */
 static int update_events(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	struct epoll_event event = { .data.ptr = conn };

@@ -2,8 +2,8 @@
 /*
  * extents.h - the extents of a record that is written, in order.
  *
- * Knows nothing of pages, nor whose they are.  The first ones need no memory.  One
- * thread at a time.
+ * Knows nothing of pages and their owners.  The first extents need no memory.
+ * One thread at a time.
  */
 #ifndef RPCBUF_ENGINE_EXTENTS_H
 #define RPCBUF_ENGINE_EXTENTS_H
@@ -23,7 +23,7 @@ static inline struct rpcbuf_extent *extents_last(struct rpcbuf_extents *extents)
 	return &extents->all[extents->nr - 1];
 }
 
-/* A extent behind the first @at.  False: there is no memory for it. */
+/* Inserts an extent behind the first @at.  False: out of memory. */
 bool extents_insert(struct rpcbuf_extents *extents, unsigned int at,
 		    uint8_t *base, uint32_t length, uint32_t room);
 
@@ -38,8 +38,8 @@ static inline uint32_t extents_bytes(const struct rpcbuf_extents *extents,
 	return bytes;
 }
 
-/* How many extents there are in front of byte @offset, where one begins; 0: none
- * does, or it is the first. */
+/* The number of extents in front of byte @offset, if one begins there; else,
+ * and for the first one, 0. */
 unsigned int extents_find(const struct rpcbuf_extents *extents,
 			  uint32_t offset);
 

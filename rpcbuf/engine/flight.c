@@ -17,8 +17,8 @@ void flight_done(struct rpcbuf_conn *conn)
 	uint8_t awaits =
 		__atomic_load_n(&conn->flight.awaits, __ATOMIC_SEQ_CST);
 
-	/* Pairs with set_awaits(): either the owner sees how few are in flight, or
-	 * we see that it waits. */
+	/* Pairs with set_awaits(): either the owner sees the number, or we see
+	 * that it waits. */
 	if (awaits != AWAITS_NONE &&
 	    left == (awaits == AWAITS_LAST ? 0 : engine->flight.resume))
 		conn_post(conn);
@@ -27,7 +27,7 @@ void flight_done(struct rpcbuf_conn *conn)
 	rpcbuf_conn_put(conn);
 }
 
-/* Tells the calls in flight to post @conn when so few are left.  Pairs with
+/* Has the completing call at that number post @conn.  Pairs with
  * flight_done(). */
 static void set_awaits(struct rpcbuf_conn *conn, enum conn_awaits awaits)
 {
@@ -59,8 +59,8 @@ void flight_await_last(struct rpcbuf_conn *conn)
 	set_awaits(conn, AWAITS_LAST);
 }
 
-/* Also of a dropped one: a call may be on its way to the handler, on a thread
- * that was interrupted before it could take a reference. */
+/* Counts, too, a call of a dropped connection that a preempted thread has not
+ * dispatched yet. */
 bool flight_none(const struct rpcbuf_conn *conn)
 {
 	return !in_flight(conn);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * flight.h - the calls of a connection that are in flight, and who is told when
- * there are few.
+ * flight.h - calls in flight of a connection; posts it when few are left.
  *
- * A call is in flight from before it is dispatched until it is done; it holds a
- * reference to its connection.  Any thread, but for what is said to be the
- * owner's.
+ * A call is in flight from before its dispatch until it is done, and holds a
+ * reference on its connection.  Any thread, except where the owner is named.
  */
 #ifndef RPCBUF_ENGINE_FLIGHT_H
 #define RPCBUF_ENGINE_FLIGHT_H
@@ -15,39 +13,41 @@
 
 struct rpcbuf_conn;
 
-/* Which of its calls posts a connection when it is done. */
+/* Which completing call posts the connection. */
 enum conn_awaits {
 	AWAITS_NONE,
-	AWAITS_LAST,  /* the last: it is ending */
-	AWAITS_FEWER, /* the one that leaves flights->resume: it waits FOR_CALLS */
+	AWAITS_LAST,  /* the last one: the connection is ending */
+	AWAITS_FEWER, /* the one that leaves flights->resume: it is parked
+		       * FOR_CALLS */
 };
 
 /* Of an engine. */
 struct flights {
-	int limit;   /* of a connection */
-	int resume;  /* so few that it goes on */
-	uint32_t nr; /* calls of all, not done; atomic */
+	int limit;   /* of calls of a connection */
+	int resume;  /* calls at which reading resumes */
+	uint32_t nr; /* of all connections; atomic */
 };
 
 /* Of a connection. */
 struct flight {
-	int nr;		/* calls not done; atomic */
-	uint8_t awaits; /* enum conn_awaits: tells a call to post; atomic */
-	uint32_t begun; /* calls ever; wraps; the owner's */
+	int nr;		/* atomic */
+	uint8_t awaits; /* enum conn_awaits; atomic */
+	uint32_t begun; /* all calls so far; wraps; the owner's */
 };
 
 void flight_begin(struct rpcbuf_conn *conn);
 
-/* From here on the engine may be destroyed. */
+/* The engine may be destroyed from here on. */
 void flight_done(struct rpcbuf_conn *conn);
 
-/* The owner: is @conn at its limit?  Then it waits until there are fewer. */
+/* The owner: true when @conn is at its limit.  It is posted when it is
+ * below. */
 bool flight_too_many(struct rpcbuf_conn *conn);
 
-/* The owner: the last one tells. */
+/* The owner: has the last call post @conn. */
 void flight_await_last(struct rpcbuf_conn *conn);
 
-/* None is, and none will be that has not begun. */
+/* True when no call is in flight.  Only the owner can start another one. */
 bool flight_none(const struct rpcbuf_conn *conn);
 
 #endif /* RPCBUF_ENGINE_FLIGHT_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the probes are told about calls, and what has to be read for that: only
- * while somebody looks on.  The owner of the loop, but for observe_reply() and
- * observe_replied(): any thread, as long as the call is not done.
+ * Arguments of the call probes; read only while a probe is attached.  The owner
+ * of the loop, except for observe_reply() and observe_replied(): any thread,
+ * until the call is done.
  */
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/rqst/peek.h"

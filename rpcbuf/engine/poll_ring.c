@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/*
- * An io_uring of one thread, and what is armed in it.  One thread at a time.
- */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -10,12 +7,12 @@
 #include "rpcbuf/engine/poll_ring.h"
 
 #define SQ_ENTRIES 128u
-#define CQ_ENTRIES 4096u /* more are kept by the kernel until there is room */
+#define CQ_ENTRIES 4096u /* the kernel keeps more until there is room */
 #define ARMS_FIRST 64u
-/* A request that is about another one; its own result is of no interest. */
+/* Marks a request about another one; its own result is ignored. */
 #define NO_ARM	   UINT64_MAX
 
-/* Newer than the oldest headers that we build with. */
+/* Newer than the oldest headers that this builds with. */
 #ifndef IORING_FEAT_NO_IOWAIT
 #define IORING_FEAT_NO_IOWAIT  (1u << 17)
 #define IORING_ENTER_NO_IOWAIT (1u << 7)
@@ -41,7 +38,7 @@ int poll_ring_create(struct poll_ring **out)
 		return err;
 	}
 	ring->enter_flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-	/* A server that waits for calls does not wait for a disk. */
+	/* Waiting for calls is no disk I/O (iowait). */
 	if (params.features & IORING_FEAT_NO_IOWAIT)
 		ring->enter_flags |= IORING_ENTER_NO_IOWAIT;
 	*out = ring;
@@ -56,7 +53,7 @@ int poll_ring_enable(struct poll_ring *ring)
 	if (err < 0)
 		return err;
 	ring->enabled = true;
-	/* Saves looking the descriptor up, every time. */
+	/* Saves the look-up of the descriptor. */
 	if (io_uring_register_ring_fd(&ring->io) == 1)
 		ring->enter_flags |= IORING_ENTER_REGISTERED_RING;
 	return 0;
@@ -101,14 +98,13 @@ static int more_arms(struct poll_ring *ring)
 	return 0;
 }
 
-/* Publishes what was prepared; returns how many requests the kernel is to
- * take. */
+/* Publishes the prepared SQEs; returns how many the kernel must take. */
 static unsigned int publish_sqes(struct poll_ring *ring)
 {
 	struct io_uring_sq *sq = &ring->io.sq;
 
 	sq->sqe_head = sq->sqe_tail;
-	/* Pairs with the kernel's look at it inside io_uring_enter(2). */
+	/* Pairs with the kernel's load in io_uring_enter(2). */
 	os_store_release(sq->ktail, sq->sqe_tail);
 	return sq->sqe_tail - os_load_acquire(sq->khead);
 }
@@ -130,7 +126,7 @@ int poll_ring_enter(struct poll_ring *ring, int timeout_ms)
 	return ret == -ETIME || ret > 0 ? 0 : ret;
 }
 
-/* A full queue is submitted first. */
+/* Submits a full queue first. */
 static struct io_uring_sqe *next_sqe(struct poll_ring *ring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->io);
@@ -173,7 +169,8 @@ void poll_ring_disarm(struct poll_ring *ring, uint32_t place)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring);
 
-	/* Without it, a report comes that nobody waits for. */
+	/* Without an SQE the poll stays armed; its completion is ignored by its
+	 * generation. */
 	if (!sqe)
 		return;
 	io_uring_prep_poll_remove(

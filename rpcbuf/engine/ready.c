@@ -5,7 +5,7 @@
 
 #include "rpcbuf/os/bits.h"
 
-/* The pages that are there already. */
+/* Takes the call's own pages. */
 static void take_respages(struct rpcbuf_ready *ready)
 {
 	struct rpcbuf_respages *respages = ready->respages;
@@ -54,7 +54,7 @@ void *ready_take(struct rpcbuf_ready *ready)
 	return ready->out_of_pages ? NULL : ready->pages[ready->next++];
 }
 
-/* Some for the next reply, unless they are of the reserve. */
+/* Leaves pages for the next reply, unless they came from a reserve. */
 void ready_exit(struct rpcbuf_ready *ready)
 {
 	unsigned int left = ready->nr - ready->next, kept = 0;

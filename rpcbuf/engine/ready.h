@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * ready.h - the pages that a reply is written into, before they are used.
+ * ready.h - pages that a reply will be written into.
  *
- * The call's own come first, then more and more at a time, and where there are
- * none, one at a time from a reserve.  Does not wait.  One thread at a time.
+ * The call's own come first.  Then they are allocated in growing batches, and
+ * without free memory, one at a time from a reserve.  Never waits.  One thread
+ * at a time.
  */
 #ifndef RPCBUF_ENGINE_READY_H
 #define RPCBUF_ENGINE_READY_H
@@ -14,10 +15,10 @@
 void ready_init(struct rpcbuf_ready *ready, struct rpcbuf *mm,
 		struct rpcbuf_mempool *pool, struct rpcbuf_respages *respages);
 
-/* A page, which is the caller's; or NULL, and ->out_of_pages says so. */
+/* Returns a page, which the caller owns; or NULL, and sets ->out_of_pages. */
 void *ready_take(struct rpcbuf_ready *ready);
 
-/* What was not used goes back, or to the respages. */
+/* Unused pages become respages, or are freed. */
 void ready_exit(struct rpcbuf_ready *ready);
 
 #endif /* RPCBUF_ENGINE_READY_H */

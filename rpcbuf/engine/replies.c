@@ -6,14 +6,15 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-/* Of a receive of replies. */
+/* Pages of one receive. */
 #define REPLIES_PAGES 16
-/* A receive needs all of its pages or none: as many replies go on while none comes
- * back. */
+/* A receive needs all of its pages or none, so there are as many again while no
+ * page of the one before is back. */
 #define RESERVE_PAGES (2 * REPLIES_PAGES)
 
-/* Pages of its own, so that it goes on while loops that stand still are first in
- * the queue for pages.  Where the budget has none, the reserve of all will do. */
+/* A reserve of its own lets the loop continue while loops that make no progress
+ * are first in the queue for pages.  If the budget has no room for it, the
+ * reserve of all loops serves. */
 static void set_reserve(struct rpcbuf_engine *engine, struct loop *loop)
 {
 	if (engine->replies_reserve ||
@@ -40,8 +41,8 @@ static bool start_loop(struct rpcbuf_engine *engine, struct loop *loop)
 	return false;
 }
 
-/* False: it is there, or cannot be any more; else the caller has to start it.
- * A stop that is not seen here finds ->replies_starting set. */
+/* Returns true when the caller must start the loop; false when it runs, or the
+ * engine stops.  A stop that is not seen here finds ->replies_starting set. */
 static bool may_start(struct rpcbuf_engine *engine)
 {
 	struct workers *workers = &engine->workers;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * replies.h - the loop of the connections that this process opened, from the
- * first of these on.
+ * replies.h - the loop of the connections that this process opened.
  *
- * It comes behind the loops of clients' connections.  Its thread is one more
- * than may run calls, so replies are read while all others sit in calls, which
- * may be waiting for them; and so are its turns for pages, and some pages.
+ * It exists from the first of these connections on, behind the loops of
+ * clients' connections.  It has a thread beyond max_threads, own page grants
+ * and own reserve pages.  So replies to calls of this process are received even
+ * while all other threads wait for them.
  */
 #ifndef RPCBUF_ENGINE_REPLIES_H
 #define RPCBUF_ENGINE_REPLIES_H
@@ -15,13 +15,13 @@
 
 struct rpcbuf_engine;
 
-/* Has the loop a thread?  It gets one the first time that it is needed.  Any
- * thread; may wait for another that is at it. */
+/* Starts the loop if needed; returns true when it runs.  Any thread; may wait
+ * for another one that starts it. */
 bool replies_start(struct rpcbuf_engine *engine);
 
-/* The engine is stopping, as it says: wakes the loop, and waits for a start that
- * is under way.  False: it still is at @until_ns; else there is none any more, nor
- * begins one. */
+/* The engine is stopping: wakes the loop, and waits for a start that is under
+ * way.  Returns false if that still goes on at @until_ns.  Else no start goes
+ * on, and none will begin. */
 bool replies_stop(struct rpcbuf_engine *engine, uint64_t until_ns);
 
 #endif /* RPCBUF_ENGINE_REPLIES_H */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A reply: what is sent, in pieces, and who is told when it is freed.
+ * A reply: pieces to send, and owners to notify when it is freed.
  *
- * The two are apart: many pieces may lie in one page, and one owner may have
- * given many.  Both are chains of blocks, the first of which lie in the reply's
- * page; further ones come from the heap, as one has the pieces of half a
- * megabyte.  A reply keeps all that it owns until its last byte was sent, so
- * nothing has to know which piece lies where.  One thread at a time.
+ * The two are separate lists: one page may have many pieces, and one owner may
+ * lend many.  Both are chains of chunks.  The first chunk of each lies in the
+ * reply's page, further ones come from the heap: one holds the pieces of half a
+ * megabyte.  A reply releases what it owns when its last byte was sent, so it
+ * need not know in whose memory a piece lies.  One thread at a time.
  */
 #include <errno.h>
 #include <rpcbuf/bulk.h>
@@ -18,7 +18,7 @@
 #include "rpcbuf/os/bits.h"
 
 #define CHUNK_ENTRIES 126u
-/* Pages that go back at a time. */
+/* Pages that are freed at a time. */
 #define FREED_PAGES   64u
 
 _Static_assert(sizeof(struct rpcbuf_reply) <= RPCBUF_REPLY_HEAD,
@@ -117,7 +117,7 @@ int rpcbuf_reply_add(struct rpcbuf_reply *reply, const void *base, size_t len)
 	return err;
 }
 
-/* With one piece and no owner the page is nobody's but the reply's. */
+/* With one piece and no owner, the rest of the page is unused. */
 bool reply_join(struct rpcbuf_reply *reply, const void *bytes, size_t len)
 {
 	struct iovec *piece = &reply->pieces.first.entries[0].piece;
@@ -135,7 +135,7 @@ bool reply_join(struct rpcbuf_reply *reply, const void *bytes, size_t len)
 	return true;
 }
 
-/* All or nothing: what was added before the failure is taken out again. */
+/* All or nothing: on failure removes what it added before. */
 int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
 			   void *const *pages)
 {
@@ -172,7 +172,7 @@ int rpcbuf_reply_own_ref(struct rpcbuf_reply *reply, size_t bytes,
 	return err;
 }
 
-/* What a reply has of a run. */
+/* Adjacent pages that a reply owns. */
 struct reply_run {
 	struct rpcbuf *mm;
 	void *first;
@@ -214,7 +214,7 @@ uint32_t rpcbuf_reply_pages(const struct rpcbuf_reply *reply)
 	return reply->nr_pages;
 }
 
-/* Pages on their way back to their instance, or pool. */
+/* Pages to free, of one instance or pool. */
 struct returns {
 	struct rpcbuf *mm;
 	struct rpcbuf_mempool *pool;

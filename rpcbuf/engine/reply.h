@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * reply.h - what the send list sees of a reply.
+ * reply.h - a reply as the send list sees it.
  *
  * One thread at a time.
  */
@@ -12,7 +12,7 @@
 
 #include "rpcbuf/os/list.h"
 
-/* A piece, or who is told when the reply is freed. */
+/* A piece; or an owner to notify when the reply is freed. */
 union reply_entry {
 	struct iovec piece;
 	struct {
@@ -27,7 +27,7 @@ struct reply_chunk {
 	union reply_entry *entries;
 };
 
-/* Entries that need no block of their own. */
+/* Entries that need no chunk of the heap. */
 #define REPLY_FEW 6u
 
 struct reply_chain {
@@ -37,39 +37,39 @@ struct reply_chain {
 };
 
 struct rpcbuf_reply {
-	struct list_head link; /* of the list that it is on */
+	struct list_head link; /* in a list of replies */
 	struct rpcbuf *mm;
-	struct rpcbuf_mempool *pool; /* its pages go there, or NULL */
-	uint64_t bytes;	 /* added */
-	uint64_t sent;	 /* ... and sent */
-	uint64_t pinned; /* that it keeps from other use, in bytes */
-	uint32_t nr_pages;    /* of these, its own pages */
+	struct rpcbuf_mempool *pool; /* where its pages go; NULL: to @mm */
+	uint64_t bytes;		     /* that were added */
+	uint64_t sent;		     /* ... and were sent */
+	uint64_t pinned;	     /* memory that it pins, in bytes */
+	uint32_t nr_pages;	     /* its own pages */
 	uint32_t nr_reserved; /* ... that came from a reserve */
 	struct reply_chain pieces, owners;
-	/* The first piece that was not sent to its end. */
+	/* The first piece that was not sent completely. */
 	const struct reply_chunk *chunk;
 	unsigned int index;
 	size_t offset;
 };
 
 /*
- * reply_gather - entries for what is not sent yet, of @most bytes at most.
+ * reply_gather - fills @iov with the unsent bytes, at most *@most bytes in @max
+ * entries.
  *
- * Fills up to @max entries of @iov; returns how many, and takes what they have
- * off *@most.
+ * Returns how many entries, and subtracts their bytes from *@most.
  */
 unsigned int reply_gather(const struct rpcbuf_reply *reply, struct iovec *iov,
 			  unsigned int max, size_t *most);
 
 /*
- * reply_join - @len bytes follow those of @reply, copied into its page.
+ * reply_join - copies @len bytes into the page of @reply, behind its own bytes.
  *
- * Of one that nothing was sent of.  False: there is no room, or something else may
- * lie there.
+ * None of @reply may have been sent.  False: there is no room, or the rest of
+ * the page may be in use.
  */
 bool reply_join(struct rpcbuf_reply *reply, const void *bytes, size_t len);
 
-/* The first @n bytes of what was not sent are: returns those beyond its end. */
+/* Counts @n unsent bytes as sent.  Returns by how many @n exceeds the reply. */
 size_t reply_advance(struct rpcbuf_reply *reply, size_t n);
 
 static inline uint64_t reply_left(const struct rpcbuf_reply *reply)
@@ -77,7 +77,7 @@ static inline uint64_t reply_left(const struct rpcbuf_reply *reply)
 	return reply->bytes - reply->sent;
 }
 
-/* Frees all replies of a list, which is empty then. */
+/* Frees all replies of a list, and empties it. */
 void reply_free_list(struct list_head *replies);
 
 #endif /* RPCBUF_ENGINE_REPLY_H */

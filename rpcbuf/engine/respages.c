@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The reply half of a request's vector.
+ * The pages that a call has for its reply.
  */
 #include <rpcbuf/respages.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Events: what was seen of a record on its way in, and of the call that it was.
- * An event lies in the block of its call until that is done.  figures.c has
- * what is shown of the engine as a whole.
+ * Events: what was seen of a record while it came in, and of its call.  An
+ * event lies in the chunk of its call until the call is done.  figures.c
+ * publishes the engine as a whole.
  *
- * The owner of the loop, but for trace_done(): any thread.
+ * The owner of the loop, except for trace_done(): any thread.
  */
 #include <string.h>
 
@@ -28,7 +28,7 @@ void trace_check_leases(struct loop *loop)
 		 (RPCBUF_WATCH_EVENTS | RPCBUF_WATCH_TIMES);
 	if (leases == trace->leases)
 		return;
-	/* What was seen before a pause belongs to no record any more. */
+	/* Drops what was recorded before tracing paused. */
 	if (leases & ~trace->leases & RPCBUF_WATCH_EVENTS &&
 	    !++trace->generation)
 		trace->generation = 1;
@@ -75,8 +75,8 @@ void trace_fill_end(struct rpcbuf_conn *conn, const struct trace_fill *fill)
 	loop->trace.fill_ns += ns;
 }
 
-/* Whoever receives next has what was filled: also where it was another who had
- * looked, in vain, whether anything had come. */
+/* The next receive accounts for the fills, even if they were made for another
+ * connection, which then received nothing. */
 static void take_fills(struct conn_trace *trace, struct loop_trace *loop)
 {
 	trace->filled += loop->filled;
@@ -118,7 +118,7 @@ static struct rpcbuf_event *event_of(const struct rpcbuf_call *call)
 				       sizeof(struct rpcbuf_event));
 }
 
-/* What the message says of itself. */
+/* Copies what the head of the message says. */
 static void copy_peek(struct rpcbuf_event *event,
 		      const struct rpcbuf_message *message)
 {
@@ -139,8 +139,8 @@ static void copy_peek(struct rpcbuf_event *event,
 	event->runs = message->nr_runs;
 }
 
-/* Of its pages, those that were filled since the last record; a page in which
- * the one before ended had come for that. */
+/* Returns how many of the message's pages were filled since the last record.  A
+ * page in which the record before it ended was filled for that one. */
 static uint32_t take_fresh(struct conn_trace *trace,
 			   const struct rpcbuf_message *message)
 {
@@ -185,7 +185,8 @@ void trace_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 		return;
 	if (!trace->late)
 		fill_event(conn, call);
-	/* What has come of the next one came with the last receive. */
+	/* The bytes of the next record that are here came with the last
+	 * receive. */
 	*trace = (struct conn_trace){
 		.generation = trace->generation,
 		.fresh = conn->intake.stream.filled ? trace->fresh : 0,

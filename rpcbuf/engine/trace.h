@@ -2,13 +2,12 @@
 /*
  * trace.h - what readers of the segment see of the engine.
  *
- * While nobody looks, a call pays for a flag that is asked a few times and for
- * the counters of its connection (tests/check-trace-cost measures how much).
- * While somebody does, what was seen of the record under way is kept with its
- * connection, becomes an event when it is complete, and is written out when
- * the call is done.
+ * Without a reader a call pays a few tests of a flag, and the counters of its
+ * connection (tests/check-trace-cost measures that).  With a reader, what was
+ * seen of a record is kept with its connection, becomes an event when the
+ * record is complete, and is written when the call is done.
  *
- * The owner of the loop only, but for trace_done(): any thread.
+ * The owner of the loop, except for trace_done(): any thread.
  */
 #ifndef RPCBUF_ENGINE_TRACE_H
 #define RPCBUF_ENGINE_TRACE_H
@@ -19,7 +18,7 @@
 #include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/stat.h"
 
-/* 0: as if there were no readers in the world, to measure what they cost. */
+/* 0: builds without tracing, to measure its cost. */
 #ifndef RPCBUF_WITH_TRACE
 #define RPCBUF_WITH_TRACE 1
 #endif
@@ -29,38 +28,41 @@ struct rpcbuf_call;
 struct rpcbuf_conn;
 struct rpcbuf_engine;
 
-/* How often a busy loop looks whether anybody looks at it. */
+/* Period in which a busy loop checks the leases of readers. */
 #define TRACE_CHECK_NS UINT64_C(1000000)
 
 /* Of a loop. */
 struct loop_trace {
-	unsigned int leases;  /* RPCBUF_WATCH_* bits; 0 without a publisher */
-	uint32_t generation;  /* of those who trace: they come and go */
+	unsigned int leases; /* RPCBUF_WATCH_* bits that readers hold; 0
+			       * without a publisher */
+	uint32_t generation; /* counts the tracing sessions */
 	uint64_t next_check_ns;
-	/* Of fills since somebody last received. */
+	/* Of the fills since the last receive. */
 	uint32_t filled, bulk_calls;
 	uint64_t fill_ns;
 };
 
 /* Of the record under way on a connection, while calls are traced. */
 struct conn_trace {
-	uint32_t generation; /* the loop's, when what is below began; or 0 */
-	bool late;	     /* some of it had come before */
-	bool within;	     /* ... with the record before */
+	uint32_t generation; /* of the loop, when the members below began; 0:
+			      * none */
+	bool late;	     /* the record began before tracing did */
+	bool within;	     /* its first bytes came with the record before
+			      * it */
 	uint32_t filled, bulk_calls, receives;
-	uint32_t left;	   /* of the pages filled, those not taken yet */
-	uint32_t fresh;	   /* ... those taken, but in no call yet */
-	uint64_t began_ns; /* its first bytes came; 0: none has */
-	uint64_t came_ns;  /* the last ones came */
+	uint32_t left;	   /* pages filled and not taken yet */
+	uint32_t fresh;	   /* pages taken that no call has yet */
+	uint64_t began_ns; /* when its first bytes came; 0: none came yet */
+	uint64_t came_ns;  /* when its last bytes came */
 	uint64_t wait_ns, fill_ns;
 };
 
-/* Of a connection, for readers, who may look at any time. */
+/* Of a connection.  Readers may read it at any time. */
 struct conn_counts {
 	uint64_t requests, bytes, waits;
-	uint64_t parked_ns;	/* since when it waits; 0: it does not */
-	uint32_t partial_bytes; /* that came of the record under way */
-	bool for_pages;	     /* it waits for these */
+	uint64_t parked_ns;	/* since when it is parked; 0: it is not */
+	uint32_t partial_bytes; /* of the record under way */
+	bool for_pages;		/* it is parked for pages */
 };
 
 /* Of a fill under way. */
@@ -86,7 +88,7 @@ static inline void trace_count(struct conn_counts *counts, uint32_t bytes)
 	stat_add(counts->bytes, bytes);
 }
 
-/* Is the wait over that trace_parked() has seen? */
+/* True when trace_parked() was called, and trace_unparked() was not yet. */
 static inline bool trace_is_parked(const struct conn_counts *counts)
 {
 	return RPCBUF_WITH_TRACE && counts->parked_ns;
@@ -95,21 +97,21 @@ static inline bool trace_is_parked(const struct conn_counts *counts)
 /* When trace_is_due(). */
 void trace_check_leases(struct loop *loop);
 
-/* While trace_on(): around what fills the vector; after a receive that took
- * @taken pages, when some of the record had come before or not; and when a call
+/* While trace_on(): around a fill of the vector; after a receive that took
+ * @taken pages, @had_bytes: some of the record had come before; and when a call
  * is complete. */
 void trace_fill_begin(const struct loop *loop, struct trace_fill *fill);
 void trace_fill_end(struct rpcbuf_conn *conn, const struct trace_fill *fill);
 void trace_received(struct rpcbuf_conn *conn, uint32_t taken, bool had_bytes);
 void trace_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
 
-/* When there is call->event.  Before the call lets go of its connection. */
+/* When there is call->event; before the call gives up its connection. */
 void trace_done(struct rpcbuf_call *call);
 
 void trace_parked(struct rpcbuf_conn *conn, bool for_pages);
 void trace_unparked(struct rpcbuf_conn *conn);
 
-/* The engine ends. */
+/* The engine is destroyed. */
 void trace_unpublish(struct rpcbuf_engine *engine);
 
 #endif /* RPCBUF_ENGINE_TRACE_H */

@@ -2,31 +2,29 @@
 /*
  * The io_uring back end.
  *
- * A ring belongs to a thread, not to a loop: loops change hands while their
- * owner sits in a call, and what an io_uring has armed completes in the thread
- * that armed it.  Rings are made so that this happens inside poll_ring_enter() only
- * (DEFER_TASKRUN), so a thread in a call completes nothing, is not disturbed by
- * what comes in meanwhile, and is not told of it late: the thread that takes
- * the loop arms its own ring for the connections that are at rest, and the
- * other one disarms all of its ring before it does anything else.  Between the
- * two, the sockets are held by both rings, so one that is closed then is shut
- * down first.
+ * A ring belongs to a thread: requests complete in the thread that armed them,
+ * and a loop may change threads while its owner runs a call.  With
+ * DEFER_TASKRUN nothing completes outside poll_ring_enter(), so a thread inside
+ * a call is not disturbed.  The new owner of the loop arms its own ring for the
+ * idle connections; the old owner disarms its ring before it does anything
+ * else.  In between both rings reference the sockets, so a socket is shut down
+ * before it is closed.
  *
- * A connection at rest is armed once: it is reported once, and not again until
- * it comes to rest again.  What is to be armed goes to the kernel with the call
- * that waits.
+ * An idle connection is armed once, and reported once; it is armed again when
+ * it is idle again.  Requests are submitted by the system call that waits.
  *
  * Receives are plain recvmsg(2).  A receive that is armed in place of the poll,
- * into a page of a page_pool, was measured as well (a call or many at once, one
- * connection and 64): from a tenth less CPU for one call at a time to a tenth
- * more for pipelined ones, and within the noise elsewhere.  It costs a page for
- * every connection at rest, which a thread that sits in a call cannot give back
- * when memory is short, so it was left out; receives in a batch for all ready
- * connections with it, as they save the same system call.  A multishot receive
- * goes on reading for a connection that is to wait, or whose loop was taken.
+ * into a page of a page_pool, was measured as well (one call or many at once,
+ * one connection and 64): from a tenth less CPU for one call at a time to a
+ * tenth more for pipelined calls, and within the noise elsewhere.  It pins a
+ * page per idle connection, which a thread inside a call cannot release when
+ * memory is short, so it was left out.  So were receives in a batch for all
+ * ready connections, which save the same system call.  A multishot receive
+ * would continue to read for a connection that must be parked, or whose loop
+ * was taken.
  *
- * A thread that can have no ring, for want of descriptors or memory, makes do
- * with the loop's epoll until it can.
+ * A thread that gets no ring, for want of descriptors or memory, uses the
+ * loop's epoll until it gets one.
  */
 #include <errno.h>
 #include <poll.h>
@@ -39,9 +37,9 @@
 #include "rpcbuf/os/os.h"
 
 #define RETRY_NS    OS_SECOND_NS
-/* Longest wait, in milliseconds, when nothing can end it. */
+/* Longest wait, in milliseconds, when no kick can end it. */
 #define UNKICKED_MS 10
-/* Milliseconds until a ring that does not let go is given up. */
+/* Milliseconds after which a ring is destroyed with its polls armed. */
 #define DISARM_MS   1000
 
 static int uring_backend_probe(void)
@@ -142,7 +140,7 @@ static void uring_backend_unwatch(struct loop *loop, struct rpcbuf_conn *conn)
 	if (!arm)
 		return;
 	conn->arm = 0;
-	/* At once: the socket may be about to be closed. */
+	/* Now, as the socket may be about to be closed. */
 	poll_ring_disarm(loop->ring, arm - 1);
 	reap(loop);
 }
@@ -160,7 +158,7 @@ static void uring_backend_unwatch_out(struct loop *loop,
 	reap(loop);
 }
 
-/* A ring for this thread, if there is one to be had. */
+/* Returns the ring of this thread; NULL: it can have none. */
 static struct poll_ring *get_ring(struct loop *loop, struct worker *worker)
 {
 	struct poll_ring *ring = worker->ring;
@@ -176,7 +174,7 @@ static struct poll_ring *get_ring(struct loop *loop, struct worker *worker)
 		return NULL;
 	}
 	worker->ring = ring;
-	/* The next thread may come when there are no descriptors. */
+	/* For the next thread, which may come when there are no descriptors. */
 	(void)poll_ring_create(&loop->cached_ring);
 	return ring;
 }
@@ -253,8 +251,8 @@ static int wait_without_ring(struct loop *loop, int timeout_ms)
 	return backend_epoll.wait(loop, timeout_ms);
 }
 
-/* The kernel had no memory to keep a completion, nobody knows which: all that
- * was armed is armed in another ring. */
+/* The kernel lost completions for want of memory, and does not say which: arms
+ * another ring for all connections. */
 static void replace_ring(struct loop *loop)
 {
 	struct worker *worker = loop->worker;
@@ -273,14 +271,14 @@ static int uring_backend_wait(struct loop *loop, int timeout_ms)
 		return wait_without_ring(loop, timeout_ms);
 	if (!loop->kick_armed)
 		arm_kick(loop);
-	/* No memory for it: nobody can wake us. */
+	/* The kick could not be armed: no thread can wake us. */
 	if (!loop->kick_armed && timeout_ms)
 		timeout_ms = UNKICKED_MS;
 	if (!timeout_ms && !poll_ring_has_work(ring))
 		return 0;
 	err = poll_ring_enter(ring, timeout_ms);
 	reported = reap(loop);
-	/* The kernel has no memory for what is to be submitted. */
+	/* The kernel has no memory to submit requests. */
 	if (err == -EAGAIN && timeout_ms)
 		usleep(1000);
 	if (err == -EBADR)

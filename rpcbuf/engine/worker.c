@@ -10,7 +10,8 @@
 #include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
-/* Every other idle worker ends after so long, unless it is one of the first. */
+/* Seconds after which every other idle worker ends, except those of
+ * worker_start(). */
 #define WORKER_IDLE_S 10
 
 void workers_init(struct workers *workers, unsigned int most)
@@ -48,11 +49,11 @@ void thread_leave(struct rpcbuf_engine *engine)
 }
 
 /*
- * Idle for too long, or the engine stops.  The lock is held.
+ * The worker expired, or the engine stops.  Under the lock.
  *
- * Those that a burst leaves are late together.  Every other one stays for once
- * more, so half of them are there for the next burst, until one is left.
- * (The kernel's workqueues keep idle workers in a ratio to busy ones,
+ * After a burst many workers expire together.  Every other one of them stays
+ * for one more period, so their number halves each period, down to one.  (The
+ * kernel's workqueues keep idle workers in a ratio to busy ones,
  * too_many_workers() in kernel/workqueue.c.)
  */
 static bool may_end(struct workers *workers, const struct worker *worker,
@@ -69,7 +70,7 @@ static bool may_end(struct workers *workers, const struct worker *worker,
 	return workers->one_ended;
 }
 
-/* Waits for a job, with the lock held; false: none is to come. */
+/* Waits for a job.  Returns false when there will be none.  Under the lock. */
 static bool wait_for_job(struct workers *workers, struct worker *worker)
 {
 	bool expired = false;
@@ -85,7 +86,7 @@ static bool wait_for_job(struct workers *workers, struct worker *worker)
 	return worker->job;
 }
 
-/* Runs the jobs that it is given until it is not needed any more. */
+/* Runs jobs until the worker may end. */
 static void work(struct workers *workers, struct worker *worker)
 {
 	worker_job *job;
@@ -106,7 +107,7 @@ static void work(struct workers *workers, struct worker *worker)
 	pthread_mutex_unlock(&workers->lock);
 }
 
-/* The lock is held: there is one less, or was none. */
+/* One thread less.  Under the lock. */
 static void count_gone(struct workers *workers)
 {
 	assert_held(&workers->lock);
@@ -138,7 +139,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* A new one, that is taken and counted already. */
+/* Creates a worker that is reserved and already counted. */
 static int create_worker(struct rpcbuf_engine *engine, unsigned int number,
 			 struct worker **out)
 {
@@ -165,9 +166,8 @@ static int create_worker(struct rpcbuf_engine *engine, unsigned int number,
 	return 0;
 }
 
-/* An idle one, or the number of one that may be made; or -EUSERS.  With @more,
- * there may be one more from here on.  The lock is held, and nobody else has a
- * chance to take that one. */
+/* Reserves an idle worker, or returns the number for a new one, or -EUSERS.
+ * @more raises the limit by one, for good.  Under the lock. */
 static int reserve_worker(struct workers *workers, bool more,
 			  struct worker **idle, unsigned int *number)
 {
@@ -180,8 +180,8 @@ static int reserve_worker(struct workers *workers, bool more,
 		(*idle)->reserved = true;
 		return 0;
 	}
-	/* Once all have ended the engine may be destroyed: the monitor, which may
-	 * be amid a look still, is given none. */
+	/* Once all threads have ended the engine may be destroyed, so the
+	 * monitor, which may still be in a scan, gets no new one. */
 	if (workers->nr >= workers->most || (workers->stop && !workers->nr))
 		return -EUSERS;
 	workers->nr++;
@@ -221,7 +221,7 @@ int worker_reserve(struct rpcbuf_engine *engine, struct worker **out)
 	return get_worker(engine, false, out);
 }
 
-/* It is not taken any more. */
+/* Ends the reservation, with a job or without. */
 static void assign_job(struct worker *worker, worker_job *job, void *arg)
 {
 	struct workers *workers = &worker->engine->workers;

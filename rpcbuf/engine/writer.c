@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The last extent always lies in a page, or is empty; the position is in the
- * current one, the last but after going back.
+ * The last extent always lies in a page, or is empty.  The position is in the
+ * current extent, which is the last one except after rpcbuf_writer_seek().
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,10 +14,11 @@
 #include "rpcbuf/engine/extents.h"
 #include "rpcbuf/os/bits.h"
 
-/* Of the first page: the reply itself, and the record mark behind it. */
+/* Taken at the start of the first page: the reply itself, and the record
+ * mark. */
 #define FRONT (RPCBUF_REPLY_HEAD + RPCBUF_MARK_SIZE)
 
-/* What was written in the window belongs to its extent. */
+/* The bytes from the start to the position belong to the extent. */
 static void save_length(struct rpcbuf_writer *w)
 {
 	struct rpcbuf_extent *s = &w->extents.all[w->current];
@@ -26,8 +27,8 @@ static void save_length(struct rpcbuf_writer *w)
 		s->length = rpcbuf_max(s->length, (uint32_t)(w->at - s->base));
 }
 
-/* Opens the window of extent @nr, in front of which there are @before bytes,
- * @offset bytes behind its start. */
+/* Moves to byte @offset of extent @nr, which has @before bytes in front of
+ * it. */
 static void enter_extent(struct rpcbuf_writer *w, unsigned int nr,
 			 uint32_t before, uint32_t offset)
 {
@@ -36,11 +37,11 @@ static void enter_extent(struct rpcbuf_writer *w, unsigned int nr,
 	w->current = nr;
 	w->before = before;
 	w->at = s->base + offset;
-	/* Behind an earlier one others follow: it keeps its length. */
+	/* Only the last extent can grow. */
 	w->end = s->base + (nr + 1 == w->extents.nr ? s->room : s->length);
 }
 
-/* Memory of the caller's, which may have flushed the writer. */
+/* Room in memory of the caller; it may have flushed the writer. */
 static bool insert_more(struct rpcbuf_writer *w, unsigned int at)
 {
 	uint32_t room;
@@ -51,7 +52,7 @@ static bool insert_more(struct rpcbuf_writer *w, unsigned int at)
 			      0, room);
 }
 
-/* A page of the reply's, in a extent of its own behind the first @at. */
+/* A page that the reply owns, as an extent of its own behind the first @at. */
 static bool insert_page(struct rpcbuf_writer *w, unsigned int at)
 {
 	void *page;
@@ -91,7 +92,7 @@ bool rpcbuf_writer_page(struct rpcbuf_writer *w)
 	return true;
 }
 
-/* The window is full: on behind it. */
+/* Continues behind the end of the current extent. */
 static bool next_extent(struct rpcbuf_writer *w)
 {
 	unsigned int next = w->current + 1;
@@ -125,8 +126,8 @@ bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
 	return true;
 }
 
-/* What is referred to ends the page's extent; another one begins in the room
- * that is left there. */
+/* Referred bytes end the extent of the page.  A new one begins in the room that
+ * the page has left. */
 bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 {
 	struct rpcbuf_extent *s = extents_last(&w->extents);
@@ -163,8 +164,8 @@ bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 		uint32_t offset = position - before;
 
 		if (offset < s->length && !s->room) {
-			/* In front of what is referred to is behind the one
-			 * before it. */
+			/* A position in front of referred bytes is the end of
+			 * the extent before them. */
 			if (offset || !i)
 				return false;
 			s--;
@@ -188,8 +189,8 @@ int rpcbuf_writer_extents(struct rpcbuf_writer *w, uint32_t start, uint32_t len,
 	return extents_gather(&w->extents, start - w->flushed, len, iov);
 }
 
-/* Behind the first @at extents: in the room of the last of them, or in a page
- * of their own. */
+/* @len bytes behind the first @at extents: in the room of the last of these, or
+ * in a page of their own. */
 static void *place(struct rpcbuf_writer *w, unsigned int at, uint32_t len)
 {
 	struct rpcbuf_extent *s;
@@ -220,7 +221,7 @@ void *rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
 	return place(w, extents_find(&w->extents, position - w->flushed), len);
 }
 
-/* An empty extent, as there is always one. */
+/* There is always an extent. */
 static void begin_empty(struct rpcbuf_writer *w, uint32_t position)
 {
 	static uint8_t nowhere;
