@@ -3,19 +3,20 @@
  * rpcbuf/reply.h - a reply on its way to the socket.
  *
  * A reply is a chain of pieces: bytes in pages that it owns, and references to
- * bytes that lie elsewhere, which come back through a function of their owner's
- * once the last byte of the reply has left or never will.  It lies in the front
- * of its first page, so a small reply is one page and no other memory.  (The
- * kernel's rq_res, struct xdr_buf: head, pages, tail; svc_tcp_sendto() in
- * net/sunrpc/svcsock.c.)
+ * bytes elsewhere.  When the reply is freed, after its last byte was sent or
+ * dropped, the owner of such bytes is notified by a function of its own.  The
+ * struct lies at the start of the reply's first page, so a small reply is one
+ * page and no other memory.  (The kernel's rq_res, struct xdr_buf: head, pages,
+ * tail; svc_tcp_sendto() in net/sunrpc/svcsock.c.)
  *
  * A reply whose only piece ends in its first page, and that owns nothing else,
- * may get the bytes of later replies behind that piece while it is held back
- * (rpcbuf_out_join()): what is behind them in the page must be nobody's.
+ * may get the bytes of later replies behind that piece while its list is corked
+ * (rpcbuf_out_join()).  So the rest of that page must be unused.
  *
- * Made by one thread, which hands it over whole: rpcbuf_call_reply() and
+ * One thread makes a reply, and hands it over: rpcbuf_call_reply() and
  * rpcbuf_conn_send() (rpcbuf/engine.h), or rpcbuf_out_send() (rpcbuf/out.h).
- * From then on it is the list's, which frees it in any case, on any thread.
+ * From then on it belongs to the send list, which frees it in any case, on any
+ * thread.
  */
 #ifndef RPCBUF_REPLY_H
 #define RPCBUF_REPLY_H
@@ -29,67 +30,71 @@ extern "C" {
 struct rpcbuf_mempool;
 struct rpcbuf_reply;
 
-/* Bytes in front of the first page that the reply itself takes; what is behind
- * them may be filled before rpcbuf_reply_create(), and is not touched by it. */
+/* Bytes at the start of the first page for the reply itself.
+ * rpcbuf_reply_create() does not touch the bytes behind them, so these may be
+ * filled before. */
 #define RPCBUF_REPLY_HEAD 384u
 
 /*
- * rpcbuf_reply_create - a reply without a byte, in @page.
+ * rpcbuf_reply_create - makes an empty reply in @page.
  *
- * @page: of @mm, with one reference, which is the reply's from now on.  Never
+ * @page: of @mm, with one reference, which the reply owns from now on.  Never
  * fails, and never waits.
  */
 struct rpcbuf_reply *rpcbuf_reply_create(struct rpcbuf *mm, void *page);
 
-/* Its pages go back to @pool, whose reserve they fill first (rpcbuf/mempool.h):
- * what replies were lent of it is for replies again.  @pool is of the same
- * instance, and outlives the reply. */
+/* Frees the reply's pages to @pool, whose reserve they fill first
+ * (rpcbuf/mempool.h), so that pages of a reserve for replies serve replies
+ * again.  @pool is of the same instance, and outlives the reply. */
 void rpcbuf_reply_return_to(struct rpcbuf_reply *reply,
 			    struct rpcbuf_mempool *pool);
 
 /*
- * rpcbuf_reply_add - @len bytes at @base follow those before.
+ * rpcbuf_reply_add - appends @len bytes at @base, without a copy.
  *
- * They are sent from where they lie: they stay as they are until the reply is
- * freed.  In pages of the reply's, or of somebody who is told of that by
- * rpcbuf_reply_own_ref().  0; -ENOMEM: the reply is as it was.  @len may be 0.
+ * The bytes must stay valid and unchanged until the reply is freed: they are in
+ * pages that the reply owns, or in memory whose owner rpcbuf_reply_own_ref()
+ * notifies.  @len may be 0.  Returns 0; or -ENOMEM, and the reply is unchanged.
  */
 int rpcbuf_reply_add(struct rpcbuf_reply *reply, const void *base, size_t len);
 
 /*
- * rpcbuf_reply_own_pages - @nr pages go back to their instance with the reply.
+ * rpcbuf_reply_own_pages - makes the reply own @nr pages, one reference on
+ * each.
  *
- * One reference on each.  0; -ENOMEM: they are still the caller's, all of them.
+ * They are freed with the reply.  Returns 0; or -ENOMEM, and the caller still
+ * owns all of them.
  */
 int rpcbuf_reply_own_pages(struct rpcbuf_reply *reply, unsigned int nr,
 			   void *const *pages);
 
 /*
- * rpcbuf_reply_own_run - @nr adjacent pages from @first on, likewise.
+ * rpcbuf_reply_own_run - makes the reply own @nr adjacent pages, from @first
+ * on.
  *
- * As rpcbuf_alloc_run() gave them, or the front of that; nobody else has a
- * reference on one of them.  They go back past the caches.  0; -ENOMEM: they are
- * still the caller's.
+ * They are a run of rpcbuf_alloc_run(), or the front of one, without further
+ * references.  They are freed past the caches.  Returns 0; or -ENOMEM, and the
+ * caller still owns them.
  */
 int rpcbuf_reply_own_run(struct rpcbuf_reply *reply, unsigned int nr,
 			 void *first);
 
 /*
- * rpcbuf_reply_own_ref - @release(@arg) is called when the reply is freed.
+ * rpcbuf_reply_own_ref - calls @release(@arg) when the reply is freed.
  *
- * Once, on any thread, without a lock held; it must not wait.  @bytes: what it
- * keeps from being used otherwise meanwhile, counted as the connection's.  0;
- * -ENOMEM: nothing will be called.
+ * Once, on any thread, with no lock held; it must not wait.  @bytes: memory
+ * that the reference pins, counted for the connection.  Returns 0; or -ENOMEM:
+ * @release will not be called.
  */
 int rpcbuf_reply_own_ref(struct rpcbuf_reply *reply, size_t bytes,
 			 void (*release)(void *arg), void *arg);
 
-/* Bytes that are added: those that are sent, record marks included. */
+/* Bytes that were added, record marks included. */
 uint64_t rpcbuf_reply_bytes(const struct rpcbuf_reply *reply);
-/* Pages that are its own, the first included. */
+/* Pages that the reply owns, its first one included. */
 uint32_t rpcbuf_reply_pages(const struct rpcbuf_reply *reply);
 
-/* Of a reply that was not handed over: pages and references go back. */
+/* Frees a reply that was not handed over, with what it owns. */
 void rpcbuf_reply_free(struct rpcbuf_reply *reply);
 
 #ifdef __cplusplus

@@ -2,11 +2,11 @@
 /*
  * rpcbuf/respages.h - the pages that a reply begins in.
  *
- * The reply half of a request's vector: a few pages that are there before the
- * call is run, so that no call is run whose reply then finds none.  Whoever has
- * the call has them; what its reply does not use is there for the next call.  A
- * writer takes more when it needs them (rpcbuf/writer.h).
- * (The kernel's rq_respages, svc_alloc_arg() in net/sunrpc/svc_xprt.c.)
+ * A call gets a few pages for its reply before it runs, so that no call runs
+ * whose reply then finds no page.  They belong to the call; what its reply does
+ * not use stays for the next call.  A writer allocates more when it needs them
+ * (rpcbuf/writer.h).  (The kernel's rq_respages, svc_alloc_arg() in
+ * net/sunrpc/svc_xprt.c.)
  */
 #ifndef RPCBUF_RESPAGES_H
 #define RPCBUF_RESPAGES_H
@@ -20,23 +20,23 @@ extern "C" {
 
 #define RPCBUF_RESPAGES 4u
 
-/* Zero-initialised there are none. */
+/* Zero-initialised it is empty. */
 struct rpcbuf_respages {
-	unsigned int nr;       /* those in front are there */
-	unsigned int reserved; /* ... and so many of them are of the reserve */
+	unsigned int nr;       /* the first @nr of `pages` are set */
+	unsigned int reserved; /* ... of which so many came from a reserve */
 	void *pages[RPCBUF_RESPAGES];
 };
 
 /*
- * rpcbuf_respages_fill - is there a page?
+ * rpcbuf_respages_fill - gets pages if there are none.
  *
- * When there is none, as many as fit come from @mm in bulk; where that has none,
- * one of @reserve.  False: there is none either.  Never waits.
+ * Allocates as many as fit from @mm, in bulk; if there are none, one page of
+ * @reserve.  Returns true when there is a page.  Never waits.
  */
 bool rpcbuf_respages_fill(struct rpcbuf_respages *respages, struct rpcbuf *mm,
 			  struct rpcbuf_mempool *reserve);
 
-/* Gives them back: to @reserve while that is short, else to its instance. */
+/* Frees the pages: to @reserve until it is full, then to its instance. */
 void rpcbuf_respages_release(struct rpcbuf_respages *respages,
 			     struct rpcbuf_mempool *reserve);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf/writer.h - writes a record into pages, those of a reply as a rule.
+ * rpcbuf/writer.h - writes a record into pages, usually those of a reply.
  *
- * What is written is a row of extents: bytes in pages of the reply's, and bytes
- * that lie elsewhere and are only referred to.  From `at` to `end` is the window
- * of a page in which the caller writes itself, by moving `at`; the functions take
- * over at its end.  One may go back to what was written, and put bytes in
- * between, as a seal over what is there already needs.
+ * A written record is a list of extents: bytes in pages of the reply, and bytes
+ * elsewhere that are only referred to.  The caller may write from `at` up to
+ * `end` itself, and moves `at`; the functions below continue at `end`.  It may
+ * go back to what was written, and insert bytes, as is needed to seal what is
+ * there already.
  *
- * Pages come without waiting, in bulk; where there are none, one at a time from a
- * reserve.  One thread at a time.
- * (The kernel's xdr_reserve_space() and xdr_write_pages(), net/sunrpc/xdr.c.)
+ * Pages are allocated in bulk; without free memory, one at a time from a
+ * reserve.  Never waits.  One thread at a time.  (The kernel's
+ * xdr_reserve_space() and xdr_write_pages(), net/sunrpc/xdr.c.)
  */
 #ifndef RPCBUF_WRITER_H
 #define RPCBUF_WRITER_H
@@ -28,7 +28,7 @@ extern "C" {
 #define RPCBUF_WRITER_FEW   24u
 #define RPCBUF_WRITER_PAGES 16u
 
-/* In a page, with room for more behind it, or referred to, without. */
+/* In a page, with @room bytes in all; or referred to, with @room 0. */
 struct rpcbuf_extent {
 	uint8_t *base;
 	uint32_t length, room;
@@ -45,93 +45,96 @@ struct rpcbuf_ready {
 	struct rpcbuf *mm;
 	struct rpcbuf_mempool *pool;
 	struct rpcbuf_respages *respages;
-	bool out_of_pages; /* there was none */
+	bool out_of_pages; /* an allocation failed */
 	unsigned int nr, next, grow, nr_reserved;
 	void *pages[RPCBUF_WRITER_PAGES];
 };
 
 struct rpcbuf_writer {
-	uint8_t *at, *end;	    /* the window */
-	struct rpcbuf_reply *reply; /* owns what was used, and is told by the
-				     * caller who owns what it refers to */
+	uint8_t *at, *end;	    /* where the caller may write */
+	struct rpcbuf_reply *reply; /* owns the pages used; the caller adds the
+				     * owners of referred bytes */
 	/* Private. */
 	struct rpcbuf_extents extents;
-	unsigned int current; /* of the extents */
-	uint32_t before;      /* bytes in front of that one */
-	uint32_t flushed;     /* ... and of the first */
+	unsigned int current; /* index of an extent */
+	uint32_t before;      /* bytes in front of that extent */
+	uint32_t flushed;     /* ... and in front of the first one */
 	uint8_t *(*more)(struct rpcbuf_writer *writer, uint32_t *room);
 	struct rpcbuf_ready ready;
 };
 
 /*
- * rpcbuf_writer_begin - a record without a byte, behind room for its mark.
+ * rpcbuf_writer_begin - begins a record in a new reply, behind the room for its
+ * mark.
  *
- * @pages: of @mm; they go back there.  @respages are used first, and have what
- * is left of the pages when the record ends; they outlive the writer, which
- * alone uses them meanwhile.  NULL: there are none.  0; or -ENOMEM, and there is
- * nothing to end.
+ * @pages: of @mm; the reply's pages are freed to it.  @respages are used first,
+ * and get pages that are left when the record ends; they outlive the writer,
+ * and nothing else uses them meanwhile.  NULL: none.  Returns 0; or -ENOMEM,
+ * and there is nothing to end.
  */
 int rpcbuf_writer_begin(struct rpcbuf_writer *writer, struct rpcbuf *mm,
 			struct rpcbuf_mempool *pages,
 			struct rpcbuf_respages *respages);
 
 /*
- * rpcbuf_writer_begin_in - the same in memory of the caller's, without a reply.
+ * rpcbuf_writer_begin_in - begins a record in memory of the caller, without a
+ * reply.
  *
- * @more returns where the next *@room bytes are, at least one, or NULL.  It may
- * take what was written out of the writer, and send it: rpcbuf_writer_flush().
- * What rpcbuf_writer_extents() tells is the record; rpcbuf_writer_exit() ends
- * it, and frees none of that memory.
+ * @more returns the address of the next *@room bytes, at least 1; or NULL.  It
+ * may take what was written, and send it: rpcbuf_writer_flush().
+ * rpcbuf_writer_extents() gives the record; rpcbuf_writer_exit() ends it, and
+ * frees none of that memory.
  */
 void rpcbuf_writer_begin_in(struct rpcbuf_writer *writer,
 			    uint8_t *(*more)(struct rpcbuf_writer *writer,
 					     uint32_t *room));
 void rpcbuf_writer_exit(struct rpcbuf_writer *writer);
 
-/* Forgets what was written; the position stays, and one cannot go back before
- * it. */
+/* Drops what was written.  The position stays, and cannot go back before this
+ * point. */
 void rpcbuf_writer_flush(struct rpcbuf_writer *writer);
 
 /*
- * rpcbuf_writer_end - the record is complete, or dropped.
+ * rpcbuf_writer_end - completes the record, or drops it.
  *
- * @keep: *reply gets it, marked, and 0 is returned, or -ENOMEM.  Otherwise the
- * reply is freed, with what it owns: -ENOMEM when there was a page too few,
- * -ECANCELED.
+ * @keep: marks the record and returns it in *reply; 0 or -ENOMEM.  Otherwise,
+ * and on an error, the reply is freed with what it owns.  Without @keep returns
+ * -ENOMEM when a page was missing, else -ECANCELED.
  */
 int rpcbuf_writer_end(struct rpcbuf_writer *writer, bool keep,
 		      struct rpcbuf_reply **reply);
 
-/* The functions below return false when there is no page or memory, or the
- * position is not the end, where they write from there on. */
+/* The functions below return false when there is no page or memory; those that
+ * append, also when the position is not the end. */
 
-/* On with a new page. */
+/* Continues in a new page. */
 bool rpcbuf_writer_page(struct rpcbuf_writer *writer);
-/* @len bytes, over as many pages as it takes; after going back, over those that
- * are there, but not over what is referred to. */
+/* Writes @len bytes, into as many pages as needed.  After going back it
+ * overwrites extents in pages, but not referred bytes. */
 bool rpcbuf_writer_put(struct rpcbuf_writer *writer, const void *from,
 		       size_t len);
-/* @len bytes that stay at @base until the reply is freed. */
+/* Refers to @len bytes at @base, which stay valid until the reply is freed. */
 bool rpcbuf_writer_refer(struct rpcbuf_writer *writer, void *base, size_t len);
 
-/* Of the record, without its mark. */
+/* Offset in the record, without its mark. */
 uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *writer);
-/* Bytes that were written since the record began, or since they were flushed. */
+/* Bytes written since the record began, or since the last flush. */
 uint32_t rpcbuf_writer_length(struct rpcbuf_writer *writer);
-/* Back, or forth to the end, but not amid what is referred to; there the window
- * ends with the extent. */
+/* Moves to a position up to the end, not inside referred bytes.  Then `end` is
+ * the end of the extent. */
 bool rpcbuf_writer_seek(struct rpcbuf_writer *writer, uint32_t position);
 
-/* The extents of @len bytes from @start: how many, and they themselves where
- * @iov is not NULL; -1 when so many were not written. */
+/* Returns how many extents the @len bytes from @start have, and fills @iov with
+ * them if it is not NULL.  -1: less was written. */
 int rpcbuf_writer_extents(struct rpcbuf_writer *writer, uint32_t start,
 			  uint32_t len, struct iovec *iov);
 
 /*
- * @len bytes in one piece, at most a page, for the caller to write: at the end; or
- * in front of @position, where a page was begun (rpcbuf_writer_page()).
+ * Both return @len adjacent bytes, at most a page, for the caller to write: at
+ * the end, or in front of @position, where a page was begun
+ * (rpcbuf_writer_page()).
  *
- * Returns where they are, and the position is the end then; NULL as above.
+ * The position is the end afterwards.  NULL as above.
  */
 void *rpcbuf_writer_append(struct rpcbuf_writer *writer, uint32_t len);
 void *rpcbuf_writer_insert(struct rpcbuf_writer *writer, uint32_t position,

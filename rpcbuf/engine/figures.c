@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What is shown of the engine in a segment: its statistics, and a row for each
- * client.  Runs on the thread of the publisher.
+ * Publishes the engine in a segment: its statistics, and a row per client.
+ * Runs on the thread of the publisher.
  */
 #include <errno.h>
 #include <rpcbuf/publish.h>
@@ -51,7 +51,7 @@ static void read_engine(void *owner, uint64_t *values)
 	memcpy(values, &stats, sizeof(stats));
 }
 
-/* Rows for the clients that there are. */
+/* Makes a row for each client. */
 static void make_rows(struct rpcbuf_engine *engine,
 		      struct rpcbuf_publisher *publisher)
 {
@@ -87,7 +87,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-/* Those at the gate for long records are shown as a counter only. */
+/* Connections at the gate appear in parked_long, not in a row. */
 static void add_wait(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 {
 	enum parked_for what = os_load(&conn->reception.parked_for);
@@ -118,7 +118,7 @@ static void add_conn(struct rpcbuf_client *row, const struct rpcbuf_conn *conn)
 	add_wait(row, conn);
 }
 
-/* A client that has come since the rows were made has none. */
+/* A client that arrived after make_rows() has no row. */
 static void add_conns(struct list_head *conns)
 {
 	struct rpcbuf_conn *conn, *tmp;
@@ -136,8 +136,8 @@ static void read_clients(void *owner, struct rpcbuf_publisher *publisher)
 	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
 		struct loop *loop = &engine->loops[i];
 
-		/* While a connection is on a list of its loop its client is
-		 * there as well. */
+		/* A client exists while one of its connections is on a list of
+		 * a loop. */
 		pthread_mutex_lock(&loop->conns.lock);
 		add_conns(&loop->conns.all);
 		add_conns(&loop->conns.in_scan);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The statistics of an engine: those of its loops, summed by whoever reads them.
- * Any thread.
+ * Statistics of an engine: counters per loop, summed by the reader.  Any
+ * thread.
  */
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/mm/fork.h"

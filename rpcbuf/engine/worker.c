@@ -10,8 +10,8 @@
 #include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
-/* Seconds after which every other idle worker ends, except those of
- * worker_start(). */
+/* Seconds after which every other idle worker ends; one idle worker always
+ * stays. */
 #define WORKER_IDLE_S 10
 
 void workers_init(struct workers *workers, unsigned int most)
