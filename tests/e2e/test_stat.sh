@@ -239,8 +239,8 @@ expect 64 "interval of 0: a number from 1 to 86400 is expected" 0
 expect 64 "count of -1x" 1 -- -1x
 expect 64 "Too many arguments" 1 1 1
 expect 64 "without an interval" --raw 1
-expect 64 "one is enough" --raw --json
-expect 64 "one is enough" --pid 1 --name x
+expect 64 "exclude each other" --raw --json
+expect 64 "exclude each other" --pid 1 --name x
 expect 0 "rpcbuf-stat " --version
 if [[ -w /dev/full ]]; then
 	status=0

@@ -106,7 +106,7 @@ expect 64 "there is no column size: rpcbuf-top(1) lists them" --sort size
 status=0
 "$TOP" --folder "$T/many" >"$T/said" 2>&1 || status=$?
 assert_eq "$status: $(<"$T/said")" \
-	"1: rpcbuf-top: standard input and output are no terminal: --batch prints plain text" "without a terminal"
+	"1: rpcbuf-top: standard input or output is not a terminal; --batch prints plain text" "without a terminal"
 "$TOP" --batch --delay 0.1 --folder "$T/many" >"$T/said" 2>"$T/said.end" &
 watcher=$!
 wait_for "a picture" grep -s CLIENT "$T/said" >/dev/null

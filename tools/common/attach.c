@@ -14,7 +14,7 @@
 
 #define REFRESH_MS 2000
 
-/* A segment that is cut while it is mapped. */
+/* For on_bus_error(): a mapped file that is truncated raises SIGBUS. */
 static char attached_path[PATH_MAX];
 
 static void on_bus_error(int signal)
@@ -43,16 +43,15 @@ static int explain(const char *path, int err, struct fault *fault)
 	case -EPROTONOSUPPORT:
 		return fault_set(
 			fault, FAULT_VERSION,
-			"%s has another version than this tool's, %u: the tools and the program are of different releases",
+			"%s has another version than %u, this tool's: the tool and the program are of different releases",
 			path, RPCBUF_SEGMENT_VERSION);
 	case -ENODATA:
 		return fault_set(fault, FAULT_CUT_SHORT, "%s is cut short",
 				 path);
 	case -EBADMSG:
-		return fault_set(
-			fault, FAULT_DAMAGED,
-			"%s is damaged: what it says of itself cannot be",
-			path);
+		return fault_set(fault, FAULT_DAMAGED,
+				 "%s is damaged: its header is inconsistent",
+				 path);
 	default:
 		return fault_set_file(fault, path, -err);
 	}
@@ -105,11 +104,11 @@ static int none_found(const char *folder, const char *name,
 		name ? "named " : "that runs ", name ? name : "",
 		name ? " " : "", folder,
 		finding->ended
-			? "; what is there was left by crashed ones, and can be read with --file"
+			? "; crashed programs left segments there, --file reads one"
 			: "");
 }
 
-/* By the file, where the process cannot be seen from here, or has several. */
+/* Lists them by file where the process is not visible here, or has several. */
 static int several_found(const char *folder, const struct finding *finding,
 			 bool of_one, struct fault *fault)
 {
@@ -161,7 +160,7 @@ static int attach_only(const char *folder, const char *name,
 	return attach_found(&finding, server, fault);
 }
 
-/* In a container it has a folder, and perhaps a number, of its own. */
+/* A process in a container may have its own folder, and another process id. */
 static void look_for_process(const char *folder, pid_t pid,
 			     struct finding *finding)
 {
@@ -179,7 +178,7 @@ static void look_for_process(const char *folder, pid_t pid,
 		finding_look(finding, inner, &wanted);
 }
 
-/* What a process that had the number @pid here has left. */
+/* Segments that an ended process with the id @pid left. */
 static void look_for_ended(const char *folder, pid_t pid,
 			   struct finding *finding)
 {
@@ -205,7 +204,7 @@ static int no_segment(const char *folder, pid_t pid, bool runs,
 	process_name(pid, name, sizeof(name));
 	return fault_set(
 		fault, FAULT_NOT_OURS,
-		"process %d (%s) has no segment in %s: it does not publish, or has a folder of its own there that only root can look into",
+		"process %d (%s) has no segment in %s: it does not publish, or it runs in a container, whose folder only root can read",
 		(int)pid, name, folder);
 }
 
@@ -262,10 +261,8 @@ int server_read(const struct server *server, struct rpcbuf_snapshot *snapshot,
 		rpcbuf_segment_refresh(server->segment, REFRESH_MS);
 	err = rpcbuf_segment_read(server->segment, snapshot);
 	if (err == -EAGAIN)
-		return fault_set(
-			fault, FAULT_DAMAGED,
-			"%s stays as it is in the middle of a publication",
-			server->path);
+		return fault_set(fault, FAULT_DAMAGED,
+				 "%s is stuck in a publication", server->path);
 	return err ? explain(server->path, err, fault) : FAULT_NONE;
 }
 
@@ -276,7 +273,7 @@ int server_watch(const struct server *server, unsigned int what,
 
 	return err ? fault_set(
 			     fault, FAULT_PERMISSION,
-			     "%s cannot be written to: nobody can ask its program for more than it shows by itself",
+			     "%s is read-only: its program cannot be asked for events or a refresh",
 			     server->path)
 		   : FAULT_NONE;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * attach.h - finding a program's segment, and what is wrong where there is
- * none.
+ * attach.h - finds a program's segment, or says why there is none.
  */
 #ifndef RPCBUF_COMMON_ATTACH_H
 #define RPCBUF_COMMON_ATTACH_H
@@ -15,25 +14,25 @@
 
 struct server {
 	char path[PATH_MAX];
-	pid_t pid; /* as it is seen from here */
+	pid_t pid; /* in this tool's PID namespace */
 	struct rpcbuf_segment *segment;
 	const struct rpcbuf_segment_header *header;
 };
 
 /*
  * Attaches to the program that @target names.  Returns FAULT_NONE, or the
- * status in @fault.  A segment that a dead program left is attached to as well,
- * when it was named: server_check() tells.
+ * status in @fault.  When the segment of an ended program was named, attaches
+ * to that as well: see server_check().
  */
 int server_attach(const struct target *target, struct server *server,
 		  struct fault *fault);
 void server_detach(struct server *server);
 
-/* FAULT_NONE, or FAULT_ENDED. */
+/* FAULT_NONE; FAULT_ENDED when the program has ended. */
 int server_check(const struct server *server, struct fault *fault);
 
-/* A publication of now, if the program answers and lets itself be asked, or the
- * last one. */
+/* Reads a fresh publication; the last one if the program does not answer, or
+ * the segment is read-only. */
 int server_read(const struct server *server, struct rpcbuf_snapshot *snapshot,
 		struct fault *fault);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * figures.h - the figures of a snapshot by their names.
+ * figures.h - the figures of a snapshot, by name.
  *
- * A server may be older or newer than the tool: what it does not have reads as
- * 0, and whether it has it can be asked.
+ * A program may be older or newer than the tool.  A figure that it does not
+ * publish reads as 0.
  */
 #ifndef RPCBUF_COMMON_FIGURES_H
 #define RPCBUF_COMMON_FIGURES_H
@@ -18,15 +18,15 @@ const struct rpcbuf_metric *figure_find(const struct rpcbuf_snapshot *snapshot,
 
 uint64_t figure_get(const struct rpcbuf_snapshot *snapshot, const char *name);
 
-/* What a counter grew by from one snapshot to the other. */
+/* Growth of a counter between two snapshots. */
 uint64_t figure_grown(const struct rpcbuf_snapshot *from,
 		      const struct rpcbuf_snapshot *to, const char *name);
 
-/* Its buckets in @snapshot; one empty bucket when there is no such histogram. */
+/* Buckets of a histogram; one empty bucket when there is no such histogram. */
 struct histogram figure_histogram(const struct rpcbuf_snapshot *snapshot,
 				  const struct rpcbuf_metric *metric);
 
-/* The same with what they grew by, into @buckets (FIGURE_BUCKETS_MAX). */
+/* The same with their growth, written to @buckets (FIGURE_BUCKETS_MAX). */
 #define FIGURE_BUCKETS_MAX 64
 struct histogram figure_histogram_grown(const struct rpcbuf_snapshot *from,
 					const struct rpcbuf_snapshot *to,

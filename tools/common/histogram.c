@@ -55,7 +55,7 @@ static uint64_t largest(const struct histogram *histogram)
 	return most;
 }
 
-/* A bucket with few still shows that it has some. */
+/* Any count above 0 gets a bar. */
 static const char *bar(uint64_t value, uint64_t most)
 {
 	static const char full[] = "########################################";

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * histogram.h - a figure's buckets, as text.
+ * histogram.h - the buckets of a figure, as text.
  *
- * Bucket i counts what was at most 2^i, so what is asked of it is known to a
- * power of two.  The last bucket has no upper bound.
+ * Bucket i counts values up to 2^i, so results are exact to a power of two.
+ * The last bucket has no upper bound.
  */
 #ifndef RPCBUF_COMMON_HISTOGRAM_H
 #define RPCBUF_COMMON_HISTOGRAM_H
@@ -20,8 +20,8 @@ struct histogram {
 
 uint64_t histogram_total(const struct histogram *histogram);
 
-/* The bucket that the @share, from 0 to 1, of all does not exceed; not for an
- * empty histogram. */
+/* The bucket of a quantile; @share: 0 to 1.  The histogram must not be
+ * empty. */
 unsigned int histogram_quantile(const struct histogram *histogram,
 				double share);
 
@@ -29,7 +29,7 @@ unsigned int histogram_quantile(const struct histogram *histogram,
 const char *histogram_label(const struct histogram *histogram,
 			    unsigned int bucket, char out[FORMAT_SHORT]);
 
-/* Lines with bars, from the first to the last bucket that has any. */
+/* A line with a bar for each bucket, from the first to the last one in use. */
 void histogram_print(const struct histogram *histogram);
 
 #endif

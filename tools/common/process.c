@@ -12,7 +12,7 @@
 
 #include "process.h"
 
-/* Reads /proc/@pid/@file; what it has is terminated.  -1 if there is none. */
+/* Reads /proc/@pid/@file as a string; -1: cannot be read. */
 static ssize_t read_proc(pid_t pid, const char *file, char *text, size_t len)
 {
 	char path[64];
@@ -36,8 +36,7 @@ bool process_runs(pid_t pid)
 
 	if (kill(pid, 0) < 0 && errno != EPERM)
 		return false;
-	/* /proc may hide the processes of others; one that has ended, and whom
-	 * nobody has asked about, is still there. */
+	/* /proc may hide other users' processes.  A zombie still exists. */
 	if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
 		return true;
 	fields = strrchr(text, ')');

@@ -14,11 +14,10 @@ enum {
 static const struct argp_option options[] = {
 	{"pid", 'p', "PID", 0, "the program with this process id", 10},
 	{"name", 'n', "NAME", 0,
-	 "the program of this name, or that gave its segment this name", 10},
-	{"file", OPTION_FILE, "FILE", 0, "the program whose segment this is",
-	 10},
+	 "the program with this name, or whose segment has this name", 10},
+	{"file", OPTION_FILE, "FILE", 0, "the program with this segment", 10},
 	{"folder", OPTION_FOLDER, "DIR", 0,
-	 "where segments are (" RPCBUF_SEGMENT_FOLDER ")", 10},
+	 "the folder of the segments (" RPCBUF_SEGMENT_FOLDER ")", 10},
 	{0},
 };
 
@@ -43,7 +42,7 @@ static error_t parse_target(int key, char *arg, struct argp_state *state)
 		if (!!target->pid + !!target->name + !!target->file > 1)
 			argp_error(
 				state,
-				"--pid, --name and --file name the program in different ways: one is enough");
+				"--pid, --name and --file exclude each other");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -6,7 +6,7 @@ const struct case_info case_infos[NR_CASES] = {
 		       .about = "one thread fills n pages, then releases them",
 		       .sizes = {1, 16, 64, 256}},
 	[CASE_CROSS] = {.name = "cross",
-			.about = "one thread fills, another one releases",
+			.about = "one thread fills, another releases",
 			.sizes = {64, 256}},
 	[CASE_PAIR] = {.name = "pair",
 		       .about = "two threads on two CPUs at once, each for "

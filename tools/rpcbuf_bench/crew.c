@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Jobs are handed over through semaphores; threads that work at once then meet
- * at a spinning gate, so that the clock starts for both together.
+ * Jobs are handed over through semaphores.  Threads that measure at the same
+ * time then spin at a barrier, so that their clocks start together.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -20,13 +20,13 @@ struct member {
 	sem_t go;
 	int cpu;
 	bool entered;
-	struct crew_job *job; /* NULL: end */
+	struct crew_job *job; /* NULL: the thread ends */
 };
 
 struct crew {
 	const struct peer_set *set;
 	sem_t done;
-	unsigned int gate; /* threads that have yet to arrive */
+	unsigned int gate; /* threads that have not arrived yet */
 	struct member members[PEER_THREADS];
 };
 
@@ -101,7 +101,7 @@ static void *live(void *opaque)
 	}
 }
 
-/* Fewer CPUs than threads: the last ones share the first. */
+/* With fewer CPUs than threads, the last threads share the first CPU. */
 static void choose_cpus(int chosen[PEER_THREADS])
 {
 	unsigned int nr = 0;

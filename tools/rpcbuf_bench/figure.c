@@ -5,8 +5,7 @@
 #include "cross.h"
 #include "figure.h"
 
-/* A sample that was disturbed is taken anew, so often; then the fastest
- * counts. */
+/* A disturbed sample is repeated up to this often; then the fastest counts. */
 #define TRIES 8
 
 static bool add_figure(struct bench *bench, enum bench_case which,
@@ -106,11 +105,11 @@ static void sample_cross(struct crew *crew, const struct figure *figure,
 	jobs[0] = (struct crew_job){.run = cross_fill, .arg = &cross};
 	jobs[1] = (struct crew_job){.run = cross_release, .arg = &cross};
 	crew_run(crew, jobs, 2);
-	/* The releaser ends with the last page; the filler is done before. */
+	/* The releaser ends last, so its time counts. */
 	jobs[0].ns = jobs[1].ns;
 }
 
-/* The time of @rounds; 0 when the peer ran short. */
+/* Returns the time of @rounds; 0: the peer ran out of pages. */
 static double sample(const struct bench *bench, struct crew *crew,
 		     const struct figure *figure, const struct peer *peer,
 		     unsigned long rounds, bool *disturbed)
@@ -124,13 +123,13 @@ static double sample(const struct bench *bench, struct crew *crew,
 	*disturbed = jobs[0].disturbed || jobs[1].disturbed;
 	if (jobs[0].served && jobs[1].served)
 		return (jobs[0].ns + jobs[1].ns) / 2;
-	fprintf(stderr, "rpcbuf-bench: %s ran short of pages in case %s\n",
+	fprintf(stderr, "rpcbuf-bench: %s ran out of pages in case %s\n",
 		peer->name, case_infos[figure->which].name);
 	return 0;
 }
 
-/* How many rounds fill the time of a sample.  The first pass over a peer's
- * memory takes its page faults, so only the faster of two counts. */
+/* Returns the number of rounds that fill the time of a sample.  The first pass
+ * includes page faults, so the faster of two passes counts. */
 static unsigned long calibrate(const struct bench *bench, struct crew *crew,
 			       const struct figure *figure,
 			       const struct peer *peer)
@@ -153,7 +152,7 @@ static unsigned long calibrate(const struct bench *bench, struct crew *crew,
 	return rounds ? rounds : 1;
 }
 
-/* ns per page; 0 when the peer ran short. */
+/* Returns ns per page; 0: the peer ran out of pages. */
 static double try_undisturbed(const struct bench *bench, struct crew *crew,
 			      const struct figure *figure,
 			      const struct peer *peer, struct value *value)

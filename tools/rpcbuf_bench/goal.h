@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What rpcbuf wants of its figures, each as a ratio that is not to be
- * exceeded.  A goal that is missed is no error of a run.
+ * Goals: each an upper limit for a ratio of two figures.  A missed goal is not
+ * an error of the run.
  */
 #ifndef BENCH_GOAL_H
 #define BENCH_GOAL_H
@@ -20,7 +20,7 @@ struct goal {
 
 #define GOALS_MAX 64u
 
-/* The goals of the cases that were measured; returns how many. */
+/* Lists the goals of the measured cases; returns their number. */
 unsigned int goals_list(const struct bench *bench,
 			struct goal goals[GOALS_MAX]);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Every string is one of this program's own names: none needs escapes.
+ * All strings are names of this program, so none needs escapes.
  */
 #include <errno.h>
 #include <stdio.h>

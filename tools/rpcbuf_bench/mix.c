@@ -10,8 +10,8 @@
 #define MADE_REQUESTS 1000u
 #define MADE_SEED     1u
 
-/* Of 100 requests: metadata in a page, names and small writes in a few, reads
- * and writes of 64 KiB and of 1 MiB. */
+/* Per 100 requests: metadata in one page, names and small writes in a few,
+ * READs and WRITEs of 64 KiB and 1 MiB. */
 static const struct {
 	unsigned int share, pages;
 } made[] = {
@@ -22,7 +22,7 @@ static bool add_request(struct mix *mix, unsigned int pages)
 {
 	unsigned int *grown = mix->pages;
 
-	/* Doubles at each power of two. */
+	/* The array doubles at each power of two. */
 	if (!(mix->nr & (mix->nr - 1)))
 		grown = realloc(mix->pages, (mix->nr ? mix->nr * 2ul : 1ul) *
 						    sizeof(*grown));
@@ -50,7 +50,7 @@ static bool make_default_mix(struct mix *mix)
 	return true;
 }
 
-/* A line that is no number: says so. */
+/* Prints an error for an invalid line. */
 static bool parse_line(struct mix *mix, const char *path, unsigned int line,
 		       char *text)
 {
@@ -67,7 +67,7 @@ static bool parse_line(struct mix *mix, const char *path, unsigned int line,
 	if (!isdigit((unsigned char)*text) || *end || errno || pages < 1 ||
 	    pages > MIX_PAGES_MAX) {
 		fprintf(stderr,
-			"rpcbuf-bench: %s, line %u: '%s' is no number of pages "
+			"rpcbuf-bench: %s, line %u: '%s' is not a number of pages "
 			"from 1 to %u\n",
 			path, line, text, MIX_PAGES_MAX);
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A mix of requests: how many pages each of them takes, in order.
+ * A mix of requests: the number of pages of each, in order.
  */
 #ifndef BENCH_MIX_H
 #define BENCH_MIX_H
@@ -18,10 +18,10 @@ struct mix {
 };
 
 /*
- * Reads a recorded mix: a number from 1 to MIX_PAGES_MAX in each line; empty
- * lines and those that start with # are passed over.  @path NULL: makes one
- * like the traffic of an NFS server, mostly requests of 1 page, some of 200
- * and more.  False when that fails, which is said on standard error.
+ * Reads a recorded mix: a number from 1 to MIX_PAGES_MAX per line; empty lines
+ * and comments (#) are ignored.  @path NULL: makes a mix like the traffic of an
+ * NFS server, mostly requests of 1 page, some of 200 and more.  Returns false
+ * on failure, with a message on standard error.
  */
 bool mix_read(struct mix *mix, const char *path);
 void mix_free(struct mix *mix);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Looks for the folder with the Python program (tools/rpcbuf_nfs): beside this
- * one, then where it is installed.
+ * Finds the folder of the Python program (tools/rpcbuf_nfs): in the build tree,
+ * then where it is installed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -13,15 +13,15 @@
 #include "nfs.h"
 
 #define FOLDER	"rpcbuf_nfs"
-#define COMMAND 5 /* words before the arguments */
-/* The one that Debian's packages install libraries for. */
+#define COMMAND 5 /* words in front of the arguments */
+/* Debian packages install modules for this one. */
 #define PYTHON	"/usr/bin/python3"
 
-/* Seen from the folder of this program: a build tree, and what was installed,
- * wherever it was moved to. */
+/* Relative to this program: a build tree, and an installation that may have
+ * been moved. */
 static const char *const places[] = {"/" FOLDER, "/../libexec/rpcbuf/" FOLDER};
 
-/* This program, and the folder, if it is near. */
+/* Finds the path of this program, and the folder relative to it. */
 static void find_program_folder(char program[PATH_MAX], char folder[PATH_MAX])
 {
 	ssize_t len = readlink("/proc/self/exe", program, PATH_MAX - 1);
@@ -59,7 +59,7 @@ void nfs_replace(char **arguments)
 	memcpy(command + COMMAND, arguments, nr * sizeof(*command));
 	execv(PYTHON, command);
 	execvp("python3", command);
-	fprintf(stderr, "rpcbuf-bench: python3 cannot be started: %s\n",
+	fprintf(stderr, "rpcbuf-bench: cannot start python3: %s\n",
 		strerror(errno));
 	free(command);
 }

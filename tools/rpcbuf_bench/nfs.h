@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * nfs.h - `rpcbuf-bench nfs', which is a program of its own.
+ * nfs.h - starts `rpcbuf-bench nfs', a separate program.
  */
 #ifndef RPCBUF_BENCH_NFS_H
 #define RPCBUF_BENCH_NFS_H
 
-/* Replaces this program, with the arguments that follow `nfs'; NULL ends them.
- * Returns only when that failed, and has said why. */
+/* Replaces this program; @arguments: those behind `nfs', ended by NULL.
+ * Returns only on failure, after a message. */
 void nfs_replace(char **arguments);
 
 #endif

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A peer: one way to get pages, with the loops compiled for it.
+ * A peer: an allocator to measure, with loops compiled for it.
  *
- * rpcbuf itself is one, so is each of its faces.  Peers of other projects are
- * loaded when the program runs; which of them are there is found out by
- * opening them.
+ * Each interface of rpcbuf is a peer.  Peers of other projects are loaded at
+ * run time, if they are installed.
  */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
 
 #include "work.h"
 
-/* Threads that measure; the first is the only one of most figures. */
+/* Measuring threads; most figures use only the first. */
 #define PEER_THREADS 2u
 
-/* Pages that a peer with a fixed pool has. */
+/* Size of a fixed pool, in pages. */
 #define PEER_PAGES   16384u
 
-/* What is measured; case.c says more of each. */
+/* Cases; case.c describes each. */
 enum bench_case {
 	CASE_SAME,
 	CASE_CROSS,
@@ -34,7 +33,7 @@ enum bench_case {
 	(CASE_BIT(SAME) | CASE_BIT(CROSS) | CASE_BIT(PAIR) | CASE_BIT(TOUCH) | \
 	 CASE_BIT(REPLAY) | CASE_BIT(FACES))
 
-/* The sentence that says why a peer is not there. */
+/* Length of the sentence why a peer is missing. */
 #define PEER_WHY 200u
 
 struct peer {
@@ -42,13 +41,14 @@ struct peer {
 	const char *about;
 	const struct work_ops *ops;
 
-	/* Once, before any thread enters.  False, and @why says why not. */
+	/* Called once, before a thread enters.  False, with the reason in
+	 * @why. */
 	bool (*open)(struct peer *peer, char why[PEER_WHY]);
-	/* By each thread that measures, once; may be NULL. */
+	/* Called once by each measuring thread; may be NULL. */
 	bool (*enter)(struct peer *peer);
 
-	unsigned int cases;	  /* CASE_BIT of each that it is in */
-	void *pool[PEER_THREADS]; /* for each thread; often the same */
+	unsigned int cases;	  /* a set of CASE_BIT */
+	void *pool[PEER_THREADS]; /* one per thread; may be the same */
 };
 
 #endif /* BENCH_PEER_H */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Arenas of 16 GiB after use.  Of the first, three quarters were in use and
- * released one by one in random order.  Of the second, every page was in use,
- * the reserve as well, and a random quarter came back: nothing is free but
- * single pages all over it, as bad as it gets.  Pages that only lie there are
- * not written to, so they cost address space and bookkeeping, no memory.
+ * Arenas of 16 GiB after use.  In the first, three quarters of the pages were
+ * allocated and freed one by one in random order.  In the second, all pages
+ * including the reserve were allocated and a random quarter was freed: only
+ * single pages are free, which is the worst case.  Unused pages are never
+ * written, so they take address space and metadata, but no memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static void shuffle(void **pages, size_t nr)
 	}
 }
 
-/* Up to @nr pages, the reserve as well; returns how many. */
+/* Allocates up to @nr pages, including the reserve; returns their number. */
 static size_t alloc_all(struct rpcbuf *mm, void **pages, size_t nr)
 {
 	size_t taken = 0, got = 1;
@@ -47,7 +47,7 @@ static size_t alloc_all(struct rpcbuf *mm, void **pages, size_t nr)
 	return taken;
 }
 
-/* One by one: an array would be looked at for adjacent pages. */
+/* Frees one by one, because freeing an array would join adjacent pages. */
 static void free_singly(struct rpcbuf *mm, void **pages, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++) {
@@ -98,7 +98,7 @@ static bool open_scattered(struct peer *peer, char why[PEER_WHY])
 
 struct peer peer_aged = {
 	.name = "16GiB",
-	.about = "the same, 16 GiB, three quarters were in use and released in "
+	.about = "the same, 16 GiB, three quarters were allocated and freed in "
 		 "random order",
 	.open = open_aged,
 	.cases = CASES_ALLOC & ~CASE_BIT(FACES),
@@ -106,7 +106,7 @@ struct peer peer_aged = {
 
 struct peer peer_scattered = {
 	.name = "scattered",
-	.about = "the same, and nothing free but single pages all over it",
+	.about = "the same, and only single pages are free",
 	.open = open_scattered,
 	.cases = CASES_ALLOC & ~CASE_BIT(FACES),
 };

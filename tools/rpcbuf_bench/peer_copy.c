@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The floor: addresses copied off the top of a warm array and back onto it.
- * It allocates nothing, checks nothing, and is no use to two threads, so each
- * has an array of its own.
+ * The lower bound: addresses are copied from the top of a warm array and back.
+ * Nothing is allocated or checked.  Each thread has its own array.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include "peers.h"
 
 #define COPY_PAGES 2048u
-#define COPY_ALIGN 128u /* no line is shared by two */
+#define COPY_ALIGN 128u /* no two threads share a cache line */
 
 struct stack {
 	unsigned int nr;
@@ -65,7 +64,7 @@ static bool copy_open(struct peer *peer, char why[PEER_WHY])
 
 struct peer peer_copy = {
 	.name = "copy",
-	.about = "a plain copy of addresses off and onto a warm array",
+	.about = "copying addresses from and to a warm array",
 	.ops = &copy_ops,
 	.open = copy_open,
 	.cases = CASES_ALLOC & ~CASE_BIT(CROSS),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Looks for the module with the rte_mempool loops (dpdk/adapter.c): beside the
- * program, then where it is installed.
+ * Loads the module with the rte_mempool loops (dpdk/adapter.c): from the
+ * program's folder, or from where it is installed.
  */
 #include <dlfcn.h>
 #include <limits.h>
@@ -13,7 +13,7 @@
 
 #define MODULE "rpcbuf-bench-dpdk.so"
 
-/* The path of the module beside the program; empty when that is unknown. */
+/* Path of the module in the program's folder; empty: unknown. */
 static void beside(char path[PATH_MAX])
 {
 	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf's list and callback faces, for their sweep beside the array.  The
- * callback stages pages into an array, which is what its users do.
+ * rpcbuf's list and callback interfaces, to compare with the array.  The
+ * callback stores pages in an array, as its users do.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Allocators with the interface of malloc, each from its own library, beside
- * glibc's: page by page with posix_memalign, since a page is aligned to its
- * size.
+ * Allocators with malloc's interface, each from its own library, and glibc's.
+ * Each page comes from posix_memalign, because pages are aligned to their size.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -35,7 +34,7 @@ WORK_INLINE void library_release(void *pool, void **pages, unsigned int nr)
 
 WORK_DEFINE(library);
 
-/* A function's address comes out of dlsym as an object's. */
+/* dlsym() returns an object pointer, also for functions. */
 static bool resolve(struct library *library, void *handle)
 {
 	*(void **)&library->memalign = dlsym(handle, "posix_memalign");

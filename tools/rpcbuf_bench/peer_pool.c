@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf's page pool, its cache refilled by bulk calls and page by page.
+ * rpcbuf's page pool, its cache refilled in bulk and page by page.
  *
- * Pages are taken one at a time, as a receive ring takes them, and leave the
- * pool with their users, so that each was refilled.  Beside these, pages that
- * are put back and recycled through the ring.
+ * Pages are taken one at a time, as a receive ring does.  In two cases they
+ * leave the pool with their users, so each page comes from a refill.  In the
+ * third they are put back and recycled through the ring.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* rpcbuf's array face, in a fresh arena of 64 MiB. */
+/* rpcbuf's array interface, in a fresh arena of 64 MiB. */
 #include <stdio.h>
 #include <string.h>
 

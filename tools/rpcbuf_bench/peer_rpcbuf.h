@@ -6,10 +6,11 @@
 
 #include "peers.h"
 
-/* The loops over the array face; pools are instances. */
+/* Loops over the array interface; a pool is an instance. */
 extern const struct work_ops *const rpcbuf_array_ops;
 
-/* Makes an instance that all threads of the peer use; NULL, and @why. */
+/* Creates an instance for all threads of the peer; NULL: @why has the
+ * reason. */
 struct rpcbuf *rpcbuf_share(struct peer *peer, uint64_t memory,
 			    char why[PEER_WHY]);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * One pointer to a vector: a window over its pages, against a copy of them.
+ * One pointer to a vector: a window over its pages, compared with a copy.
  *
- * The vector is runs of 16 adjacent pages, in an order in which no two runs
- * are side by side.  A round makes it contiguous, reads every cache line once,
- * and undoes it; a window that is kept is only read.
+ * The vector consists of runs of 16 adjacent pages, ordered so that no two runs
+ * are adjacent.  A round maps or copies them, reads every cache line once, and
+ * unmaps them; a cached window is only read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,9 +49,9 @@ static bool cycle_window(const struct work *w)
 	return true;
 }
 
-/* The window of this size, which is made when it is first asked for. */
-static const struct rpcbuf_window *kept_window(struct vector *vector,
-					       unsigned int nr)
+/* Returns the cached window of this size; maps it at first use. */
+static const struct rpcbuf_window *cached_window(struct vector *vector,
+						 unsigned int nr)
 {
 	struct rpcbuf_window *window = vector->kept;
 
@@ -67,7 +67,7 @@ static const struct rpcbuf_window *kept_window(struct vector *vector,
 
 static bool cycle_kept(const struct work *w)
 {
-	const struct rpcbuf_window *window = kept_window(w->pool, w->nr);
+	const struct rpcbuf_window *window = cached_window(w->pool, w->nr);
 
 	for (unsigned long i = 0; window && i < w->rounds; i++)
 		load_cache_lines(window->address, window->length);
@@ -88,7 +88,7 @@ static bool cycle_copy(const struct work *w)
 	return true;
 }
 
-/* Odd and even runs change places, and all are written to. */
+/* Swaps odd and even runs, and writes to all pages. */
 static void arrange(struct vector *vector)
 {
 	void *run[WINDOW_RUN];
@@ -130,7 +130,7 @@ static struct vector *make_vector(char why[PEER_WHY])
 	return vector;
 }
 
-/* One vector for the three: they take turns. */
+/* The three peers share one vector: only one runs at a time. */
 static bool open_vector(struct peer *peer, char why[PEER_WHY])
 {
 	static struct vector *vector;
@@ -152,5 +152,5 @@ static bool open_vector(struct peer *peer, char why[PEER_WHY])
 	}
 
 WINDOW(window, "window", "rpcbuf_window_map, one pass over the bytes, unmap");
-WINDOW(kept, "window-kept", "one pass over a window that stays");
+WINDOW(kept, "window-kept", "one pass over a cached window");
 WINDOW(copy, "window-copy", "a copy of the pages, one pass over it");

@@ -13,7 +13,7 @@ static struct peer *const known[] = {
 	&peer_glibc,	     &peer_copy,
 };
 #define NR_KNOWN (sizeof(known) / sizeof(*known))
-_Static_assert(NR_KNOWN <= PEERS_MAX, "room for all of them");
+_Static_assert(NR_KNOWN <= PEERS_MAX, "room for all peers");
 
 static struct peer *find_peer(const char *name, size_t len)
 {
@@ -24,7 +24,7 @@ static struct peer *find_peer(const char *name, size_t len)
 	return NULL;
 }
 
-/* Marks those that @names has in @wanted, by their place in known[]. */
+/* Sets @wanted[i] for each known[i] in @names. */
 static bool parse_names(const char *names, bool wanted[NR_KNOWN])
 {
 	while (names && *names) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Which peers there are, and those of them that this run measures.
+ * The known peers, and the set of those that this run measures.
  */
 #ifndef BENCH_PEERS_H
 #define BENCH_PEERS_H
@@ -23,13 +23,13 @@ struct peer_set {
 };
 
 /*
- * Opens the peers of @names (separated by commas; NULL: all), and says on
- * standard error which are not there and why.  False when a name is unknown,
- * which is said too.
+ * Opens the peers of @names (separated by commas; NULL: all), and prints on
+ * standard error which are missing and why.  Returns false, after a message,
+ * when a name is unknown.
  */
 bool peers_open(struct peer_set *set, const char *names);
 
-/* By each thread that measures: enters those of the set that want it. */
+/* Called by each measuring thread: enters all peers of the set. */
 bool peers_enter(const struct peer_set *set);
 
 void peers_print(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf-bench - what the page allocator costs, beside its peers; `nfs', what
- * an NFS server gains from it.
+ * rpcbuf-bench - measures the page allocator and its peers; with `nfs', an NFS
+ * server with and without rpcbuf.
  */
 #include <argp.h>
 #include <errno.h>
@@ -18,8 +18,8 @@
 #define SECONDS_DEFAULT 0.002
 #define SECONDS_MAX	10.0
 
-/* Libraries that are made to be loaded with the program want thread-local
- * memory that was set aside when it started. */
+/* Allocator libraries need static thread-local storage, which glibc reserves at
+ * start. */
 #define TLS_TUNABLE	"glibc.rtld.optional_static_tls=65536"
 
 const char *argp_program_version = "rpcbuf-bench " RPCBUF_VERSION;
@@ -51,10 +51,10 @@ static const struct argp_option options[] = {
 	{"repeat", OPTION_REPEAT, "COUNT", 0, "runs of each figure (31)", 0},
 	{"seconds", OPTION_SECONDS, "SECONDS", 0, "length of a run (0.002)", 0},
 	{"pin", OPTION_PIN, "CPU,CPU|none", 0,
-	 "where the two threads run (the first CPUs that may be used)", 0},
+	 "CPUs of the two threads (the first CPUs that may be used)", 0},
 	{"replay", OPTION_REPLAY, "FILE", 0,
-	 "a recorded mix: a number of pages in each line", 0},
-	{"json", OPTION_JSON, "FILE", 0, "also write the figures there", 0},
+	 "a recorded mix: a number of pages per line", 0},
+	{"json", OPTION_JSON, "FILE", 0, "also write the figures to FILE", 0},
 	{"list", OPTION_LIST, NULL, 0, "name the cases and the peers", 0},
 	{0},
 };
@@ -144,8 +144,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		if (!args->list)
-			argp_error(state,
-				   "what is to be measured? 'alloc' or 'nfs'");
+			argp_error(
+				state,
+				"what to measure is missing: 'alloc' or 'nfs'");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -156,8 +157,8 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
 	.args_doc = "alloc\nnfs [NFS OPTION...]",
-	.doc = "`alloc' measures what it costs to fill an array with pages and to release them, "
-	       "in ns per page, for rpcbuf and for the peers that are installed. "
+	.doc = "`alloc' measures the time to fill an array with pages and to release them, "
+	       "in ns per page, for rpcbuf and for all installed peers. "
 	       "`nfs' measures an NFS server with and without rpcbuf; "
 	       "`nfs --help' prints its options. Options of `alloc':\v"
 	       "Cases, peers and goals are described in rpcbuf-bench(1).",
@@ -198,7 +199,7 @@ static bool measure_figures(struct bench *bench, const struct arguments *args)
 		return false;
 	crew = crew_start(&bench->set, args->cpus);
 	if (!crew) {
-		fprintf(stderr, "rpcbuf-bench: the threads did not start\n");
+		fprintf(stderr, "rpcbuf-bench: cannot start the threads\n");
 		return false;
 	}
 	measured = figures_measure(bench, crew);

@@ -73,7 +73,7 @@ static void show_goals(const struct goal *goals, unsigned int nr,
 	}
 }
 
-/* The smallest vector that a window serves faster than a copy does. */
+/* The smallest vector for which a window is faster than a copy. */
 static void show_break_even(const struct bench *bench)
 {
 	for (unsigned int i = 0; i < bench->nr_figures; i++) {
@@ -107,7 +107,7 @@ void show(const struct bench *bench)
 	struct goal goals[GOALS_MAX];
 	unsigned int nr_goals = goals_list(bench, goals);
 
-	printf("ns per page, to fill and release it; medians of %u runs\n",
+	printf("ns per page, filled and released; medians of %u runs\n",
 	       bench->repeat);
 	for (unsigned int i = 0; i < bench->nr_figures; i++) {
 		const struct figure *figure = &bench->figures[i];

@@ -4,11 +4,11 @@
 
 #include "figure.h"
 
-/* The figures as tables, one for each case, with their goals below. */
+/* Prints a table for each case, with its goals below. */
 void show(const struct bench *bench);
 
-/* The same as JSON.  False when the file cannot be written, which is said on
- * standard error. */
+/* Writes the same as JSON.  Returns false, with a message on standard error,
+ * when the file cannot be written. */
 bool show_json(const struct bench *bench, const char *path);
 
 #endif /* BENCH_SHOW_H */

@@ -2,7 +2,7 @@
 #ifndef BENCH_SPIN_H
 #define BENCH_SPIN_H
 
-/* Waits a moment for another CPU. */
+/* One step of a spin loop that waits for another CPU. */
 static inline void spin(void)
 {
 #if defined(__x86_64__)

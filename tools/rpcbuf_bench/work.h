@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What is measured: loops that fill arrays with pages and release them.
+ * The measured loops: fill arrays with pages, and release them.
  *
- * Each peer compiles the loops for itself, with its two calls inlined into
- * them, so that a peer whose calls are inline functions of a header pays no
- * call, and no peer pays one through a pointer.  The compiler may assume
- * nothing about the array between a fill and a release.
+ * Each peer compiles its own copy of the loops with its two functions inlined.
+ * So a peer with inline functions pays for no call, and no peer pays for a call
+ * through a pointer.  A compiler barrier stands between fill and release.
  */
 #ifndef BENCH_WORK_H
 #define BENCH_WORK_H
@@ -21,24 +20,24 @@
 _Static_assert(WORK_PAGE / WORK_LINE == 64, "work_line() gives six bits");
 
 struct work {
-	void *pool;	      /* the peer's, as its fill and release want it */
-	void **pages;	      /* all NULL before and after a cycle */
-	unsigned int nr;      /* pages of one fill */
+	void *pool;	      /* argument of the peer's fill and release */
+	void **pages;	      /* NULL before and after a cycle */
+	unsigned int nr;      /* pages per fill */
 	unsigned int arrays;  /* fill, release: arrays of @nr, back to back */
-	unsigned long rounds; /* cycle, touch, replay: how often */
+	unsigned long rounds; /* cycle, touch, replay: repetitions */
 	const unsigned int *mix; /* replay: sizes of its fills */
 	unsigned int nr_mix;
 };
 
-/* False when a fill came back short. */
+/* False: a fill returned too few pages. */
 typedef bool (*work_fn)(const struct work *work);
 
 struct work_ops {
 	work_fn cycle;	 /* fill, release */
-	work_fn touch;	 /* fill, write a line of each page, release */
+	work_fn touch;	 /* fill, write a cache line per page, release */
 	work_fn replay;	 /* a cycle for each size of the mix */
-	work_fn fill;	 /* the arrays, and leave them filled */
-	work_fn release; /* the arrays */
+	work_fn fill;	 /* fill the arrays only */
+	work_fn release; /* release the arrays only */
 };
 
 typedef bool (*work_fill_fn)(void *pool, void **pages, unsigned int nr);
@@ -70,8 +69,8 @@ WORK_INLINE bool work_cycle(const struct work *w, work_fill_fn fill,
 	return true;
 }
 
-/* A line of page @i: not in step with @i, since pools that lay pages out at a
- * stride of their own would then have them all in one set of the cache. */
+/* Cache line to write in page @i: a hash of @i, because with a regular stride
+ * the lines of some pools' pages would all fall into one set of the cache. */
 WORK_INLINE unsigned int work_line(unsigned int i)
 {
 	return i * 2654435761u >> 26;
@@ -134,7 +133,8 @@ WORK_INLINE bool work_release(const struct work *w, work_release_fn release)
 	return true;
 }
 
-/* Defines `const struct work_ops NAME_ops` from NAME_fill and NAME_release. */
+/* Defines `const struct work_ops NAME_ops` from NAME_fill() and
+ * NAME_release(). */
 #define WORK_DEFINE(name)                                           \
 	static bool name##_cycle(const struct work *w)              \
 	{                                                           \

@@ -46,7 +46,7 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection,
 				    (size_t)len);
 }
 
-/* The library has one thread, so these may be static. */
+/* Static: libmicrohttpd runs one thread. */
 static enum MHD_Result answer_metrics(struct MHD_Connection *connection,
 				      const struct target *target)
 {
@@ -181,8 +181,7 @@ int listen_for_scrapes(const char *address, const struct target *target,
 		10u, MHD_OPTION_END);
 	if (!daemon) {
 		close(fd);
-		return refuse(address, "the HTTP library does not start",
-			      fault);
+		return refuse(address, "cannot start the HTTP library", fault);
 	}
 	printf("serving http://%s/metrics\n", address);
 	fflush(stdout);

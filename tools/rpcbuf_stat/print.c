@@ -39,7 +39,7 @@ static struct json_object *seconds(uint64_t ns)
 	return json_object_new_double_s((double)ns / 1e9, text);
 }
 
-/* What is at most `le`; the last bound is null. */
+/* As Prometheus: the count of values up to `le`; the last `le` is null. */
 static struct json_object *histogram(struct histogram histogram)
 {
 	struct json_object *object = json_object_new_object();

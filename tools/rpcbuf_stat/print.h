@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * print.h - a snapshot for other programs: raw, JSON, Prometheus' text.
+ * print.h - a snapshot for other programs: raw, JSON, Prometheus text.
  */
 #ifndef RPCBUF_STAT_PRINT_H
 #define RPCBUF_STAT_PRINT_H
@@ -10,7 +10,8 @@
 #include "tools/common/attach.h"
 #include "tools/common/figures.h"
 
-/* `name value` a line; a histogram is name_1, name_2, name_4 and so on. */
+/* A line `name value` for each figure; buckets are name_1, name_2, name_4
+ * ... */
 void print_raw(FILE *out, const struct server *server,
 	       const struct rpcbuf_snapshot *snapshot);
 

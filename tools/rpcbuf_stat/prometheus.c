@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Names as Prometheus wants them: one prefix, base units, the unit at the end,
- * `_total` behind it for counters; the reasons of refusals are a label.
+ * Names follow Prometheus' conventions: one prefix, base units, the unit at the
+ * end, then `_total` for counters.  Reasons of refusals are a label.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #define RECORDS	    "records_refused"
 #define NAME_LENGTH 80
 
-/* Refusals of records, whose sum is a figure of its own. */
+/* Reasons of refused records; their sum is a figure too. */
 static bool is_reason(const char *name)
 {
 	static const char *const reasons[] = {
@@ -28,7 +28,8 @@ static bool is_reason(const char *name)
 	return false;
 }
 
-/* The name without its unit's place; true when the figure is in nanoseconds. */
+/* Writes Prometheus' name; true: values are nanoseconds, to print in
+ * seconds. */
 static bool base_name(const char *name, char *out)
 {
 	static const char bytes[] = "bytes_";
@@ -96,7 +97,7 @@ static void print_reasons(FILE *out, const struct rpcbuf_snapshot *snapshot)
 	}
 }
 
-/* What is counted per request has its sum under the name without that. */
+/* A histogram X_per_request has its sum in the counter X. */
 static void sum_of_per_request(const char *name, char *out)
 {
 	static const char tail[] = "_per_request";
@@ -133,7 +134,7 @@ static void print_buckets(FILE *out, const struct rpcbuf_snapshot *snapshot,
 	fprintf(out, "%s_count %" PRIu64 "\n", name, below);
 }
 
-/* Sums of histograms are printed with them. */
+/* The sum of a histogram is printed with the histogram. */
 static bool is_sum(const struct rpcbuf_snapshot *snapshot, const char *name)
 {
 	const struct rpcbuf_metric *of;
@@ -146,7 +147,7 @@ static bool is_sum(const struct rpcbuf_snapshot *snapshot, const char *name)
 	return of && of->kind == RPCBUF_HISTOGRAM;
 }
 
-/* For values of labels. */
+/* Escapes the value of a label. */
 static void print_quoted(FILE *out, const char *text)
 {
 	for (; *text; text++)
@@ -161,7 +162,7 @@ static void print_info(FILE *out, const struct server *server)
 {
 	static const char name[] = PREFIX "info";
 
-	print_help(out, name, "the program that the figures are of", "gauge");
+	print_help(out, name, "the program of these figures", "gauge");
 	fprintf(out, "%s{program=\"", name);
 	print_quoted(out, server->header->program);
 	fputs("\",release=\"", out);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A line of rates for each interval.  Each end of one is a publication that was
- * asked for, and its time is the program's, so a late reader divides by the
- * right time.
+ * A line of rates for each interval.  An interval lies between two publications
+ * that were requested.  Its length comes from their own times, so rates are
+ * right even if this process runs late.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,8 @@
 #include "tools/common/format.h"
 
 #define HEADER_EVERY 20
-/* A program that runs and has not published for so long is hung. */
+/* Seconds without a publication after which a running program counts as
+ * hung. */
 #define SILENCE_S    10
 
 static const char *const needed[] = {
@@ -26,7 +27,7 @@ static const char *const needed[] = {
 	"pages_per_request",
 };
 
-/* What happened between two snapshots, and how things stand at the second. */
+/* Two snapshots: rates between them, levels at the second. */
 struct interval {
 	const struct rpcbuf_snapshot *from, *to;
 	double seconds;
@@ -40,7 +41,7 @@ static int check_names(const struct server *server,
 		if (!figure_find(snapshot, needed[i]))
 			return fault_set(
 				fault, FAULT_SILENT,
-				"%s does not show %s, which rates are made of: its program publishes something else",
+				"%s has no figure %s, which rates need: its program publishes other figures",
 				server->path, needed[i]);
 	return FAULT_NONE;
 }
@@ -73,7 +74,7 @@ static void print_count(double value, int width)
 	printf("%*s", width, format_count(text, (uint64_t)value, width - 1));
 }
 
-/* A dash where there was nothing to take a mean of. */
+/* A mean; a dash when there were no values. */
 static void print_mean(double sum, double nr, int width)
 {
 	if (nr > 0)
@@ -101,7 +102,7 @@ static void print_pages(const struct interval *in)
 			       : "-");
 }
 
-/* 100% only when it was all of them. */
+/* Rounds down, so that 100% means all. */
 static void print_place(const struct interval *in)
 {
 	double good = happened(in, "payloads_in_place");
@@ -148,7 +149,7 @@ static void print_rates(const struct interval *in, bool wide)
 	puts("");
 }
 
-/* Reads a publication that is later than @last, waiting for it. */
+/* Waits for a publication later than @last, and reads it. */
 static int read_next(const struct server *server,
 		     const struct rpcbuf_snapshot *last,
 		     struct rpcbuf_snapshot *snapshot, struct fault *fault)
@@ -158,7 +159,8 @@ static int read_next(const struct server *server,
 	bool said = false;
 
 	for (;;) {
-		/* What it published last of all is no second's work. */
+		/* The last publication of an ended program covers no full
+		 * interval. */
 		if (server_check(server, fault) ||
 		    server_read(server, snapshot, fault))
 			return fault->status;
@@ -188,8 +190,8 @@ static void print_interval(const struct server *server,
 	fflush(stdout);
 }
 
-/* The next moment of the rhythm; while waiting, what costs the program
- * something is asked for again each second. */
+/* Sleeps until @next.  Renews the lease, which costs the program something,
+ * once a second meanwhile. */
 static void wait_until(const struct server *server, struct timespec next,
 		       unsigned int watch)
 {
@@ -232,7 +234,7 @@ int rates(const struct server *server, unsigned int interval,
 			(double)(to->monotonic_ns - from->monotonic_ns) / 1e9;
 		print_interval(server, &in, form, lines);
 		if (ferror(stdout))
-			break; /* the caller looks at that */
+			break; /* checked by the caller */
 		from = to;
 		to = spare;
 	}

@@ -13,7 +13,7 @@ enum rates_form {
 	RATES_JSON,
 };
 
-/* Until @count lines are printed (0: for ever) or the program ends. */
+/* Prints until @count lines are out (0: no limit) or the program ends. */
 int rates(const struct server *server, unsigned int interval,
 	  unsigned int count, enum rates_form form, struct fault *fault);
 

@@ -2,8 +2,8 @@
 /*
  * rpcbuf-stat - the counters of a program that receives through rpcbuf.
  *
- * Reads the program's segment in shared memory; the program does nothing for it
- * but to copy its figures when it is asked to.
+ * Reads the program's segment in shared memory.  The program only copies its
+ * figures there when it is asked to.
  */
 #include <stdio.h>
 
@@ -39,13 +39,13 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{"json", 'j', NULL, 0, "print JSON, an object a line", 0},
+	{"json", 'j', NULL, 0, "print JSON, one object per line", 0},
 	{"raw", 'r', NULL, 0, "print lines `name value', for scripts", 0},
 	{"wide", 'w', NULL, 0, "with an INTERVAL: more columns", 0},
 	{"prometheus", OPTION_PROMETHEUS, NULL, 0,
-	 "print what Prometheus reads", 0},
+	 "print Prometheus' text format", 0},
 	{"listen", OPTION_LISTEN, "ADDRESS:PORT", 0,
-	 "serve that over HTTP, as /metrics, until a signal comes", 0},
+	 "serve that over HTTP as /metrics, until a signal", 0},
 	{0},
 };
 
@@ -53,9 +53,8 @@ static void set_form(struct argp_state *state, struct arguments *args,
 		     enum form form)
 {
 	if (args->form != FORM_TEXT && args->form != form)
-		argp_error(
-			state,
-			"--json, --raw and --prometheus are different forms: one is enough");
+		argp_error(state,
+			   "--json, --raw and --prometheus exclude each other");
 	args->form = form;
 }
 
@@ -63,14 +62,11 @@ static void check(struct argp_state *state, const struct arguments *args)
 {
 	if (args->listen && (args->interval || args->form == FORM_JSON ||
 			     args->form == FORM_RAW))
-		argp_error(
-			state,
-			"--listen serves what Prometheus reads, when it is asked to");
+		argp_error(state,
+			   "--listen takes no INTERVAL, --json or --raw");
 	if (args->interval &&
 	    (args->form == FORM_RAW || args->form == FORM_PROMETHEUS))
-		argp_error(
-			state,
-			"--raw and --prometheus print once, without an interval");
+		argp_error(state, "--raw and --prometheus take no INTERVAL");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -119,15 +115,14 @@ static const struct argp argp = {
 	.parser = parse_option,
 	.children = target_children,
 	.args_doc = "[INTERVAL [COUNT]]",
-	.doc = "Prints the counters of a program that receives its calls through rpcbuf: "
+	.doc = "Prints the counters of a program that receives calls through rpcbuf: "
 	       "all of them, or with an INTERVAL in seconds a line of rates each time, "
 	       "COUNT times or until the program ends.\v"
-	       "Without --pid, --name or --file it is the only such program that runs here. "
+	       "Without --pid, --name or --file: the only such program that runs here. "
 	       "Exit statuses are listed in rpcbuf-stat(1).",
 };
 
-/* What a program that has ended counted is worth a look, so it is printed
- * before the sentence that says so. */
+/* For an ended program: prints its last figures, then the error. */
 static int print_once(const struct arguments *args, struct server *server,
 		      struct fault *fault)
 {

@@ -11,7 +11,7 @@
 
 #define PAGE_SHIFT 12
 
-/* Which figures begin a group of their own. */
+/* Figures that begin a group. */
 static const char *const groups[] = {
 	"reply_bytes",	     "sleeps",	   "records_refused", "parked_pages",
 	"connections_total", "mm_refills", "mm_zone_puts",    "mm_waits",
@@ -32,7 +32,7 @@ static bool counts_pages(const char *name)
 	       strcmp(name, "pages") == 0 || strcmp(name, "pages_filled") == 0;
 }
 
-/* " (64.0 MiB)" where another unit says more than the number. */
+/* " (64.0 MiB)" for pages, bytes and nanoseconds. */
 static const char *in_other_unit(const char *name, uint64_t count, char *text,
 				 size_t len)
 {
@@ -52,7 +52,7 @@ static const char *in_other_unit(const char *name, uint64_t count, char *text,
 	return text;
 }
 
-/* How long ago, or for one that has long ended when. */
+/* "2 s ago"; from a minute on, the date and time. */
 static const char *when(uint64_t realtime_ns, char *text, size_t len)
 {
 	time_t then = (time_t)(realtime_ns / 1000000000);

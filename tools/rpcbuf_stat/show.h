@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * show.h - all figures for people to read.
+ * show.h - all figures, for people.
  */
 #ifndef RPCBUF_STAT_SHOW_H
 #define RPCBUF_STAT_SHOW_H

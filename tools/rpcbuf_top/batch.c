@@ -6,10 +6,10 @@
 #include "totals.h"
 
 #define SECOND_NS UINT64_C(1000000000)
-/* Wide enough for all columns. */
+/* All columns fit. */
 #define WIDTH	  512
 
-/* The lease on the table of clients runs out in between otherwise. */
+/* Renews the lease on the table of clients while it waits. */
 static void wait_ns(struct sampler *sampler, uint64_t ns)
 {
 	while (ns) {
@@ -68,7 +68,7 @@ int batch(struct sampler *sampler, const struct order *order, uint64_t delay_ns,
 			return fault->status;
 		print_picture(sampler, order);
 		if (ferror(stdout))
-			break; /* the caller looks at that */
+			break; /* checked by the caller */
 	}
 	return FAULT_NONE;
 }

@@ -10,7 +10,7 @@
 /* An IPv4 address. */
 #define ADDRESS_MIN 15
 
-/* Where a number has no value yet. */
+/* A number without a value. */
 #define NO_VALUE    (-1.0)
 
 enum form {
@@ -27,8 +27,8 @@ struct column {
 	const char *help;
 	double (*value)(const struct row *row);
 	enum form form;
-	int width; /* with the blank before it */
-	int rank;  /* the lowest are left out last */
+	int width; /* including one blank in front */
+	int rank;  /* a narrow screen drops the highest rank first */
 	char key;
 };
 
@@ -61,25 +61,24 @@ VALUE(late, r->now->refused_timeout)
 static const struct column columns[] = {
 	{"CLIENT", "its address", NULL, FORM_ADDRESS, 0, 0, 'A'},
 	{"CONN", "connections", value_connections, FORM_COUNT, 5, 3, 'N'},
-	{"HELD", "pages that its unfinished calls hold", value_held, FORM_COUNT,
-	 6, 1, 'H'},
-	{"PART", "bytes that came of these calls", value_part, FORM_BYTES, 7, 9,
+	{"HELD", "pages of its unfinished calls", value_held, FORM_COUNT, 6, 1,
+	 'H'},
+	{"PART", "bytes received of these calls", value_part, FORM_BYTES, 7, 9,
 	 'P'},
 	{"WAIT", "connections that wait for pages", value_waiting, FORM_COUNT,
 	 5, 2, 'W'},
-	{"SINCE", "for so long, the longest", value_since, FORM_TIME, 7, 4,
+	{"SINCE", "longest of these waits so far", value_since, FORM_TIME, 7, 4,
 	 'S'},
-	{"WAITS", "times that they waited so far", value_waits, FORM_COUNT, 7,
-	 12, 'T'},
-	{"FLIGHT", "calls that the server works on", value_in_flight,
-	 FORM_COUNT, 7, 8, 'F'},
-	{"BUSY", "connections with too many of these", value_busy, FORM_COUNT,
-	 5, 14, 'B'},
-	{"UNSENT", "connections that do not read their replies", value_unsent,
+	{"WAITS", "number of such waits so far", value_waits, FORM_COUNT, 7, 12,
+	 'T'},
+	{"FLIGHT", "calls in progress", value_in_flight, FORM_COUNT, 7, 8, 'F'},
+	{"BUSY", "connections with too many of them", value_busy, FORM_COUNT, 5,
+	 14, 'B'},
+	{"UNSENT", "connections that leave replies unread", value_unsent,
 	 FORM_COUNT, 7, 13, 'U'},
-	{"QUEUED", "bytes of replies that are not sent yet", value_queued,
-	 FORM_BYTES, 7, 15, 'Q'},
-	{"KEPT", "bytes of memory that these replies keep", value_kept,
+	{"QUEUED", "bytes of unsent replies", value_queued, FORM_BYTES, 7, 15,
+	 'Q'},
+	{"KEPT", "memory pinned by these replies, bytes", value_kept,
 	 FORM_BYTES, 7, 21, 'K'},
 	{"CALL/s", "calls per second", value_calls, FORM_RATE, 7, 6, 'C'},
 	{"MiB/s", "mebibytes received per second", value_bytes, FORM_RATE, 7, 7,
@@ -88,8 +87,7 @@ static const struct column columns[] = {
 	 20, 'D'},
 	{"REFUSED", "calls refused so far, all reasons", value_refused,
 	 FORM_COUNT, 8, 5, 'R'},
-	{"WHY", "the reason of most of them", value_refused, FORM_WHY, 6, 10,
-	 0},
+	{"WHY", "the most frequent reason", value_refused, FORM_WHY, 6, 10, 0},
 	{"LONG", "refused: longer than allowed", value_length, FORM_COUNT, 6,
 	 16, 'L'},
 	{"FRAG", "refused: too many fragments", value_fragments, FORM_COUNT, 6,
@@ -161,7 +159,8 @@ unsigned int columns_choose(const struct picture *picture, unsigned int width,
 		for (unsigned int i = 1; i < NR_COLUMNS; i++) {
 			if (columns[i].rank != rank || in[i])
 				continue;
-			/* Nothing of a lower rank takes its place. */
+			/* Below 0 none of the later ones fits, even a narrow
+			 * one. */
 			left -= columns[i].width;
 			in[i] = left >= 0;
 		}
@@ -174,7 +173,7 @@ unsigned int columns_choose(const struct picture *picture, unsigned int width,
 
 static const struct order *sort_order;
 
-/* The largest first, but addresses. */
+/* Numbers from the largest, addresses from the smallest. */
 static int compare_rows(const void *a, const void *b)
 {
 	const struct row *left = a, *right = b;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * columns.h - the columns of the table of clients: which fit, what is in them,
- * and the order that they give to the rows.
+ * columns.h - columns of the table of clients: selection, contents, and sorting
+ * by them.
  */
 #ifndef RPCBUF_TOP_COLUMNS_H
 #define RPCBUF_TOP_COLUMNS_H
@@ -15,26 +15,26 @@ struct order {
 	bool reverse;	     /* the smallest first */
 };
 
-/* How many there are; the first is the client's address. */
+/* Number of columns; the first is the client's address. */
 unsigned int columns_nr(void);
 const char *column_title(unsigned int column);
 const char *column_help(unsigned int column);
 char column_key(unsigned int column);
 
-/* The column whose key or title this is, -1: none. */
+/* The column with this key or title; -1: none. */
 int column_find_key(int key);
 int column_find_title(const char *title);
 
-/* The columns that fit in @width characters, in their order, and the one that
- * the rows are sorted by in any case.  Returns how many. */
+/* Chooses the columns that fit in @width characters, in order; always includes
+ * the one that rows are sorted by.  Returns their number. */
 unsigned int columns_choose(const struct picture *picture, unsigned int width,
 			    unsigned int sorted, unsigned int *chosen);
 
-/* Sorts; rows that are equal go by calls, then by address. */
+/* Sorts the rows; equal rows by calls, then by address. */
 void columns_sort(struct picture *picture, const struct order *order);
 
-/* Writes the field of a column, as wide as it is with the blank before it;
- * @row NULL: its title.  Returns the width. */
+/* Writes a field, padded to its column's width with a blank in front; @row
+ * NULL: the title.  Returns the width. */
 int column_write(const struct picture *picture, unsigned int column,
 		 const struct row *row, char *out, size_t len);
 

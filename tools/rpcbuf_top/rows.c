@@ -37,7 +37,7 @@ find_client(const struct rpcbuf_snapshot *snapshot, const uint8_t *address)
 	return NULL;
 }
 
-/* Counters are of the connections that there are: some may have gone. */
+/* A client's counters sum its open connections, so a close may lower them. */
 static double rate(uint64_t before, uint64_t after, double seconds)
 {
 	return after > before ? (double)(after - before) / seconds : 0;

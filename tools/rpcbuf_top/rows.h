@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rows.h - the clients of a server, and what they did between two snapshots.
+ * rows.h - a row per client: levels, and rates between two snapshots.
  */
 #ifndef RPCBUF_TOP_ROWS_H
 #define RPCBUF_TOP_ROWS_H
@@ -12,13 +12,13 @@
 struct row {
 	const struct rpcbuf_client *now;
 	char address[ROW_ADDRESS];
-	uint64_t waiting_ns; /* so long, 0 when it does not wait */
+	uint64_t waiting_ns; /* longest wait now; 0: none */
 	uint64_t refused;    /* for all reasons */
-	bool known;	     /* it was there before: it has rates */
+	bool known;	     /* in both snapshots, so it has rates */
 	double calls, bytes, reply_bytes; /* per second */
 };
 
-/* What a refresh shows. */
+/* The contents of one refresh. */
 struct picture {
 	const struct rpcbuf_snapshot *from, *to; /* from: NULL at first */
 	double seconds;				 /* between them */
@@ -27,7 +27,7 @@ struct picture {
 	unsigned int longest; /* address, in characters */
 };
 
-/* Fills in the rest of @picture, in the order of the snapshot. */
+/* Computes the rows of @picture, in the order of the snapshot. */
 void picture_fill(struct picture *picture);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf-top - the clients of a server that receives through rpcbuf: who holds
- * pages, who waits for them, and who is refused.
+ * rpcbuf-top - the clients of a server that receives through rpcbuf: their
+ * pages, waits and refused calls.
  *
- * Reads the program's segment in shared memory, and asks for the table of
- * clients as long as it runs.
+ * Reads the program's segment in shared memory.  While it runs, it asks the
+ * program for the table of clients.
  */
 #include <argp.h>
 #include <errno.h>
@@ -31,9 +31,10 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{"batch", 'b', NULL, 0, "print plain text, no screen", 0},
-	{"count", 'n', "COUNT", 0, "end after so many pictures", 0},
-	{"delay", 'd', "SECONDS", 0, "between pictures (2)", 0},
+	{"batch", 'b', NULL, 0, "print plain text instead of using the screen",
+	 0},
+	{"count", 'n', "COUNT", 0, "end after COUNT pictures", 0},
+	{"delay", 'd', "SECONDS", 0, "time between pictures (2)", 0},
 	{"reverse", 'r', NULL, 0, "the smallest first", 0},
 	{"sort", 's', "COLUMN", 0, "sort by this column (HELD)", 0},
 	{0},
@@ -99,9 +100,9 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
 	.children = target_children,
-	.doc = "Shows the clients of a program that receives its calls through rpcbuf: "
-	       "who holds pages, who waits for them and since when, and who is refused.\v"
-	       "Without --pid, --name or --file it is the only such program that runs here. "
+	.doc = "Shows the clients of a program that receives calls through rpcbuf: "
+	       "their pages, their waits for pages, and their refused calls.\v"
+	       "Without --pid, --name or --file: the only such program that runs here. "
 	       "Keys: h for help, q to quit. "
 	       "Columns and exit statuses are listed in rpcbuf-top(1).",
 };

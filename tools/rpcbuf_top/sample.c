@@ -32,7 +32,7 @@ int sampler_next(struct sampler *sampler, struct fault *fault)
 	    server_read(&sampler->server, next, fault))
 		return fault->status;
 	if (picture->to && next->monotonic_ns <= picture->to->monotonic_ns)
-		return FAULT_NONE; /* it answers late: the same one again */
+		return FAULT_NONE; /* the program did not publish in time */
 	sampler->latest ^= 1;
 	picture->from = picture->to;
 	picture->to = next;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * sample.h - one snapshot after the other, and what changed between them.
+ * sample.h - takes snapshots, and computes a picture from two of them.
  */
 #ifndef RPCBUF_TOP_SAMPLE_H
 #define RPCBUF_TOP_SAMPLE_H
@@ -21,11 +21,11 @@ int sampler_open(struct sampler *sampler, const struct target *target,
 		 struct fault *fault);
 void sampler_close(struct sampler *sampler);
 
-/* Takes the next snapshot.  When it cannot, and when the program has ended, the
- * picture stays as it was. */
+/* Takes the next snapshot.  On failure, and when the program has ended, leaves
+ * the picture as it is. */
 int sampler_next(struct sampler *sampler, struct fault *fault);
 
-/* Asks the program to go on showing its clients: once a second. */
+/* Renews the lease on the table of clients; call it once a second. */
 void sampler_renew(struct sampler *sampler);
 
 #endif

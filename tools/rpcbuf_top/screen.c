@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * One thread that waits for keys until it is time for the next picture.  The
- * terminal is given back on every way out; ncurses sees to that for signals.
+ * One thread waits for keys until the next picture is due.  Every exit restores
+ * the terminal; ncurses does so for signals.
  */
 #include <curses.h>
 #include <locale.h>
@@ -15,7 +15,7 @@
 #include "view.h"
 
 #define MS_NS	   UINT64_C(1000000)
-/* How often a lease is renewed, and an ended program looked for again. */
+/* Period of renewing the lease, and of searching for an ended program again. */
 #define RENEW_MS   1000
 #define KEY_ESCAPE 27
 
@@ -27,7 +27,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / MS_NS;
 }
 
-/* The neighbour of the column that the rows are sorted by. */
+/* Sorts by the neighbour of the current column. */
 static void sort_beside(struct view *view, int step)
 {
 	for (unsigned int i = 0; i < view->nr_chosen; i++) {
@@ -66,7 +66,7 @@ static void sort_by_key(struct view *view, int key)
 	}
 }
 
-/* True when a new picture is wanted at once. */
+/* Returns true when a new picture is due at once. */
 static bool handle_key(struct view *view, int key)
 {
 	if (view->help && key != KEY_RESIZE) {
@@ -122,8 +122,8 @@ static bool handle_key(struct view *view, int key)
 	return false;
 }
 
-/* The program has ended.  Another one is looked for unless it was named by what
- * no other one has. */
+/* The program has ended.  Searches for another one, unless a process id or a
+ * file was named, which no other program has. */
 static void look_again(struct view *view)
 {
 	struct sampler *sampler = view->sampler;
@@ -159,7 +159,7 @@ static int take_picture(struct view *view, struct fault *fault)
 	return FAULT_NONE;
 }
 
-/* Keys, until it is time.  True: at once. */
+/* Handles keys until @until_ms.  Returns true when one asks for a picture. */
 static bool wait_for_keys(struct view *view, uint64_t until_ms)
 {
 	uint64_t now;
@@ -208,12 +208,12 @@ static int open_screen(struct fault *fault)
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return fault_set(
 			fault, FAULT_OUTPUT,
-			"standard input and output are no terminal: --batch prints plain text");
+			"standard input or output is not a terminal; --batch prints plain text");
 	setlocale(LC_ALL, "");
 	if (!newterm(NULL, stdout, stdin))
 		return fault_set(
 			fault, FAULT_OUTPUT,
-			"a terminal of type %s is not known here: --batch prints plain text",
+			"unknown terminal type %s; --batch prints plain text",
 			term && *term ? term : "\"\"");
 	cbreak();
 	noecho();

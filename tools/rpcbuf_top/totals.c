@@ -20,7 +20,7 @@ static double grown(const struct picture *picture, const char *name)
 		       : 0;
 }
 
-/* "-" while there is nothing to make a rate of. */
+/* "-" while there is only one snapshot. */
 static const char *per_second(const struct picture *picture, double amount,
 			      char out[FORMAT_SHORT])
 {
@@ -29,8 +29,8 @@ static const char *per_second(const struct picture *picture, double amount,
 		       : "-";
 }
 
-static void write_who(const struct server *server,
-		      const struct picture *picture, char *line)
+static void write_heading(const struct server *server,
+			  const struct picture *picture, char *line)
 {
 	const struct rpcbuf_segment_header *header = server->header;
 	const struct rpcbuf_snapshot *to = picture->to;
@@ -50,7 +50,7 @@ static void write_who(const struct server *server,
 		 (unsigned long long)level(picture, "connections"));
 }
 
-/* Of what a call takes: "1.2 mean, 4 p99". */
+/* Pages per call: "1.2 mean, 4 p99". */
 struct each {
 	char mean[FORMAT_SHORT], p99[FORMAT_SHORT];
 };
@@ -156,7 +156,7 @@ static void write_refusals(const struct picture *picture, char *line)
 void totals_write(const struct server *server, const struct picture *picture,
 		  char lines[TOTALS_LINES][TOTALS_WIDTH])
 {
-	write_who(server, picture, lines[0]);
+	write_heading(server, picture, lines[0]);
 	write_calls(picture, lines[1]);
 	write_replies(picture, lines[2]);
 	write_pages(picture, lines[3]);

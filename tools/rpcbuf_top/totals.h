@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * totals.h - the lines above the table: the server as a whole.
+ * totals.h - the lines above the table, about the whole server.
  */
 #ifndef RPCBUF_TOP_TOTALS_H
 #define RPCBUF_TOP_TOTALS_H

@@ -45,7 +45,7 @@ static void draw_row(const struct view *view, int y, const struct row *row)
 	}
 }
 
-/* Who waits, and who was refused, stands out. */
+/* Highlights waiting and refused clients. */
 static int attributes(const struct row *row)
 {
 	if (row->now->waiting)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * view.h - what is on the screen: the totals, the part of the table that fits,
- * a line that says which; or the help.
+ * view.h - the screen: totals, the visible part of the table, a status line; or
+ * the help.
  */
 #ifndef RPCBUF_TOP_VIEW_H
 #define RPCBUF_TOP_VIEW_H
@@ -22,15 +22,15 @@ struct view {
 	struct sampler *sampler;
 	struct order *order;
 	unsigned int chosen[COLUMNS_MAX], nr_chosen;
-	unsigned int top; /* the first row that is shown */
+	unsigned int top; /* first visible row */
 	bool paused, help, quit;
-	bool ended; /* the program is gone */
+	bool ended; /* the program has ended */
 	char status[STATUS_LEN];
 };
 
 void view_draw(struct view *view);
 
-/* Lines for rows of the table, and the last row that may be the first shown. */
+/* Lines for rows of the table; the largest value of `top`. */
 unsigned int view_rows(void);
 unsigned int view_last_top(const struct view *view);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A trace in the Common Trace Format, written by libbabeltrace2: a source of
- * ours, whose messages are the calls, connected to that library's sink.
+ * Writes the Common Trace Format with libbabeltrace2: a source component, whose
+ * messages are the calls, connected to the library's file system sink.
  *
- * The time of an event is when its call was done, as they come in this order,
- * or nearly; when it had come is a field.  What is read at a time is a packet;
- * losses are said between packets.
+ * The time of an event is the end of its call, because events arrive nearly in
+ * that order; a field has the time of arrival.  One pass over the ring makes a
+ * packet; lost calls are reported between packets.
  */
 #include <babeltrace2/babeltrace.h>
 #include <dirent.h>
@@ -19,7 +19,7 @@
 
 #define QUEUE 4096
 
-/* Of an event, in the order of the fields; their text follows. */
+/* Numbers of an event, in the order of the fields; strings follow. */
 static const struct {
 	const char *name;
 	size_t offset, size;
@@ -50,7 +50,7 @@ static struct {
 	bt_event_class *event_class;
 	bt_trace *trace;
 	bt_stream *stream;
-	bt_packet *packet; /* that is open */
+	bt_packet *packet; /* the open packet */
 	const char *program;
 	int pid;
 	struct {
@@ -58,8 +58,8 @@ static struct {
 		uint64_t time_ns;
 	} queue[QUEUE];
 	unsigned int queued, taken;
-	uint64_t lost;	  /* to be said */
-	uint64_t last_ns; /* of the last message: time does not go back */
+	uint64_t lost;	  /* calls to report as lost */
+	uint64_t last_ns; /* time of the last message; time must not go back */
 	bool begun, ending, ended;
 	bool empty; /* the next packet */
 } ctf;
@@ -211,7 +211,7 @@ static uint64_t done_ns(unsigned int i)
 	return time > ctf.last_ns ? time : ctf.last_ns;
 }
 
-/* When the packet that is next will end: with all that is queued. */
+/* End of the next packet, which takes all queued events. */
 static uint64_t packet_end_ns(void)
 {
 	uint64_t end = ctf.last_ns;
@@ -222,8 +222,8 @@ static uint64_t packet_end_ns(void)
 	return end;
 }
 
-/* From the end of the last packet to that of the next: they may have been of
- * either, says the format. */
+/* The format's interval for lost events: from the end of the last packet to the
+ * end of the next. */
 static bt_message *say_lost(bt_self_message_iterator *self)
 {
 	bt_message *message =
@@ -236,7 +236,7 @@ static bt_message *say_lost(bt_self_message_iterator *self)
 	return message;
 }
 
-/* The next message, or NULL when there is none now. */
+/* Creates the next message; NULL: none is due. */
 static bt_message *next_message(bt_self_message_iterator *self)
 {
 	bt_message *message;
@@ -253,7 +253,7 @@ static bt_message *next_message(bt_self_message_iterator *self)
 			ctf.empty = false;
 			return begin_packet(self, ctf.last_ns);
 		}
-		/* After the last call: there has to be a packet for them. */
+		/* Losses after the last call need an empty packet. */
 		if (ctf.ending && ctf.lost && ctf.last_ns) {
 			ctf.empty = true;
 			return say_lost(self);
@@ -264,7 +264,7 @@ static bt_message *next_message(bt_self_message_iterator *self)
 		return bt_message_stream_end_create(self, ctf.stream);
 	}
 	time_ns = done_ns(ctf.taken);
-	/* The trace's first packet must begin it. */
+	/* Losses before the first packet cannot be reported. */
 	if (!ctf.packet && ctf.lost && ctf.last_ns)
 		return say_lost(self);
 	if (!ctf.packet)
@@ -366,7 +366,7 @@ static int ctf_failed(struct fault *fault, const char *why)
 			 trace_path, why);
 }
 
-/* What is there is not mixed with a trace. */
+/* A trace goes into an empty folder only. */
 static bool is_taken(const char *path)
 {
 	DIR *dir = opendir(path);
@@ -388,14 +388,14 @@ static int ctf_begin(const struct server *server, const char *path,
 	ctf.program = server->header->program;
 	ctf.pid = (int)server->pid;
 	if (is_taken(path))
-		return ctf_failed(fault, "it is there already, and not empty");
+		return ctf_failed(fault, "the folder is not empty");
 	if (!build(path))
-		return ctf_failed(
-			fault, "libbabeltrace2 has no plug-in that can do it");
+		return ctf_failed(fault,
+				  "libbabeltrace2 has no plug-in for this");
 	return FAULT_NONE;
 }
 
-/* Until all that is queued was written. */
+/* Runs the graph until the queue is empty. */
 static int run_graph(struct fault *fault)
 {
 	for (;;) {
@@ -405,7 +405,7 @@ static int run_graph(struct fault *fault)
 		    status == BT_GRAPH_RUN_ONCE_STATUS_END)
 			break;
 		if (status != BT_GRAPH_RUN_ONCE_STATUS_OK)
-			return ctf_failed(fault, "libbabeltrace2 gave up");
+			return ctf_failed(fault, "libbabeltrace2 failed");
 	}
 	ctf.queued = 0;
 	ctf.taken = 0;
@@ -416,7 +416,7 @@ static bool broken;
 
 static void queue_event(const struct rpcbuf_event *event, uint64_t time_ns)
 {
-	struct fault ignored; /* ctf_flush() says it again */
+	struct fault ignored; /* ctf_flush() reports the error */
 
 	if (ctf.queued == QUEUE && !broken)
 		broken = run_graph(&ignored) != FAULT_NONE;
@@ -426,7 +426,7 @@ static void queue_event(const struct rpcbuf_event *event, uint64_t time_ns)
 	ctf.queue[ctf.queued++].time_ns = time_ns;
 }
 
-/* Ends the packet, so that they stand in the right place. */
+/* End the packet: losses belong between packets. */
 static void count_lost(uint64_t nr)
 {
 	struct fault ignored;
@@ -439,7 +439,7 @@ static void count_lost(uint64_t nr)
 static int ctf_flush(struct fault *fault)
 {
 	if (broken)
-		return ctf_failed(fault, "libbabeltrace2 gave up");
+		return ctf_failed(fault, "libbabeltrace2 failed");
 	return run_graph(fault);
 }
 

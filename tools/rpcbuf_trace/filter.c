@@ -46,7 +46,7 @@ bool filter_add_client(struct filter *filter, const char *text)
 	return true;
 }
 
-/* @wanted is @name, or @program, a dot, and @name. */
+/* True when @wanted is "name" or "program.name", in any case of letters. */
 static bool is_named(const char *wanted, const char *program, const char *name)
 {
 	size_t len = strlen(program);
@@ -69,7 +69,7 @@ static bool has_procedure(const char *wanted, const struct rpcbuf_event *event)
 	return false;
 }
 
-/* Is there a call that has it? */
+/* True when some call matches the name. */
 static bool exists(const char *wanted)
 {
 	static const struct {

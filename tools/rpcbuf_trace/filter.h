@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * filter.h - which calls are shown.
+ * filter.h - selects the calls to show.
  */
 #ifndef RPCBUF_TRACE_FILTER_H
 #define RPCBUF_TRACE_FILTER_H
@@ -12,7 +12,7 @@
 struct filter {
 	struct {
 		uint8_t address[16];
-		unsigned int bits; /* of these, from the front */
+		unsigned int bits; /* length of the prefix */
 	} clients[FILTER_MAX];
 	const char *procedures[FILTER_MAX];
 	unsigned int nr_clients, nr_procedures;
@@ -20,13 +20,14 @@ struct filter {
 	uint64_t min_wait_ns;
 };
 
-/* ADDRESS or ADDRESS/BITS; false when it is neither. */
+/* Parses ADDRESS or ADDRESS/BITS; false: invalid. */
 bool filter_add_client(struct filter *filter, const char *text);
 
-/* WRITE, or NFS3.WRITE; of NFS4 the operations; false when there is none. */
+/* Parses WRITE or NFS3.WRITE, for NFSv4 an operation; false: unknown. */
 bool filter_add_procedure(struct filter *filter, const char *text);
 
-/* "10us", "2ms", "1s", "500ns" or "500" as nanoseconds; false when it is none. */
+/* Parses "10us", "2ms", "1s", "500ns" or "500" into nanoseconds; false:
+ * invalid. */
 bool filter_time(const char *text, uint64_t *ns);
 
 bool filter_passes(const struct filter *filter,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Histograms of what the calls took, printed at the end.
+ * Histograms over the calls, printed at the end.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,15 +51,14 @@ static int histograms_end(uint64_t shown, uint64_t lost, struct fault *fault)
 {
 	(void)fault;
 	printf("%" PRIu64 " calls, %" PRIu64 " lost\n", shown, lost);
-	print_histogram("pages that they reach into", pages, false);
+	print_histogram("pages of calls", pages, false);
 	print_histogram("bytes on the wire", bytes, false);
 	print_histogram("runs of adjacent pages", runs, false);
-	print_histogram("time that they waited for pages", wait, true);
-	print_histogram("time from the first byte to the last", receive, true);
-	print_histogram("time from the last byte until they were done", reply,
-			true);
-	print_histogram("pages of their replies", reply_pages, false);
-	print_histogram("bytes of their replies", reply_bytes, false);
+	print_histogram("waits for pages", wait, true);
+	print_histogram("time from first to last byte", receive, true);
+	print_histogram("time from last byte to end of call", reply, true);
+	print_histogram("pages of replies", reply_pages, false);
+	print_histogram("bytes of replies", reply_bytes, false);
 	return FAULT_NONE;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * An object for each call, one on a line, and one where calls were lost.
+ * An object per call, one on a line, and one where calls were lost.
  */
 #include <inttypes.h>
 #include <json-c/json.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The pages of each call, a number a line, which rpcbuf-bench replays.
+ * The pages of each call, one number per line, for rpcbuf-bench to replay.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -62,7 +62,7 @@ static int mix_end(uint64_t shown, uint64_t lost, struct fault *fault)
 	if (left_out)
 		fprintf(stderr,
 			"rpcbuf-trace: %" PRIu64
-			" calls are not in %s: it takes %u, of at most %u pages\n",
+			" calls were left out of %s: it takes %u calls of at most %u pages\n",
 			left_out, name, MIX_REQUESTS_MAX, MIX_PAGES_MAX);
 	return FAULT_NONE;
 }

@@ -2,8 +2,7 @@
 /*
  * names.h - programs, procedures and operations by name.
  *
- * Names are as the RFCs have them, without their prefixes; what has none here
- * is a number.
+ * Names are those of the RFCs without prefixes.  Unknown ones are numbers.
  */
 #ifndef RPCBUF_TRACE_NAMES_H
 #define RPCBUF_TRACE_NAMES_H
@@ -16,14 +15,14 @@
 const char *name_program(const struct rpcbuf_event *event,
 			 char out[NAME_LENGTH]);
 
-/* "WRITE", or a number; "reply" for what is no call. */
+/* "WRITE", or a number; "reply" for a reply that was received. */
 const char *name_procedure(const struct rpcbuf_event *event,
 			   char out[NAME_LENGTH]);
 
 /* "PUTFH", or a number. */
 const char *name_operation(unsigned int op, char out[NAME_LENGTH]);
 
-/* How many of the operations of an event are known. */
+/* Number of operations that the event lists. */
 unsigned int name_nr_operations(const struct rpcbuf_event *event);
 
 /* "127.0.0.1"; "local" for local sockets, "own" for connections that the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * output.h - what becomes of the calls that are shown: one of several forms.
+ * output.h - a form of output for the selected calls.
  */
 #ifndef RPCBUF_TRACE_OUTPUT_H
 #define RPCBUF_TRACE_OUTPUT_H
@@ -8,18 +8,18 @@
 #include "tools/common/attach.h"
 
 struct output {
-	/* @path is what the form was given, or NULL.  FAULT_NONE, or as
-	 * fault_set().  May be NULL. */
+	/* @path: argument of the form's option, or NULL.  Returns FAULT_NONE,
+	 * or as fault_set().  May be NULL. */
 	int (*begin)(const struct server *server, const char *path,
 		     struct fault *fault);
-	/* @time_ns: when it had come whole, since 1970. */
+	/* @time_ns: arrival of the call's last byte, since 1970. */
 	void (*event)(const struct rpcbuf_event *event, uint64_t time_ns);
-	/* So many were lost before the next one.  May be NULL, where end() is
-	 * enough. */
+	/* @nr calls were lost before the next one.  May be NULL: the form
+	 * reports losses in end(). */
 	void (*lost)(uint64_t nr);
-	/* Nothing more comes for now; may be NULL. */
+	/* No further event for now; may be NULL. */
 	int (*flush)(struct fault *fault);
-	/* With what was counted in all. */
+	/* Totals of the trace. */
 	int (*end)(uint64_t shown, uint64_t lost, struct fault *fault);
 };
 

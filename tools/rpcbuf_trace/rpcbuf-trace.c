@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * rpcbuf-trace - what each call took, as it is done.
+ * rpcbuf-trace - prints pages and times of each call when it is done.
  *
- * Reads the ring of events in a program's segment, and asks the program to
- * write them while it does.
+ * Reads the ring of events in a program's segment.  While it runs, it asks the
+ * program to write events.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -18,9 +18,9 @@
 #define SECONDS_MAX 31536000
 #define PAGES_MAX   1024
 #define REFRESH_MS  2000
-/* A third of the time in which a busy program fills its ring. */
+/* Poll period: a third of the time in which a busy program fills its ring. */
 #define PAUSE_NS    10000000
-/* Within this a loop that is at work has seen that it is asked. */
+/* Within this time a busy loop notices the request. */
 #define SETTLE_NS   5000000
 
 const char *argp_program_version = "rpcbuf-trace " RPCBUF_VERSION;
@@ -42,33 +42,32 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{"json", 'j', NULL, 0, "print JSON, an object a line", 0},
-	{"hist", OPTION_HIST, NULL, 0, "print histograms, at the end", 0},
-	{"ctf", OPTION_CTF, "DIR", 0, "write a trace that babeltrace2 reads",
-	 0},
+	{"json", 'j', NULL, 0, "print JSON, one object per line", 0},
+	{"hist", OPTION_HIST, NULL, 0, "print histograms at the end", 0},
+	{"ctf", OPTION_CTF, "DIR", 0, "write a trace for babeltrace2", 0},
 	{"mix", OPTION_MIX, "FILE", 0,
-	 "also write the pages of each call, for rpcbuf-bench to replay", 0},
-	{"count", 'N', "NUMBER", 0, "end after so many calls", 1},
-	{"seconds", 's', "NUMBER", 0, "end after so many seconds", 1},
+	 "also write the pages of each call to FILE, for rpcbuf-bench to replay",
+	 0},
+	{"count", 'N', "NUMBER", 0, "end after NUMBER calls", 1},
+	{"seconds", 's', "NUMBER", 0, "end after NUMBER seconds", 1},
 	{"client", 'c', "ADDRESS[/BITS]", 0,
-	 "only calls from there; may be repeated", 2},
+	 "only calls from these addresses; may be repeated", 2},
 	{"proc", 'P', "NAME", 0,
 	 "only calls of this procedure, or with this operation, such as WRITE "
 	 "or NFS3.WRITE; may be repeated",
 	 2},
 	{"min-pages", OPTION_MIN_PAGES, "NUMBER", 0,
-	 "only calls that reach into so many pages", 2},
+	 "only calls of at least NUMBER pages", 2},
 	{"min-wait", OPTION_MIN_WAIT, "TIME", 0,
-	 "only calls that waited for pages so long, such as 10us", 2},
+	 "only calls that waited for pages at least TIME, such as 10us", 2},
 	{0},
 };
 
 static void set_form(struct argp_state *state, const struct output *form)
 {
 	if (args.form != &output_text && args.form != form)
-		argp_error(
-			state,
-			"--json, --hist and --ctf are different forms: one is enough");
+		argp_error(state,
+			   "--json, --hist and --ctf exclude each other");
 	args.form = form;
 }
 
@@ -79,14 +78,14 @@ static error_t parse_filter(int key, char *arg, struct argp_state *state)
 		if (!filter_add_client(&args.filter, arg))
 			argp_error(
 				state,
-				"client %s: an address, or ADDRESS/BITS, is expected, at most %d times",
+				"client %s: ADDRESS or ADDRESS/BITS is expected, at most %d times",
 				arg, FILTER_MAX);
 		return 0;
 	case 'P':
 		if (!filter_add_procedure(&args.filter, arg))
 			argp_error(
 				state,
-				"no procedure and no operation is named %s, or more than %d are wanted",
+				"no procedure or operation is named %s, or there are more than %d names",
 				arg, FILTER_MAX);
 		return 0;
 	case OPTION_MIN_PAGES:
@@ -141,9 +140,9 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
 	.children = target_children,
-	.doc = "Prints a line for each call that a program receives through rpcbuf, "
-	       "when it is done, until a signal comes.\v"
-	       "Without --pid, --name or --file it is the only such program that runs here. "
+	.doc = "Prints a line for each call of a program that receives through rpcbuf, "
+	       "when the call is done, until a signal comes.\v"
+	       "Without --pid, --name or --file: the only such program that runs here. "
 	       "Columns and exit statuses are listed in rpcbuf-trace(1).",
 };
 
@@ -170,8 +169,7 @@ static struct {
 
 static bool is_over(void)
 {
-	return stop ||
-	       (args.seconds && os_now() >= trace.end_ns);
+	return stop || (args.seconds && os_now() >= trace.end_ns);
 }
 
 static bool is_enough(void)
@@ -187,7 +185,7 @@ static void say_losses(const struct server *server)
 	trace.lost_said = trace.lost;
 }
 
-/* All that is there now: a ring full, if they come as fast as they are read. */
+/* Takes all available events, one ring full at most. */
 static void take_events(const struct server *server)
 {
 	uint32_t most = server->header->sections[RPCBUF_SECTION_EVENTS].entries;
@@ -219,8 +217,8 @@ static int flush_outputs(struct fault *fault)
 	return FAULT_NONE;
 }
 
-/* Once a second, what has to be. */
-static int renew_leases(const struct server *server, struct fault *fault)
+/* Twice a second: renews the lease, and follows changes of the wall clock. */
+static int renew_lease(const struct server *server, struct fault *fault)
 {
 	uint64_t now = os_now();
 
@@ -231,7 +229,7 @@ static int renew_leases(const struct server *server, struct fault *fault)
 	return server_watch(server, RPCBUF_WATCH_EVENTS, fault);
 }
 
-/* Asks, and waits until the program has seen it. */
+/* Requests events, and waits until the program has noticed. */
 static int start_tracing(struct server *server, struct fault *fault)
 {
 	struct rpcbuf_event event;
@@ -243,12 +241,12 @@ static int start_tracing(struct server *server, struct fault *fault)
 	    (args.mix && output_mix.begin(server, args.mix, fault)))
 		return fault->status;
 	(void)rpcbuf_segment_next_event(server->segment, &event);
-	if (renew_leases(server, fault))
+	if (renew_lease(server, fault))
 		return fault->status;
 	if (rpcbuf_segment_refresh(server->segment, REFRESH_MS))
 		return fault_set(
 			fault, FAULT_SILENT,
-			"process %d runs, but does not answer: it has stopped, or hangs",
+			"process %d runs but does not answer: it is stopped or hangs",
 			(int)server->pid);
 	sleep_ns(SETTLE_NS);
 	trace.end_ns = os_now() + args.seconds * OS_SECOND_NS;
@@ -262,16 +260,16 @@ static int trace_calls(struct server *server, struct fault *fault)
 	int status = FAULT_NONE, at_end = FAULT_NONE;
 
 	while (!status && !at_end && !is_enough()) {
-		/* What was written before an end is read after that is known. */
 		bool last = is_over();
 
+		/* Check before taking: an ended program writes no more. */
 		at_end = server_check(server, fault);
 		take_events(server);
 		status = flush_outputs(fault);
 		if (status || last)
 			break;
 		if (!at_end && !is_enough()) {
-			status = renew_leases(server, fault);
+			status = renew_lease(server, fault);
 			sleep_ns(PAUSE_NS);
 		}
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A line for each call, in columns; what has blanks in it is the last.
+ * A line per call, in columns; the column that may contain blanks is the last.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * DPDK's rte_mempool as a peer: a module of its own, because its bulk calls
- * are inline functions of DPDK's headers.  It is built where those are
- * installed, and loaded by rpcbuf-bench if it is there.
+ * DPDK's rte_mempool as a peer.  A separate module, because its bulk functions
+ * are inline functions of DPDK's headers; it is built only where those are
+ * installed.
  *
- * The pool is as fast as DPDK makes it: the largest per-core cache, every
- * thread registered, memory of transparent hugepages as rpcbuf has them.
- * No hugepages need to be reserved, and no device is looked for.
+ * The pool has DPDK's fastest setting: the largest per-core cache, all threads
+ * registered, and transparent hugepages as for rpcbuf.  Reserved hugepages and
+ * devices are not needed.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -34,7 +34,7 @@ WORK_INLINE void mempool_release(void *pool, void **pages, unsigned int nr)
 
 WORK_DEFINE(mempool);
 
-/* Starting it pins the thread that does so: one that ends right after. */
+/* rte_eal_init() pins the calling thread, so a short-lived thread calls it. */
 static void *start_eal(void *started)
 {
 	char memory[] = "64", lcores[32];
@@ -100,7 +100,7 @@ static bool mempool_open(struct peer *peer, char why[PEER_WHY])
 	return true;
 }
 
-/* A thread that is not registered gets no cache. */
+/* Only registered threads have a cache. */
 static bool mempool_enter(struct peer *peer)
 {
 	(void)peer;
