@@ -202,7 +202,7 @@ segment=$T/even/$(segment_of "$publisher" dead)
 expect 10 "process $publisher (publisher), which made $segment, has ended" --folder "$T/even" --pid "$publisher"
 grep -q '^  requests ' "$T/said" || fail "the last counters are not shown: $(<"$T/said")"
 expect_fault 10 "has ended" --file "$segment" 1
-expect_fault 2 "was left by crashed ones" --folder "$T/even"
+expect_fault 2 "crashed programs left segments there" --folder "$T/even"
 
 # Bad input.
 good=$T/good bad=$T/bad

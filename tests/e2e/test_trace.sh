@@ -148,7 +148,7 @@ for c in calls:
     assert c["procedure"] != "COMPOUND" or len(c["operations"]) == c["nr_operations"] > 0, c
 END
 grep -qE '^[0-9]+ calls, 0 lost$' "$T/hist" || fail "the histograms: $(<"$T/hist")"
-assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages that/ { on = 1 } END { print sum }' "$T/hist")" \
+assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages of calls/ { on = 1 } END { print sum }' "$T/hist")" \
 	"$(awk '/ calls, / { print $1 }' "$T/hist")" "calls in the histogram of pages"
 assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages of replies/ { on = 1 } END { print sum }' "$T/hist")" \
 	"$(awk '/ calls, / { print $1 }' "$T/hist")" "replies in the histogram of pages"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The back end of the engine that a test program is run on.
+ * Runs a test program on a back end of the engine.
  */
 #ifndef BACKEND_UTIL_H
 #define BACKEND_UTIL_H
@@ -15,7 +15,7 @@
 
 #include "until_util.h"
 
-/* Skips the whole program where the system has no io_uring for anybody. */
+/* Skips the whole program where the system does not allow io_uring. */
 static inline __attribute__((constructor)) void need_backend(void)
 {
 	const char *name = getenv("RPCBUF_BACKEND");
@@ -28,7 +28,7 @@ static inline __attribute__((constructor)) void need_backend(void)
 	}
 }
 
-/* Every program of these tests runs once on each. */
+/* Every program runs once per back end. */
 static inline enum rpcbuf_backend tested_backend(void)
 {
 	const char *name = getenv("RPCBUF_BACKEND");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the tests of calls share that are laid out by hand: a body that is written
- * word by word, and the message that it is in pages.
+ * Helpers for calls that are laid out by hand: a body, written word by word,
+ * and a message of that body in pages.
  */
 #ifndef TESTS_CALL_UTIL_H
 #define TESTS_CALL_UTIL_H
@@ -39,7 +39,8 @@ static void put(uint32_t value)
 	body[length++] = (uint8_t)value;
 }
 
-/* @words, each with a value that would be an operation if it were read as one. */
+/* Opaque data of @words, each of which would be an operation if it were decoded
+ * as one. */
 static void put_words(uint32_t words)
 {
 	while (words--)
@@ -63,7 +64,8 @@ static void put_head(uint32_t program, uint32_t version, uint32_t procedure)
 	put(procedure);
 }
 
-/* AUTH_SYS with @cred bytes, AUTH_NONE; a tag of @tag bytes; @nr operations. */
+/* AUTH_SYS with @cred bytes and AUTH_NONE; a tag of @tag bytes; @nr
+ * operations. */
 static void put_compound(uint32_t cred, uint32_t tag, uint32_t nr)
 {
 	put_head(100003, 4, 1);
@@ -76,7 +78,8 @@ static void put_compound(uint32_t cred, uint32_t tag, uint32_t nr)
 	put(nr);
 }
 
-/* The body, in fragments of @sizes, as a message at @offset of the first page. */
+/* Lays out the body as a message in fragments of @sizes, from @offset of the
+ * first page. */
 static struct rpcbuf_message call_message(uint32_t offset, const uint32_t *sizes,
 					  unsigned int nr)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the tests of the engine share: a server of TCP connections on
- * 127.0.0.1 whose handler answers each call with its xid and a sum of its
- * bytes, and clients that know from the xid what the sum must be.
+ * Helpers for tests of the engine: a server of TCP connections on 127.0.0.1
+ * whose handler answers each call with its xid and a sum of its bytes, and
+ * clients that know the sum from the xid.
  *
- * The upper bits of an xid say how the call is handled and how long it is.
- * Nothing here sleeps for a result: conditions are waited for, and a wait of
- * GUARD_S seconds is a hang, which fails the test.
+ * The upper bits of an xid tell the handler what to do and give the length of
+ * the call. No helper sleeps for a result: it waits for a condition, and a wait
+ * of GUARD_S seconds fails the test as a hang.
  */
 #ifndef TESTS_ENGINE_UTIL_H
 #define TESTS_ENGINE_UTIL_H
@@ -27,19 +27,19 @@
 #define MAX_CALL (256u << 10)
 #define REPLY_BYTES (RPCBUF_MARK_SIZE + RPCBUF_REPLY_MIN)
 
-/* How the handler treats a call: bits 31 to 28 of its xid. */
+/* Bits 31 to 28 of an xid: what the handler does with the call. */
 enum { ECHO, BLOCK, LATER, SLOW };
-/* How long it is: bits 27 to 24. */
+/* Bits 27 to 24: the length of the call. */
 enum { SMALL, MEDIUM, LARGE, LONGEST };
 
 #define XID(how, size, n) ((uint32_t)(how) << 28 | (uint32_t)(size) << 24 | (n))
 
 struct peer {
 	int fd;		/* the server's end */
-	int client;	/* the other one, -1 once it is closed */
+	int client;	/* the client's end, -1 once closed */
 	struct rpcbuf_conn *conn;
-	unsigned int calls;  /* that the handler has seen */
-	unsigned int closed; /* how often */
+	unsigned int calls;  /* seen by the handler */
+	unsigned int closed; /* number of them */
 	enum rpcbuf_close_reason reason;
 	pthread_mutex_t sending;
 };
@@ -47,15 +47,15 @@ struct peer {
 static struct {
 	struct rpcbuf *mm;
 	struct rpcbuf_engine *engine;
-	unsigned int reserved_pages; /* of replies; 0: no reserve */
+	unsigned int reserved_pages; /* reserve for replies; 0: none */
 	struct rpcbuf_mempool *reserve;
 	int listener;
-	bool gate_open;	      /* under lock: lets BLOCK calls go on */
+	bool gate_open;	      /* under lock: opens the gate for BLOCK calls */
 	unsigned int blocked; /* calls that wait at the gate */
 	struct rpcbuf_call *later[4096];
 	unsigned int nr_later;
 	unsigned int log_lines;
-	char log[512]; /* the last line */
+	char log[512]; /* last line of the log */
 	unsigned int closed;
 	unsigned int threads_started, threads_stopped;
 	pthread_mutex_t lock;
@@ -132,14 +132,14 @@ static inline void reply(struct rpcbuf_call *call)
 	put32(record + 8, 1);
 	put32(record + 12, call->message.length);
 	put32(record + 16, sum);
-	/* A peer that is gone takes no replies. */
+	/* A closed peer takes no replies. */
 	pthread_mutex_lock(&peer->sending);
 	(void)!send(peer->fd, record, sizeof(record), MSG_NOSIGNAL);
 	pthread_mutex_unlock(&peer->sending);
 	rpcbuf_call_done(call);
 }
 
-/* How many calls were put aside. */
+/* Number of calls that the handler put aside. */
 static inline unsigned int nr_later(void)
 {
 	unsigned int nr;
@@ -150,7 +150,7 @@ static inline unsigned int nr_later(void)
 	return nr;
 }
 
-/* Answers the calls that were put aside; returns how many. */
+/* Answers the calls that were put aside; returns their number. */
 static inline unsigned int answer_later(void)
 {
 	struct rpcbuf_call *calls[WIRE_NR(server.later)];
@@ -236,7 +236,7 @@ static inline void on_thread_start(const char *name)
 	count(server.threads_started);
 }
 
-/* A handler may ask the engine: no lock is held over it. */
+/* A handler may ask the engine: the engine calls it without a lock. */
 static inline void on_thread_stop(void)
 {
 	struct rpcbuf_engine_stats s;
@@ -253,8 +253,8 @@ static const struct rpcbuf_handlers handlers = {
 	.log = on_log,
 };
 
-/* Options for a small server: two receivers, calls of up to MAX_CALL, as many
- * as come. */
+/* Options of a small server: two receivers, calls of up to MAX_CALL, no limit
+ * on their number. */
 static inline struct rpcbuf_engine_options server_options(void)
 {
 	struct rpcbuf_engine_options o = RPCBUF_ENGINE_OPTIONS_INIT;
@@ -278,7 +278,7 @@ static inline void server_start_with(uint64_t memory,
 	struct rpcbuf_engine_options with_replies;
 
 	options.memory = memory;
-	/* What the rest of the machine does is not what is tested. */
+	/* Tests must not depend on other load of the machine. */
 	options.no_pressure = true;
 	must(rpcbuf_create(&server.mm, &options) == 0);
 	with_replies = *o;
@@ -321,7 +321,7 @@ static inline uint64_t pages_out(void)
 	return counts.pages_out;
 }
 
-/* Nothing is left of a server that stopped. */
+/* A stopped server leaves nothing behind. */
 static inline void server_gone(void)
 {
 	must(stats().connections == 0 && stats().in_flight == 0);
@@ -340,15 +340,15 @@ static inline void server_stop(void)
 	server_gone();
 }
 
-/* Where the next connections come from: INADDR_ANY, or one of 127.0.0.0/8. */
+/* Source address of the next connections: INADDR_ANY, or one of 127.0.0.0/8. */
 static in_addr_t peer_source;
-/* From which port, that others may have had; 0: any. */
+/* Their source port, which may be in use; 0: any. */
 static uint16_t peer_source_port;
 
-/* @room: bytes that the client's end takes; 0: as many as the kernel likes. */
+/* @room: receive buffer of the client's end; 0: the kernel's default. */
 static inline void peer_connect_with(struct peer *peer, int room)
 {
-	/* What one connects, another must not accept. */
+	/* One thread's connection must not be accepted by another. */
 	static pthread_mutex_t connecting = PTHREAD_MUTEX_INITIALIZER;
 	struct sockaddr_in address, from = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
@@ -364,7 +364,7 @@ static inline void peer_connect_with(struct peer *peer, int room)
 		setsockopt(peer->client, SOL_SOCKET, SO_REUSEADDR, &one,
 			   sizeof(one));
 	must(bind(peer->client, (void *)&from, sizeof(from)) == 0);
-	/* Where a segment is longer than the window, TCP waits for timers. */
+	/* With segments longer than the window, TCP waits for timers. */
 	if (room) {
 		setsockopt(peer->client, SOL_SOCKET, SO_RCVBUF, &room,
 			   sizeof(room));
@@ -399,7 +399,7 @@ static inline void peer_hang_up(struct peer *peer)
 	peer->client = -1;
 }
 
-/* After the engine has let go of it. */
+/* The engine has closed it already. */
 static inline void peer_free(struct peer *peer)
 {
 	must(seen(peer->closed) == 1);
@@ -409,7 +409,7 @@ static inline void peer_free(struct peer *peer)
 	pthread_mutex_destroy(&peer->sending);
 }
 
-/* Sends all of it, or as much as a server that closes takes. */
+/* Sends all bytes, or as many as a closing server takes. */
 static inline bool send_bytes(struct peer *peer, const void *bytes, size_t len)
 {
 	while (len) {
@@ -423,7 +423,7 @@ static inline bool send_bytes(struct peer *peer, const void *bytes, size_t len)
 	return true;
 }
 
-/* The call @xid as a record of up to @fragments fragments, from malloc. */
+/* Makes the call @xid a record of up to @fragments fragments; free() it. */
 static inline uint8_t *call_record(uint32_t xid, unsigned int fragments,
 				   uint64_t *seed, size_t *len)
 {
@@ -451,7 +451,7 @@ static inline bool send_call(struct peer *peer, uint32_t xid)
 	return sent;
 }
 
-/* Whole replies only; false at the end of the stream or on a reset. */
+/* Reads whole replies only; false: end of the stream, or a reset. */
 static inline bool receive_reply(struct peer *peer, uint32_t *xid)
 {
 	struct pollfd pfd = { .fd = peer->client, .events = POLLIN };
@@ -492,7 +492,7 @@ static inline void receive_reply_or_say(struct peer *peer, uint32_t *xid)
 	abort();
 }
 
-/* Exactly the replies to calls numbered from @first, in any order. */
+/* Reads exactly the replies to calls numbered from @first, in any order. */
 static inline void receive_replies(struct peer *peer, uint32_t first,
 				   unsigned int nr)
 {
@@ -515,7 +515,7 @@ static inline void expect_end(struct peer *peer)
 	must(!receive_reply(peer, &xid));
 }
 
-/* A call and its reply: the connection works. */
+/* One call and its reply, to show that the connection works. */
 static inline void check_alive(struct peer *peer)
 {
 	send_call(peer, XID(ECHO, SMALL, 0xfffff));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the tests of forks share: a child whose exit status says what went wrong
- * there.
+ * Helpers for tests of forks: a child that reports errors by its exit status.
  */
 #ifndef FORK_UTIL_H
 #define FORK_UTIL_H
@@ -10,7 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* @run returns 0, or the number of what went wrong.  A child that hangs is ended. */
+/* @run returns 0, or the number of the failed check.  A child that hangs is
+ * killed. */
 static inline void fork_and_run(int (*run)(void))
 {
 	int status;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the tests of rpcbuf/mm share: random numbers that can be repeated,
- * instances, and a main() that runs a suite under both protocols of the
- * per-CPU locks.
+ * Helpers for tests of rpcbuf/mm: repeatable random numbers, instances, and a
+ * main() that runs a suite with both kinds of per-CPU locks.
  */
 #ifndef TESTS_MM_UTIL_H
 #define TESTS_MM_UTIL_H
@@ -31,18 +30,19 @@
 #endif
 #define TEST_SANITIZED (__SANITIZE_THREAD__ || __SANITIZE_ADDRESS__)
 
-/* A tenth of the rounds is enough where each costs ten times as much: debug builds
- * ask the kernel for each page whether it has memory. */
+/* A tenth of the rounds where each costs ten times as much: debug builds ask
+ * the kernel whether each page is resident. */
 #define TEST_ROUNDS(n) (TEST_SANITIZED || RPCBUF_DEBUG ? (n) / 10 : (n))
 
-/* For loops: Check reports every assertion that holds to its parent process. */
+/* For loops: Check reports each assertion that holds to the parent process. */
 #define require(condition)                              \
 	do {                                            \
 		if (!(condition))                       \
 			ck_abort_msg("%s", #condition); \
 	} while (0)
 
-/* From RPCBUF_SEED, or the clock; printed, so that a failure can be repeated. */
+/* From RPCBUF_SEED, or the clock; printed, so that a failure can be
+ * repeated. */
 static inline uint64_t test_seed(void)
 {
 	const char *given = getenv("RPCBUF_SEED");
@@ -74,7 +74,7 @@ static inline struct rpcbuf *test_create(uint64_t nr_pages)
 	struct rpcbuf *mm = NULL;
 
 	options.memory = nr_pages * RPCBUF_PAGE_SIZE;
-	/* What a test sees is its own doing; test_maintain.c has the thread. */
+	/* Without the maintenance thread; test_maintain.c tests that. */
 	options.no_thread = true;
 	ck_assert_int_eq(rpcbuf_create(&mm, &options), 0);
 	ck_assert_ptr_nonnull(mm);
@@ -90,7 +90,8 @@ static inline void test_is_valid(struct rpcbuf *mm)
 	ck_assert_msg(wrong == NULL, "%s", wrong);
 }
 
-/* Everything is back, the structures are sound, and it can be unmapped. */
+/* All pages are back, the structures are valid, and the instance can be
+ * destroyed. */
 static inline void test_destroy(struct rpcbuf *mm)
 {
 	struct rpcbuf_mm_counts counts;
@@ -101,7 +102,7 @@ static inline void test_destroy(struct rpcbuf *mm)
 	ck_assert_int_eq(rpcbuf_destroy(mm), 0);
 }
 
-/* How many iovecs a vector would be. */
+/* Number of iovecs for a vector. */
 static inline unsigned int test_nr_runs(void *const *pages, unsigned int nr)
 {
 	unsigned int i, runs = nr != 0;
@@ -111,7 +112,7 @@ static inline unsigned int test_nr_runs(void *const *pages, unsigned int nr)
 	return runs;
 }
 
-/* Blocks that @pages are of; empty slots are left out. */
+/* Number of blocks that @pages lie in; empty slots do not count. */
 static inline unsigned int test_nr_blocks(struct rpcbuf *mm, void *const *pages,
 					  unsigned int nr)
 {
@@ -133,7 +134,7 @@ static inline unsigned int test_nr_blocks(struct rpcbuf *mm, void *const *pages,
 	return blocks;
 }
 
-/* Pages of a mapping that are committed. */
+/* Number of resident pages of a mapping. */
 static inline uint64_t test_resident(const void *address, uint64_t nr_pages)
 {
 	unsigned char *vec = malloc(nr_pages);
@@ -149,9 +150,9 @@ static inline uint64_t test_resident(const void *address, uint64_t nr_pages)
 }
 
 /*
- * Runs the suite as the machine is, and where that means restartable
- * sequences once more in a process that has none, and without wide vectors:
- * what other machines do.
+ * Runs the suite as the machine is. Where that uses restartable sequences, runs
+ * it again in a process without them and without wide vector instructions, as
+ * other machines are.
  */
 static inline int test_main(Suite *suite, char **argv)
 {

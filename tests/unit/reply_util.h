@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Replies for tests: bytes that say by their position what they must be, in
- * the first page, in pages of the reply's, and in memory of the test's, of
- * which it is counted how often it came back.
+ * Replies whose bytes follow from their position: in the first page, in pages
+ * of the reply, and in lent memory of the test, whose releases are counted.
  */
 #ifndef TESTS_REPLY_UTIL_H
 #define TESTS_REPLY_UTIL_H
@@ -12,7 +11,7 @@
 #include "until_util.h"
 #include "wire_util.h"
 
-/* Bytes of what is lent are these. */
+/* Sets the contents of lent memory. */
 static uint8_t lent_bytes[1 << 20];
 static unsigned int lent, returned;
 
@@ -27,7 +26,7 @@ static inline bool all_returned(void)
 	return seen(lent) == seen(returned);
 }
 
-/* Position @at of reply @number. */
+/* Byte at position @at of reply @number. */
 static inline uint8_t reply_byte(uint32_t number, size_t at)
 {
 	return (uint8_t)(at * 7 + at / 251 + number * 31);
@@ -40,8 +39,8 @@ static inline void reply_fill(uint8_t *to, uint32_t number, size_t at,
 		to[i] = reply_byte(number, at + i);
 }
 
-/* What a reply is made of: bytes in its first page, in one of its own, and lent
- * ones in pieces of @piece bytes. */
+/* Composition of a reply: bytes in its first page, in a page of its own, and
+ * lent in pieces of @piece bytes. */
 struct shape {
 	uint32_t head, page, lent, piece;
 };
@@ -51,8 +50,8 @@ static inline size_t shape_bytes(const struct shape *s)
 	return s->head + s->page + s->lent;
 }
 
-/* NULL when there is no memory: nothing is left of it then.  The bytes that are
- * lent are those of reply 0, wherever they are in the reply. */
+/* Returns NULL without memory, and leaves nothing behind.  Lent bytes are those
+ * of reply 0, at any position. */
 static inline struct rpcbuf_reply *
 reply_make(struct rpcbuf *mm, uint32_t number, const struct shape *s)
 {
@@ -85,7 +84,7 @@ reply_make(struct rpcbuf *mm, uint32_t number, const struct shape *s)
 		if (!err)
 			count(lent);
 	}
-	/* From the end to the front, so that no two are one. */
+	/* From the end to the front, so that no two pieces can join. */
 	for (uint32_t at = 0; !err && at < s->lent; at += s->piece)
 		err = rpcbuf_reply_add(reply,
 				       lent_bytes + sizeof(lent_bytes) -
@@ -97,7 +96,7 @@ reply_make(struct rpcbuf *mm, uint32_t number, const struct shape *s)
 	return NULL;
 }
 
-/* What byte @at of such a reply is. */
+/* Expected byte @at of such a reply. */
 static inline uint8_t shape_byte(const struct shape *s, uint32_t number,
 				 size_t at)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the tests of page vectors share: an instance, a vector, and a way to make
- * pages short. */
+/* Helpers for tests of page vectors: an instance, a vector, and a shortage of
+ * pages. */
 #ifndef TESTS_RQST_UTIL_H
 #define TESTS_RQST_UTIL_H
 
@@ -13,7 +13,7 @@
 static struct rpcbuf *mm;
 static struct rpcbuf_rqst *rqst;
 static struct rpcbuf_service service;
-static void *held[4096]; /* what the test itself keeps */
+static void *held[4096]; /* pages that the test keeps */
 static unsigned int nr_held;
 
 static inline void setup_pages(unsigned int nr)
@@ -35,7 +35,7 @@ static inline void teardown(void)
 	test_destroy(mm);
 }
 
-/* Takes all pages but @left. */
+/* Allocates all pages but @left. */
 static inline void leave(unsigned int left)
 {
 	nr_held += rpcbuf_alloc_bulk_array(mm, 0, 4096 - nr_held,
@@ -53,7 +53,7 @@ static inline uint64_t out(void)
 	return counts.pages_out;
 }
 
-/* So many pages in front, each of its own, then a NULL. */
+/* An array of so many separate pages, then a NULL. */
 static inline void check_populated(struct rpcbuf_rqst *r, unsigned int nr)
 {
 	void **pages = rpcbuf_rqst_pages(r);

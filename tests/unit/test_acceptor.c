@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: every connection to any of the listening sockets is accepted once, in
- * the midst of others that come and go; without descriptors none is accepted, no
- * CPU is used and one line is said, and who is accepted can always open what its
- * handler needs; after the end nothing is accepted, and all descriptors are back; and
- * a child of the process has no part in it.
- * Method: connections on 127.0.0.1 to several sockets, of which the one that was
- * given is closed; a limit of descriptors that is used up to the last one, and
- * given back; the end at each of these moments; a fork.
+ * Goal: every connection to each listening socket is accepted once, while
+ * others come and go. Without descriptors none is accepted, no CPU is used and
+ * one line is logged; the handler of an accepted connection can always open
+ * what it needs. After the end nothing is accepted and all descriptors are
+ * closed. A forked child takes no part.
+ * Method: connections on 127.0.0.1 to several sockets, one of which the caller
+ * closed; a descriptor limit used up to the last one and freed again; the end
+ * at each of these moments; a fork.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -27,8 +27,8 @@
 #include "fork_util.h"
 #include "until_util.h"
 
-/* Under sanitizers a child that starts threads is ended, or hangs in locks of
- * theirs that were held at the fork. */
+/* Under sanitizers a child that starts threads is killed, or hangs in locks of
+ * the sanitizer that were held at the fork. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define TEST_CHILD_THREADS 0
 #else
@@ -44,7 +44,7 @@ static unsigned int accepted[LISTENERS], needed, lines, starts;
 static int clients[2 * CROWD];
 static int server_ends[2 * CROWD];
 static unsigned int nr_ends;
-static bool keeps; /* the server's ends stay open */
+static bool keeps; /* the server's ends of the connections */
 
 static void on_accepted(void *data, int fd, const struct sockaddr_storage *peer,
 			socklen_t len)
@@ -53,7 +53,7 @@ static void on_accepted(void *data, int fd, const struct sockaddr_storage *peer,
 	int extra;
 
 	must(peer->ss_family == AF_INET && len == sizeof(struct sockaddr_in));
-	/* What it needs, it gets. */
+	/* The handler can open what it needs. */
 	do
 		extra = eventfd(0, EFD_CLOEXEC);
 	while (extra < 0 && rpcbuf_acceptor_spare(acceptor));
@@ -166,7 +166,7 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* There is a descriptor for one client more, but none for the server. */
+/* There is a descriptor for one more client, but none for the server. */
 START_TEST(none_without_descriptors)
 {
 	uint64_t used;
@@ -179,7 +179,7 @@ START_TEST(none_without_descriptors)
 	limit((rlim_t)highest() + 1);
 	while (eventfd(0, EFD_CLOEXEC) >= 0)
 		;
-	/* The client takes one of the reserve. */
+	/* The client takes a descriptor of the reserve. */
 	must(rpcbuf_acceptor_spare(acceptor));
 	clients[10] = connect_to(0);
 	eventually(seen(lines) == 1);
@@ -212,7 +212,7 @@ START_TEST(bad_options)
 }
 END_TEST
 
-/* Connections come while it ends. */
+/* Connections arrive while the acceptor ends. */
 static void *keep_connecting(void *stop)
 {
 	while (!seen(*(bool *)stop)) {
@@ -251,7 +251,7 @@ static int child(void)
 	if (rpcbuf_acceptor_spare(acceptor))
 		return 2;
 	rpcbuf_acceptor_destroy(acceptor);
-	/* One of its own. */
+	/* A descriptor of its own. */
 	if (TEST_CHILD_THREADS &&
 	    rpcbuf_acceptor_create(&acceptor, &handlers, 4, 0))
 		return 3;
@@ -260,8 +260,8 @@ static int child(void)
 	return 0;
 }
 
-/* The thread does not come along with a child: that has nothing to end, and the
- * parent goes on. */
+/* The child has no acceptor thread, so it has nothing to end; the parent's
+ * works. */
 START_TEST(forked)
 {
 	start();

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: asked how much a connection may receive, admission answers as its
- * header says; who waits is named when there is room, in the order of turns, and
- * is not forgotten; what is held keeps within its bounds; and no connection is
- * moved.
- * Method: a loop without a thread and connections without sockets, whose streams
- * are said to hold pages.  First each thing that can be waited for, then a model
- * of a loop: peers of some clients send records of random sizes, are silent,
- * find no pages, and go away, until all that remain are served.  The states are
- * walked after every step.  The seed is printed.
+ * Goal: admission grants each receive as its header says.  When room appears it
+ * names the next waiter in order and forgets none; what connections hold stays
+ * within the limits; it moves no connection.
+ * Method: a loop without a thread, and connections without sockets whose
+ * streams claim to hold pages.  First each resource that a connection can wait
+ * for.  Then a model of a loop: peers of some clients send records of random
+ * sizes, are silent, find no pages, or close, until all that remain are served.
+ * The states are checked after every step.  The seed is printed.
  */
 #include <sys/eventfd.h>
 
@@ -17,7 +16,7 @@
 
 #define CLIENTS	 3
 #define CONNS	 16
-#define LIMIT	 60u /* pages that unfinished records may hold */
+#define LIMIT	 60u /* limit of pages of partial records */
 #define OF_CONN	 48u
 #define MAXPAGES 32u
 #define LONG	 (256u << 10)
@@ -69,8 +68,8 @@ static void setup(void)
 	clients_init(&engine->clients);
 	admit_init(&engine->admit, LIMIT, OF_CONN, 0);
 	make_loop();
-	/* Those that the process opened are one client; the others are made
-	 * like it. */
+	/* Connections that the process opened are one client; the others are
+	 * made like it. */
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = client_get(engine, -1, true);
 		memset(clients[i]->key, i, CLIENT_KEY);
@@ -111,7 +110,7 @@ static struct rpcbuf_conn *new_conn(int client)
 	return conn;
 }
 
-/* Its stream holds so many pages from now. */
+/* Sets the number of pages that its stream holds. */
 static void hold(struct rpcbuf_conn *conn, uint32_t pages)
 {
 	conn->intake.stream.nr_pages = pages;
@@ -136,7 +135,7 @@ static void free_conn(struct rpcbuf_conn *conn)
 	rpcbuf_conn_put(conn);
 }
 
-/* Asks, and does what the loop does with the answer. */
+/* Asks admission, and does what the loop does with the answer. */
 static size_t ask(struct rpcbuf_conn *conn, uint32_t record)
 {
 	enum reception_state state = conn->reception.state;
@@ -176,7 +175,7 @@ static struct rpcbuf_conn *next_posted(void)
 	return conn;
 }
 
-/* Alone a client has half of all, two have a third each. */
+/* One client may hold half of the limit, two a third each. */
 START_TEST(shares)
 {
 	struct rpcbuf_conn *a = new_conn(0), *b = new_conn(1);
@@ -187,7 +186,7 @@ START_TEST(shares)
 	hold(a, LIMIT / 3);
 	hold(b, LIMIT / 3 - 1);
 	ck_assert_uint_eq(ask(b, 0), RPCBUF_PAGE_SIZE);
-	/* Who holds nothing is read a page of, whatever others hold. */
+	/* A connection without pages may always receive one page. */
 	hold(b, LIMIT);
 	hold(a, 0);
 	ck_assert_uint_eq(ask(a, 0), RPCBUF_PAGE_SIZE);
@@ -201,7 +200,8 @@ static bool favoured(const struct rpcbuf_conn *conn)
 	return admit_over_quota(&engine->admit, &conn->admit);
 }
 
-/* Its turn is over, and @next is told, not moved; it has the turn then. */
+/* It gives up the grant, and @next is posted, not moved; @next has the grant
+ * then. */
 static void pass_turn(struct rpcbuf_conn *from, struct rpcbuf_conn *next)
 {
 	hold(from, 0);
@@ -215,7 +215,7 @@ static void pass_turn(struct rpcbuf_conn *from, struct rpcbuf_conn *next)
 	ck_assert(favoured(next));
 }
 
-/* Beyond their shares one goes on at a time, clients in turn. */
+/* Above their quotas one connection at a time continues, clients in turn. */
 START_TEST(beyond_a_share)
 {
 	struct rpcbuf_conn *first = new_conn(0), *second = new_conn(0),
@@ -236,7 +236,8 @@ START_TEST(beyond_a_share)
 	must_wait(third, 0, FOR_QUOTA);
 	ck_assert_ptr_null(next_posted());
 	pass_turn(first, second);
-	/* Those of the first client have waited as long, but had a turn. */
+	/* Connections of the first client waited as long, but that client had
+	 * the grant. */
 	pass_turn(second, other);
 	pass_turn(other, third);
 	free_conn(first);
@@ -247,8 +248,7 @@ START_TEST(beyond_a_share)
 }
 END_TEST
 
-/* Who waits for its turn and holds nothing keeps its place when its array is
- * given back. */
+/* A waiter without pages keeps its place when its page array is released. */
 START_TEST(place_without_pages)
 {
 	struct rpcbuf_conn *holder = new_conn(0), *conn = new_conn(1);
@@ -270,7 +270,8 @@ START_TEST(place_without_pages)
 }
 END_TEST
 
-/* Long records wait at the gate, short ones do not; it names the next. */
+/* Long records wait at the gate, short ones do not; the gate names the next
+ * one. */
 START_TEST(long_records)
 {
 	struct rpcbuf_conn *in = new_conn(0), *waits = new_conn(0),
@@ -287,7 +288,7 @@ START_TEST(long_records)
 	ck_assert_int_eq(waits->reception.state, RECEPTION_PARKED);
 	reception_move(waits, RECEPTION_READY, FOR_NOTHING);
 	ck_assert_uint_gt(ask(waits, LONG), 0);
-	/* Two fit: the limit may be passed by one. */
+	/* Two fit: one record may exceed the limit. */
 	ck_assert_ptr_eq(admit_next(loop), more);
 	reception_move(more, RECEPTION_READY, FOR_NOTHING);
 	ck_assert(!admit_must_poll(loop));
@@ -298,7 +299,7 @@ START_TEST(long_records)
 }
 END_TEST
 
-/* One that waits there, and has something else to do before, has to ask again. */
+/* A waiter that does something else in between must ask again. */
 START_TEST(forgone)
 {
 	struct rpcbuf_conn *in = new_conn(0), *goes = new_conn(0),
@@ -314,7 +315,7 @@ START_TEST(forgone)
 	admit_done(in);
 	ck_assert_ptr_eq(admit_next(loop), waits);
 	reception_move(waits, RECEPTION_READY, FOR_NOTHING);
-	/* Nothing is given up by one that does not wait. */
+	/* A connection that does not wait gives up nothing. */
 	admit_forgo(waits);
 	ck_assert_uint_gt(ask(waits, LONG), 0);
 	free_conn(in);
@@ -323,7 +324,8 @@ START_TEST(forgone)
 }
 END_TEST
 
-/* Who is inside and waits for anything, its peer or us, is put out in time. */
+/* An admitted record is removed in time while it waits for anything, its peer
+ * or the engine. */
 START_TEST(slow_long_records)
 {
 	static const enum parked_for reasons[] = {FOR_NOTHING, FOR_PAGES,
@@ -349,7 +351,8 @@ START_TEST(slow_long_records)
 }
 END_TEST
 
-/* What waits for pages in the queue is not looked for until it is told. */
+/* Admission does not look for pages for a queued waiter before the queue
+ * notifies it. */
 START_TEST(told_of_pages)
 {
 	struct rpcbuf_conn *conn = new_conn(0);
@@ -372,8 +375,8 @@ START_TEST(told_of_pages)
 }
 END_TEST
 
-/* While there are no pages, or no heap, one looks for them, others wait; but who
- * needs no heap goes on. */
+/* While there are no pages, or no heap, one connection looks for them and
+ * others wait; connections that need no heap continue. */
 START_TEST(shortage)
 {
 	struct rpcbuf_conn *first = new_conn(0), *second = new_conn(1);
@@ -411,7 +414,7 @@ START_TEST(shortage)
 }
 END_TEST
 
-/* Replies to calls of our own wait for nothing but pages. */
+/* Replies to outgoing calls wait for pages only. */
 START_TEST(outgoing)
 {
 	struct rpcbuf_conn *conn = new_conn(0), *all = new_conn(1);
@@ -428,7 +431,7 @@ START_TEST(outgoing)
 }
 END_TEST
 
-/* What such replies hold is counted, and no client has less for it. */
+/* Pages of such replies are counted, but in no client's quota. */
 START_TEST(outgoing_hold)
 {
 	struct rpcbuf_conn *conn = new_conn(0), *other = new_conn(1);
@@ -456,7 +459,7 @@ static void on_refused(void *data, enum rpcbuf_close_reason reason)
 	closed++;
 }
 
-/* A second goes by, in which the peer of @conn brings enough or not. */
+/* A second passes, in which the peer of @conn sends enough or not. */
 static void second_of(struct rpcbuf_conn *conn, bool brings)
 {
 	loop->now_ns += OS_SECOND_NS;
@@ -465,8 +468,9 @@ static void second_of(struct rpcbuf_conn *conn, bool brings)
 	conn_check_times(conn);
 }
 
-/* Who has the turn and gets on is not closed, however long it takes and whoever
- * waits: of its own client, or of others; who does not is, sooner or later. */
+/* A holder of the grant that makes progress is not closed, however long it
+ * takes, and whether its own client or others wait.  One without progress is
+ * closed in the end. */
 START_TEST(progress_beyond_a_share)
 {
 	struct rpcbuf_conn *slow = new_conn(0), *waits = new_conn(_i),
@@ -481,13 +485,13 @@ START_TEST(progress_beyond_a_share)
 	ck_assert_uint_gt(ask(slow, 0), 0);
 	must_wait(waits, 0, FOR_QUOTA);
 	must(!reception_move(slow, RECEPTION_WATCHED, FOR_NOTHING));
-	/* What stays behind is too much for the turn to go to others. */
+	/* It keeps too many pages for the grant to go to others. */
 	admit_yield(slow);
 	ck_assert(favoured(slow));
 	for (int i = 0; i < 60; i++)
 		second_of(slow, true);
 	ck_assert_uint_eq(closed, 0);
-	/* TCP may have to send again what was lost. */
+	/* TCP may have to retransmit. */
 	for (int i = 0; i < 3; i++)
 		second_of(slow, false);
 	ck_assert_uint_eq(closed, 0);
@@ -509,7 +513,7 @@ struct sender {
 };
 
 static struct sender senders[CONNS];
-static unsigned int living; /* in front */
+static unsigned int living; /* first of the model */
 static uint32_t free_pages;
 
 static uint32_t held_by_all(void)
@@ -534,7 +538,7 @@ static void finish_record(struct sender *s, uint64_t *seed)
 	s->conn = NULL;
 }
 
-/* It has been admitted @most bytes: takes some of them. */
+/* It was admitted @most bytes: receives some of them. */
 static void take(struct sender *s, size_t most, uint64_t *seed)
 {
 	struct rpcbuf_conn *conn = s->conn;
@@ -602,7 +606,7 @@ static void look_around(uint64_t *seed)
 	}
 }
 
-/* Its peer is gone: in whatever state it is. */
+/* Its peer has closed, in any state. */
 static void hang_up(struct sender *s)
 {
 	free_pages += s->conn->intake.stream.nr_pages;
@@ -615,7 +619,7 @@ START_TEST(model)
 	uint64_t seed = test_seed() + (uint64_t)_i;
 	unsigned int steps = 0;
 
-	/* Too few for all, and for what admission lets them hold. */
+	/* Too few pages for all, and for what admission lets them hold. */
 	free_pages = _i % 2 ? LIMIT : 4 * LIMIT;
 	for (living = 0; living < CONNS; living++)
 		senders[living] = (struct sender){
@@ -626,7 +630,7 @@ START_TEST(model)
 	while (living) {
 		struct sender *s = &senders[test_below(&seed, living)];
 
-		must(steps++ < 200000); /* nobody is forgotten */
+		must(steps++ < 200000); /* no waiter is forgotten */
 		loop->now_ns += 100000;
 		if (s->conn->reception.state == RECEPTION_READY)
 			step(s, &seed);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: an arena is aligned address space of the asked size that costs nothing
- * until it is written to, and tells its pages from every other address.
- * Method: map arenas of odd sizes, look at them with mincore(2), and try
+ * Goal: an arena is aligned address space of the asked size that takes no
+ * memory until it is written to, and it tells its pages from every other
+ * address.
+ * Method: map arenas of odd sizes, examine them with mincore(2), and try
  * addresses around and between the pages.
  */
 #include <errno.h>
@@ -22,7 +23,7 @@ START_TEST(aligned_and_lazy)
 		ck_assert_uint_eq(arena.nr_pages, sizes[i]);
 		ck_assert_uint_eq(test_resident((void *)arena.base, sizes[i]),
 				  0);
-		/* The last byte is there. */
+		/* The last byte can be written. */
 		((char *)arena_page(&arena, sizes[i]))[-1] = 1;
 		arena_unmap(&arena);
 	}

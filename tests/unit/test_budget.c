@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: an instance never has more pages out than its budget, which can be set
- * to anything up to its maximum while it is in use; what is taken away is
- * not resident; growth reaches who waits.
- * Method: instances without their thread; counts, what is resident, and the
- * number of pages that can be had, before and after each change.
+ * Goal: an instance never has more pages out than its budget.  The budget can
+ * be set to anything up to its maximum at any time; removed pages are not
+ * resident; growth serves waiters.
+ * Method: instances without their thread; counts, resident pages, and the
+ * number of pages that can be allocated, before and after each change.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -34,7 +34,7 @@ struct pile {
 	unsigned int nr;
 };
 
-/* All pages that can be had. */
+/* The number of pages that can be allocated. */
 static struct pile take_all(struct rpcbuf *mm)
 {
 	struct pile pile = {calloc(mm->arena.nr_pages + 64, sizeof(void *)), 0};
@@ -146,7 +146,7 @@ START_TEST(shrink_takes_pages_as_they_come)
 	ck_assert_uint_eq(budget.excess, 4 * MIB);
 	check(mm, 4 * MIB, 2048);
 
-	/* What is released goes to the balloon, not to the next who asks. */
+	/* Released pages go to the balloon, not to the next request. */
 	put_some(mm, &pile, 600);
 	ck_assert_int_gt(rpcbuf_maintain(mm), 0);
 	rpcbuf_get_budget(mm, &budget);
@@ -202,8 +202,8 @@ START_TEST(what_was_taken_away_is_not_resident)
 }
 END_TEST
 
-/* The system does not take locked pages.  Once it would, they go; also from
- * these growth is served. */
+/* The kernel does not discard locked pages; after munlock() it does.  Growth
+ * can use these pages too. */
 START_TEST(what_could_not_be_taken_away_is_tried_again)
 {
 	struct rpcbuf *mm = create(2 * MIB, 0, 0);
@@ -214,7 +214,7 @@ START_TEST(what_could_not_be_taken_away_is_tried_again)
 	for (i = 0; i < pile.nr; i++)
 		*(char *)pile.pages[i] = 1;
 	put_all(mm, &pile);
-	/* The sanitizers make nothing of mlock(). */
+	/* Sanitizers ignore mlock(). */
 	if (syscall(SYS_mlock, arena, 2 * MIB)) {
 		printf("memory cannot be locked here: not tested\n");
 		test_destroy(mm);
@@ -236,7 +236,8 @@ START_TEST(what_could_not_be_taken_away_is_tried_again)
 }
 END_TEST
 
-/* AddressSanitizer keeps an eighth of it beside it when it is unmapped. */
+/* AddressSanitizer keeps an eighth of the range as shadow memory after the
+ * unmapping. */
 #ifdef __SANITIZE_ADDRESS__
 #define LARGE_MAXIMUM ((uint64_t)1 << 32)
 #else
@@ -277,7 +278,8 @@ START_TEST(growth_wakes_who_waits)
 		page = rpcbuf_alloc_page(mm, 0);
 		if (page)
 			break;
-		/* For ever: a lost wake is a test that times out. */
+		/* Without a limit: a lost wake-up shows as a timeout of the
+		 * test. */
 		rpcbuf_wait_sleep(&waiter, count, UINT64_MAX);
 	}
 	pthread_join(thread, NULL);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: the bulk calls keep the contract of the kernel's alloc_pages_bulk, for
- * any array: full, empty, holed, too long for what is there.
- * Method: arrays that end where the next byte is not mapped, so that a slot too
- * many is a crash; every result is compared with a plain reading of
- * the contract; millions of random operations beside a model.
+ * Goal: the bulk calls keep the contract of the kernel's alloc_pages_bulk for
+ * every array: full, empty, with holes, or too long for the free pages.
+ * Method: arrays that end at an unmapped page, so that an access past the end
+ * crashes; every result is compared with a plain implementation of the
+ * contract; millions of random operations beside a model.
  */
 #include "mm_util.h"
 
 #define MAX_SLOTS 2048u
 
 static struct rpcbuf *mm;
-static void **guarded_end; /* what follows is not mapped */
+static void **guarded_end; /* the next page is not mapped */
 
 static void setup(void)
 {
@@ -29,7 +29,7 @@ static void teardown(void)
 	test_destroy(mm);
 }
 
-/* An array of NULLs whose slot @nr would fault. */
+/* An array of NULLs; access to slot @nr crashes. */
 static void **array(unsigned int nr)
 {
 	memset(guarded_end - nr, 0, nr * sizeof(void *));
@@ -162,7 +162,8 @@ START_TEST(scattered_holes)
 }
 END_TEST
 
-/* Holes are filled from the front; the result is where the first is left. */
+/* Holes are filled from the front; the result is the index of the first hole
+ * left. */
 START_TEST(shortage)
 {
 	unsigned int left, nr, i;
@@ -208,7 +209,7 @@ START_TEST(shortage_with_holes)
 	ck_assert_ptr_nonnull(pages[9]);
 	ck_assert_ptr_null(pages[11]);
 	ck_assert_ptr_nonnull(pages[12]);
-	/* Nothing left at all: the first hole is the result, again. */
+	/* No page is left: the result is the first hole again. */
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 200, pages), 11);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
 	rpcbuf_free_bulk_array(mm, 200, pages);
@@ -228,7 +229,7 @@ START_TEST(exhaust_and_refill)
 				  4096);
 		assert_distinct(all, 4096);
 		test_is_valid(mm);
-		/* Back one by one, in another order. */
+		/* Released one by one, in another order. */
 		for (i = 0; i < 4096; i++) {
 			unsigned int k = i + test_below(&seed, 4096 - i);
 			void *page = all[k];
@@ -259,7 +260,7 @@ START_TEST(more_than_the_most)
 }
 END_TEST
 
-/* Nobody but the caller touches the memory of a page, unless asked for zeroes. */
+/* The allocator does not write to a page, except to zero it on request. */
 START_TEST(memory_is_not_touched)
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
@@ -293,7 +294,8 @@ START_TEST(zeroed_on_request)
 		rpcbuf_alloc_bulk_array(mm, 0, nr, pages);
 		for (i = 0; i < nr; i++)
 			memset(pages[i], 0xa5, 4096);
-		/* Zeroes are for new pages; what is there keeps its contents. */
+		/* Only new pages are zeroed; pages in the array keep their
+		 * contents. */
 		kept = pages[nr / 2];
 		pages[nr / 2] = NULL;
 		rpcbuf_free_bulk_array(mm, nr, pages);
@@ -315,8 +317,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * Traffic of all sizes, mostly single pages, each array living for a while:
- * vectors stay as adjacent as runs of 16 make them.
+ * Traffic of all sizes, mostly single pages; each array lives for a while.
+ * Vectors must consist of runs of 16 or more.
  */
 START_TEST(vectors_stay_adjacent)
 {
@@ -354,7 +356,7 @@ START_TEST(vectors_stay_adjacent)
 END_TEST
 
 /*
- * The model: who has which page and how many references, in the plainest way.
+ * The model: the owner and reference count of each page, kept in plain arrays.
  * 32 arrays of up to 300 slots with holes, on budgets that cannot fill them
  * all.
  */
@@ -424,7 +426,7 @@ static void model_release(struct model *model, uint64_t *seed)
 	}
 }
 
-/* A second array gets some of the pages of the first. */
+/* A second array shares some pages of the first. */
 static void model_share(struct model *model, uint64_t *seed)
 {
 	void **from = model->slots[test_below(seed, MODEL_ARRAYS)];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: lists, callbacks and orders keep the contracts of bulk.h on the same
- * core as arrays: nothing is lost, handed out twice or kept on refusal.
+ * core as arrays: no page is lost, returned twice, or kept on refusal.
  * Method: all sizes, refusals at every position, shortage, and random list
- * operations beside plain arrays that say what each list must hold.
+ * operations beside plain arrays with the expected contents.
  */
 #include "mm_util.h"
 
@@ -48,7 +48,7 @@ START_TEST(list_of_any_size)
 		ck_assert_uint_eq(out(), 0);
 		ck_assert_ptr_null(rpcbuf_page_list_pop(mm, &list));
 	}
-	/* More than there is. */
+	/* More pages than there are. */
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_list(mm, 0, NR_PAGES + 1, &list),
 			  NR_PAGES);
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_list(mm, 0, 1, &list), 0);
@@ -82,7 +82,7 @@ START_TEST(list_to_array_fills_holes)
 }
 END_TEST
 
-/* Shared pages on a list lose one reference each, the others go back. */
+/* Shared pages on a list lose one reference each, the others are freed. */
 START_TEST(list_with_shared_pages)
 {
 	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
@@ -105,7 +105,7 @@ END_TEST
 
 #define LISTS 4
 
-/* Each list beside an array that says what it holds, in order. */
+/* Each list beside an array with its expected contents, in order. */
 static struct {
 	struct rpcbuf_page_list list;
 	void *pages[NR_PAGES];
@@ -191,7 +191,7 @@ static bool collect(void *page, void *opaque)
 
 	if (to->nr == to->most)
 		return false;
-	/* No lock is held: the library may be called. */
+	/* The callback runs without a lock, so it may call the library. */
 	other = rpcbuf_alloc_page(mm, 0);
 	rpcbuf_free_page(mm, other);
 	to->pages[to->nr++] = page;
@@ -277,7 +277,8 @@ START_TEST(order_with_references)
 }
 END_TEST
 
-/* Every second page is out: no run of order 1 is left, single pages are. */
+/* Every second page is allocated: single pages are free, but no run of order
+ * 1. */
 START_TEST(orders_fall_back)
 {
 	void **all = calloc(NR_PAGES, sizeof(*all)), *pages[20] = {NULL};
@@ -336,7 +337,7 @@ START_TEST(runs_beyond_the_orders)
 }
 END_TEST
 
-/* A page in the way: the run is found behind it, or not at all. */
+/* One page is in the way: the run is found behind it, or not at all. */
 START_TEST(runs_around_a_page)
 {
 	void **all = calloc(NR_PAGES, sizeof(*all)), *kept;

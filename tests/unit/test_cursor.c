@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a cursor shows the bytes of a message in order, whatever pages it lies
- * in and wherever marks and page edges fall; what it cannot do leaves it where
- * it was.
+ * Goal: a cursor shows the bytes of a message in order, in any pages and with
+ * marks and page boundaries anywhere; a failed operation leaves it unchanged.
  * Method: messages laid out by hand in pages of a real instance, adjacent and
- * scattered, from every offset near the edges of a page; a map of each byte's
+ * scattered, from every offset near page boundaries. A map of each byte's
  * address, made while laying out, is the reference for windows and reads.
  */
 #include <rpcbuf/cursor.h>
@@ -20,11 +19,11 @@ enum layout { ADJACENT, SCATTERED, BACKWARDS, PAIRS, LAYOUTS };
 
 static struct rpcbuf *mm;
 static struct rpcbuf_message message;
-static void *run[2 * MAX_PAGES]; /* adjacent; the messages lie in them */
+static void *run[2 * MAX_PAGES]; /* adjacent; messages are laid out in them */
 static void *slots[MAX_PAGES];
 
-/* The reference: each byte of the message, where it lies, and how many bytes
- * from it on are contiguous and of its fragment. */
+/* The reference: for each byte of the message its address, and the number of
+ * contiguous bytes of its fragment from there. */
 static uint8_t body[MAX_WIRE];
 static const uint8_t *address[MAX_WIRE];
 static uint32_t window_at[MAX_WIRE + 1];
@@ -42,7 +41,7 @@ static void teardown(void)
 	test_destroy(mm);
 }
 
-/* Some pages of the run, each with a reference for the message. */
+/* Some pages of the run, with a reference each for the message. */
 static void get_pages(enum layout layout, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
@@ -64,7 +63,7 @@ static uint8_t *place(uint32_t at)
 	return (uint8_t *)slots[at / PAGE] + at % PAGE;
 }
 
-/* Maps the windows of a fragment, from its end to its start. */
+/* Computes the windows of a fragment, from its end to its start. */
 static void map_windows(uint32_t start, uint32_t end)
 {
 	window_at[end] = 0;
@@ -75,7 +74,7 @@ static void map_windows(uint32_t start, uint32_t end)
 	}
 }
 
-/* Puts the start of body into pages, as fragments of @sizes. */
+/* Lays out the start of body in pages, as fragments of @sizes. */
 static void lay_out(enum layout layout, uint32_t offset, const uint32_t *sizes,
 		    unsigned int nr)
 {
@@ -146,7 +145,7 @@ static void check_read(struct rpcbuf_cursor *cursor, uint32_t position,
 	require(to[len] == 0x5a);
 }
 
-/* From front to back in steps of @step: window, read, skip in turn. */
+/* From front to back in steps of @step: window, read and skip alternately. */
 static void walk(uint32_t step)
 {
 	struct rpcbuf_cursor cursor;
@@ -204,13 +203,13 @@ static void check_errors(uint32_t position)
 		-ENODATA);
 	require(rpcbuf_cursor_skip(&cursor, (size_t)left + 1) == -ENODATA);
 	require(rpcbuf_cursor_skip(&cursor, SIZE_MAX) == -ENODATA);
-	/* A length that is small in 32 bits. */
+	/* A length whose low 32 bits are small. */
 	require(rpcbuf_cursor_skip(&cursor, (size_t)1 << 32) == -ENODATA);
 	require(rpcbuf_cursor_seek(&cursor, message.length + 1) == -ERANGE);
 	require(rpcbuf_cursor_seek(&cursor, UINT32_MAX) == -ERANGE);
 	require(same(&before, &cursor));
 	require(memcmp(to, "unused!", 8) == 0);
-	/* Nothing is always there, also at the end. */
+	/* Zero bytes can always be read, also at the end. */
 	require(rpcbuf_cursor_read(&cursor, to, 0) == 0);
 	require(rpcbuf_cursor_skip(&cursor, 0) == 0);
 	require(same(&before, &cursor));
@@ -228,7 +227,7 @@ static void check_message(void)
 	check_errors(message.length);
 }
 
-/* Marks, in front and between, at every place around the edges of pages. */
+/* Marks, in front and between, at every place around page boundaries. */
 START_TEST(every_offset_near_an_edge)
 {
 	static const uint32_t cuts[][4] = {
@@ -250,7 +249,7 @@ START_TEST(every_offset_near_an_edge)
 }
 END_TEST
 
-/* Whole pages of nothing but marks, and a byte per fragment. */
+/* Whole pages of marks only, and one byte per fragment. */
 START_TEST(marks_fill_pages)
 {
 	static uint32_t sizes[MAX_FRAGMENTS];
@@ -272,7 +271,7 @@ START_TEST(marks_fill_pages)
 }
 END_TEST
 
-/* A record of nothing is a message of nothing. */
+/* An empty record is an empty message. */
 START_TEST(empty_message)
 {
 	static const uint32_t sizes[3];
@@ -285,7 +284,7 @@ START_TEST(empty_message)
 }
 END_TEST
 
-/* From everywhere to everywhere. */
+/* From every position to every position. */
 START_TEST(seek)
 {
 	static const uint32_t sizes[] = { 3, 0, 9, 21, 0, 0, 17, 1 };
@@ -350,7 +349,7 @@ START_TEST(random_messages)
 }
 END_TEST
 
-/* What the message gave back is free when nobody else holds it. */
+/* Pages that the message released are free when there is no other reference. */
 START_TEST(release_drops_one_reference)
 {
 	static const uint32_t sizes[] = { 5000 };

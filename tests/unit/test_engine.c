@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: every call that a client sends is run once and answered, however its
+ * Goal: every call that a client sends runs once and is answered, however its
  * bytes arrive; a connection ends once, for the right reason, after its calls.
- * Method: real TCP connections and a handler that answers with a sum of what
- * it read from the pages; clients that send whole, pipelined, byte by byte,
- * shut their sending side, or vanish.
+ * Method: real TCP connections and a handler that answers with a sum of the
+ * bytes in the pages; clients that send whole calls, pipelined, byte by byte,
+ * shut down their sending side, or reset.
  */
 #include <fcntl.h>
 #include <rpcbuf/rqst.h>
@@ -90,15 +90,15 @@ START_TEST(options)
 	REFUSES(o.backend = (enum rpcbuf_backend)99);
 	/* Too small for a vector per receiver and two more. */
 	REFUSES(memory = 2 * (MAX_CALL + 4096));
-	/* Fewer receivers are taken first. */
+	/* The engine uses fewer receivers instead. */
 	good.receivers = 64;
 	ck_assert_int_eq(create_with(4 * (MAX_CALL + 8192), &handlers, &good),
 			 0);
 }
 END_TEST
 
-/* The limit under which @nr descriptors can be opened; others may be inherited
- * anywhere. */
+/* The limit under which @nr descriptors can be opened; inherited ones may have
+ * any number. */
 static rlim_t limit_leaving(int nr)
 {
 	int fd = 0;
@@ -108,7 +108,7 @@ static rlim_t limit_leaving(int nr)
 	return (rlim_t)fd;
 }
 
-/* Of the descriptors that an engine of two loops needs, one cannot be had. */
+/* One of the descriptors that an engine of two loops needs is not available. */
 START_TEST(no_descriptors)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -258,8 +258,8 @@ START_TEST(byte_by_byte)
 }
 END_TEST
 
-/* The peer shuts its sending side with calls under way: each is answered,
- * then the connection ends. */
+/* The peer shuts down its sending side while calls run: each is answered, then
+ * the connection ends. */
 START_TEST(half_close)
 {
 	uint64_t seed = test_seed();
@@ -290,8 +290,8 @@ START_TEST(half_close)
 }
 END_TEST
 
-/* Calls, the end of the stream, or both were there before the adoption; half
- * a call may be the last of it. */
+/* Calls, the end of the stream, or both arrived before the adoption; the last
+ * may be half a call. */
 START_TEST(adopted_late)
 {
 	struct peer *p = &peers[0];
@@ -340,8 +340,8 @@ START_TEST(reset_by_peer)
 	if (_i == 0) {
 		ck_assert_uint_eq(seen(p->closed), 0);
 		answer_later();
-		/* Who uses the socket first is told of the reset: the engine,
-		 * or the handler that sends. */
+		/* The first one to use the socket gets the error of the reset:
+		 * the engine, or the handler that sends. */
 		eventually(seen(p->closed) == 1);
 		must(p->reason == RPCBUF_CLOSE_ERROR ||
 		     p->reason == RPCBUF_CLOSE_EOF);
@@ -377,7 +377,7 @@ START_TEST(two_hundred_connections)
 }
 END_TEST
 
-/* A connection of our own: what arrives are replies, and shorter. */
+/* An outgoing connection: it receives replies, which may be shorter. */
 START_TEST(outgoing)
 {
 	uint8_t record[REPLY_BYTES] = {0x80, 0, 0, RPCBUF_REPLY_MIN};
@@ -390,7 +390,7 @@ START_TEST(outgoing)
 		send_bytes(p, record, sizeof(record));
 		eventually(seen(p->calls) == i);
 	}
-	/* The handler answered, which nobody wants to read. */
+	/* The handler answered, but the peer has closed. */
 	shutdown(p->client, SHUT_WR);
 	expect_closed(p, RPCBUF_CLOSE_EOF);
 	ck_assert_uint_eq(stats().records_refused, 0);
@@ -398,7 +398,7 @@ START_TEST(outgoing)
 }
 END_TEST
 
-/* What cannot be adopted is left alone. */
+/* A descriptor that cannot be adopted is left as it is. */
 START_TEST(not_adopted)
 {
 	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -422,7 +422,7 @@ START_TEST(not_adopted)
 }
 END_TEST
 
-/* A server with nothing to do keeps no pages, whoever is connected. */
+/* An idle server keeps no pages, whatever its connections. */
 START_TEST(idle_keeps_no_pages)
 {
 	struct peer *p = &peers[0];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a connection that is being adopted is found by nobody before it is
- * whole: not by a thread that drops what it sees where the caller wants it, not
- * by the owner of its loop, not by a connection that succeeds it.
- * Method: what the adopting thread calls on its way is wrapped, and looked at
- * from there; then threads drop connections the moment they see them, for the
- * sanitizers; then an engine stops in the middle of an adoption.
+ * Goal: nothing finds a connection that is being adopted before it is complete:
+ * neither a thread that drops the connection it sees in the caller's variable,
+ * nor the owner of its loop, nor a successor from the same port.
+ * Method: functions that the adopting thread calls are wrapped, and check the
+ * state from there. Then threads drop connections as soon as they see them, for
+ * the sanitizers; then an engine stops in the middle of an adoption.
  */
 #include <pthread.h>
 
@@ -15,10 +15,10 @@
 #define ROUNDS 2000
 
 static struct peer peer;
-/* Set in the thread that adopts, while it does. */
+/* Set in the adopting thread, during the adoption. */
 static __thread bool adopting;
 static unsigned int locks, joins;
-static bool dropping; /* a thread drops what it sees in peer.conn */
+static bool dropping; /* a thread drops the connection it sees in peer.conn */
 static bool stop_midway;
 static pthread_t stopping;
 
@@ -31,7 +31,7 @@ struct rpcbuf_conn *__real_conn_create(struct loop *loop, struct client *client,
 struct rpcbuf_conn *__wrap_conn_create(struct loop *loop, struct client *client,
 				       int fd, void *data, bool outgoing);
 
-/* A thread that drops could run in front of any lock that is waited for. */
+/* A thread that drops could run before any lock that this one waits for. */
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	if (adopting) {
@@ -44,7 +44,8 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 	return __real_pthread_mutex_lock(mutex);
 }
 
-/* Who looks for connections of the same port, and for those of the loop, waits. */
+/* Searches for connections of the same port, and of the loop, wait for a
+ * lock. */
 void __wrap_successor_join(struct rpcbuf_conn *conn)
 {
 	if (adopting) {
@@ -88,7 +89,7 @@ static void setup(void)
 	server_start(16 << 20, &o);
 }
 
-/* The lock that gives it to the owner is the last one. */
+/* The last of the locks publishes it to the owner. */
 START_TEST(not_before_it_is_whole)
 {
 	setup();
@@ -106,9 +107,9 @@ START_TEST(not_before_it_is_whole)
 END_TEST
 
 static bool all_done;
-static struct rpcbuf_conn *adopted; /* atomic: the dropper takes it */
+static struct rpcbuf_conn *adopted; /* atomic: the dropping thread takes it */
 
-/* As the owner of a descriptor does that takes it away. */
+/* Like an owner that takes back its descriptor. */
 static void *dropper(void *arg)
 {
 	struct rpcbuf_conn *conn;

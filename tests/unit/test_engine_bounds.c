@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: each bound of the engine that makes a client wait, or be refused, is
- * kept exactly, counted, and said in the log with client, value and limit; who
- * waits goes on when there is room again; nobody else notices.
- * Method: engines with small bounds, a client that goes beyond each of them,
- * and another that must go on working.
+ * Goal: each limit that makes a client wait, or refuses it, is exact, is
+ * counted, and is logged with client, value and limit; a waiting client
+ * continues when there is room; no other client is affected.
+ * Method: engines with small limits, a client that exceeds each of them, and
+ * another that must go on working.
  */
 #include "engine_util.h"
 #include "rpcbuf/engine/engine_private.h"
@@ -12,7 +12,7 @@
 #define PEERS 40
 
 static struct peer peers[PEERS];
-static struct peer good; /* must not notice anything */
+static struct peer good; /* must not be affected */
 
 static void start(uint64_t memory, const struct rpcbuf_engine_options *o)
 {
@@ -28,7 +28,7 @@ static void finish(void)
 	peer_free(&good);
 }
 
-/* A line with the client's port, what it is about, and the limit. */
+/* A line with the client's port, the subject, and the limit. */
 static void check_line(const struct peer *peer, const char *what,
 		       const char *limit)
 {
@@ -63,14 +63,14 @@ START_TEST(calls_in_flight)
 	for (uint32_t i = 0; i < nr; i++)
 		send_call(&peers[0], XID(LATER, i % 2 ? MEDIUM : SMALL, i));
 	while (answered < nr) {
-		/* It goes on when a quarter is done, not for each. */
+		/* It continues when a quarter is done, not after each. */
 		unsigned int least = rpcbuf_min(limit - limit / 4 + limit / 8,
 						nr - answered);
 
 		eventually(nr_later() >= least);
 		check_alive(&good);
 		ck_assert_uint_le(nr_later(), limit);
-		/* The good one's may be on its way out. */
+		/* A reply to the good client may still be queued. */
 		ck_assert_uint_le(stats().in_flight, limit + 1);
 		answered += answer_later();
 	}
@@ -85,7 +85,7 @@ START_TEST(calls_in_flight)
 }
 END_TEST
 
-/* One that waits for its calls ends like others. */
+/* A connection that waits for its calls ends like others. */
 START_TEST(busy_connections_end)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -124,7 +124,7 @@ START_TEST(busy_connections_end)
 }
 END_TEST
 
-/* The next one is refused; when one has gone there is room for another. */
+/* The next one is refused; after a close there is room for another. */
 START_TEST(connections)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -144,7 +144,7 @@ START_TEST(connections)
 		ck_assert_uint_eq(stats().refused_connections, round + 1);
 		check_line(&extra, "refusing connection", "41, limit 41");
 	}
-	/* What this process opened itself is never refused. */
+	/* Connections that this process opened are never refused. */
 	must(!rpcbuf_engine_adopt(server.engine, extra.fd, &extra, true,
 				  &extra.conn));
 	rpcbuf_conn_drop(extra.conn);
@@ -163,8 +163,8 @@ START_TEST(connections)
 }
 END_TEST
 
-/* Connections without calls leave half of the heap to calls: the first call of
- * all, after as many as come, is run. */
+/* Connections without calls leave half of the heap to calls: the first call
+ * runs, after as many connections as can be had. */
 START_TEST(idle_connections)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -195,8 +195,9 @@ START_TEST(idle_connections)
 }
 END_TEST
 
-/* Calls have all of the heap, and more wait for some: replies to calls of this
- * process, which those may be waiting for, are received all the same. */
+/* Calls use all of the heap, and more calls wait for some. Replies to calls of
+ * this process, which the running calls may wait for, are received all the
+ * same. */
 START_TEST(calls_without_heap)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -220,7 +221,7 @@ START_TEST(calls_without_heap)
 	ck_assert_uint_lt(nr_later(), (unsigned int)(nr * each));
 	for (int i = 0; i < 20; i++)
 		check_alive(&ours);
-	/* Those that wait go on when others are done. */
+	/* Waiting calls run when others are done. */
 	while (done < nr * each)
 		done += (int)answer_later();
 	for (int i = 0; i < nr; i++)
@@ -252,8 +253,8 @@ static void send_rest(struct peer *peer)
 }
 
 /*
- * Unfinished records hold no more than they may, and one over the limit of a
- * connection goes on when it has the grant: all are answered.
+ * Partial records stay within their limit. A connection above its own limit
+ * continues when it has the grant: all calls are answered.
  */
 START_TEST(partial_records)
 {
@@ -273,13 +274,13 @@ START_TEST(partial_records)
 	eventually(stats().parked_partial >= nr - 2);
 	for (i = 0; i < 20; i++) {
 		check_alive(&good);
-		/* The holder of the grant may have a record, and a connection
-		 * without pages one page. */
+		/* The holder of the grant may hold a record, and a connection
+		 * without pages may receive one. */
 		ck_assert_uint_le(stats().held_pages,
 				  65 + (_i ? (nr - 1) * 11 : 40 + nr));
 	}
-	/* One client alone may have half.  Which of the two limits the last line
-	 * names depends on the order of the loops. */
+	/* One client may hold half. Which of the two limits the last line names
+	 * depends on the order of the checks. */
 	if (_i == 0)
 		ck_assert_msg(strstr(server.log, "its client's partial "
 						 "records") ||
@@ -301,8 +302,8 @@ START_TEST(partial_records)
 }
 END_TEST
 
-/* A mark that claims all that a mark can is no memory: refused at the mark,
- * or, where such a record were allowed, kept in one page. */
+/* A mark with the largest length takes no memory: it is refused, or, where such
+ * a record is allowed, one page holds it. */
 START_TEST(claims)
 {
 	struct rpcbuf_engine_options o = server_options();

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a budget of few pages serves any number of clients in turn: who sends
- * is answered, who stops in the middle of a record loses its pages in the end,
- * nobody waits for ever, and no page is lost.
+ * Goal: a budget of few pages serves any number of clients in turn: a client
+ * that sends is answered, one that stops in the middle of a record loses its
+ * pages in the end, none waits for ever, and no page is lost.
  * Method: the smallest budgets that an engine accepts, and many clients that
- * send large calls at once, halves of them, or nothing after the half.
+ * send large calls at the same time, halves of them, or nothing after the half.
  */
 #include <rpcbuf/rqst.h>
 
 #include "engine_util.h"
 
 #define PEERS 30
-#define VECTOR_PAGES 65u /* of the longest call from any offset */
+#define VECTOR_PAGES 65u /* of the longest call, from any offset */
 
 static struct peer peers[PEERS];
 static struct peer small; /* sends small calls only */
@@ -88,14 +88,14 @@ static void *run_clients(void *(*main)(void *), struct client *model)
 	}
 	for (int i = 0; i < PEERS; i++) {
 		pthread_join(threads[i], NULL);
-		/* Answered, or told that it took too long. */
+		/* It is answered, or closed because it took too long. */
 		if (!clients[i].answered)
 			expect_closed(&peers[i], RPCBUF_CLOSE_REFUSED);
 	}
 	return NULL;
 }
 
-/* Everybody sends at once: nobody is refused, however few the pages. */
+/* All send at the same time: none is refused, however few the pages. */
 START_TEST(all_at_once)
 {
 	struct client client = { .rounds = TEST_ROUNDS(50), .how = ECHO };
@@ -110,13 +110,13 @@ START_TEST(all_at_once)
 }
 END_TEST
 
-/* Pages that the beginning of a call takes: it is short of what a loop counts
- * only when it turns to others. */
+/* Pages of the beginning of a call: few enough that a loop publishes them only
+ * when it moves on to other connections. */
 #define BEGINNING (7 * RPCBUF_PAGE_SIZE)
 
 static unsigned int begun;
 
-/* The beginning of a large call, and the rest when pages are short. */
+/* The beginning of a large call, and the rest once pages are short. */
 static void *call_in_two(void *arg)
 {
 	struct client *c = arg;
@@ -135,8 +135,8 @@ static void *call_in_two(void *arg)
 	return NULL;
 }
 
-/* A loop finds everybody's beginning at one look, more than there are pages: it
- * leaves what the one whose turn it is needs to go on. */
+/* A loop finds the beginnings of all in one scan, more than there are pages: it
+ * leaves enough for the holder of the grant. */
 START_TEST(begin_at_once)
 {
 	struct client client = { 0 };
@@ -163,7 +163,7 @@ static void *finish_later(void *arg)
 	return NULL;
 }
 
-/* The pages are with calls that somebody finishes by and by. */
+/* The pages belong to calls that the test completes little by little. */
 START_TEST(pages_in_flight)
 {
 	struct client client = { .rounds = TEST_ROUNDS(50),
@@ -265,8 +265,8 @@ static bool readable(const struct peer *peer)
 	return poll(&pfd, 1, 0) == 1;
 }
 
-/* A loop that waits for pages keeps its place, however long it waits, and looks
- * for none until it is told of some. */
+/* A loop that waits for pages keeps its place, however long it waits, and does
+ * not look for any before it is notified. */
 START_TEST(place_in_the_queue)
 {
 	static void *hoard[1000];
@@ -278,8 +278,8 @@ START_TEST(place_in_the_queue)
 	start(1, 0, 60);
 	must(!rpcbuf_rqst_create(&behind, server.mm, NULL, VECTOR_PAGES));
 	nr = rpcbuf_alloc_bulk_array(server.mm, 0, WIRE_NR(hoard), hoard);
-	/* One call with the pages of the reserve, then one that finds none,
-	 * however often it tries. */
+	/* One call with pages of the reserve, then one that finds none, however
+	 * often it tries. */
 	send_call(&peers[0], XID(LATER, LONGEST, 0));
 	eventually(nr_later() == 1);
 	do {
@@ -291,7 +291,7 @@ START_TEST(place_in_the_queue)
 		send_call(&peers[0], XID(ECHO, SMALL, ++n));
 		eventually(readable(&peers[0]) ||
 			   stats().parked_pages > parked);
-		/* What another loop could spare comes now. */
+		/* Now another loop's unused pages come. */
 		usleep(50000);
 	} while (readable(&peers[0]));
 	ck_assert(rpcbuf_wait_pending(server.mm));
@@ -312,7 +312,7 @@ START_TEST(place_in_the_queue)
 }
 END_TEST
 
-/* Takes all pages but those that loops and the reserve keep. */
+/* Allocates all pages but those of the loops and the reserve. */
 static unsigned int hoard_pages(void **pages, unsigned int nr, unsigned int max)
 {
 	return nr + rpcbuf_alloc_bulk_array(server.mm, 0, max - nr, pages + nr);
@@ -326,14 +326,14 @@ static bool finds_page(struct peer *peer)
 
 	send_call(peer, XID(LATER, SMALL, 0));
 	eventually(nr_later() > later || stats().parked_pages > parked);
-	/* What another loop could spare comes now. */
+	/* Now another loop's unused pages come. */
 	if (nr_later() == later)
 		usleep(50000);
 	return nr_later() > later;
 }
 
-/* Who waits for pages gets them in order, whichever loop it is of: clients in
- * turn, of a client the one that waited longest. */
+/* Waiting connections get pages in order, whatever their loop: clients in turn,
+ * and of a client the longest waiting. */
 START_TEST(clients_in_turn)
 {
 	static const int order[] = {1, 5, 2, 3, 4}; /* the last one is small */
@@ -372,7 +372,7 @@ START_TEST(clients_in_turn)
 }
 END_TEST
 
-/* Replies to calls of this process are received while others wait for pages, and
+/* Replies to calls of this process are received while others wait for pages and
  * there are none. */
 START_TEST(replies_pass)
 {
@@ -402,7 +402,7 @@ START_TEST(replies_pass)
 }
 END_TEST
 
-/* Parked connections end like others: dropped, hung up, stopped. */
+/* Parked connections end like others: by a drop, a reset or a stop. */
 START_TEST(parked_connections_end)
 {
 	pthread_t thread;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a call that takes long stalls neither its connection nor any other; a
- * call may be finished on any thread; an owner may take its descriptor away at
- * any moment; none of it loses or repeats a call.
+ * Goal: a long call delays neither its connection nor any other; a call may be
+ * finished on any thread; an owner may take its descriptor back at any moment;
+ * none of this loses or repeats a call.
  * Method: calls that wait at a gate while others must be answered, calls that
  * are put aside and finished by the test, drops from another thread at random
  * moments.
@@ -61,7 +61,7 @@ static void block(struct peer *peer, uint32_t n)
 	eventually(seen(server.blocked) == before + 1);
 }
 
-/* The first call waits; those behind it, on the same connection, are run. */
+/* The first call waits; those behind it, on the same connection, run. */
 START_TEST(same_connection)
 {
 	uint32_t xid, i;
@@ -80,7 +80,7 @@ START_TEST(same_connection)
 }
 END_TEST
 
-/* All connections are on one loop, whose owner waits at the gate. */
+/* All connections belong to one loop, whose owner waits at the gate. */
 START_TEST(other_connections)
 {
 	block(&peers[0], 0);
@@ -93,12 +93,12 @@ START_TEST(other_connections)
 }
 END_TEST
 
-/* As many threads as there are calls that wait, and one that goes on. */
+/* As many threads as waiting calls, and one more. */
 START_TEST(many_slow_calls)
 {
 	for (uint32_t i = 0; i < 40; i++)
 		block(&peers[i % PEERS], i / PEERS);
-	/* One of each loop. */
+	/* One connection of each loop. */
 	check_alive(&peers[0]);
 	check_alive(&peers[1]);
 	ck_assert_uint_ge(stats().handovers + stats().delegated, 40);
@@ -109,7 +109,7 @@ START_TEST(many_slow_calls)
 }
 END_TEST
 
-/* Threads that were needed for a while are used again. */
+/* Threads that were started are used again. */
 START_TEST(threads_are_used_again)
 {
 	uint64_t threads;
@@ -125,12 +125,12 @@ START_TEST(threads_are_used_again)
 			receive_replies(&peers[i], 0, 1);
 		eventually(stats().in_flight == 0);
 	}
-	/* One more where a worker was not back yet when it was looked for. */
+	/* One more where a worker was not idle again in time. */
 	ck_assert_uint_le(stats().threads, threads + 10);
 }
 END_TEST
 
-/* No thread is left for more: the calls wait, and none is lost. */
+/* No further thread may start: calls wait, and none is lost. */
 START_TEST(no_thread_left)
 {
 	uint32_t i;
@@ -148,8 +148,8 @@ START_TEST(no_thread_left)
 }
 END_TEST
 
-/* What answers a call of the server's own is read even then: the calls that hold
- * the threads may be waiting for it. */
+/* Replies to outgoing calls are read even then: the calls that occupy the
+ * threads may wait for them. */
 START_TEST(reply_when_no_thread_is_left)
 {
 	struct peer own;
@@ -176,7 +176,7 @@ START_TEST(reply_when_no_thread_is_left)
 }
 END_TEST
 
-/* Threads that were asked for, whether there were any. */
+/* Number of threads that were requested, started or not. */
 static unsigned int threads_wanted(void)
 {
 	struct workers *workers = &server.engine->workers;
@@ -188,13 +188,14 @@ static unsigned int threads_wanted(void)
 	return wanted;
 }
 
-/* The system has no thread to give: the loop waits for one, nothing is lost. */
+/* The system has no thread to give: the loop waits for one, and nothing is
+ * lost. */
 START_TEST(no_thread_to_be_had)
 {
 	struct rlimit limit;
 	unsigned int wanted;
 
-	/* The memory that calls need has been had by then. */
+	/* The calls' memory is allocated by then. */
 	send_call(&peers[0], XID(LATER, SMALL, 0));
 	eventually(nr_later() == 1);
 	check_alive(&peers[0]);
@@ -211,7 +212,7 @@ START_TEST(no_thread_to_be_had)
 	eventually(stats().threads == 1);
 	send_call(&peers[1], XID(ECHO, SMALL, 0));
 	if (_i)
-		set_gate(true); /* the thread of the call is free again */
+		set_gate(true); /* the call's thread is free again */
 	limit.rlim_cur = _i ? limit.rlim_cur : limit.rlim_max;
 	setrlimit(RLIMIT_AS, &limit);
 	receive_replies(&peers[1], 0, 1);
@@ -222,7 +223,7 @@ START_TEST(no_thread_to_be_had)
 }
 END_TEST
 
-/* Calls are finished elsewhere, in another order, while others go on. */
+/* Calls are finished on other threads, in another order, while others run. */
 START_TEST(finished_elsewhere)
 {
 	for (uint32_t i = 0; i < MANY; i++) {
@@ -239,7 +240,7 @@ START_TEST(finished_elsewhere)
 }
 END_TEST
 
-/* What a handler says about a call is added up. */
+/* The sum of what handlers report about calls. */
 static void account(struct rpcbuf_call *call)
 {
 	call->bytes_copied += 100;
@@ -261,7 +262,7 @@ START_TEST(accounts)
 		send_call(&peers[0], XID(i == 4 ? LATER : ECHO, SMALL, i));
 	eventually(nr_later() == 1);
 	receive_replies(&peers[0], 0, 4);
-	/* Finished means counted. */
+	/* A finished call is counted. */
 	eventually(stats().in_flight == 1);
 	copied = stats().bytes_copied;
 	ck_assert_uint_eq(copied, 400);
@@ -274,8 +275,8 @@ START_TEST(accounts)
 }
 END_TEST
 
-/* A drop lets go when no call is under way, be it begun by a thread that has
- * not come to the handler yet; half a call does not count. */
+/* A drop closes the connection when no call is in flight, including one whose
+ * thread has not reached the handler yet; half a call does not count. */
 START_TEST(dropped_in_flight)
 {
 	struct peer *p = &peers[0];
@@ -310,7 +311,8 @@ struct dropper {
 	unsigned int rounds;
 };
 
-/* Calls until the connection ends; each reply is to a call that was sent. */
+/* Calls until the connection ends; each reply belongs to a call that was
+ * sent. */
 static void *call_until_end(void *arg)
 {
 	struct dropper *d = arg;
@@ -343,9 +345,9 @@ static void *drop_at_random(void *arg)
 		rpcbuf_conn_drop(d->peer->conn);
 		if (test_below(&d->seed, 2))
 			rpcbuf_conn_drop(d->peer->conn);
-		/* The handler does not use the peer when this is over. */
+		/* The handler does not use the peer after this. */
 		eventually((answer_later(), seen(d->peer->closed)));
-		/* A socket that is full of unread calls does not tell. */
+		/* A socket full of unread calls raises no event. */
 		shutdown(d->peer->client, SHUT_WR);
 		pthread_join(thread, NULL);
 		must(d->peer->reason == RPCBUF_CLOSE_DROPPED);
@@ -389,7 +391,7 @@ int main(void)
 	tcase_add_checked_fixture(one, setup_one_loop, teardown);
 	tcase_add_test(one, other_connections);
 	tcase_add_test(one, same_connection);
-	/* The sanitizers need memory of their own. */
+	/* Sanitizers need memory of their own. */
 	if (!TEST_SANITIZED)
 		tcase_add_loop_test(one, no_thread_to_be_had, 0, 2);
 	suite_add_tcase(suite, one);

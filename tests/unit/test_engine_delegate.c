@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: where the calls of a connection sleep, they do so side by side, within
- * the bound of threads, and so do those that take long enough for their loop to
- * be taken; where they do not, or not any more, the thread that received them
- * runs them.
- * Method: a single loop.  A connection shows what its calls are like, then
- * several of them wait at a gate, and the test waits for all to be there.
+ * Goal: where the calls of a connection block, or are long enough that their
+ * loop is taken over, they run in parallel, within the limit of threads;
+ * otherwise the receiving thread runs them.
+ * Method: a single loop.  A connection shows how its calls behave, then several
+ * of them wait at a gate, and the test waits for all to arrive.
  */
 #include "engine_util.h"
 
@@ -26,7 +25,7 @@ static void start(uint32_t long_call_us, uint32_t handover_us,
 	peer_open(&peer);
 }
 
-/* The monitor does not come. */
+/* The monitor does not act. */
 #define NEVER (GUARD_S * 1000000u)
 
 static void stop(void)
@@ -71,8 +70,8 @@ START_TEST(side_by_side)
 }
 END_TEST
 
-/* Without a thread to give it to, the owner runs it and the rest waits.  The
- * monitor comes, as a thread may become idle a moment later. */
+/* Without a free thread, the owner runs the call and the rest waits.  The
+ * monitor acts, as a thread may become idle a moment later. */
 START_TEST(bounded)
 {
 	start(40, 500, 4);
@@ -108,7 +107,7 @@ START_TEST(learned_from_hand_over)
 }
 END_TEST
 
-/* Calls that became quick stay where they were received. */
+/* Calls that became short run on the receiving thread. */
 START_TEST(unlearned)
 {
 	uint64_t before;
@@ -129,7 +128,7 @@ START_TEST(unlearned)
 }
 END_TEST
 
-/* The peer leaves while its calls are with other threads. */
+/* The peer closes while other threads run its calls. */
 START_TEST(hung_up)
 {
 	start(40, NEVER, 256);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: clients share a loop, whatever the number of their connections and the
- * size of their calls; a client is an address, over IPv4, over IPv6, and over
- * IPv6 that carries IPv4.
- * Method: one loop, held up by a call, while one client sends over many
- * connections and another over one.  Then the loop goes on with everything
- * waiting, and the order in which it runs the calls is what counts.  Last,
- * clients that come and go all the time, for ThreadSanitizer.
+ * Goal: clients share a loop equally, whatever the number of their connections
+ * and the size of their calls; a client is an address, over IPv4, over IPv6,
+ * and IPv4 mapped into IPv6.
+ * Method: one loop, blocked by a call while one client sends over many
+ * connections and another over one.  Then the loop continues, and the order in
+ * which it runs the waiting calls is checked.  Last, clients that come and go
+ * all the time, for ThreadSanitizer.
  */
 #include "engine_util.h"
 #include "rpcbuf/engine/engine_private.h"
@@ -26,7 +26,7 @@ static unsigned int busy_calls(void)
 	return calls;
 }
 
-/* Everybody's calls while the lone client's were run. */
+/* Calls of all clients while those of the single connection ran. */
 static unsigned int nr_lone, busy_before, busy_at_end;
 
 static void count_shares(struct rpcbuf_call *call)
@@ -46,7 +46,7 @@ static void start(void)
 	struct rpcbuf_handlers with = handlers;
 
 	o.receivers = 1;
-	o.handover_us = 1000000000; /* the loop stays with its call */
+	o.handover_us = 1000000000; /* the loop waits in its call */
 	with.call = count_shares;
 	server_start_with(32 << 20, &o, &with);
 	peer_open(&gate);
@@ -84,10 +84,10 @@ static void finish(int size)
 }
 
 /*
- * As many connections as may be: a share of the connections would be 1 in 33.
- * With calls that take a hundred times as long: a share of the calls would be
- * one for one.  Time is what is shared, and measured on a machine that does
- * other things too, so the bounds are wide.
+ * As many connections as possible: a division by connections would be 1 in 33.
+ * With calls that take a hundred times as long: a division by calls would be
+ * one for one.  Time is what is divided, and the machine has other work, so the
+ * bounds are wide.
  */
 START_TEST(shares)
 {
@@ -114,7 +114,7 @@ START_TEST(shares)
 }
 END_TEST
 
-/* One client begins more records than may be unfinished, and ends none: another
+/* One client begins more records than the limit holds, and ends none: another
  * has room for its own, and never waits. */
 START_TEST(pages)
 {
@@ -148,9 +148,9 @@ START_TEST(pages)
 END_TEST
 
 /*
- * Each of many clients begins a record, as much as may be unfinished or more
- * than that, and ends none.  Another need not wait until each of them had its
- * turn to finish: that would be longer than the guard.
+ * Each of many clients begins a record of the limit or more, and ends none.
+ * Another client need not wait until each of them had the grant: that would be
+ * longer than the guard.
  */
 START_TEST(silent_clients)
 {
@@ -183,7 +183,7 @@ START_TEST(silent_clients)
 }
 END_TEST
 
-/* Loops get as many connections of each client. */
+/* Loops get equal numbers of connections of each client. */
 START_TEST(spread)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -212,7 +212,7 @@ END_TEST
 
 #define VISITORS 12 /* of two clients: more than loops for each */
 
-/* Opens one connection after the other from its address, calls, and leaves. */
+/* Opens one connection after the other from its address, calls, and closes. */
 static void *visit(void *arg)
 {
 	static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
@@ -234,9 +234,9 @@ static void *visit(void *arg)
 	return NULL;
 }
 
-/* Clients come and go in all loops while others of theirs call: what loops know
- * of each other's clients is read without a lock, which ThreadSanitizer judges.
- */
+/* Clients come and go in all loops while others of theirs call.  Loops read
+ * facts about each other's clients without a lock, which ThreadSanitizer
+ * judges. */
 START_TEST(come_and_go)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -266,7 +266,7 @@ static int accepted(int listener, const struct sockaddr *to, socklen_t to_len,
 	return accept(listener, NULL, NULL);
 }
 
-/* The port does not matter, nor how the address is written. */
+/* The port does not matter, nor the form of the address. */
 START_TEST(addresses)
 {
 	struct rpcbuf_engine_options o = server_options();

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: in a child of its process an engine is nobody's: what would act on
- * threads that did not come along is refused, or does nothing, and at once,
- * whatever locks were held; and the parent does not notice: its connections,
- * its calls in flight, and what it has not sent yet are its own.
- * Method: forks while the calling thread holds every lock of the engine, so that
- * a child that asks for one hangs; the child calls everything.  Calls are in
- * flight meanwhile, and a peer has not read its replies; the parent answers, and
- * the peer gets each reply once.
+ * Goal: in a forked child the engine does nothing: functions that need its
+ * threads fail, or return at once, whatever locks were held.  The parent is not
+ * affected: its connections, its calls in flight, and its unsent replies stay
+ * its own.
+ * Method: forks while the calling thread holds every lock of the engine, so
+ * that a child that takes one hangs; the child calls every function.  Meanwhile
+ * calls are in flight, and a peer has not read its replies; the parent answers,
+ * and the peer gets each reply once.
  */
 #include <rpcbuf/publish.h>
 

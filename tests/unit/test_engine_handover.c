@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a call that sits in the kernel, also where nothing can interrupt it,
- * stalls nobody: calls of other connections and later ones of its own are
- * answered meanwhile, each once, and connections can end.  A back end that the
- * system does not have is refused when it is named, replaced when it is not,
- * and a thread that can have no ring works without one.
+ * Goal: a call that blocks in the kernel, even uninterruptibly, delays no
+ * other: other connections' calls and later ones of its own are answered
+ * meanwhile, once each, and connections can end.  A back end that the system
+ * lacks is refused when named, and replaced when not; a thread that cannot have
+ * a ring works without one.
  * Method: a single loop, and handlers that stay in a system call until the test
- * lets them go: a read, which a signal would end, or the wait for a child of
- * vfork(2), which none ends.  A filter of system calls, a limit of
- * descriptors.
+ * releases them: a read, which a signal would end, or the wait for a child of
+ * vfork(2), which no signal ends.  A seccomp filter, a limit of descriptors.
  */
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -24,8 +23,8 @@
 #define CALLS  30u
 #define ROUNDS 5
 
-/* Ways to stay: read(2), vfork(2).  ThreadSanitizer takes the latter for a fork
- * that ends its work. */
+/* Ways to block: read(2), vfork(2).  ThreadSanitizer ends its work at
+ * vfork(). */
 #define WAYS (__SANITIZE_THREAD__ ? 1 : 2)
 
 static struct peer peers[PEERS];
@@ -33,7 +32,7 @@ static int gate[2];
 static unsigned int stuck;
 static bool uninterruptible;
 
-/* In the child, on memory that it shares with the parent. */
+/* In the child, which shares the parent's memory. */
 __attribute__((no_sanitize("thread", "address"))) static int
 wait_as_child(void *arg)
 {
@@ -79,7 +78,7 @@ static void stay_or_answer(struct rpcbuf_call *call)
 	reply(call);
 }
 
-/* As a server that does not shut down before it closes. */
+/* Like a server that closes without a shutdown. */
 static void close_at_once(void *data, enum rpcbuf_close_reason reason)
 {
 	struct peer *peer = data;
@@ -113,7 +112,7 @@ static void finish(void)
 	}
 }
 
-/* A call that does not return until it is let go. */
+/* A call that does not return before the test releases it. */
 static void send_stuck(struct peer *peer, uint32_t n)
 {
 	unsigned int before = seen(stuck);
@@ -129,7 +128,7 @@ static void call_all(uint64_t *seed)
 			send_call(&peers[i], XID(ECHO, test_below(seed, 3), n));
 	for (int i = 0; i < PEERS; i++)
 		receive_replies(&peers[i], 0, CALLS);
-	/* Once more, from rest. */
+	/* Once more, from an idle state. */
 	for (int i = PEERS; i--;)
 		check_alive(&peers[i]);
 }
@@ -146,7 +145,7 @@ START_TEST(answered_meanwhile)
 			check_alive(&peers[i]);
 		send_stuck(&peers[0], CALLS + round);
 		call_all(&seed);
-		/* Nobody keeps its socket from ending. */
+		/* Nothing keeps its socket from closing. */
 		shutdown(leaving->client, SHUT_WR);
 		expect_end(leaving);
 		eventually(seen(leaving->closed) == 1);
@@ -164,7 +163,7 @@ START_TEST(answered_meanwhile)
 }
 END_TEST
 
-/* Several at once, let go in the middle of the traffic. */
+/* Several at once, released in the middle of the traffic. */
 START_TEST(several_at_once)
 {
 	uint64_t seed = test_seed();
@@ -188,7 +187,7 @@ START_TEST(several_at_once)
 }
 END_TEST
 
-/* No descriptors for more rings: the threads that come do without. */
+/* No descriptors for more rings: new threads work without. */
 START_TEST(no_descriptors)
 {
 	uint64_t seed = test_seed();
@@ -271,7 +270,7 @@ START_TEST(forbidden)
 }
 END_TEST
 
-/* Left to itself, the engine takes the one that is measured to be better. */
+/* By default the engine takes the back end that measured better. */
 START_TEST(automatic)
 {
 	struct rpcbuf_options mm_options = RPCBUF_OPTIONS_INIT;

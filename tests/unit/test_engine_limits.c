@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what breaks a limit closes its connection and nothing else, with a
- * line that says which limit, which value and which client; what takes too
- * long is ended; what only waits is not; and a budget of few pages serves
- * everybody in turn.
+ * Goal: a record that breaks a limit closes its connection and nothing else,
+ * with a line that names limit, value and client; a record that takes too long
+ * is ended; one that only waits is not; a budget of few pages serves all in
+ * turn.
  * Method: clients that send too much, too little, too many pieces, too slowly
  * or nothing, beside one that must go on working.
  */
@@ -14,11 +14,11 @@
 #include "rpcbuf/engine/engine_private.h"
 
 #define PEERS 30
-/* Seconds, longer than a machine that does other things too may hold up a test. */
+/* Seconds; longer than other load may delay a test. */
 #define SLOW_LIMIT 3
 
 static struct peer peers[PEERS];
-static struct peer good; /* must not notice anything */
+static struct peer good; /* must not be affected */
 
 static void start(uint64_t memory, const struct rpcbuf_engine_options *o)
 {
@@ -34,7 +34,7 @@ static void setup(void)
 	start(16 << 20, &o);
 }
 
-/* A second is the shortest limit that there is. */
+/* One second is the shortest limit. */
 static void setup_short_times(void)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -116,7 +116,7 @@ START_TEST(too_many_fragments)
 }
 END_TEST
 
-/* Shorter than a call; as a reply long enough, as a call not. */
+/* Shorter than a call; long enough for a reply. */
 START_TEST(too_short)
 {
 	static const uint8_t lengths[] = { 0, 19, 39, 20 };
@@ -135,7 +135,7 @@ START_TEST(too_short)
 }
 END_TEST
 
-/* Calls before the bad record are run and answered first. */
+/* Calls before the bad record run and are answered first. */
 START_TEST(calls_before_a_refusal)
 {
 	struct peer *p = &peers[0];
@@ -154,7 +154,7 @@ START_TEST(calls_before_a_refusal)
 }
 END_TEST
 
-/* Many refusals are all counted; the log stays readable. */
+/* Many refusals are all counted, while the log stays readable. */
 START_TEST(log_is_limited)
 {
 	uint64_t before = os_now();
@@ -172,13 +172,13 @@ START_TEST(log_is_limited)
 	}
 	ck_assert_uint_eq(stats().records_refused, PEERS * rounds);
 	ck_assert_uint_ge(seen(server.log_lines), 10);
-	/* Ten lines a second, and one about those left out. */
+	/* Ten lines a second, and one about the suppressed ones. */
 	ck_assert_uint_le(seen(server.log_lines),
 			  11 * (unsigned int)((os_now() - before) / OS_SECOND_NS + 2));
 }
 END_TEST
 
-/* Nothing for a second: idle.  A call in flight: not. */
+/* Nothing for a second: idle.  With a call in flight: not. */
 START_TEST(idle)
 {
 	struct peer *busy = &peers[1];
@@ -206,8 +206,9 @@ START_TEST(idle)
 }
 END_TEST
 
-/* One that waits for its turn has sent something, and is not idle: the first holds
- * all that unfinished records may until its time is over, which is longer. */
+/* A waiting connection has sent something, so it is not idle.  The first one
+ * holds all that partial records may, until its time is over, which is
+ * longer. */
 START_TEST(waiting_is_not_idle)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -241,7 +242,7 @@ START_TEST(waiting_is_not_idle)
 }
 END_TEST
 
-/* A record that is never finished, silent or dripping. */
+/* A record that is never finished, silent or trickling. */
 START_TEST(unfinished_record)
 {
 	struct peer *p = &peers[0];
@@ -260,8 +261,7 @@ START_TEST(unfinished_record)
 }
 END_TEST
 
-/* A record takes several times as long as it may be kept waiting for, as a slow
- * link carries it. */
+/* A record that takes several times the record timeout, as on a slow link. */
 START_TEST(slow_link)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -286,7 +286,7 @@ START_TEST(slow_link)
 }
 END_TEST
 
-/* A record that is begun now, and no more, and has had its time. */
+/* A record that was begun just now, and whose time is over. */
 static void let_time_pass(void)
 {
 	static struct peer silent;
@@ -297,8 +297,8 @@ static void let_time_pass(void)
 	peer_free(&silent);
 }
 
-/* The engine does not read on, because of calls, and the rest of a record waits
- * for that: not for its peer. */
+/* The engine stops reading because of calls in flight: the rest of a record
+ * waits for that, not for its peer. */
 START_TEST(time_of_ours)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -321,7 +321,7 @@ START_TEST(time_of_ours)
 	let_time_pass();
 	ck_assert_uint_eq(seen(p->calls), 1);
 	answer_later();
-	/* From now its peer is waited for. */
+	/* From now on the engine waits for the peer. */
 	eventually(os_load(&p->conn->reception.state) ==
 			   RECEPTION_WATCHED ||
 		   seen(p->closed));
@@ -337,8 +337,8 @@ START_TEST(time_of_ours)
 }
 END_TEST
 
-/* A process of its own sends @record to @p, and stops this one in the midst of
- * it, for longer than a record may be kept waiting for. */
+/* Another process sends @record to @p, and stops this process in the middle,
+ * for longer than the record timeout. */
 static void send_and_stop(pid_t us, const struct peer *p, const uint8_t *record,
 			  size_t len, bool meanwhile)
 {
@@ -359,7 +359,7 @@ static void send_and_stop(pid_t us, const struct peer *p, const uint8_t *record,
 	      (ssize_t)(len - half));
 }
 
-/* The server was stopped, while its client sent on or did not. */
+/* The server was stopped, while its client went on sending or not. */
 START_TEST(stopped)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -386,7 +386,7 @@ START_TEST(stopped)
 }
 END_TEST
 
-/* The connection of outgoing calls may be silent, and may take its time. */
+/* A connection of outgoing calls may be silent, and may be slow. */
 START_TEST(outgoing_has_no_limits)
 {
 	struct peer *p = &peers[0], *idle_one = &peers[1];
@@ -407,7 +407,7 @@ END_TEST
 
 static unsigned int nr_opened;
 
-/* The owner opens another connection as soon as one is gone. */
+/* The owner opens another connection as soon as one is closed. */
 static void open_next(void *data, enum rpcbuf_close_reason reason)
 {
 	on_closed(data, reason);
@@ -417,7 +417,7 @@ static void open_next(void *data, enum rpcbuf_close_reason reason)
 	count(nr_opened);
 }
 
-/* A connection that is adopted while the loop looks for idle ones. */
+/* A connection is adopted during a scan for idle ones. */
 START_TEST(adopted_during_a_look)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -467,7 +467,7 @@ static void free_alone(struct rpcbuf_conn *conn)
 	clients_exit(&engine->clients);
 }
 
-/* All that is waited for since some time. */
+/* All times from which peers are waited for. */
 static uint64_t *since(struct rpcbuf_conn *conn, unsigned int i)
 {
 	uint64_t *const all[] = {
@@ -491,9 +491,8 @@ static void set_since(struct rpcbuf_conn *conn, uint64_t ns)
 		*since(conn, i) = ns;
 }
 
-/* While the loop did not look, it was nobody's fault: all that is waited for is
- * waited for later by as much as the look was late, and no later than now.  A
- * look that is a little late, and what is not waited for, stay as they are. */
+/* A late scan is not the peers' fault: their times move by the delay of the
+ * scan, but not past now.  A small delay, and unset times, change nothing. */
 START_TEST(time_without_a_look)
 {
 	const uint64_t begin = 100 * OS_SECOND_NS, late = 7 * OS_SECOND_NS;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: long records are received a few at a time and lie in adjacent pages;
- * who waits comes to its turn, also behind peers that stop in the middle, and
- * ends as others do; pages that wait for bytes hold up nobody.
- * Method: one loop that lets in one long record at a time, peers that send
+ * Goal: long records are received a few at a time and lie in adjacent pages.
+ * Waiting connections are admitted in turn, also behind peers that stop in the
+ * middle, and end like others. Pages that wait for bytes delay no other
+ * connection.
+ * Method: one loop that admits one long record at a time, peers that send
  * halves of records and finish them late or never, and others that send whole
- * ones. The handler looks at how the pages of each long call lie.
+ * ones. The handler checks how the pages of each long call lie.
  */
 #include <rpcbuf/budget.h>
 
 #include "engine_util.h"
 
 #define PEERS	  30
-#define RECORD	  65u /* pages that a call of the largest size is given */
+#define RECORD	  65u /* pages of a call of the largest size */
 #define LONG_CALL (128u << 10)
 
 static struct peer peers[PEERS];
@@ -61,7 +62,7 @@ static void send_half(struct peer *peer, int half)
 	free(record);
 }
 
-/* What a record is given is taken when it is let in, not before. */
+/* A record's pages are allocated when it is admitted, not before. */
 static uint32_t let_in(void)
 {
 	return (uint32_t)stats().held_pages / RECORD;
@@ -76,7 +77,7 @@ START_TEST(stopped_peers)
 	start(1, 0);
 	send_half(&peers[0], 0);
 	eventually(let_in() == 1);
-	/* Now none is let in until that one is known to have stopped. */
+	/* Now none is admitted before that one counts as stopped. */
 	for (unsigned int i = 1; i < nr_slow; i++)
 		send_half(&peers[i], 0);
 	for (unsigned int round = 0; round < rounds; round++) {
@@ -113,7 +114,7 @@ static void *call_long(void *arg)
 	return NULL;
 }
 
-/* All at once, one record at a time, some, or as they come. */
+/* All at the same time, one record at a time, some, or as they come. */
 START_TEST(all_at_once)
 {
 	static const uint64_t limits[] = {1, 1 << 20, 0};
@@ -132,7 +133,8 @@ START_TEST(all_at_once)
 }
 END_TEST
 
-/* Who waits to be let in, or was, ends like others; and so does the engine. */
+/* A connection that waits at the gate, or was admitted, ends like others; and
+ * so does the engine. */
 START_TEST(ends)
 {
 	start(1, 0);
@@ -157,9 +159,9 @@ START_TEST(ends)
 END_TEST
 
 /*
- * Marks that claim much and bring a few bytes get pages for the rest up to half
- * of what unfinished records may hold, which lets others go on; and these go
- * back when memory is short.
+ * Marks that claim much and bring a few bytes get pages for the rest, up to
+ * half of the limit for partial records, so that others can proceed; these
+ * pages are released when memory is short.
  */
 START_TEST(claims)
 {
@@ -180,7 +182,7 @@ START_TEST(claims)
 				  limit / 2 + RECORD + PEERS);
 	}
 	rpcbuf_reclaim(server.mm, UINT64_MAX);
-	/* What has come may lie in two pages now. */
+	/* The received bytes may lie in two pages now. */
 	eventually(stats().held_pages <= 2 * PEERS);
 	must(send_call(&peers[0], XID(ECHO, SMALL, 0)));
 	receive_replies(&peers[0], 0, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: pages that idle loops keep for the next call come back when memory is
- * short, and those of busy ones do no harm when they are asked for.
+ * Goal: pages that idle loops keep for the next call are released when memory
+ * is short; a request to busy loops does no harm.
  * Method: rpcbuf_reclaim() beside idle connections, beside none, and all the
  * time while clients call.
  */
@@ -30,8 +30,8 @@ static uint64_t now_ms(void)
 }
 
 /*
- * Idle loops let go by themselves too, after two seconds: the shrinker was at
- * work once it took less than one.  On a busy machine that may need some tries.
+ * Idle loops also release by themselves, after two seconds: the shrinker did it
+ * if it took less than one.  On a busy machine that may need some tries.
  */
 START_TEST(idle_loops)
 {
@@ -64,7 +64,7 @@ START_TEST(idle_loops)
 }
 END_TEST
 
-/* Nobody asks: a loop without a connection keeps no pages either. */
+/* Without a request: a loop without a connection keeps no pages either. */
 START_TEST(left_alone)
 {
 	peer_open(&peers[0]);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: replies that are given to the engine arrive whole and in order, however
- * little the socket takes at a time and whoever gives them; a client that does
- * not read is not read from, holds up nobody, and is let go of in the end; what
- * waits is counted exactly, leaves while the engine stops, and goes back when
- * its connection ends, wherever it ends.  Method: an engine on sockets whose
- * buffers take 4 KiB, with replies of sizes around these; readers that stop
- * within each reply and go on, that reset, that come too late; replies of other
- * threads, and of calls that sleep; each request for memory fails in turn; the
- * monitor of hand-overs comes in between, and the server is stopped for a while.
+ * Goal: replies given to the engine arrive whole and in order, however little
+ * the socket takes at a time and on whatever thread.  A client that does not
+ * read is not read from, delays no other, and is closed in the end.  Unsent
+ * bytes are counted exactly, are sent while the engine stops, and are released
+ * when the connection ends, at any moment.
+ * Method: an engine on sockets whose buffers take 4 KiB, with replies of sizes
+ * around these; readers that stop within each reply and continue, reset, or
+ * come too late; replies of other threads, and of calls that sleep; each memory
+ * request fails in turn; the monitor takes the loop in between, and the server
+ * is stopped for a while.
  */
 #include <rpcbuf/fault.h>
 #include <signal.h>
@@ -20,7 +21,7 @@
 
 #define NUMBER 3u
 
-/* The reply to call @n of a connection has so many bytes lent; 0: none. */
+/* Number of lent bytes of the reply to call @n of a connection; 0: none. */
 static uint32_t lent_to_calls;
 static unsigned int answers, held_back, no_memory, asked, shortened;
 static bool may_be_short;
@@ -30,7 +31,7 @@ static struct shape shape_of(uint32_t lends)
 	return (struct shape){40, 100, lends, lends ? 1000 : 1};
 }
 
-/* A release may ask the engine: no lock is held over it. */
+/* A release may ask the engine: the engine calls it without a lock. */
 static void ask_engine(void *arg)
 {
 	struct rpcbuf_engine_stats s;
@@ -40,7 +41,7 @@ static void ask_engine(void *arg)
 	count(asked);
 }
 
-/* All are alike: two calls may be answered in another order, by two threads. */
+/* All replies are equal: two threads may answer two calls in another order. */
 static void answer(struct rpcbuf_call *call)
 {
 	bool be_short = may_be_short && rpcbuf_call_be_short(call);
@@ -125,7 +126,7 @@ static void ask(struct peer *peer, unsigned int nr, uint32_t how)
 		must(send_call(peer, XID(how, SMALL, i)));
 }
 
-/* Reads up to byte @to of the stream, of which *@at was read. */
+/* Reads up to byte @to of the stream; *@at bytes were read before. */
 static void read_to(struct peer *peer, size_t *at, size_t to)
 {
 	struct shape s = shape_of(lent_to_calls);
@@ -162,7 +163,7 @@ static bool server_said(const char *words)
 	return found;
 }
 
-/* It has nothing more to say, and is let go of. */
+/* It sends no more, and ends. */
 static void bye(struct peer *peer)
 {
 	peer_hang_up(peer);
@@ -192,8 +193,8 @@ START_TEST(arrive)
 }
 END_TEST
 
-/* Calls that come together: their replies leave in few calls, and the last does
- * not wait for anything. */
+/* Calls that arrive together: their replies leave in few system calls, and the
+ * last waits for nothing. */
 START_TEST(together)
 {
 	struct peer peer;
@@ -217,8 +218,8 @@ START_TEST(together)
 }
 END_TEST
 
-/* The batch that the monitor takes in between, as it is told of: @intrude is the
- * number of that telling. */
+/* The batch into which the monitor breaks: @intrude is the number of the
+ * notification. */
 static unsigned int intrude, told;
 
 void __real_out_more(struct rpcbuf_out *out, bool more);
@@ -238,7 +239,7 @@ void __wrap_out_more(struct rpcbuf_out *out, bool more)
 	__real_out_more(out, more);
 }
 
-/* Whenever the monitor comes, what was held back leaves. */
+/* Whenever the monitor comes, corked replies leave. */
 START_TEST(monitor_comes_in_between)
 {
 	struct peer peer;
@@ -266,7 +267,7 @@ START_TEST(monitor_comes_in_between)
 }
 END_TEST
 
-/* The replies before a call that does not end leave while it runs. */
+/* Replies before a call that does not end leave while it runs. */
 START_TEST(behind_a_long_call)
 {
 	struct peer peer;
@@ -293,7 +294,7 @@ START_TEST(behind_a_long_call)
 }
 END_TEST
 
-/* It stops within each reply, at every part of it, and goes on. */
+/* The reader stops within each reply, at every part of it, and continues. */
 START_TEST(stops_and_goes_on)
 {
 	static const size_t within[] = {1, 39, 40, 41, 141, 2000, 4095, 6900};
@@ -321,7 +322,8 @@ START_TEST(stops_and_goes_on)
 }
 END_TEST
 
-/* With a full socket it is not read from, until it has read; others are. */
+/* With a full socket a connection is not read from until its peer has read;
+ * others are. */
 START_TEST(waits_for_its_reader)
 {
 	struct peer peer, other;
@@ -332,7 +334,7 @@ START_TEST(waits_for_its_reader)
 	narrow(&peer);
 	ask(&peer, nr, ECHO);
 	eventually(stats().parked_unsent == 1);
-	/* Its socket is full, which is no reason for a line in the log. */
+	/* A full socket is no reason for a line in the log. */
 	must(seen(answers) == 1);
 	must(!server_said("bytes of replies that it does not read"));
 	must(stats().unsent_bytes <= reply_len());
@@ -353,8 +355,9 @@ START_TEST(waits_for_its_reader)
 }
 END_TEST
 
-/* Calls that were begun before are answered all the same: beyond its bound, which
- * is not less than one reply as long as a record may be, the log says so. */
+/* Calls that were begun before are answered all the same.  Above its limit,
+ * which is not less than one reply of the longest record, there is a line in
+ * the log. */
 START_TEST(beyond_its_bound)
 {
 	struct rpcbuf_engine_options o = server_options();
@@ -388,10 +391,10 @@ static uint64_t kept_by(const struct peer *peer)
 }
 
 /*
- * Replies to all together have a bound: beyond it those are not read from that
- * have any unsent, each of which is below its own bound; others are served, and
- * once they are read the rest is answered.  What is counted is what the lists
- * have.
+ * Replies to all clients have a limit: above it, connections with any unsent
+ * replies are not read from, though each is below its own limit.  Others are
+ * served, and once the replies are read the rest is answered.  The count equals
+ * what is in the lists.
  */
 START_TEST(all_have_a_bound)
 {
@@ -436,10 +439,11 @@ START_TEST(all_have_a_bound)
 END_TEST
 
 /*
- * Each of many connections has a reply that nobody reads.  From half of the budget
- * on these are to be short: however many there are, they keep no more than that,
- * and a page each.  Another client, which reads, has whole ones; and in the end all
- * have.  Connections of as many clients keep three quarters.
+ * Each of many connections has a reply that its peer does not read.  From half
+ * of the budget on replies are shortened: however many there are, they pin no
+ * more than that, and a page each.  Another client, which reads, gets whole
+ * ones; and in the end all do.  Connections of as many clients pin three
+ * quarters.
  */
 START_TEST(many_are_short)
 {
@@ -497,7 +501,7 @@ static void stop_for_a_while(pid_t us)
 	_exit(0);
 }
 
-/* The time that the server was stopped is not its client's. */
+/* Time in which the server was stopped does not count against its client. */
 START_TEST(stopped_while_they_wait)
 {
 	pid_t us = getpid(), pid;
@@ -522,8 +526,8 @@ START_TEST(stopped_while_they_wait)
 }
 END_TEST
 
-/* Who asks for all to leave, and gives up, ends the connection: nobody needs to
- * drop it. */
+/* A flush of all replies that gives up ends the connection: no drop is
+ * needed. */
 START_TEST(given_up)
 {
 	struct peer peer;
@@ -542,7 +546,7 @@ START_TEST(given_up)
 }
 END_TEST
 
-/* Who never reads is let go of, and all goes back. */
+/* A peer that never reads is closed, and its memory is released. */
 START_TEST(never_reads)
 {
 	struct peer peer;
@@ -560,7 +564,7 @@ START_TEST(never_reads)
 }
 END_TEST
 
-/* Replies that wait when their client resets, is dropped, or goes. */
+/* Unsent replies when their client resets, is dropped, or closes. */
 START_TEST(ends_while_they_wait)
 {
 	const struct linger linger = {1, 0};
@@ -587,7 +591,7 @@ START_TEST(ends_while_they_wait)
 }
 END_TEST
 
-/* It has sent its last call, and reads slowly: it gets all of them. */
+/* It has sent its last call, and reads slowly: it gets all replies. */
 START_TEST(half_closed)
 {
 	struct peer peer;
@@ -614,8 +618,8 @@ static void *late_reader(void *arg)
 	return NULL;
 }
 
-/* The engine stops: who reads gets what waits; who does not is let go of within
- * the time that there is. */
+/* The engine stops: a client that reads gets its unsent replies; one that does
+ * not is closed within the time of the stop. */
 START_TEST(stops_with_replies)
 {
 	bool reads = _i == 0;
@@ -674,7 +678,7 @@ START_TEST(many_connections)
 END_TEST
 
 /* One request for pages after the other fails: replies that could not be made
- * are missing, and nothing else is. */
+ * are missing, and no others. */
 START_TEST(faults)
 {
 	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: calls for something that hangs hold no more than their share of the
- * threads, whatever their number: calls for something else are run, those of
- * the same connection and of a new one too. Each call is answered once, some are
- * told to come again, and none runs for a connection that is gone.
- * Method: calls of share 1 wait at a gate; calls of share 0, and of no share, do
- * not. Events decide, not time, but for the second after which a share hangs.
+ * Goal: calls of a hanging share occupy no more than its part of the threads,
+ * whatever their number: calls of other shares run, on the same connection and
+ * on new ones. Each call is answered once, some with "later", and none runs for
+ * a closed connection.
+ * Method: calls of share 1 wait at a gate; calls of share 0, and of no share,
+ * do not. The test waits for events, and for the second after which a share
+ * hangs.
  */
 #include "engine_util.h"
 
@@ -24,11 +25,11 @@ enum {
 	NO_SHARE = 15
 };
 
-/* Bits 23 to 20 of an xid say which share. */
+/* Bits 23 to 20 of an xid are the share. */
 #define SHARED(share, how, n) XID(how, SMALL, (uint32_t)(share) << 20 | (n))
 
 static struct peer peers[CONNS], other;
-static unsigned int told_later; /* calls that the handler answered so */
+static unsigned int told_later; /* calls answered with "later" */
 static bool replied[MANY], delayed[MANY];
 
 static uint32_t xid_of(const struct rpcbuf_call *call)
@@ -121,7 +122,7 @@ static void send_hung(struct peer *peer, unsigned int first, unsigned int nr)
 		send_call(peer, SHARED(HUNG_SHARE, BLOCK, n));
 }
 
-/* Calls for something else. */
+/* Calls of other shares. */
 static void check_served(struct peer *peer)
 {
 	for (uint32_t n = 0; n < 10; n++)
@@ -135,7 +136,7 @@ static void check_served(struct peer *peer)
 	}
 }
 
-/* One of the hung calls: its number, whether it was answered "later". */
+/* A hung call: its number, and whether it was answered "later". */
 static unsigned int take_reply(struct peer *peer, bool *later)
 {
 	uint8_t record[REPLY_BYTES];
@@ -154,7 +155,8 @@ static unsigned int take_reply(struct peer *peer, bool *later)
 	return get32(record + 4) & 0xfffff;
 }
 
-/* As many run of one client as may, and no thread waits with the others. */
+/* As many calls of one client run as may, and the others wait without a
+ * thread. */
 START_TEST(bounded)
 {
 	start(0);
@@ -185,7 +187,8 @@ START_TEST(bounded)
 }
 END_TEST
 
-/* Other clients have the rest of the share, and all of it no more than that. */
+/* Other clients have the rest of the share, and all together no more than
+ * that. */
 START_TEST(clients)
 {
 	start(0);
@@ -206,8 +209,8 @@ START_TEST(clients)
 }
 END_TEST
 
-/* What comes over one connection beyond what it may have in flight is answered
- * "later" once the share hangs; sent again, each is answered once. */
+/* On one connection, calls above its calls in flight are answered "later" once
+ * the share hangs; sent again, each is answered once. */
 START_TEST(one_connection)
 {
 	unsigned int left = MANY, laters = 0;
@@ -217,7 +220,7 @@ START_TEST(one_connection)
 	start(MAX_CALLS);
 	open_all(1);
 	send_hung(&peers[0], 0, MANY);
-	/* The last that is read is answered at once: all others were before. */
+	/* The last one is answered at once: all others were before. */
 	send_call(&peers[0], SHARED(FREE_SHARE, ECHO, 0xfffff));
 	while ((call = take_reply(&peers[0], &later)) != 0xfffff) {
 		must(later && !delayed[call]);
@@ -236,7 +239,7 @@ START_TEST(one_connection)
 	while (left) {
 		call = take_reply(&peers[0], &later);
 		must(!replied[call]);
-		/* It came before one of them had got on. */
+		/* It came before one of them progressed. */
 		if (later)
 			send_hung(&peers[0], call, 1);
 		else
@@ -247,8 +250,8 @@ START_TEST(one_connection)
 }
 END_TEST
 
-/* A call that waits and is sent again is done and answered once, and not told to
- * come again as others are that come then. */
+/* A call that waits and is sent again is executed and answered once, and is not
+ * answered "later", as others that come then are. */
 START_TEST(sent_again)
 {
 	const uint32_t twice = MAX_CALLS - 1;
@@ -261,7 +264,7 @@ START_TEST(sent_again)
 	send_call(&peers[0], SHARED(FREE_SHARE, ECHO, 0xfffff));
 	while (take_reply(&peers[0], &later) != 0xfffff)
 		must(later);
-	/* It hangs. */
+	/* The share hangs. */
 	send_hung(&peers[0], twice, 1);
 	send_hung(&peers[0], twice, 1);
 	check_served(&peers[0]);
@@ -278,8 +281,8 @@ START_TEST(sent_again)
 }
 END_TEST
 
-/* The same, where it was sent again before that hung: it is done, or told to come
- * again, and not both. */
+/* The same where it was sent again before the share hung: it is executed, or
+ * answered "later", not both. */
 START_TEST(sent_again_before)
 {
 	const uint32_t twice = 1000;
@@ -306,8 +309,8 @@ START_TEST(sent_again_before)
 }
 END_TEST
 
-/* Calls that hang while they wait do not take all memory, though none of their
- * connections has too many: all that comes is read. */
+/* Hanging calls that wait do not take all memory, though none of their
+ * connections has too many: all that arrives is read. */
 START_TEST(memory)
 {
 	const unsigned int each = 2 * BUDGET / CONNS / MAX_CALL;
@@ -327,7 +330,7 @@ START_TEST(memory)
 }
 END_TEST
 
-/* What a call is for is found out only when it runs. */
+/* The share of a call becomes known only when it runs. */
 START_TEST(found_out_late)
 {
 	unsigned int laters = 0;
@@ -360,8 +363,8 @@ enum {
 	GONE_WAYS
 };
 
-/* Those that wait are not run for a connection that is gone, which is closed
- * although what it is for hangs, but for the calls that run. */
+/* Waiting calls do not run for a closed connection. It is closed although its
+ * share hangs, except for the calls that run. */
 START_TEST(gone)
 {
 	struct linger hard = {.l_onoff = 1};
@@ -390,7 +393,7 @@ START_TEST(gone)
 }
 END_TEST
 
-/* A client that has sent all it will is answered. */
+/* A client that shut down its sending side is answered. */
 START_TEST(half_closed)
 {
 	start(0);
@@ -415,7 +418,7 @@ static void *open_soon(void *arg)
 	return NULL;
 }
 
-/* What was received before the stop is run; what hangs is let go of. */
+/* Calls received before the stop run; those that hang are dropped. */
 START_TEST(stop)
 {
 	pthread_t thread;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a stop answers what was received, lets go of every connection once,
- * ends every thread, leaves no page out, and says so when a call still runs.
+ * Goal: a stop answers what was received, closes every connection once, ends
+ * every thread, leaves no page out, and reports a call that still runs.
  * Method: the engine is stopped with calls in every state: waiting in sockets,
  * running, put aside by the handler, half received, never to be read by their
  * peer; and under traffic.
@@ -47,7 +47,7 @@ static void *stop_patiently(void *arg)
 	return NULL;
 }
 
-/* Begins a stop; on return nothing new is adopted. */
+/* Begins a stop; after the return nothing new is adopted. */
 static pthread_t begin_stop(void)
 {
 	struct rpcbuf_conn *conn;
@@ -66,7 +66,7 @@ START_TEST(nothing_to_do)
 		expect_end(&peers[i]);
 		expect_closed(&peers[i], RPCBUF_CLOSE_STOP);
 	}
-	/* Stopped is stopped. */
+	/* A second stop changes nothing. */
 	must(rpcbuf_engine_stop(server.engine, 0) == 0);
 }
 END_TEST
@@ -94,8 +94,8 @@ START_TEST(running_calls)
 }
 END_TEST
 
-/* What lies in the sockets of connections that were quiet: no thread had the
- * time to read it before the stop. */
+/* Calls in sockets of quiet connections: no thread had the time to read them
+ * before the stop. */
 START_TEST(unread_calls)
 {
 	pthread_t thread;
@@ -141,8 +141,8 @@ START_TEST(late_calls)
 }
 END_TEST
 
-/* A call that is not done in time keeps the engine from being destroyed; it
- * may still be answered after its connection was let go. */
+/* A call that is not done in time keeps the engine from being destroyed; it may
+ * still be answered after its connection was closed. */
 START_TEST(calls_that_take_too_long)
 {
 	send_call(&peers[0], XID(_i ? BLOCK : LATER, SMALL, 0));
@@ -163,7 +163,7 @@ START_TEST(calls_that_take_too_long)
 }
 END_TEST
 
-/* Many calls are answered at the very moment that the stop waits for them. */
+/* Many calls are answered just when the stop waits for them. */
 static void *answer_for_a_while(void *arg)
 {
 	(void)arg;
@@ -263,7 +263,7 @@ START_TEST(under_traffic)
 }
 END_TEST
 
-/* However seldom the monitor looks, a stop does not wait for its next look. */
+/* However rarely the monitor scans, a stop does not wait for its next scan. */
 START_TEST(slow_monitor)
 {
 	struct rpcbuf_engine_options o = server_options();

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: a client that comes back from the same port finds no call of its old
- * connection running, and what had not begun when a connection was reset is not
- * run later.
+ * connection running, and calls that had not begun when a connection was reset
+ * do not run later.
  * Method: a call waits at a gate and others behind it, when the client resets
- * and connects again from its port.  What has run is looked at before the gate
- * opens and after.
+ * and connects again from its port.  The test checks which calls ran before the
+ * gate opens and after.
  */
 #include "engine_util.h"
 
@@ -71,7 +71,7 @@ START_TEST(same_port)
 	reset(&old);
 	peer_open(&new);
 	send_call(&new, XID(ECHO, SMALL, 1));
-	/* Time to be wrong. */
+	/* Time for a wrong order to show. */
 	usleep(200000);
 	ck_assert_uint_eq(seen(new.calls), 0);
 	ck_assert_uint_eq(seen(old.closed), 0);
@@ -82,7 +82,7 @@ START_TEST(same_port)
 }
 END_TEST
 
-/* A call that takes for ever does not keep the client waiting for ever. */
+/* A call that never ends does not keep the client waiting for ever. */
 START_TEST(same_port_at_last)
 {
 	block(&old);
@@ -105,7 +105,7 @@ START_TEST(other_port)
 }
 END_TEST
 
-/* From the same port to another one of the server. */
+/* From the same port to another port of the server. */
 START_TEST(old_one_lives)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };

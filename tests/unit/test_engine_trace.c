@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: those who trace get one event for each call, with what is true of it,
- * and none is written while nobody does; the table of clients says who is
- * connected, who waits and who was refused.
- * Method: a server that publishes in a folder of the test's own, its readers in
- * the same process.  Calls of known sizes, one at a time, pipelined, in
- * fragments, put aside, while readers come and go.
+ * Goal: a reader that traces gets one correct event for each call; without
+ * readers none is written; the table of clients shows connections, waits and
+ * refusals.
+ * Method: a server that publishes in a folder of the test's own, with its
+ * readers in the same process.  Calls of known sizes, one at a time, pipelined,
+ * in fragments, put aside, while readers come and go.
  */
 #include <rpcbuf/fault.h>
 #include <rpcbuf/publish.h>
@@ -17,7 +17,7 @@
 #define set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
 #define PEERS 6
-/* Pages kept for replies. */
+/* Pages of the reserve for replies. */
 #define RESERVED	  4
 #define CALLS 200u
 
@@ -102,8 +102,8 @@ static void end_trace(void)
 	pthread_join(renewer, NULL);
 }
 
-/* Each loop looks for readers when something comes; a call that it did not see
- * from its first byte on has no event. */
+/* Each loop checks for readers when something arrives; a call whose first byte
+ * it missed has no event. */
 static void begin_trace(void)
 {
 	uint32_t n = 0;
@@ -131,7 +131,7 @@ static uint16_t port_of(const struct peer *peer)
 	return ntohs(address.sin_port);
 }
 
-/* What @xid on @peer must have left, in so many fragments. */
+/* The expected event of @xid on @peer, in so many fragments. */
 static void check_event(const struct peer *peer, int number, uint32_t xid,
 			uint32_t fragments)
 {
@@ -164,7 +164,7 @@ static void check_event(const struct peer *peer, int number, uint32_t xid,
 	free(body);
 }
 
-/* One at a time: pages are filled for the one that takes them. */
+/* One at a time: pages are filled for the call that takes them. */
 START_TEST(one_at_a_time)
 {
 	uint64_t seed = test_seed(), filled = 0, before = 0;
@@ -196,8 +196,7 @@ START_TEST(one_at_a_time)
 }
 END_TEST
 
-/* Each once, in the order in which they were done; the sums are those of the
- * engine. */
+/* Each once, in the order of their ends; the sums are those of the engine. */
 START_TEST(pipelined)
 {
 	struct rpcbuf_engine_stats before, after;
@@ -354,7 +353,7 @@ static void receive_much(struct peer *peer)
 	}
 }
 
-/* A reply of @len bytes and its mark, as the reply to @call or a part of it. */
+/* A reply of @len bytes and its mark, to @call, or a part of it. */
 static int answer_with(struct rpcbuf_call *call, struct rpcbuf_mempool *reserve,
 		       size_t len)
 {
@@ -379,9 +378,9 @@ static void receive_bytes(struct peer *peer, size_t len)
 	must(recv(peer->client, got, len, MSG_WAITALL) == (ssize_t)len);
 }
 
-/* Bytes and pages of replies are those that were sent, in the event, the sums,
- * the histogram and the row of the client; so are those that came from the
- * reserve, and the times that this was empty. */
+/* Bytes and pages of sent replies are in the event, the sums, the histogram and
+ * the row of the client; so are pages of the reserve, and the number of times
+ * that it was empty. */
 START_TEST(replies_are_counted)
 {
 	enum {
@@ -419,7 +418,7 @@ START_TEST(replies_are_counted)
 	ck_assert_uint_eq(client_row(1)->reply_bytes - row, event.reply_bytes);
 	ck_assert_uint_eq(after.reply_reserve_pages, 0);
 
-	/* There are no pages but those of the call and of the reserve, and one too
+	/* The only pages are those of the call and of the reserve, and one too
 	 * few of them. */
 	send_call(&peers[1], XID(LATER, SMALL, 8));
 	eventually(nr_later() == 1);
@@ -453,14 +452,14 @@ START_TEST(replies_are_counted)
 }
 END_TEST
 
-/* A call for whose reply there is no page waits, in the row of its client and on
- * no thread, and is run when another one's reply has left. */
+/* A call without a page for its reply waits, in the row of its client and on no
+ * thread, and runs when another reply has left. */
 START_TEST(calls_wait_for_pages_of_replies)
 {
 	static void *held[16 << 8];
 	unsigned int nr = 0, sent = 0;
 
-	/* Each has pages of its own, in the end those of the reserve. */
+	/* Each has pages of its own, the last ones from the reserve. */
 	while (!stats().reply_reserve_empty) {
 		must(sent < 2 * RESERVED + 2);
 		send_call(&peers[sent % 2], XID(LATER, SMALL, sent));
@@ -503,7 +502,7 @@ START_TEST(clients)
 	receive_replies(&peers[1], 2, 1);
 	eventually(nr_later() == 1);
 	send_bytes(&peers[2], part, sizeof(part));
-	/* What was answered may not be done yet. */
+	/* An answered call may not be done yet. */
 	eventually(client_row(0)->held_bytes == sizeof(part) &&
 		   client_row(0)->in_flight == 1);
 	row = client_row(0);
@@ -521,7 +520,8 @@ START_TEST(clients)
 			  PEERS - PEERS / 2);
 	ck_assert_uint_eq(client_row(PEERS - 1)->requests, 0);
 
-	/* One that is refused is counted while others of its client are there. */
+	/* A refusal is counted while other connections of its client are
+	 * open. */
 	send_bytes(&peers[PEERS - 1], small, sizeof(small));
 	eventually(seen(peers[PEERS - 1].closed) == 1);
 	row = client_row(PEERS - 1);
@@ -531,7 +531,7 @@ START_TEST(clients)
 				  row->refused_timeout,
 			  0);
 
-	/* One that does not read its replies. */
+	/* A peer that does not read its replies. */
 	answer_with_much();
 	send_call(&peers[0], XID(ECHO, SMALL, 2));
 	eventually(client_row(0)->unsent == 1);
@@ -555,7 +555,7 @@ END_TEST
 
 static bool stop_reading;
 
-/* Comes and goes; every event that it gets is whole. */
+/* A reader that comes and goes; every event that it gets is whole. */
 static void *reader(void *arg)
 {
 	struct rpcbuf_segment *mine;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: clients share the time of the loops, of each and of all, whatever the
- * number of their connections and the length of their calls, and nobody waits
- * long for a turn.
+ * Goal: clients share the time of the loops equally, of each loop and of all,
+ * whatever the number of their connections and the length of their calls; none
+ * waits long.
  * Method: loops without threads and connections without sockets, on a clock
- * that the test advances: whose turn it is costs what a call of that connection
- * costs.  Nothing is random, so shares are exact.
+ * that the test advances by the cost of each call.  Nothing is random, so the
+ * parts are exact.
  */
 #include "engine_util.h"
 #include "rpcbuf/engine/engine_private.h"
@@ -13,7 +13,7 @@
 #define LOOPS	    2u
 #define US	    UINT64_C(1000)
 #define CLIENTS	    3
-#define CONNECTIONS 64u /* at most, of a client in a loop */
+#define CONNECTIONS 64u /* of a client in a loop, at most */
 
 struct party {
 	struct client *client;
@@ -40,7 +40,7 @@ static const struct backend backend = {.watch = watch, .unwatch = unwatch};
 static struct rpcbuf_engine *engine;
 static struct party parties[CLIENTS];
 static uint64_t now[LOOPS], began;
-static unsigned int at; /* the loop whose turn it is */
+static unsigned int at; /* the loop that is next */
 
 static uint64_t clock_of_test(void)
 {
@@ -73,7 +73,7 @@ static void be_ready(struct rpcbuf_conn *conn)
 	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
-/* @nr connections of client @who to a loop, all of them ready for ever. */
+/* Adds @nr connections of client @who to a loop, all of them always ready. */
 static void join(int who, unsigned int loop, unsigned int nr, uint64_t cost)
 {
 	struct party *party = &parties[who];
@@ -110,7 +110,7 @@ static void join(int who, unsigned int loop, unsigned int nr, uint64_t cost)
 	}
 }
 
-/* The next call of the loop that is behind the other. */
+/* Runs the next call of the loop that is behind the other. */
 static struct party *turn(void)
 {
 	struct rpcbuf_conn *conn;
@@ -137,7 +137,7 @@ static void run_until(uint64_t until)
 		turn();
 }
 
-/* Time that a client had, in percent of all that passed on one clock. */
+/* Time of a client, in percent of the time of one clock. */
 static unsigned int percent(int who, unsigned int loop)
 {
 	uint64_t time = parties[who].served[loop] * parties[who].cost;
@@ -160,7 +160,7 @@ static void teardown(void)
 	free(engine);
 }
 
-/* In each round each client has its share, and no connection is forgotten. */
+/* In each round each client has its part, and no connection is forgotten. */
 START_TEST(rounds)
 {
 	const uint64_t costs[][2] = {{5, 5}, {5, 45}, {45, 5}, {1, 300}};
@@ -169,15 +169,15 @@ START_TEST(rounds)
 
 	join(0, 0, CONNECTIONS, cost[0] * US);
 	join(1, 0, 1, cost[1] * US);
-	now[1] = UINT64_MAX; /* nobody is there */
+	now[1] = UINT64_MAX; /* no connection is ready */
 	for (int i = 0; i < TEST_ROUNDS(5000); i++) {
 		begin = now[0];
 		while (turn() != &parties[1])
 			;
 		most = rpcbuf_max(most, now[0] - begin);
 	}
-	/* It waits for a share of the other's at most, and a call that is not
-	 * cut short; more only after it took more itself. */
+	/* It waits for at most a quantum of the other's, and for a call that is
+	 * not interrupted; it waits longer only after it took more itself. */
 	lone = rpcbuf_max(cost[1], UINT64_C(50)) * US;
 	ck_assert_uint_le(most, lone + 50 * US + (cost[0] + cost[1]) * US);
 	ck_assert_uint_ge(percent(1, 0), 48);
@@ -193,13 +193,13 @@ START_TEST(one_in_both_loops)
 	join(1, 0, 1, 5 * US);
 	run_until(UINT64_C(200000) * US);
 	ck_assert_uint_ge(percent(1, 0), 85);
-	/* Those that share the loop with it go on all the same. */
+	/* Clients that share the loop with it still get theirs. */
 	ck_assert_uint_ge(percent(0, 0), 8);
 	ck_assert_uint_eq(percent(0, 1), 100);
 }
 END_TEST
 
-/* ... but only while it has: its connections there may be silent. */
+/* ...  but only while it has: its connections there may be silent. */
 START_TEST(silent_in_the_other)
 {
 	join(0, 0, 8, 20 * US);
@@ -247,7 +247,8 @@ START_TEST(both_in_both)
 }
 END_TEST
 
-/* Who calls seldom is answered at once, but for once in a share of its own. */
+/* A client that calls rarely is served at once, except once for a quantum of
+ * its own. */
 START_TEST(seldom)
 {
 	struct rpcbuf_conn *conn = &parties[1].conns[0][0];
