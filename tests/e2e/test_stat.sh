@@ -228,7 +228,7 @@ for cut in 0 1 10 100 4096 20000 $(($(stat -c %s "$good") - 1)); do
 	expect_fault 9 "$bad is cut short" --file "$bad"
 done
 scribble 8 '\x63'
-expect_fault 11 "$bad has another version than this tool's, 1" --file "$bad"
+expect_fault 11 "$bad has another version than 1, this tool's" --file "$bad"
 scribble 200 '\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff'
 expect_fault 12 "$bad is damaged" --file "$bad"
 scribble 8192 '\033[2J'
@@ -238,7 +238,7 @@ expect_fault 12 "$bad is damaged" --file "$bad"
 expect 64 "interval of 0: a number from 1 to 86400 is expected" 0
 expect 64 "count of -1x" 1 -- -1x
 expect 64 "Too many arguments" 1 1 1
-expect 64 "without an interval" --raw 1
+expect 64 "take no INTERVAL" --raw 1
 expect 64 "exclude each other" --raw --json
 expect 64 "exclude each other" --pid 1 --name x
 expect 0 "rpcbuf-stat " --version

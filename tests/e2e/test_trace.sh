@@ -148,9 +148,9 @@ for c in calls:
     assert c["procedure"] != "COMPOUND" or len(c["operations"]) == c["nr_operations"] > 0, c
 END
 grep -qE '^[0-9]+ calls, 0 lost$' "$T/hist" || fail "the histograms: $(<"$T/hist")"
-assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages of calls/ { on = 1 } END { print sum }' "$T/hist")" \
+assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages per call/ { on = 1 } END { print sum }' "$T/hist")" \
 	"$(awk '/ calls, / { print $1 }' "$T/hist")" "calls in the histogram of pages"
-assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages of replies/ { on = 1 } END { print sum }' "$T/hist")" \
+assert_eq "$(awk '/^$/ { on = 0 } on { gsub(",", "", $2); sum += $2 } /^pages per reply/ { on = 1 } END { print sum }' "$T/hist")" \
 	"$(awk '/ calls, / { print $1 }' "$T/hist")" "replies in the histogram of pages"
 assert_eq "$(grep -c '^[0-9]' "$T/mix")" "$(awk '/ calls, / { print $1 }' "$T/hist")" "calls in the mix"
 "$RPCBUF_BUILD/tools/rpcbuf-bench" alloc --replay "$T/mix" --peers rpcbuf --repeat 3 >"$T/said" 2>&1 ||
@@ -194,8 +194,8 @@ expect 64 "wait of 10m: a number with" --min-wait 10m
 expect 64 "pages of x: a number from 0 to 1024" --min-pages x
 expect 64 "exclude each other" --json --hist
 expect 64 "count of 0" -N 0
-expect 1 "$T/text cannot be written: it is there already" --pid "$SERVER" --ctf "$T/text"
-expect 1 "$T/ctf.d cannot be written: the folder is not empty" --pid "$SERVER" --ctf "$T/ctf.d"
+expect 1 "$T/text cannot be written: it exists, and is not an empty folder" --pid "$SERVER" --ctf "$T/text"
+expect 1 "$T/ctf.d cannot be written: it exists, and is not an empty folder" --pid "$SERVER" --ctf "$T/ctf.d"
 expect 1 "$T/no/mix cannot be written: No such file" --pid "$SERVER" --mix "$T/no/mix"
 expect 4 "there is no process 2147483647" --pid 2147483647
 expect 5 "process $$ (bash) has no segment" --pid $$

@@ -2,8 +2,8 @@
 /*
  * Goal: the extents of a record are in order, are found by their offset, and
  * are gathered from any byte to any other.
- * Method: extents of random lengths are put in at random places, beside a plain
- * array of the same; each offset and many ranges are asked for.
+ * Method: extents of random lengths are inserted at random places, beside a
+ * plain array of the same; each offset and many ranges are looked up.
  */
 #include "rpcbuf/engine/extents.h"
 #include "wire_util.h"
@@ -26,7 +26,8 @@ static void insert(struct rpcbuf_extents *extents, unsigned int at,
 	nr++;
 }
 
-/* The first extent that begins at byte @offset, if it is not the first of all. */
+/* Index of the first extent that begins at byte @offset; `nr` at the end of the
+ * record; 0: none, or the first of all. */
 static unsigned int find(uint32_t offset)
 {
 	uint32_t at = 0;

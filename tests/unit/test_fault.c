@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: faults hit the requests that they were asked to hit and no others; and
- * whoever asks for pages (arrays, lists, callbacks, orders, runs, vectors,
- * streams, mempools, page pools) survives a failure at every single request:
- * it finishes or says so, and no page is lost.
- * Method: a scenario is run without faults to count its requests, then once for
- * each of them with that one failing, and once for each with all failing from
- * there on up to a bound; after each run every page is back and the
- * structures are valid.
+ * Goal: faults hit the requests that they were set for and no others. Every
+ * consumer of pages (arrays, lists, callbacks, orders, runs, vectors, streams,
+ * mempools, page pools) survives a failure of any single request: it completes
+ * or reports an error, and no page is lost.
+ * Method: a scenario runs without faults to count its requests, then once per
+ * request with that one failing, and once with all failing from there on, up to
+ * a limit. After each run every page is free and the structures are valid.
  */
 #include <errno.h>
 
@@ -98,7 +97,7 @@ START_TEST(test_partial)
 }
 END_TEST
 
-/* The caches give up what they have, take nothing, and work again afterwards. */
+/* The caches release their pages, take none, and work again afterwards. */
 START_TEST(test_slow)
 {
 	struct rpcbuf *mm = test_create(65536);
@@ -264,8 +263,8 @@ static void vector(struct rpcbuf *mm)
 	rpcbuf_free_bulk_array(mm, 259, pages);
 }
 
-/* Callers that may sleep live on a reserve and on what comes back to the
- * instance: as often as they like, while everybody else fails. */
+/* Callers that may sleep are served from a reserve and from released pages, as
+ * often as they ask, while all others fail. */
 START_TEST(test_reserve)
 {
 	struct rpcbuf *mm = test_create(512);
@@ -361,7 +360,7 @@ static void mempool(struct rpcbuf *mm)
 		ck_assert_int_eq(err, -ENOMEM);
 		return;
 	}
-	/* One that may sleep always gets all. */
+	/* A caller that may sleep always gets all pages. */
 	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(
 				 pool, RPCBUF_GFP_WAIT, 64, pages),
 			 64);

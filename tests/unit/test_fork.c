@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: an instance survives a fork in the parent, and the child neither hangs
- * nor gets pages, by any call of any layer, nor writes into its parent's.
- * Method: fork while another thread holds every lock that there is, and while
- * threads allocate; the child calls everything, then makes an instance of its
- * own.  Its exit status tells.  With shared memory, parent and child write to
- * the same page and compare.
+ * Goal: an instance survives a fork in the parent.  In the child no call of any
+ * layer hangs, returns pages, or writes into the parent's pages.
+ * Method: fork while another thread holds every lock, and while threads
+ * allocate; the child calls every function, then creates an instance of its
+ * own, and reports by its exit status.  With shared memory, parent and child
+ * write to the same page and compare.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@
 static struct rpcbuf *mm;
 static void *pages[300];
 
-/* 0, or the number of what went wrong. */
+/* 0, or the number of the failed check. */
 static int child(void)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
@@ -49,7 +49,7 @@ static int child(void)
 	pcp_decay(mm);
 	if (rpcbuf_destroy(mm))
 		return 3;
-	/* ThreadSanitizer ends a child that starts threads. */
+	/* ThreadSanitizer kills a child that starts threads. */
 	options.no_thread = true;
 	if (rpcbuf_create(&own, &options) ||
 	    rpcbuf_alloc_bulk_array(own, 0, 100, mine) != 100)
@@ -76,7 +76,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	/* The parent did not notice. */
+	/* The parent is not affected. */
 	rpcbuf_free_bulk_array(mm, 300, pages);
 	test_destroy(mm);
 }
@@ -133,11 +133,12 @@ START_TEST(amid_traffic)
 }
 END_TEST
 
-/* What has pages of its own to give. */
+/* It has pages of its own to release. */
 static struct rpcbuf_mempool *mempool;
 static struct rpcbuf_page_pool *pool;
 static struct rpcbuf_rqst *full, *empty, *queued;
-/* Of the reserve they leave less than a vector, and more than the child asks for. */
+/* They leave less than a vector in the reserve, and more than the child asks
+ * for. */
 static struct rpcbuf_rqst *served[2];
 static void *pool_page, *fragment;
 static struct rpcbuf_waiter inherited;
@@ -228,7 +229,7 @@ static int child_of_all(void)
 	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;
 	int err;
 
-	/* Guards that are lifted open the caches: not here. */
+	/* Removing a guard opens the caches: not in the child. */
 	if (rpcbuf_fault_set(mm, &fault) || rpcbuf_fault_set(mm, NULL) ||
 	    rpcbuf_alloc_page(mm, 0) || rpcbuf_page_get(mm, pages[3]) != -EPERM)
 		return 40;
@@ -244,7 +245,7 @@ static int child_of_all(void)
 		return 42;
 	rpcbuf_wait_leave(&inherited);
 	rpcbuf_stats_read(mm, &stats);
-	/* Their reserve is destroyed behind them. */
+	/* Their reserve is destroyed after them. */
 	err = child_of_vectors();
 	if (!err)
 		err = child_of_mempool();
@@ -315,7 +316,7 @@ START_TEST(every_face)
 }
 END_TEST
 
-/* Shared memory: two pages that are not adjacent, a window on them. */
+/* Shared memory: two pages that are not adjacent, and a window over them. */
 static struct rpcbuf *shared;
 static char *first, *second;
 static struct rpcbuf_window window;
@@ -330,7 +331,7 @@ static int child_of_shared(void)
 	strcpy(first, "written by the child");
 	if (rpcbuf_window_map(shared, &other, 2, scattered) != -EPERM)
 		return 51;
-	/* What the child has at these addresses by now is its own. */
+	/* The child's memory at these addresses is its own by now. */
 	if (mmap(window.address, window.length, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
 		 0) != window.address)

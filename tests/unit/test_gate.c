@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: long records enter a few at a time: no more than the limit and one more,
- * twice that for clients that have none under way, first come first served
- * within a client, clients in turn, nobody forgotten; and peers that send
- * slowly, or stop, hold up nobody for longer than their patience, however many
- * they are.
- * Method: a model of loop and peers with a clock of its own.  Connections of
- * some clients receive records of random sizes, quick ones in a few steps, slow
- * ones with long pauses; some give up anywhere. A plain queue beside it says
- * who must be next. The seed is printed.
+ * Goal: long records pass the gate a few at a time: up to the limit and one
+ * more, twice that for clients without an admitted record; first come first
+ * served within a client, clients in turn, none forgotten. Peers that are slow,
+ * or stop, delay no other for longer than the gate's idle time, whatever their
+ * number.
+ * Method: a model of loop and peers with its own clock. Connections of some
+ * clients receive records of random sizes, fast ones in a few steps, slow ones
+ * with long pauses; some close at any point. A plain queue beside it gives the
+ * order. The seed is printed.
  */
 #include "rpcbuf/engine/gate.h"
 #include "rpcbuf/os/bits.h"
@@ -21,12 +21,12 @@
 #define STEP_NS UINT64_C(100000)
 
 struct conn {
-	struct gate_entry entry; /* first */
+	struct gate_entry entry; /* first of the model */
 	unsigned int client;
 	bool slow;
-	uint32_t size, left; /* of the record under way */
+	uint32_t size, left; /* of the current record */
 	uint64_t next_ns;    /* when its peer sends again */
-	uint64_t asked;	     /* when it began to wait, 0 when it does not */
+	uint64_t asked;	     /* begin of its wait; 0: does not wait */
 	unsigned int done;
 };
 
@@ -34,7 +34,7 @@ static struct gate gate;
 static struct gate_client clients[CLIENTS];
 static struct conn conns[CONNS];
 static uint64_t now, asked_last;
-static uint64_t let_in[CLIENTS]; /* when one of a client that waited was */
+static uint64_t let_in[CLIENTS]; /* last admission of a waiter of each client */
 static unsigned int waited, put_out;
 
 static struct conn *oldest_of(unsigned int client)
@@ -48,15 +48,14 @@ static struct conn *oldest_of(unsigned int client)
 	return oldest;
 }
 
-/* While @used bytes are inside, may @client begin a record? */
+/* True when @client may begin a record while @used bytes are admitted. */
 static bool has_room(unsigned int client, uint64_t used)
 {
 	return used < (clients[client].inside ? gate.limit : 2 * gate.limit);
 }
 
-/* @c was let in after it had waited: it was the first of its client, and the
- * others that wait had not waited since before this client's last time, or had
- * no room. */
+/* @c was admitted from the queue: it was the first of its client, and other
+ * waiters either came after this client's last admission or had no room. */
 static void check_order(struct conn *c)
 {
 	uint64_t used = gate.used - c->entry.bytes;
@@ -96,7 +95,7 @@ static void check_state(void)
 		require(of_clients[k] == clients[k].inside);
 }
 
-/* As the loop does whenever it comes round, and when somebody leaves. */
+/* Admits waiters, as the loop does in each round and after a close. */
 static void come_round(void)
 {
 	struct gate_entry *entry;
@@ -104,7 +103,7 @@ static void come_round(void)
 
 	for (int i = 0; i < CONNS; i++) {
 		before[i] = conns[i].entry.state;
-		/* What has come is seen before anybody is put out. */
+		/* Received bytes are seen before a record is removed. */
 		if (conns[i].next_ns <= now)
 			gate_entry_busy(&conns[i].entry);
 	}
@@ -112,13 +111,14 @@ static void come_round(void)
 		require(entry->state == GATE_INSIDE);
 		check_order((struct conn *)entry);
 	}
-	/* Nobody waits while there is room. */
+	/* None waits while there is room. */
 	for (unsigned int k = 0; k < CLIENTS; k++)
 		require(!oldest_of(k) || !has_room(k, gate.used));
 	for (int i = 0; i < CONNS; i++) {
 		if (before[i] != GATE_INSIDE || conns[i].entry.state != GATE_EVICTED)
 			continue;
-		/* Only who did not get on, and long enough. */
+		/* Only connections without progress, and only after the idle
+		 * time. */
 		require(conns[i].slow);
 		put_out++;
 	}
@@ -140,7 +140,7 @@ static void end(struct conn *c)
 	come_round();
 }
 
-/* What a connection's peer has sent is received. */
+/* Receives what a connection's peer has sent. */
 static void receive(struct conn *c, uint64_t *seed)
 {
 	gate_entry_busy(&c->entry);
@@ -161,7 +161,7 @@ static void step(struct conn *c, uint64_t *seed)
 	if (!c->left)
 		begin(c, seed);
 	else if (test_below(seed, 1000) == 0)
-		end(c); /* closed, wherever it is */
+		end(c); /* closed, in any state */
 	else if (c->entry.state != GATE_WAITING && now >= c->next_ns)
 		receive(c, seed);
 }
@@ -200,7 +200,7 @@ static void run(unsigned int steps, uint64_t *seed)
 	ck_assert(list_empty(&gate.clients) && list_empty(&gate.inside));
 }
 
-/* Quick ones, and some slow ones among them. */
+/* Fast ones, and some slow ones among them. */
 START_TEST(order)
 {
 	uint64_t seed = test_seed() + (uint64_t)_i * 2;
@@ -217,14 +217,15 @@ START_TEST(order)
 		most = rpcbuf_max(most, conns[i].done);
 	}
 	ck_assert_uint_gt(least, 0);
-	/* Shares of clients, not of connections, but all in proportion. */
+	/* Equal parts for clients, not for connections, but all in
+	 * proportion. */
 	ck_assert_uint_lt(most, 50 * (least + 1));
 }
 END_TEST
 
-/* One that never waits for long gets as much done with many stopped ones beside
- * it as the patience with each of them leaves: 1/16 of it, once they are known.
- */
+/* A connection that never pauses progresses beside many stopped ones as fast as
+ * the idle time allows: the gate waits 1/16 of it for each, once they are
+ * known. */
 START_TEST(many_slow)
 {
 	uint64_t seed = test_seed(), began;
@@ -251,8 +252,8 @@ START_TEST(many_slow)
 					gate_entry_idle(&conns[i].entry, now);
 			check_state();
 		}
-		/* Its client has others, but they come after those of the
-		 * three other clients: so many at most are before it. */
+		/* Its client has others, but they come after those of the three
+		 * other clients: at most so many are before it. */
 		ck_assert_uint_le(now - began,
 				  (CONNS + 1) * (GATE_IDLE_NS + STEP_NS));
 		end(&conns[0]);

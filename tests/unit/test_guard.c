@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: a guard can be switched on and off while other threads allocate and
- * release: no page is lost, and no thread reads what another writes but by
- * atomic operations.
- * Method: threads fill arrays that take every way through caches, depots and
- * zone, from a budget that scatters; meanwhile fault injection, the guard that
- * a program may switch, is switched as fast as it goes, and one thread asks
- * for counts.  Under the thread sanitizer every plain access to a field
- * that switching writes is a failure; in every build all pages are back at the
- * end and the structures are valid.
+ * release: no page is lost, and threads share fields only by atomic operations.
+ * Method: threads fill arrays through caches, depots and zone, from a budget
+ * that scatters.  Meanwhile fault injection, the guard that a program may
+ * switch, is switched as fast as possible, and one thread reads counts.
+ * ThreadSanitizer reports every plain access to a field that switching writes;
+ * in every build all pages are free at the end and the structures are valid.
  */
 #include <pthread.h>
 
@@ -23,7 +21,7 @@
 static struct rpcbuf *mm;
 static struct os_bool stop;
 
-/* Every second page first: what is left is scattered. */
+/* Every second page first: the rest is scattered. */
 static void *fill(void *arg)
 {
 	void *pages[SLOTS] = {NULL};

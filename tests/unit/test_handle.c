@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: the file handle that a call begins with is found, or that there is none,
- * and no bytes lead astray.
- * Method: calls laid out by hand, anywhere in pages and in fragments of any size;
- * one is cut short at every byte, and random bytes are put into it.
+ * Goal: handle_find() finds the first file handle of a call, or that there is
+ * none, and no input confuses it.
+ * Method: calls laid out by hand, anywhere in pages and in fragments of any
+ * size; one is cut at every byte, and random bytes are put into it.
  */
 #include <errno.h>
 
@@ -60,7 +60,7 @@ START_TEST(compounds)
 		{2, {10, 22}, -ENOENT},
 		{3, {53, 10, 22}, -ENOENT},
 		{3, {53, 53, 22}, -ENOENT},
-		/* There are not as many as bytes follow. */
+		/* The count is larger than the bytes that follow. */
 		{0, {22, 10}, -ENOENT},
 		{1, {53, 22, 10}, -ENOENT},
 	};
@@ -102,7 +102,7 @@ START_TEST(v3)
 		require(handle_of(&seed, handle) == (has ? 0 : -ENOENT));
 		require(!has || memcmp(handle, HANDLE, 4) == 0);
 	}
-	/* Too short a handle, and one that is cut short. */
+	/* Too short a handle, and one that is cut. */
 	put_head(100003, 3, 1);
 	put(0);
 	put(0);
@@ -119,7 +119,7 @@ START_TEST(v3)
 }
 END_TEST
 
-/* None is looked for under RPCSEC_GSS. */
+/* Calls under RPCSEC_GSS are not searched. */
 START_TEST(sealed)
 {
 	uint64_t seed = test_seed();
@@ -142,7 +142,7 @@ START_TEST(sealed)
 }
 END_TEST
 
-/* Every length, and random bytes in the place of others. */
+/* Every length, and random bytes instead of others. */
 START_TEST(any_bytes)
 {
 	uint64_t seed = test_seed();

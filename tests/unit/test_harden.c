@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: each hardening does what its flag says, on every path that pages take,
- * and what debug builds detect is reported with the address of the page.
- * Method: contents and addresses of pages are looked at; misuse runs in a child
+ * Goal: each hardening does what its flag says, on every path of pages, and
+ * debug builds report misuse with the address of the page.
+ * Method: contents and addresses of pages are checked; misuse runs in a child
  * process that must abort, with a sentence on standard error that the parent
  * reads.
  */
@@ -107,12 +107,12 @@ static const struct path paths[] = {
 	{"nolock", take_nolock, rpcbuf_free_bulk_array_nolock},
 	{"run", take_run, rpcbuf_free_run},
 	{"order", take_order, put_order},
-	{"contig", take_contig, put_contig}, /* has no red zone: the last */
+	{"contig", take_contig, put_contig}, /* has no red zone: the last page */
 };
 #define PATHS ((int)(sizeof(paths) / sizeof(*paths)))
 
-/* A page that was used and came back is zero: seen by the next user on
- * allocation, by anybody who looks at the memory on release. */
+/* A used page that was released is zero: for the next user with zeroing on
+ * allocation, in memory with zeroing on release. */
 START_TEST(test_init)
 {
 	const struct path *path = &paths[_i % PATHS];
@@ -141,8 +141,8 @@ START_TEST(test_init)
 }
 END_TEST
 
-/* The same for pages that go round in a reserve, past the zones: what was written
- * to them and released to the reserve is not there for the next caller. */
+/* The same for pages that stay in a reserve and never reach the zones: the next
+ * caller does not see what was written before the release. */
 START_TEST(test_init_reserve)
 {
 	struct rpcbuf *mm = create(_i ? RPCBUF_HARDEN_INIT_ON_FREE
@@ -184,7 +184,7 @@ START_TEST(test_shuffle)
 	ck_assert_uint_eq(rpcbuf_alloc_bulk_array(mm, 0, 1000, pages), 1000);
 	ck_assert_uint_gt(rpcbuf_bulk_runs(1000, pages), 800);
 	rpcbuf_free_bulk_array(mm, 1000, pages);
-	/* Nor does a page come back to who has just released it. */
+	/* A released page does not return to the same thread at once. */
 	first = rpcbuf_alloc_page(mm, 0);
 	rpcbuf_free_page(mm, first);
 	for (i = 0; i < 100; i++) {
@@ -209,7 +209,7 @@ START_TEST(test_shuffle)
 }
 END_TEST
 
-/* Behind each allocation; given up with it; left out in a shortage. */
+/* Behind each allocation; released with it; left out in a shortage. */
 START_TEST(test_redzone)
 {
 	const struct path *path = &paths[_i];
@@ -262,7 +262,7 @@ END_TEST
 
 static void *the_page;
 
-/* Runs @misuse in a child that must abort; what it says goes to @said. */
+/* Runs @misuse in a child that must abort; writes its output to @said. */
 static void must_abort(void (*misuse)(struct rpcbuf *mm), struct rpcbuf *mm,
 		       char *said, size_t len)
 {
@@ -277,7 +277,7 @@ static void must_abort(void (*misuse)(struct rpcbuf *mm), struct rpcbuf *mm,
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
 		dup2(fds[1], 2);
-		os_store(&mm->forked, FORK_NONE); /* it plays the owner */
+		os_store(&mm->forked, FORK_NONE); /* it acts as the owner */
 		misuse(mm);
 		_exit(0);
 	}
@@ -328,7 +328,7 @@ static void use_after_free(struct rpcbuf *mm)
 	void *page;
 	unsigned int i;
 
-	/* The instance of the parent hands out nothing here. */
+	/* The instance of the parent returns no page here. */
 	mm = create(0);
 	the_page = rpcbuf_alloc_page(mm, 0);
 	memset(the_page, 1, RPCBUF_PAGE_SIZE);
@@ -389,7 +389,7 @@ START_TEST(test_owner)
 }
 END_TEST
 
-/* Builds without debugging refuse what they can see, and go on. */
+/* Builds without debugging refuse the misuse that they detect, and continue. */
 START_TEST(test_refused)
 {
 	struct rpcbuf *mm = create(0);

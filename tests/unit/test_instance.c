@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: options are checked, older and newer programs are understood, an
- * instance costs next to nothing until it is used, and cannot be unmapped
- * under its users.
- * Method: create with every limit and one beyond; look at what is resident.
+ * Goal: options are checked, older and newer programs are accepted, an instance
+ * takes almost no memory until it is used, and cannot be destroyed while it is
+ * used.
+ * Method: create with every limit and one past it; check what is resident.
  */
 #include <errno.h>
 #include <sys/resource.h>
@@ -60,12 +60,12 @@ START_TEST(options_carry_their_size)
 	later.options.size = sizeof(size_t);
 	ck_assert_int_eq(rpcbuf_create(&mm, &later.options), -EINVAL);
 
-	/* Older: what it does not know has its default. */
+	/* Older: members that the program does not know have their defaults. */
 	later.options.size = 16;
 	ck_assert_int_eq(rpcbuf_create(&mm, &later.options), 0);
 	test_destroy(mm);
 
-	/* Newer: fine as long as it does not ask for what is unknown here. */
+	/* Newer: accepted while unknown members are zero. */
 	later.options.size = sizeof(later);
 	ck_assert_int_eq(rpcbuf_create(&mm, &later.options), 0);
 	test_destroy(mm);
@@ -99,10 +99,10 @@ START_TEST(no_address_space)
 	struct rlimit limit = {.rlim_cur = 1 << 30, .rlim_max = 1 << 30};
 
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
-	/* The arena does not fit; then not even its bookkeeping does. */
+	/* The arena does not fit; then not even its metadata does. */
 	ck_assert_int_eq(create((uint64_t)4 << 30), -ENOMEM);
 	ck_assert_int_eq(create((uint64_t)8 << 40), -ENOMEM);
-	/* And nothing of the attempts is left. */
+	/* Failed attempts leave nothing behind. */
 	ck_assert_int_eq(create((uint64_t)900 << 20), 0);
 }
 END_TEST

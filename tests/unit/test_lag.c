@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a record that comes at the least rate or faster never lags by much, one
- * that comes more slowly or stops does in the time that follows from its rate,
- * what came early is no excuse later, and time in which nobody could take what
- * comes does not count.
- * Method: a clock of the test's own, which it moves as a link, a loop and the
- * system would.
+ * Goal: a record at the least rate or faster never lags by much. One that is
+ * slower or stops reaches the limit in the time that follows from its rate.
+ * Earlier speed is no credit, and time in which the server cannot receive does
+ * not count.
+ * Method: a clock of the test's own, which it advances as a link, a loop and
+ * the system would.
  */
 #include "rpcbuf/engine/lag.h"
 #include "wire_util.h"
@@ -22,7 +22,7 @@ static void setup(void)
 	now = 7 * OS_SECOND_NS;
 }
 
-/* Its peer is waited for, with a look every second, until @ns have passed. */
+/* Waits for the peer, with a check every second, until @ns have passed. */
 static void await(uint64_t ns)
 {
 	lag_await(&lag, now);
@@ -34,7 +34,7 @@ static void await(uint64_t ns)
 	lag_pause(&lag, now);
 }
 
-/* How long until the limit when @bytes come every @gap; 0: not in a day. */
+/* Time until the limit when @bytes come every @gap; 0: not within a day. */
 static uint64_t lasts(uint64_t bytes, uint64_t gap, uint32_t rate)
 {
 	uint64_t begin = now;
@@ -59,7 +59,7 @@ START_TEST(silence)
 }
 END_TEST
 
-/* As fast as it must be, in whatever pieces, or a byte a second too slow. */
+/* Exactly at the least rate, in any portions, or one byte a second below it. */
 START_TEST(rates)
 {
 	static const uint64_t gaps[] = {1, 3, 50}; /* seconds */
@@ -79,7 +79,7 @@ START_TEST(rates)
 	took = lasts(gaps[_i] * RATE / 2, gap, RATE);
 	ck_assert_uint_le(took, 2 * LIMIT);
 	ck_assert_uint_ge(took, 2 * LIMIT - 2 * gap);
-	/* A byte now and then is none. */
+	/* A byte now and then is no rate. */
 	setup();
 	ck_assert_uint_le(lasts(1, gap, RATE), LIMIT + gap);
 	ck_assert_uint_ge(lag.ns, LIMIT);
@@ -95,7 +95,7 @@ START_TEST(no_rate)
 }
 END_TEST
 
-/* What came fast is not saved up. */
+/* Early bytes give no credit. */
 START_TEST(no_credit)
 {
 	await(OS_SECOND_NS);
@@ -106,8 +106,8 @@ START_TEST(no_credit)
 }
 END_TEST
 
-/* A process that stood still cannot have taken anything: the time is one look's
- * at most. */
+/* A process that was stopped cannot have received: one check period counts at
+ * most. */
 START_TEST(stood_still)
 {
 	lag_await(&lag, now);
@@ -120,7 +120,7 @@ START_TEST(stood_still)
 }
 END_TEST
 
-/* Whoever is not read from is not awaited; a clock read earlier is no harm. */
+/* Time without reading does not count; an earlier clock value does no harm. */
 START_TEST(not_awaited)
 {
 	await(OS_SECOND_NS);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what the process may use is the least of the machine and all its
- * groups' limits, in both versions of control groups, and no file that is
- * missing or makes no sense is a limit.
- * Method: trees of files that look like /proc and /sys/fs/cgroup, as they are
- * in a service, in a container with and without a namespace for groups, and
- * broken.
+ * Goal: the memory and CPUs that a process may use are the least of the machine
+ * and the limits of all its control groups, in both versions; a file that is
+ * missing or invalid sets no limit.
+ * Method: trees of files that look like /proc and /sys/fs/cgroup, as in a
+ * service, in a container with and without a cgroup namespace, and broken.
  */
 #include <check.h>
 #include <sched.h>
@@ -104,7 +103,7 @@ START_TEST(version_2)
 	ck_assert_uint_eq(os_memory_usable(root), 64 * MIB);
 	put("sys/fs/cgroup/outer/a b/memory.max", "33554432\n");
 	ck_assert_uint_eq(os_memory_usable(root), 32 * MIB);
-	/* A sibling's are none of ours. */
+	/* A sibling's limits do not count. */
 	put("sys/fs/cgroup/other/memory.max", "4096\n");
 	ck_assert_uint_eq(os_memory_usable(root), 32 * MIB);
 }
@@ -130,7 +129,7 @@ START_TEST(version_2_shortage)
 }
 END_TEST
 
-/* A thread's sleep ends with the word that its group is short, of whichever. */
+/* A thread's sleep ends when any of its groups is short. */
 START_TEST(wait_for_shortage)
 {
 	struct os_pressure pressure;
@@ -146,10 +145,10 @@ START_TEST(wait_for_shortage)
 	ck_assert(!os_pressure_wait(&pressure, 0));
 	put("sys/fs/cgroup/outer/memory.current", "104000000\n");
 	eventually(os_pressure_wait(&pressure, 1));
-	/* Looks are not for free. */
+	/* Each check costs time. */
 	ck_assert(!os_pressure_wait(&pressure, 0));
 	put("sys/fs/cgroup/outer/memory.current", "1048576\n");
-	usleep(250000); /* the pause between two looks */
+	usleep(250000); /* the pause between two checks */
 	ck_assert(!os_pressure_wait(&pressure, 0));
 	os_pressure_close(&pressure);
 }
@@ -174,7 +173,7 @@ START_TEST(version_1)
 	ck_assert_uint_eq(os_memory_usable(root), machine());
 	put(path, "268435456\n");
 	ck_assert_uint_eq(os_memory_usable(root), 256 * MIB);
-	/* What is above may not be seen, but is told. */
+	/* Groups above may be invisible, but their limits apply. */
 	snprintf(path, sizeof(path), "sys/fs/cgroup/memory/%smemory.stat",
 		 folders[_i]);
 	put(path,
@@ -189,7 +188,7 @@ START_TEST(version_1)
 }
 END_TEST
 
-/* A namespace for groups: paths that lead out of the mount. */
+/* A cgroup namespace: paths that lead out of the mount. */
 START_TEST(outside)
 {
 	put("proc/self/cgroup", "0::/../other\n");
@@ -230,8 +229,8 @@ START_TEST(bad_files)
 }
 END_TEST
 
-/* News of the group that come right after a look are not slept through: a lost
- * one is a test that times out. */
+/* An event right after a check is not missed: a lost one shows as a timeout of
+ * the test. */
 START_TEST(news_after_a_look)
 {
 	struct os_pressure pressure;
@@ -240,7 +239,7 @@ START_TEST(news_after_a_look)
 	pressure.group_fd = eventfd(1, EFD_NONBLOCK);
 	pressure.look_ns = os_now() + 20000000;
 	ck_assert(!os_pressure_wait(&pressure, INT_MAX));
-	/* They were taken, and a kick ends a wait before that. */
+	/* The events were consumed; a kick ends a wait too. */
 	pressure.look_ns = os_now() + 3600 * OS_SECOND_NS;
 	os_pressure_kick(&pressure);
 	ck_assert(!os_pressure_wait(&pressure, INT_MAX));
@@ -289,7 +288,7 @@ START_TEST(cpus_version_1)
 }
 END_TEST
 
-/* In a child: limits of a process cannot all be taken back. */
+/* In a child: limits of a process cannot all be undone. */
 START_TEST(of_the_process)
 {
 	const struct rlimit limit = {512 * MIB, 512 * MIB};
@@ -299,14 +298,14 @@ START_TEST(of_the_process)
 	CPU_SET(os_getcpu(), &set);
 	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
 	ck_assert_uint_eq(os_cpus_usable(root), 1);
-	/* What the sanitizers keep is above any limit of data. */
+	/* Sanitizers need more than any data limit. */
 	if (!SANITIZED && machine() > 512 * MIB &&
 	    !setrlimit(RLIMIT_DATA, &limit))
 		ck_assert_uint_eq(os_memory_usable(root), 512 * MIB);
 }
 END_TEST
 
-/* On this machine, whatever it has. */
+/* On this machine, with its own limits. */
 START_TEST(real)
 {
 	ck_assert_uint_le(os_memory_usable(""), machine());

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a connection within this host is had wherever its family is, and is the
- * one that was asked for.
+ * Goal: a connection within this host works for every family that exists, and
+ * has the requested family.
  * Method: both families, with bytes from end to end; and IPv6 in a network
- * namespace of its own where sockets of IPv6 are for IPv6 alone unless they say
- * otherwise (net.ipv6.bindv6only), and where there is no address of IPv6.
+ * namespace where IPv6 sockets accept only IPv6 by default
+ * (net.ipv6.bindv6only), and where IPv6 has no address.
  */
 #include <net/if.h>
 #include <netinet/in.h>
@@ -54,7 +54,7 @@ static bool write_one(const char *path)
 	return fclose(file) == 0 && written;
 }
 
-/* Of a namespace of its own, which ends with the process. */
+/* Of its own network namespace, which ends with the process. */
 static bool bring_up_loopback(void)
 {
 	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: maintenance does what is due when it is due: shrinkers are asked in a
- * shortage and under pressure, caches decay, free memory goes back; the thread
- * blocks signals and ends with the instance; a forked child is refused.
- * Method: passes made by the test where it can; where the thread works, waits
- * for what it must do, with no limit but the test's.
+ * Goal: maintenance does its work when it is due: shrinkers are called in a
+ * shortage and under pressure, caches decay, free memory is reported. The
+ * thread blocks signals and ends with the instance; a forked child is refused.
+ * Method: the test makes passes itself where it can; where the thread works, it
+ * waits for the result, with no limit but the test's.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ static struct rpcbuf *create(uint64_t memory, bool thread)
 	return mm;
 }
 
-/* An owner of pages that it can do without. */
+/* A shrinker whose pages can be reclaimed. */
 struct hoard {
 	struct rpcbuf_shrinker shrinker;
 	struct rpcbuf *mm;
@@ -100,15 +100,16 @@ START_TEST(shortage_asks_shrinkers)
 	struct hoard *first = hoard_create(mm, 10240);
 	struct hoard *second = hoard_create(mm, 5952);
 
-	/* Above the low watermark: nobody is asked. */
+	/* Above the low watermark: no shrinker is called. */
 	rpcbuf_maintain(mm);
 	ck_assert_uint_eq(first->calls, 0);
 	while (zone_nr_free(zone) > os_load(&zone->low))
 		second->pages[second->nr++] = rpcbuf_alloc_page(mm, 0);
-	usleep(25000); /* the pause between two looks */
+	usleep(25000); /* the pause between two checks */
 	rpcbuf_maintain(mm);
 	rpcbuf_maintain(mm);
-	/* Once, for what is missing to the high one; that sufficed. */
+	/* Called once, for what is missing to the high watermark; that
+	 * sufficed. */
 	ck_assert_uint_eq(first->calls, 1);
 	ck_assert_uint_ge(first->wanted,
 			  os_load(&zone->high) - os_load(&zone->low));
@@ -129,7 +130,7 @@ START_TEST(reclaim_gives_memory_back)
 
 	for (i = 0; i < hoard->nr; i++)
 		*(char *)hoard->pages[i] = 1;
-	/* All free blocks are fresh: the shrinker must give. */
+	/* All free blocks are fresh: the shrinker must release. */
 	bytes = rpcbuf_reclaim(mm, 8 * MIB);
 	ck_assert_uint_ge(bytes, 6 * MIB); /* part of two blocks stays */
 	ck_assert_uint_eq(hoard->calls, 1);
@@ -164,7 +165,7 @@ START_TEST(pressure_takes_all_that_is_idle)
 }
 END_TEST
 
-/* Of blocks that are in use, what is free; and there it ends. */
+/* Free parts of blocks in use, and then no more. */
 START_TEST(pressure_takes_free_pages_among_others)
 {
 	struct rpcbuf *mm = create(64 * MIB, false);
@@ -210,7 +211,7 @@ START_TEST(passes_without_a_thread_do_it_all)
 		rpcbuf_report_stats(mm, &stats);
 	} while (stats.bytes < 32 * MIB);
 	ck_assert_uint_eq(pcp_nr_cached(mm), 0);
-	/* With nothing to do it wants to be left alone. */
+	/* With nothing to do it asks for no next pass. */
 	ck_assert_int_ge(rpcbuf_maintain(mm), 1000);
 	test_destroy(mm);
 }
@@ -242,7 +243,7 @@ static int find_thread(const char *name)
 	return id;
 }
 
-/* A thread that was joined stays in /proc for a moment. */
+/* A joined thread stays in /proc for a moment. */
 static void thread_gone(const char *name)
 {
 	for (int ms = 0; ms < 5000 && find_thread(name); ms++)
@@ -294,7 +295,8 @@ START_TEST(thread_reclaims_in_a_shortage)
 	void *pages[4096];
 	unsigned int nr;
 
-	/* Takes what there is; the thread is woken and the hoard gives. */
+	/* Allocates all pages; the thread is woken, and the shrinker
+	 * releases. */
 	for (nr = 0; nr < 4096; nr++)
 		ck_assert_ptr_nonnull(pages[nr] = rpcbuf_alloc_page(mm,
 						RPCBUF_GFP_RESERVE));
@@ -320,7 +322,7 @@ START_TEST(child_is_refused)
 	child = fork();
 	ck_assert_int_ge(child, 0);
 	if (!child) {
-		/* Exit status: the number of the line that went wrong. */
+		/* Exit status: the line of the failed check. */
 #define expect(condition)                   \
 	do {                                \
 		if (!(condition))           \
@@ -342,13 +344,13 @@ START_TEST(child_is_refused)
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 0);
-	/* And the parent did not notice. */
+	/* The parent is not affected. */
 	rpcbuf_free_page(mm, page);
 	test_destroy(mm);
 }
 END_TEST
 
-/* Register and unregister race with calls; after the latter none is made. */
+/* Register and unregister race with calls; after unregister none is made. */
 static struct rpcbuf *busy_mm;
 static uint32_t busy_stop;
 

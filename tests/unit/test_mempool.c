@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a mempool serves in its order (allocator, reserve for all or nothing,
- * allocator in line, first come first served), is refilled first, is resized
- * while in use, and whoever may sleep always gets what it asked for.
- * Method: one thread uses up the instance and looks at what each call takes
- * from where; then threads wait for one another.  A deadlock ends in the time
- * limit of the test.
+ * Goal: a mempool serves from allocator, reserve (all or nothing), then the
+ * allocator's queue, first come first served; it is refilled first, can be
+ * resized while in use, and a caller that may sleep always gets its pages.
+ * Method: one thread uses up the instance and checks where each call takes
+ * pages; then threads wait for one another.  A deadlock ends in the time limit
+ * of the test.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -111,7 +111,7 @@ START_TEST(limits)
 }
 END_TEST
 
-/* While the allocator has pages the reserve is not touched. */
+/* While the allocator has pages the reserve is not used. */
 START_TEST(allocator_first)
 {
 	use_up(MIN_NR);
@@ -142,7 +142,7 @@ START_TEST(reserve_gives_all_or_nothing)
 	ck_assert_uint_eq(counts.pages_out, NR_PAGES - 50);
 	ck_assert_uint_eq(stats().reserve_pages, 50);
 	ck_assert_uint_eq(stats().reserve_calls, 1);
-	/* 51 are more than there are: none, rather than 50. */
+	/* 51 are more than there are: none, instead of 50. */
 	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_array(pool, 0, 51, more), 0);
 	ck_assert_ptr_null(more[0]);
 	ck_assert_uint_eq(stats().curr_nr, 50);
@@ -151,7 +151,8 @@ START_TEST(reserve_gives_all_or_nothing)
 			 50);
 	ck_assert_ptr_null(rpcbuf_mempool_alloc_page(pool, 0));
 
-	/* Refilled first: nothing reaches the allocator until it is full. */
+	/* Refilled first: the allocator gets nothing until the reserve is
+	 * full. */
 	rpcbuf_mempool_free_bulk_array(pool, 80, pages);
 	ck_assert_uint_eq(stats().curr_nr, 80);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
@@ -161,7 +162,7 @@ START_TEST(reserve_gives_all_or_nothing)
 }
 END_TEST
 
-/* What came from the allocator is the caller's, if it cannot wait. */
+/* A caller that cannot wait keeps the pages of the allocator. */
 START_TEST(partial_array)
 {
 	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
@@ -221,7 +222,7 @@ static bool collect(void *page, void *opaque)
 {
 	struct collected *collected = opaque;
 
-	/* No lock is held: the pool may be used from here. */
+	/* The callback runs without a lock, so it may use the pool. */
 	pool_is_valid();
 	if (collected->nr == collected->most)
 		return false;
@@ -240,7 +241,7 @@ START_TEST(callbacks)
 	ck_assert_uint_eq(stats().curr_nr, 50);
 	rpcbuf_mempool_free_bulk_array(pool, 80, pages);
 
-	/* Refused among the pages of the reserve: the rest goes back. */
+	/* Refused among the pages of the reserve: the rest is returned. */
 	collected = (struct collected){.most = 50};
 	ck_assert_int_eq(rpcbuf_mempool_alloc_bulk_callback(
 				 pool, WAIT, 80, collect, &collected),
@@ -288,7 +289,8 @@ START_TEST(zeroed)
 }
 END_TEST
 
-/* A page with several holders fills the reserve when the last one lets go. */
+/* A page with several references fills the reserve when the last one is
+ * dropped. */
 START_TEST(shared_pages)
 {
 	struct rpcbuf_mm_counts counts;
@@ -327,7 +329,7 @@ START_TEST(resize)
 	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 300), 0);
 	ck_assert_uint_eq(stats().curr_nr, 300);
 
-	/* More than there is to spare: releases do the rest. */
+	/* More than is free: releases provide the rest. */
 	use_up(20);
 	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 400), 0);
 	ck_assert_uint_eq(stats().min_nr, 400);
@@ -346,7 +348,7 @@ START_TEST(resize)
 }
 END_TEST
 
-/* The walker finds what it is there to find. */
+/* The check finds every kind of error. */
 START_TEST(walker)
 {
 	pool_is_valid();
@@ -361,7 +363,7 @@ START_TEST(walker)
 	os_fetch_add(&pool->min_nr, 1);
 	os_unshared(&pool->reserve)->promised++;
 	ck_assert_ptr_nonnull(mempool_is_valid(pool));
-	/* Who waits may have been promised more. */
+	/* Waiters may have been promised more. */
 	os_unshared(&pool->reserve)->waiting = 1;
 	pool_is_valid();
 	os_unshared(&pool->reserve)->promised -= 2;
@@ -386,12 +388,12 @@ START_TEST(refill)
 }
 END_TEST
 
-/* Threads of the tests below: take, count, hold for a moment, let go. */
+/* Threads of the tests below: allocate, count, hold for a moment, free. */
 static struct os_u32 nr_served;
 
 struct job {
 	unsigned int nr, rounds, face;
-	uint32_t order; /* in which it was served */
+	uint32_t order; /* order in which it was served */
 };
 
 static bool keep(void *page, void *opaque)
@@ -453,7 +455,7 @@ static void run_jobs(struct job *jobs, unsigned int nr, bool in_order)
 		pthread_join(threads[i], NULL);
 }
 
-/* The classic: with half of the reserve each they would wait for ever. */
+/* With half of the reserve each they would wait for ever. */
 START_TEST(two_threads_that_need_more_than_half)
 {
 	struct job jobs[2] = {{.nr = 60, .rounds = TEST_ROUNDS(1500)},
@@ -484,8 +486,8 @@ START_TEST(many_threads)
 }
 END_TEST
 
-/* They queue up while nothing is there; nobody overtakes, however little it
- * needs, and a pool that was shrunk meanwhile still serves them. */
+/* Requests queue while there are no pages.  None is overtaken by a smaller one,
+ * and a pool that was shrunk meanwhile still serves all. */
 START_TEST(first_come_first_served)
 {
 	struct job jobs[8];
@@ -500,8 +502,7 @@ START_TEST(first_come_first_served)
 		jobs[i] = (struct job){
 			.nr = i % 2 ? 1 : MIN_NR, .rounds = 1, .face = i};
 	run_jobs(jobs, 8, true);
-	/* Each needs the whole reserve, or comes behind one who does and
-	 * before one who does. */
+	/* Requests alternate: all of the reserve, and small ones. */
 	for (i = 0; i + 2 < 8; i += 2)
 		ck_assert_uint_lt(jobs[i].order, jobs[i + 2].order);
 	ck_assert_uint_ge(stats().waits, 8);
@@ -515,7 +516,7 @@ static void *shrink_then_release(void *unused)
 		sched_yield();
 	ck_assert_int_eq(rpcbuf_mempool_destroy(pool), -EBUSY);
 	ck_assert_int_eq(rpcbuf_mempool_resize(pool, 3), 0);
-	/* Who cannot wait does not pass those who do. */
+	/* A request that cannot wait does not pass those that do. */
 	rpcbuf_mempool_free_bulk_array(pool, 3, pages);
 	require(!rpcbuf_mempool_alloc_page(pool, 0));
 	rpcbuf_mempool_free_bulk_array(pool, NR_PAGES, pages);
@@ -544,7 +545,7 @@ static void *release_past_the_pool(void *unused)
 {
 	while (stats().waiting < 1)
 		sched_yield();
-	/* Page by page, into whatever cache. */
+	/* Page by page, into any cache. */
 	while (stats().waiting) {
 		static unsigned int next;
 
@@ -557,7 +558,7 @@ static void *release_past_the_pool(void *unused)
 	return unused;
 }
 
-/* A release to the instance serves whoever waits in a pool, as well. */
+/* A release to the instance also serves requests that wait in a pool. */
 START_TEST(allocator_in_line)
 {
 	pthread_t thread;
@@ -577,8 +578,8 @@ START_TEST(allocator_in_line)
 }
 END_TEST
 
-/* Who may sleep does not take pages past those who wait for the instance, but
- * may use the reserve. */
+/* A request that may sleep does not take pages past waiters of the instance,
+ * but may use the reserve. */
 START_TEST(behind_the_queue_of_the_instance)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
@@ -610,7 +611,7 @@ static void wait_until_waiting(unsigned int nr)
 		sched_yield();
 }
 
-/* What a callback was given cannot be taken back. */
+/* Pages that a callback accepted cannot be taken back. */
 START_TEST(callback_when_all_is_there)
 {
 	struct collected collected = {.nr = MIN_NR, .most = NR_PAGES};
@@ -632,8 +633,9 @@ START_TEST(callback_when_all_is_there)
 }
 END_TEST
 
-/* The linker calls this where a request joins the queue: a stranger who was
- * quicker makes it the second there, with what its first step gave. */
+/* The linker calls this where a request joins the queue.  A stranger that came
+ * first makes the request the second there, with the pages of its first
+ * step. */
 static struct rpcbuf_waiter stranger = RPCBUF_WAITER_INIT;
 static bool stranger_comes;
 void __real_wait_join_pool(struct rpcbuf *, struct rpcbuf_waiter *,
@@ -663,8 +665,8 @@ static void *wait_by_face(void *face)
 	return NULL;
 }
 
-/* Behind a stranger a request holds nothing while it waits but what its caller
- * had before, and is served by what comes back to the pool. */
+/* Behind a stranger, a waiting request holds only pages that its caller had
+ * before, and is served by pages that come back to the pool. */
 START_TEST(sleeps_without_pages)
 {
 	struct rpcbuf_mm_counts counts;
@@ -710,7 +712,8 @@ START_TEST(sleeps_without_pages)
 }
 END_TEST
 
-/* What pools promise together is within the budget, whatever they have now. */
+/* Promises of all pools together stay within the budget, whatever they hold
+ * now. */
 START_TEST(promises)
 {
 	struct rpcbuf_mempool *other;

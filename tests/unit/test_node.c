@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: pages come from the node that is preferred while that has enough, from
- * the others of the mask when not, and go home from any CPU; watermarks keep a
- * reserve and call for reclaim.
- * Method: fake nodes on whatever machine this is, CPUs by affinity, every
- * page's node asked for; exhaust one node, then all.
+ * Goal: pages come from the preferred node while it has enough, then from other
+ * nodes of the mask, and go back to their node from any CPU; watermarks keep a
+ * reserve and trigger reclaim.
+ * Method: fake nodes on any machine, CPUs by affinity, the node of every page
+ * is checked; exhaust one node, then all.
  */
 #include <errno.h>
 #include <sched.h>
@@ -46,7 +46,7 @@ static unsigned int of_node(void *const *pages, unsigned int nr, int node)
 	return count;
 }
 
-/* Near ones first, and nobody's second choice is everybody's. */
+/* Near nodes first, and different second choices. */
 START_TEST(order_of_nodes)
 {
 	static const unsigned int same[4] = {0};
@@ -65,12 +65,12 @@ START_TEST(order_of_nodes)
 		for (i = 0; i < 4; i++)
 			ck_assert_uint_eq(order[i], (n + i) % 4);
 	}
-	/* This machine's: a node is not nearer to another than to itself. */
+	/* This machine's: no node is nearer to another than to itself. */
 	n = rpcbuf_min(os_node_count(), RPCBUF_NODES_MAX);
 	os_node_distances(0, n, distances);
 	for (i = 1; i < n; i++)
 		ck_assert_uint_ge(distances[i], distances[0]);
-	/* No machine has as many: a list that ends early is not believed. */
+	/* No machine has as many: a list that ends early is rejected. */
 	os_node_distances(0, RPCBUF_NODES_MAX, distances);
 	if (n < RPCBUF_NODES_MAX)
 		ck_assert_uint_eq(distances[0], 0);
@@ -87,14 +87,14 @@ START_TEST(options_are_checked)
 	ck_assert_int_eq(create(1 << 20, RPCBUF_NODES_MAX), 0);
 	ck_assert_uint_eq(rpcbuf_nr_nodes(mm), RPCBUF_NODES_MAX);
 	test_destroy(mm);
-	/* Too small to be split without being asked. */
+	/* Too small to be split by default. */
 	ck_assert_int_eq(create(16, 0), 0);
 	ck_assert_uint_eq(rpcbuf_nr_nodes(mm), 1);
 	test_destroy(mm);
 }
 END_TEST
 
-/* The last node has what the division leaves. */
+/* The last node has the remainder. */
 START_TEST(every_page_has_a_node)
 {
 	static const unsigned int nodes[] = {1, 2, 3, 5};
@@ -150,7 +150,7 @@ START_TEST(preferred_node_first)
 	ck_assert_uint_eq(got, nr);
 	ck_assert_uint_eq(of_node(pages, nr, 1), NODE_PAGES);
 	ck_assert_uint_eq(of_node(pages, nr, 2), NODE_PAGES);
-	/* Not outside of the mask, short or not. */
+	/* Never outside of the mask, short or not. */
 	ck_assert_ptr_null(rpcbuf_alloc_page_node(mm, 0, 1, 1 << 1 | 1 << 2));
 	ck_assert_ptr_null(
 		rpcbuf_alloc_pages_node(mm, 0, 4, 2, 1 << 1 | 1 << 2));
@@ -175,7 +175,7 @@ START_TEST(preferred_node_first)
 }
 END_TEST
 
-/* An array with holes, shared pages and pages of three nodes goes home. */
+/* An array with holes, shared pages and pages of three nodes is released. */
 START_TEST(mixed_release)
 {
 	unsigned int round, i, node;
@@ -241,7 +241,8 @@ START_TEST(watermarks)
 	ck_assert_uint_gt(os_load(&mm->nodes[0].zone.high),
 			  os_load(&mm->nodes[0].zone.low));
 
-	/* Far from low nobody is called; the reserve stays. */
+	/* Far above the low watermark the reclaimer is not called; the reserve
+	 * stays. */
 	got = rpcbuf_alloc_bulk_array(mm, 0, (unsigned int)nr / 2, pages);
 	ck_assert_uint_eq(reclaim_wakes(), 0);
 	got += rpcbuf_alloc_bulk_array(mm, 0, (unsigned int)nr / 2,
@@ -255,7 +256,7 @@ START_TEST(watermarks)
 	os_store(&mm->reclaim_asked, 0);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
 	ck_assert_uint_eq(reclaim_wakes(), 2);
-	/* For who must not wait nobody is woken. */
+	/* A request that must not wait does not wake the reclaimer. */
 	os_store(&mm->reclaim_asked, 0);
 	page = rpcbuf_alloc_page(mm, RPCBUF_GFP_NOLOCK | RPCBUF_GFP_RESERVE);
 	ck_assert_ptr_nonnull(page);

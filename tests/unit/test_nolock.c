@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: requests and releases that never wait do not, whoever holds which lock;
- * nothing they leave behind is lost, and a sleeping waiter learns of it; a
- * signal handler may use them on top of the library itself.
+ * Goal: requests and releases that never wait return at once, whatever locks
+ * are held; they lose no page, and a sleeping waiter is notified; a signal
+ * handler may use them while it interrupts the library.
  * Method: hold each lock by hand; a timer signal that allocates and releases
  * while the interrupted thread is inside the allocator, thousands of times.
  */
@@ -38,7 +38,7 @@ static struct zone *zone(void)
 	return &mm->nodes[0].zone;
 }
 
-/* With everything locked a request comes back empty, a release is deferred. */
+/* With every lock held a request returns nothing, and a release is deferred. */
 START_TEST(locked_everything)
 {
 	void *pages[100] = {NULL}, *none[10] = {NULL};
@@ -60,7 +60,8 @@ START_TEST(locked_everything)
 	os_unguard(&zone()->lists);
 	ck_assert(zone_has_deferred(zone()));
 	hold_caches(0);
-	/* Who takes the lock next puts 64 of them back, the next the rest. */
+	/* The next holder of the lock puts 64 of them back, the one after it
+	 * the rest. */
 	rpcbuf_free_page(mm, rpcbuf_alloc_page(mm, 0));
 	ck_assert_uint_eq(out(), 0);
 	ck_assert(!zone_has_deferred(zone()));
@@ -92,7 +93,7 @@ START_TEST(cache_serves)
 }
 END_TEST
 
-/* What lies between the CPUs serves too: single pages, and runs in part. */
+/* Depots serve too: single pages, and parts of runs. */
 START_TEST(depots_serve)
 {
 	void *pages[128] = {NULL}, *loose[3], *runs[3];
@@ -134,7 +135,7 @@ START_TEST(depots_serve)
 }
 END_TEST
 
-/* What is deferred counts for who is short, before it gives up. */
+/* Deferred pages count for a request that is short, before it gives up. */
 START_TEST(deferred_pages_are_found)
 {
 	void **all = calloc(1024, sizeof(*all));
@@ -156,8 +157,8 @@ START_TEST(deferred_pages_are_found)
 }
 END_TEST
 
-/* A waiter that is about to sleep looks; one that sleeps is woken, even when the
- * queue's lock was not to be had. */
+/* A waiter checks before it sleeps; one that sleeps is woken, even when the
+ * lock of the queue was held. */
 START_TEST(waiters_are_told)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
@@ -172,7 +173,7 @@ START_TEST(waiters_are_told)
 	count = rpcbuf_wait_count(&waiter);
 	ck_assert_int_eq(rpcbuf_wait_sleep(&waiter, count, 1000), -ETIMEDOUT);
 
-	/* Deferred, and the wake missed: the next to unlock makes up for it. */
+	/* Deferred, and the wake-up missed: the next unlock makes up for it. */
 	os_guard(&zone()->lists);
 	os_guard(&mm->wait.list);
 	rpcbuf_free_page_nolock(mm, all[0]);
@@ -196,7 +197,7 @@ START_TEST(waiters_are_told)
 	all[2] = NULL;
 	ck_assert_int_eq(read(waiter.eventfd, &value, sizeof(value)), -1);
 	os_unguard(&mm->wait.list);
-	ck_assert(rpcbuf_wait_is_head(&waiter)); /* takes and drops the lock */
+	ck_assert(rpcbuf_wait_is_head(&waiter)); /* locks, unlocks */
 	ck_assert_int_eq(read(waiter.eventfd, &value, sizeof(value)), 8);
 
 	rpcbuf_wait_leave(&waiter);
@@ -207,7 +208,7 @@ START_TEST(waiters_are_told)
 }
 END_TEST
 
-/* What the handler does: fills, releases, keeps some until the next signal. */
+/* The handler: fills, releases, keeps some pages until the next signal. */
 static void *kept[40];
 static uint64_t signals, served, torn;
 
@@ -281,7 +282,7 @@ START_TEST(signal_inside_the_allocator)
 }
 END_TEST
 
-/* As before, but another thread keeps the zone's lock busy as well. */
+/* As before, while another thread keeps the zone's lock busy. */
 static struct os_u32 stop_other;
 
 static void *other(void *arg)
@@ -307,7 +308,8 @@ START_TEST(signal_beside_another_thread)
 	sigset_t set;
 
 	mm = test_create(1500);
-	/* The handler is for one thread at a time: the other is born without. */
+	/* Only one thread runs the handler: the other starts with the signal
+	 * blocked. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);

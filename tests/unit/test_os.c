@@ -2,8 +2,8 @@
 /*
  * Goal: the contract of rpcbuf/os holds on this kernel, and where the kernel
  * refuses membarrier the per-CPU locks fall back.
- * Method: mutual exclusion is shown by plain counters that many threads
- * increment; membarrier is refused by a seccomp filter, as containers do.
+ * Method: plain counters that many threads increment show mutual exclusion; a
+ * seccomp filter refuses membarrier, as containers do.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -22,7 +22,7 @@
 #define THREADS 4
 
 static uint64_t rounds;
-static uint64_t counter; /* plain: the locks are what protects it */
+static uint64_t counter; /* plain: protected by the locks */
 static struct os_bool stop;
 
 START_TEST(map_aligns)
@@ -90,7 +90,7 @@ START_TEST(lock_excludes)
 }
 END_TEST
 
-/* One counter per CPU, only ever incremented under that CPU's lock. */
+/* One counter per CPU, incremented only under that CPU's lock. */
 static struct {
 	struct os_cpulock lock;
 	uint64_t count;
@@ -150,10 +150,10 @@ static uint64_t sum_of(const struct os_u64 *successes)
 	return sum;
 }
 
-/* More threads than CPUs, so that holders are preempted, while this one freezes
- * and counts as well, until everybody had the lock often.  Between two freezes
- * somebody has had it: a freezer that closes the locks as soon as they are open
- * leaves them open for less than a thread needs to find out. */
+/* More threads than CPUs, so that holders are preempted, while this thread
+ * freezes and counts as well, until all had the lock often.  Between two
+ * freezes one of them had it: a freezer that closes the locks right after
+ * opening them would leave them open for less time than a thread needs. */
 START_TEST(cpulock_excludes)
 {
 	struct os_u64 successes[THREADS] = {0};
@@ -267,8 +267,8 @@ static void (*changes[])(void) = {NULL, NULL};
 static void (*const stays[])(void) = {(void (*)(void))abort, NULL};
 static const int numbers[] = {1, 2, 3};
 
-/* Data is; what is const is not, though it was written to when the program was
- * loaded; nor is what no object has, nor what goes beyond its data. */
+/* Data is; constants are not, though relocations wrote to them at load time;
+ * nor are addresses outside of objects, or past their data. */
 START_TEST(tables)
 {
 	void (*here[2])(void) = {NULL, NULL};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what is handed to a send list arrives once, in order and whole,
- * wherever the socket stops taking bytes and whoever writes; a list that dies
- * gives all back; nobody waits for another but who asked to.  Method: lists
- * over sockets with buffers of 4 KiB; sendmsg() and send() are cut at every
- * position of a reply; readers that stop within each reply, reset, or are slow;
- * many threads; lists that are ended at any moment, or forked.  After each step it is
- * looked at whether the list is as its header says.
+ * Goal: replies given to a send list arrive once, in order and whole, wherever
+ * the socket stops taking bytes and on whatever thread.  A list that ends
+ * releases all; a thread waits for another only if it asked to.
+ * Method: lists over sockets with buffers of 4 KiB; sendmsg() and send() are
+ * cut at every position of a reply; readers that stop within each reply, reset,
+ * or are slow; many threads; lists that are ended at any moment, or forked.
+ * After each step the list is checked against its header.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -31,8 +31,8 @@ static int reader; /* the peer's end */
 static unsigned int wrote, counts;
 static uint64_t counted_bytes, counted_pinned;
 
-/* What the socket takes at the next call; -1: as much as it likes; afterwards
- * it takes nothing, once. */
+/* Bytes that the socket takes at the next call; -1: no limit; afterwards it
+ * takes nothing, once. */
 static ssize_t take = -1;
 static bool full;
 static unsigned int calls;
@@ -102,7 +102,7 @@ static bool is_valid(void)
 
 	pthread_mutex_lock(&out.lock);
 	valid = out_is_valid(&out);
-	/* While nobody writes all is counted. */
+	/* While no thread writes, all is counted. */
 	if (!out.writes)
 		valid = valid && out.charged_bytes == out.bytes &&
 			counted_bytes == out.bytes &&
@@ -168,8 +168,8 @@ static int add(uint32_t number)
 	return add_of(number, &shape);
 }
 
-/* What came goes on at byte *@at of replies of @s, numbered from 0; reads @most
- * bytes at most, and returns how many there were. */
+/* Checks received bytes against replies of @s, numbered from 0, from byte *@at;
+ * reads @most bytes at most, and returns their number. */
 static size_t read_on(const struct shape *s, size_t *at, size_t most)
 {
 	static uint8_t bytes[1 << 20];
@@ -182,7 +182,7 @@ static size_t read_on(const struct shape *s, size_t *at, size_t most)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* Reads all @nr replies, while the list goes on. */
+/* Reads all @nr replies, while the list continues. */
 static void read_all(const struct shape *s, size_t *at, unsigned int nr)
 {
 	while (*at < nr * shape_bytes(s)) {
@@ -208,7 +208,8 @@ START_TEST(at_once)
 	}
 	ck_assert_uint_eq(calls, NR);
 	ck_assert_uint_eq(wrote, NR);
-	/* What never waits is not counted: threads share that. */
+	/* A reply that never waits is not counted: threads share the
+	 * counter. */
 	ck_assert_uint_eq(counts, 0);
 	stop();
 }
@@ -247,8 +248,8 @@ START_TEST(every_split)
 }
 END_TEST
 
-/* A reader takes some bytes of what fills the socket and stops, within each
- * reply; nothing is lost, and what it has not taken is exactly counted. */
+/* A reader takes part of what fills the socket and stops, within each reply;
+ * nothing is lost, and unread bytes are counted exactly. */
 START_TEST(readers_that_stop)
 {
 	size_t all = NR * shape_bytes(&large);
@@ -279,7 +280,7 @@ START_TEST(readers_that_stop)
 }
 END_TEST
 
-/* What is in the list when the peer resets, or it is ended, goes back. */
+/* Unsent replies are released when the peer resets, or the list is ended. */
 START_TEST(dies)
 {
 	start();
@@ -305,7 +306,7 @@ START_TEST(dies)
 }
 END_TEST
 
-/* Held back while more follow, within the bounds; then in one call. */
+/* Corked while more follow, within the limits; then sent in one call. */
 START_TEST(held_back)
 {
 	size_t at = 0;
@@ -319,13 +320,13 @@ START_TEST(held_back)
 	out_more(&out, false);
 	require(add(2) == 0 && calls == 1);
 	read_all(&shape, &at, 3);
-	/* By another thread, while the one that holds back is in a call. */
+	/* By another thread, while the one that corks is in a call. */
 	out_more(&out, true);
 	at = 0;
 	require(add(0) == 1);
 	out_uncork(&out);
 	require(calls == 2 && out_state(&out) == OUT_EMPTY);
-	/* ... after which nothing is held back. */
+	/* ...  after which nothing is corked. */
 	require(add(1) == 0);
 	read_all(&shape, &at, 2);
 	/* A reply of another thread takes the others along. */
@@ -339,8 +340,8 @@ START_TEST(held_back)
 }
 END_TEST
 
-/* Short ones are copied behind one that is held back, as long as its page has
- * room and nothing else may lie there. */
+/* Short replies are copied behind a corked one, while its page has room and is
+ * not shared. */
 START_TEST(joined)
 {
 	const struct shape small = {28, 0, 0, 1}, page = {28, 100, 0, 1};
@@ -353,7 +354,7 @@ START_TEST(joined)
 	reply_fill(bytes, 0, 0, sizeof(bytes));
 	require(out_join(&out, bytes, 28, true) == -EAGAIN);
 	out_more(&out, true);
-	/* The second owns a page: behind it anything may lie. */
+	/* The second owns a page: its free rest may be used. */
 	require(add_of(0, &page) == 1);
 	require(out_join(&out, bytes, 28, true) == -EAGAIN && out.nr == 1);
 	out_uncork(&out);
@@ -423,7 +424,7 @@ START_TEST(bounds_of_holding)
 }
 END_TEST
 
-/* A round ends though the socket would take more: others have their turn. */
+/* A round ends though the socket would take more: other lists are next. */
 START_TEST(a_round)
 {
 	const struct shape small = {1, 0, 0, 1};
@@ -444,7 +445,7 @@ START_TEST(a_round)
 }
 END_TEST
 
-/* ... but not in the midst of a reply: one of 1 MiB and its head leaves at once. */
+/* ...  but not within a reply: one of 1 MiB and its header leaves at once. */
 START_TEST(longer_than_a_round)
 {
 	const struct shape longer = {132, 0, 1 << 20, 1 << 20};
@@ -477,7 +478,8 @@ static void *slow_reader(void *arg)
 	return arg;
 }
 
-/* Who asks for it waits until the peer has taken all, or for so long. */
+/* A caller that asks to wait does so until the peer has taken all, or for its
+ * timeout. */
 START_TEST(flush)
 {
 	pthread_t thread;
@@ -536,8 +538,8 @@ static void *loop(void *arg)
 	return arg;
 }
 
-/* Many writers, one that goes on for them, and a reader: each reply is whole.
- * Or it ends amid them, and nothing is left. */
+/* Many writers, one thread that continues for them, and a reader: each reply is
+ * whole.  Or the list ends meanwhile, and nothing is left. */
 START_TEST(many_threads)
 {
 	const struct shape s = {8, 100, 0, 1};
@@ -589,8 +591,8 @@ static void *holder(void *arg)
 	return arg;
 }
 
-/* Without an engine: what is held back leaves though nothing follows, by a
- * thread of the library's. */
+/* Without an engine, a thread of the library sends corked replies when nothing
+ * follows. */
 START_TEST(let_go)
 {
 	size_t at = 0;
@@ -607,7 +609,7 @@ START_TEST(let_go)
 			while (at < shape_bytes(&shape))
 				read_on(&shape, &at, SIZE_MAX);
 		}
-		/* Or it is freed, amid all that. */
+		/* Or it is freed meanwhile. */
 		rpcbuf_out_free(alone);
 		require(all_returned());
 		while (recv(reader, &at, 1, MSG_DONTWAIT) == 1)
@@ -643,8 +645,8 @@ START_TEST(chart)
 }
 END_TEST
 
-/* The time in which a peer takes nothing begins anew when it took something,
- * though it be less than a reply. */
+/* The time without progress of a peer begins anew when it took something, even
+ * less than a reply. */
 START_TEST(progress)
 {
 	uint64_t since;
@@ -667,7 +669,7 @@ START_TEST(progress)
 }
 END_TEST
 
-/* A list of a parent's. */
+/* A list of the parent. */
 static struct rpcbuf_out *list;
 static struct rpcbuf_reply *unadded;
 
@@ -683,7 +685,7 @@ static int child(void)
 		return 2;
 	if (rpcbuf_out_send(list, unadded, true) != -EPERM)
 		return 3;
-	/* It is the list's in any case. */
+	/* The list frees it in any case. */
 	if (lent != returned + NR)
 		return 4;
 	rpcbuf_out_end(list);
@@ -693,8 +695,9 @@ static int child(void)
 	return 0;
 }
 
-/* What is unsent at a fork is the parent's: the child sends none of it, though the
- * socket would take it; and it does not hang where a lock was held. */
+/* Unsent replies at a fork belong to the parent: the child sends none of them,
+ * though the socket would take them, and does not hang in a lock that was
+ * held. */
 START_TEST(forked)
 {
 	size_t at = 0, all = NR * shape_bytes(&large);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a page goes back when its last reference is dropped, whoever drops it
- * and in whatever array; what is no page is refused; debug builds name
- * the page that is released twice.
- * Method: count the pages that are out around every step; two threads drop the
- * last two references at the same moment, often.
+ * Goal: a page is freed when its last reference is dropped, on any thread and
+ * in any array; an address that is no page is refused; debug builds name a page
+ * that is released twice.
+ * Method: count allocated pages around every step; two threads drop the last
+ * two references at the same moment, often.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -44,7 +44,7 @@ START_TEST(last_reference_frees)
 }
 END_TEST
 
-/* A shared page inside of what else would be a run of 16. */
+/* A shared page inside of a run of 16. */
 START_TEST(shared_page_in_a_run)
 {
 	void *pages[64] = {NULL}, *shared;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a page pool recycles what comes back, through cache or ring; maps a
- * page once and unmaps it once; counts users, fragments, hold and release; lets
- * pages leave; and ends only when everything is back.
- * Method: one thread plays owner and users and looks at counters and at a
- * record of what is mapped; then other threads return pages while the owner
- * works, or waits in destroy.
+ * Goal: a page pool recycles released pages, through cache or ring; maps a page
+ * once and unmaps it once; counts users, fragments, hold and release; lets
+ * pages leave; and ends only when every page is back.
+ * Method: one thread acts as owner and users, and checks counters and a record
+ * of mappings; then other threads return pages while the owner works, or waits
+ * in destroy.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,9 +26,9 @@ static struct rpcbuf *mm;
 static struct rpcbuf_page_pool *pool;
 static void *pages[NR];
 
-/* What the callbacks saw. */
+/* Calls of the callbacks. */
 static struct {
-	struct os_u32 mapped[NR_PAGES]; /* times, per page of the instance */
+	struct os_u32 mapped[NR_PAGES]; /* number of times, per page */
 	struct os_u64 maps, unmaps;
 	unsigned int fail_every; /* nth call of map fails; 0: none */
 	unsigned int warnings;
@@ -103,7 +103,7 @@ static void pool_is_valid(void)
 	ck_assert_msg(wrong == NULL, "%s", wrong);
 }
 
-/* Everything is put: it ends at once, and nothing stays mapped. */
+/* All are put: the pool ends at once, and nothing stays mapped. */
 static void end_pool(void)
 {
 	unsigned int i;
@@ -213,7 +213,8 @@ START_TEST(recycles_directly)
 		rpcbuf_page_pool_put_direct(pool, page);
 	}
 	rpcbuf_page_pool_put_direct(pool, NULL);
-	/* 56 were in the cache; what finds it full takes the ring. */
+	/* 56 were in the cache; the others go to the ring, as the cache is
+	 * full. */
 	ck_assert_uint_eq(stats().recycle_cache, CACHE - 56);
 	ck_assert_uint_eq(stats().recycle_ring, 200 - (CACHE - 56));
 	page = rpcbuf_page_pool_alloc(pool, 0);
@@ -252,7 +253,7 @@ START_TEST(full_ring_releases)
 }
 END_TEST
 
-/* Whoever reclaims gets what lies in the ring. */
+/* A reclaim takes the pages in the ring. */
 START_TEST(shrinks_when_memory_is_short)
 {
 	take(100);
@@ -265,7 +266,7 @@ START_TEST(shrinks_when_memory_is_short)
 }
 END_TEST
 
-/* What the cache has comes with the owner's next call, whichever it is. */
+/* Pages in the cache are released in the owner's next call, whichever it is. */
 START_TEST(owner_lets_go_when_memory_is_short)
 {
 	bool puts = _i & 1;
@@ -361,7 +362,7 @@ START_TEST(several_users)
 }
 END_TEST
 
-/* Who holds a reference of the instance keeps the page, not the pool. */
+/* A reference of the instance takes the page out of the pool. */
 START_TEST(referenced_pages_leave)
 {
 	void *page = rpcbuf_page_pool_alloc(pool, 0);
@@ -397,7 +398,7 @@ START_TEST(leaving)
 }
 END_TEST
 
-/* What is put twice, or was never in use, is refused. */
+/* A page that is put twice, or was never in use, is refused. */
 START_TEST(bad_puts)
 {
 	void *page;
@@ -431,7 +432,7 @@ START_TEST(bad_puts_abort)
 }
 END_TEST
 
-/* The walker finds what it is there to find. */
+/* The check finds every kind of error. */
 START_TEST(walker)
 {
 	void *page = rpcbuf_page_pool_alloc(pool, 0);
@@ -473,7 +474,8 @@ START_TEST(fragments)
 	ck_assert_int_eq(rpcbuf_page_pool_leave(pool, a), -EBUSY);
 	rpcbuf_page_pool_put(pool, b);
 	pool_is_valid();
-	/* Full: the next comes from another page, this one has its users. */
+	/* Full: the next fragment comes from another page, this one has its
+	 * users. */
 	next = rpcbuf_page_pool_alloc_frag(pool, 0, 64);
 	ck_assert(next < a || next >= a + RPCBUF_PAGE_SIZE);
 	rpcbuf_page_pool_put(pool, a);
@@ -482,12 +484,12 @@ START_TEST(fragments)
 	rpcbuf_page_pool_put(pool, b);
 	ck_assert_uint_eq(stats().recycle_ring, 1);
 
-	/* Put before the page is full: it is cut again, at once. */
+	/* Put before the page is full: it is reused for fragments at once. */
 	rpcbuf_page_pool_put(pool, next);
 	a = rpcbuf_page_pool_alloc_frag(pool, 0, RPCBUF_PAGE_SIZE);
 	ck_assert_ptr_eq(a, next);
 	rpcbuf_page_pool_put(pool, a);
-	/* Unless others hold it. */
+	/* Unless there are other references. */
 	ck_assert_int_eq(rpcbuf_page_get(mm, a), 0);
 	b = rpcbuf_page_pool_alloc_frag(pool, 0, 1);
 	ck_assert(a != b);
@@ -531,7 +533,7 @@ START_TEST(orders)
 }
 END_TEST
 
-/* No run is free: single pages serve, and are not kept. */
+/* No run is free: single pages serve, and are not recycled. */
 START_TEST(order_fallback)
 {
 	void *hog[NR_PAGES] = {NULL}, *page;
@@ -581,7 +583,7 @@ START_TEST(destroy_with_pages_out)
 	ck_assert_uint_ge(seen.warnings, 1);
 	ck_assert_msg(strstr(seen.warning, "101 pages are in use") != NULL,
 		      "%s", seen.warning);
-	/* Still theirs, and late returns are as good as any. */
+	/* Users still own them, and late returns are accepted. */
 	memset(pages[0], 1, RPCBUF_PAGE_SIZE);
 	ck_assert_uint_eq(os_load(mapped(pages[0])), 1);
 	ck_assert_int_eq(rpcbuf_page_pool_get(pool, pages[1]), 0);
@@ -612,7 +614,7 @@ static void *put_late(void *unused)
 	return unused;
 }
 
-/* The last put races with the end of the pool; sanitizers watch. */
+/* The last put races with the end of the pool, checked by sanitizers. */
 START_TEST(destroy_waits_for_others)
 {
 	pthread_t thread;

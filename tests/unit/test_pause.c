@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a point holds one thread, only when it is asked for, until it is let go.
- * Method: threads pass a point whose file is or is not there; which of them wait
- * shows in the folder and in what they have counted.
+ * Goal: a point holds one thread, only on request, until it is released.
+ * Method: threads pass a point whose file exists or not; the folder and their
+ * counts show which of them wait.
  */
 #include <check.h>
 #include <errno.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: caches give back what was released last, keep runs and single pages
- * apart, stay within their limits, and never keep a page from who needs it.
- * Method: pin the thread to one CPU and look into the caches; release on one
- * CPU and take on another; budgets from 16 pages up; a thousand threads that
+ * Goal: caches return the latest released pages first, keep runs and single
+ * pages apart, stay within their limits, and never keep a page from a thread
+ * that needs it.
+ * Method: pin the thread to one CPU and examine the caches; release on one CPU
+ * and allocate on another; budgets from 16 pages up; a thousand threads that
  * come and go.
  */
 #include <pthread.h>
@@ -72,8 +73,8 @@ START_TEST(runs_are_kept_whole)
 	ck_assert_uint_eq(os_load(&pcp->nr_runs), 4);
 	ck_assert_uint_eq(os_load(&pcp->nr_singles), 0);
 
-	/* Shifted by a page: the runs begin at slot 15, 31 and 47.  Of the fourth
-	 * the zone has the rest, but for the page that came alone. */
+	/* Shifted by a page: runs begin at slots 15, 31 and 47. The zone has
+	 * the rest of the fourth, except for the page that came alone. */
 	fill(pages, 64);
 	rpcbuf_free_bulk_array(mm, 1, pages);
 	rpcbuf_free_bulk_array(mm, 63, pages + 1);
@@ -112,7 +113,7 @@ START_TEST(caches_are_bounded)
 	run_on(0);
 	mm = test_create(16384);
 	fill(pages, 16384);
-	/* Singles, in an order that makes no runs. */
+	/* Single pages, in an order without runs. */
 	for (i = 0; i < 8192; i++)
 		rpcbuf_free_page(mm, pages[i * 2]);
 	ck_assert_uint_le(cached(), os_load(&mm->pcp_singles) + PCP_WINDOW +
@@ -133,7 +134,7 @@ START_TEST(caches_are_bounded)
 }
 END_TEST
 
-/* Every page of the budget can be had, whichever CPU's cache it lies in. */
+/* Every page of the budget can be allocated, whichever CPU's cache it is in. */
 START_TEST(nothing_is_hoarded)
 {
 	static const unsigned int budgets[] = {16,  17,	 40,   100,
@@ -184,7 +185,7 @@ START_TEST(the_last_page_is_found)
 }
 END_TEST
 
-/* A cache whose lock somebody holds is passed by, not waited for. */
+/* A cache whose lock is held is skipped, not waited for. */
 START_TEST(held_cache_is_bypassed)
 {
 	void *pages[257];
@@ -205,8 +206,8 @@ START_TEST(held_cache_is_bypassed)
 }
 END_TEST
 
-/* Use makes the limits grow to those of the instance, quiet periods take them
- * back, and what is over them. */
+/* Use raises the limits to those of the instance; quiet periods lower them, and
+ * pages above them are released. */
 START_TEST(limits_adapt)
 {
 	void *pages[1024], *few[16];
@@ -264,8 +265,8 @@ START_TEST(idle_cpus_are_drained)
 }
 END_TEST
 
-/* Fills on one CPU and releases on another until the depot has something; false
- * where there is no other. */
+/* Fills on one CPU and releases on another until the depot has pages; false
+ * where there is no other CPU. */
 static bool fill_depot(struct depot *depot)
 {
 	void *pages[256];
@@ -284,7 +285,7 @@ static bool fill_depot(struct depot *depot)
 	return true;
 }
 
-/* Runs go round by the depot, which gives back what nobody wants. */
+/* Runs circulate through the depot, which releases unused ones. */
 START_TEST(depot_carries_runs)
 {
 	struct depot *depot;
@@ -307,7 +308,7 @@ START_TEST(depot_carries_runs)
 	ck_assert_uint_eq(depot_nr(depot), 0);
 	ck_assert_uint_eq(cached(), 0);
 
-	/* With somebody waiting it keeps nothing. */
+	/* With a waiter it keeps nothing. */
 	fill_depot(depot);
 	os_store(&mm->waiting, 1);
 	ck_assert_uint_gt(pcp_drain_all(mm), 0);
@@ -319,7 +320,7 @@ START_TEST(depot_carries_runs)
 }
 END_TEST
 
-/* Nothing free but single pages: vectors come from cached ones, and from runs
+/* Only single pages are free: vectors come from cached ones, and from runs
  * again when there are some. */
 START_TEST(scattered_zone)
 {
@@ -358,7 +359,7 @@ END_TEST
 #define THREADS	     1000u
 #define THREADS_TURN 20u
 
-/* Leaves single pages and runs in the cache of whatever CPU it is on. */
+/* Leaves single pages and runs in the cache of its current CPU. */
 static void *short_life(void *arg)
 {
 	uint64_t seed = (uintptr_t)arg * 2654435761u | 1;
@@ -374,7 +375,7 @@ static void *short_life(void *arg)
 	return NULL;
 }
 
-/* Whoever is short of pages afterwards gets each of them. */
+/* A request that is short of pages afterwards gets each of them. */
 START_TEST(threads_leave_nothing)
 {
 	void **all = calloc(8192, sizeof(*all));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a trace names what a call is and which operations an NFSv4 compound
- * has, whatever stands in their arguments, and no bytes lead it astray.
- * Method: calls laid out by hand, with arguments of every operation that there
- * is as the RFCs have them, in one fragment and in many; each is cut short at
- * every byte, and random bytes are put into it.
+ * Goal: a trace names a call and the operations of an NFSv4 compound, whatever
+ * their arguments contain, and no input confuses it.
+ * Method: calls laid out by hand, with arguments of every operation as in the
+ * RFCs, in one fragment and in many; each is cut at every byte, and random
+ * bytes are put into it.
  */
 #include "call_util.h"
 #include "rpcbuf/rqst/peek.h"
@@ -15,7 +15,7 @@ static void put_bitmap(uint32_t words)
 	put_words(words);
 }
 
-/* 4, 8, s: words; o, b: a counted one, and how much: o5, b2; =: a value. */
+/* 4, 8, s: words; o, b: a counted one, with its length: o5, b2; =: a value. */
 static void put_shape(const char *shape)
 {
 	for (; *shape; shape++) {
@@ -79,7 +79,7 @@ START_TEST(heads)
 }
 END_TEST
 
-/* What the RFCs say of the arguments; several of those that have cases. */
+/* Arguments as in the RFCs; several entries for those with cases. */
 static const struct {
 	uint32_t op;
 	const char *shape;
@@ -99,7 +99,7 @@ static const struct {
 	{10, ""},
 	{11, "o5"},
 	{12, "4488=14s48o9"},	 /* a new lock owner */
-	{12, "4488=0s4"},	 /* one that is known */
+	{12, "4488=0s4"},	 /* a known one */
 	{13, "4888o6"},
 	{14, "44s88"},
 	{15, "o1"},
@@ -163,7 +163,7 @@ static const struct {
 	{75, "o7"},
 };
 
-/* Behind each operation another one is found, in whatever fragments. */
+/* Behind each operation another one is found, in any fragments. */
 START_TEST(every_operation)
 {
 	uint64_t seed = test_seed();
@@ -198,7 +198,7 @@ START_TEST(unknown)
 {
 	struct peek peek;
 
-	/* What the last one has is not looked at. */
+	/* Arguments of the last one are not read. */
 	put_compound(20, 0, 2);
 	put(24);
 	put(42);
@@ -229,7 +229,7 @@ START_TEST(unknown)
 }
 END_TEST
 
-/* RPCSEC_GSS: procedure, service; what stands before the arguments. */
+/* RPCSEC_GSS: procedure and service, in front of the arguments. */
 static struct peek look_gss(uint32_t procedure, uint32_t service, uint32_t seal)
 {
 	put_head(100003, 4, 1);

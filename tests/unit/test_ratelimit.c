@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: so many lines a second and no more, whoever writes them, and each that
- * was left out is counted once.
- * Method: times are made up; then threads that share one limit.
+ * Goal: a number of lines a second and no more, on any threads, and each
+ * suppressed line is counted once.
+ * Method: the test sets the times; then threads share one limit.
  */
 #include <pthread.h>
 
@@ -22,7 +22,7 @@ static void setup(void)
 	limit = (struct ratelimit)RATELIMIT_INIT;
 }
 
-/* How many of @nr lines at @now_ns may be written. */
+/* Number of @nr lines that may be written at @now_ns. */
 static unsigned int written(unsigned int nr, uint64_t now_ns)
 {
 	unsigned int ok = 0;
@@ -75,7 +75,7 @@ START_TEST(threads)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	ck_assert_uint_ge(os_load(&all_written), LINES / 100 * RATELIMIT_LINES);
-	/* Far ahead of everybody: what is still to be said. */
+	/* A later time than all others: the count still to be reported. */
 	ck_assert(ratelimit_ok(&limit, LINES * RATELIMIT_WINDOW_NS, &left_out));
 	ck_assert_uint_eq(os_load(&all_written) + os_load(&all_left_out) +
 				  left_out,

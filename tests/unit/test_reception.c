@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a connection's reception moves as the chart says and not otherwise, and
- * holds in each state what that state has: a list, the watch of the back end,
- * turns.
- * Method: the chart is written down here once more, and so is what each state
- * holds.  A connection without a socket, of a loop without a thread, takes each
- * legal move for each thing that it can wait for, with turns and without; each
- * other move aborts a child.  reception.c is compiled into this program with
- * its assertions.
+ * Goal: the reception of a connection moves only as the state chart allows, and
+ * has in each state the resources of that state: a list, the watch of the back
+ * end, grants.
+ * Method: the chart and the resources of each state are written here once more.
+ * A connection without a socket, of a loop without a thread, makes each legal
+ * move for each reason to wait, with grants and without; each other move aborts
+ * a child.  reception.c is compiled into this program with its assertions.
  */
 #include <sys/eventfd.h>
 #include <sys/wait.h>
@@ -107,7 +106,7 @@ static void free_conn(struct rpcbuf_conn *old)
 	rpcbuf_conn_put(old);
 }
 
-/* What the engine does around a move, so that the state is whole. */
+/* What the engine does around a move, so that the state is complete. */
 static void prepare(enum reception_state to, enum parked_for what)
 {
 	if (what == FOR_GATE) {
@@ -133,7 +132,7 @@ static void move(enum reception_state to, enum parked_for what)
 	loop->admit.gate.used = 0;
 }
 
-/* A new connection on a legal way to @state. */
+/* Moves a new connection to @state on a legal path. */
 static void come_to(enum reception_state state, enum parked_for what)
 {
 	conn = new_conn();
@@ -177,7 +176,7 @@ static bool is_on(const struct list_head *list)
 	       list->prev == &conn->reception.link;
 }
 
-/* Is @conn where @state is, and nowhere else? */
+/* True when @conn has exactly the resources of @state. */
 static void check(enum reception_state state, enum parked_for what)
 {
 	bool ready = state == RECEPTION_READY;
@@ -197,7 +196,7 @@ static void check(enum reception_state state, enum parked_for what)
 	ck_assert_msg(!wrong, "%s", wrong);
 }
 
-/* All that a state can wait for: first and last. */
+/* All reasons to wait: first and last. */
 static enum parked_for first_wait(enum reception_state state)
 {
 	return state == RECEPTION_PARKED ? FOR_QUOTA : FOR_NOTHING;
@@ -245,7 +244,7 @@ START_TEST(legal_moves)
 }
 END_TEST
 
-/* A child in which @conn moves to @to must abort, and say @sentence. */
+/* A child in which @conn moves to @to must abort, with @sentence. */
 static void must_abort(enum reception_state to, enum parked_for what,
 		       const char *sentence)
 {
@@ -292,7 +291,7 @@ START_TEST(illegal_moves)
 }
 END_TEST
 
-/* To wait and something to wait for go together. */
+/* A parked connection has a reason, and no other has one. */
 START_TEST(illegal_waits)
 {
 	come_to(RECEPTION_READY, FOR_NOTHING);
@@ -306,7 +305,7 @@ START_TEST(illegal_waits)
 }
 END_TEST
 
-/* A move after which a state does not hold what it should is noticed as well. */
+/* A move after which a state lacks a resource is detected as well. */
 START_TEST(half_a_move)
 {
 	come_to(RECEPTION_READY, FOR_NOTHING);
@@ -382,7 +381,7 @@ START_TEST(grants)
 }
 END_TEST
 
-/* It is watched still while it is ready, and when it waits not any more. */
+/* It stays watched while it is ready, and not when it is parked. */
 START_TEST(watching)
 {
 	come_to(RECEPTION_READY, FOR_NOTHING);
@@ -400,9 +399,9 @@ START_TEST(watching)
 }
 END_TEST
 
-/* One that can be watched no more is closed, and not looked at again: it is
- * gone, which the address sanitizer knows.  After a step; and when it was not
- * watched before, at its first. */
+/* A connection that can no longer be watched is closed and not used again: the
+ * address sanitizer checks that.  After a step; and when it was not watched
+ * before, at its first. */
 START_TEST(cannot_be_watched)
 {
 	come_to(RECEPTION_READY, FOR_NOTHING);
@@ -433,8 +432,8 @@ static void unwatch_out(struct loop *of, struct rpcbuf_conn *it)
 	must(of == loop && it == conn);
 }
 
-/* A full socket that the back end cannot watch: nobody would go on, so what waits
- * is dropped and the connection's owner told, once. */
+/* A full socket that the back end cannot watch: no thread would continue, so
+ * unsent replies are dropped and the owner is posted, once. */
 START_TEST(cannot_be_watched_for_sending)
 {
 	static const struct backend cannot = {
@@ -459,7 +458,7 @@ START_TEST(cannot_be_watched_for_sending)
 		sending_update_watch(conn);
 	ck_assert_uint_eq(outs_watched, 1);
 	ck_assert(conn->gone && sending_done(conn) && all_returned());
-	/* The loop lets go of it. */
+	/* The loop closes it. */
 	ck_assert_ptr_eq(conns_next_posted(loop), conn);
 	rpcbuf_conn_put(conn);
 	free_conn(conn);
@@ -469,7 +468,8 @@ START_TEST(cannot_be_watched_for_sending)
 }
 END_TEST
 
-/* A connection that is ready anew goes behind the others of its client. */
+/* A connection that becomes ready again moves behind the others of its
+ * client. */
 START_TEST(round_robin)
 {
 	struct rpcbuf_conn *first, *second;
@@ -497,7 +497,7 @@ static void must_find(const char *sentence)
 		      wrong ? wrong : "nothing", sentence);
 }
 
-/* The walker finds whatever does not belong. */
+/* The check finds every resource of another state. */
 START_TEST(damage)
 {
 	struct list_head elsewhere;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: the record machine finds the end of any legal record, wherever the
- * portions are cut, and refuses exactly what breaks a limit, as soon as it is
- * known and with the right numbers.
- * Method: a table of fragmentations, each fed whole, one byte at a time, and
- * cut at every one, two and three places; a parser that sees the whole record
- * at once is the reference.  Records up to 4 GiB are fed without having them.
+ * portions are cut, and refuses exactly what breaks a limit, as early as
+ * possible and with the right numbers.
+ * Method: a table of fragmentations, each fed whole, byte by byte, and cut at
+ * every one, two and three places; a parser that sees the whole record is the
+ * reference.  Records up to 4 GiB are fed without being stored.
  */
 #include "wire_util.h"
 
@@ -18,15 +18,15 @@ static const struct rpcbuf_record_limits limits = {
 	.min_length = RPCBUF_CALL_MIN,
 };
 
-/* A fragmentation, and what the reference says about it. */
+/* A fragmentation, and the result of the reference. */
 struct sample {
 	uint32_t sizes[12];
 	unsigned int nr;
 	int result; /* of feed, at the end */
 	uint64_t value, limit;
 	uint8_t bytes[128];
-	size_t len; /* of the record, without what follows it */
-	size_t end; /* what is consumed when feed returns the result */
+	size_t len; /* of the record, without the bytes behind it */
+	size_t end; /* bytes consumed when feed returns the result */
 };
 
 static struct sample samples[] = {
@@ -53,7 +53,7 @@ static struct sample samples[] = {
 	{ .sizes = { 20, 19 }, .nr = 2 },
 	{ .sizes = { 39, 0 }, .nr = 2 },
 	{ .sizes = { 0, 0 }, .nr = 2 },
-	/* as many fragments as may be, and one more */
+	/* as many fragments as allowed, and one more */
 	{ .sizes = { 5, 5, 5, 5, 5, 5, 5, 5 }, .nr = 8 },
 	{ .sizes = { 5, 5, 5, 5, 5, 5, 5, 4, 1 }, .nr = 9 },
 	{ .sizes = { 0, 0, 0, 0, 0, 0, 0, 0, 40 }, .nr = 9 },
@@ -69,7 +69,7 @@ static void refused(struct sample *s, int result, uint64_t value,
 	s->limit = limit;
 }
 
-/* The reference: looks at the sizes, not at the bytes. */
+/* The reference: reads the sizes, not the bytes. */
 static void judge(struct sample *s)
 {
 	uint64_t length = 0;
@@ -101,7 +101,7 @@ static void setup(void)
 		struct sample *s = &samples[i];
 
 		s->len = wire_record(s->bytes, body, s->sizes, s->nr);
-		/* What follows must not be looked at. */
+		/* Bytes behind the record must not be read. */
 		memset(s->bytes + s->len, 0xff, sizeof(s->bytes) - s->len);
 		judge(s);
 	}
@@ -243,7 +243,7 @@ START_TEST(one_after_another)
 }
 END_TEST
 
-/* A random mark by mark walk against the sum of what went in. */
+/* Random marks, compared with the sum of the bytes fed. */
 START_TEST(random_fragmentations)
 {
 	struct rpcbuf_record_limits loose = { .max_length = 5000,
@@ -274,7 +274,7 @@ START_TEST(random_fragmentations)
 }
 END_TEST
 
-/* Feeds a mark, then what it claims, without having so many bytes. */
+/* Feeds a mark, then as many bytes as it claims, without storing them. */
 static int feed_claim(struct rpcbuf_record_machine *machine,
 		      const struct rpcbuf_record_limits *large, uint32_t size,
 		      bool last, struct rpcbuf_record_refusal *refusal)
@@ -299,7 +299,7 @@ static int feed_claim(struct rpcbuf_record_machine *machine,
 	return ret;
 }
 
-/* Nothing wraps where 32 bits end. */
+/* No overflow at 32 bits. */
 START_TEST(four_gibibytes)
 {
 	const struct rpcbuf_record_limits large = {
@@ -323,7 +323,8 @@ START_TEST(four_gibibytes)
 }
 END_TEST
 
-/* A claim over the limit is refused before any of its bytes, last or not. */
+/* A claim over the limit is refused before any of its bytes, last fragment or
+ * not. */
 START_TEST(claims_are_not_believed)
 {
 	struct rpcbuf_record_machine machine = { 0 };
@@ -337,7 +338,7 @@ START_TEST(claims_are_not_believed)
 }
 END_TEST
 
-/* Empty fragments cost the sender the bound on their number, and no more. */
+/* Empty fragments cost only their count in the limit. */
 START_TEST(many_empty_fragments)
 {
 	const struct rpcbuf_record_limits usual = { .max_length = 1 << 20,

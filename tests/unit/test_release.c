@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a page that is released twice never has two owners, whichever call
- * releases it and wherever it lies then; nobody gets a reference on a free
- * page.  It is counted, and told of with a sentence that has the address.
- * Method: every way to release, twice with the same addresses, into the caches
- * and past them; then all pages are taken, and none may come twice.  Debug
- * builds abort at the second release.
+ * Goal: a page that is released twice never has two owners, whatever function
+ * releases it and wherever it is then; a free page gets no reference.  The
+ * misuse is counted, and logged with the address.
+ * Method: every function of release, twice with the same addresses, into the
+ * caches and past them; then all pages are allocated, and none may appear
+ * twice.  Debug builds abort at the second release.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -67,7 +67,7 @@ static void said_of(const void *page, const char *what)
 		      "\"%s\" does not say that %s %s", said, address, what);
 }
 
-/* Takes all that there is; nothing may come twice. */
+/* Allocates all pages; none may appear twice. */
 static void one_owner_each(void)
 {
 	static uint8_t seen[PAGES];
@@ -89,7 +89,7 @@ static void one_owner_each(void)
 	rpcbuf_free_bulk_array(mm, nr, all);
 }
 
-/* Ways to release @nr pages, or pages of an order. */
+/* Functions that release @nr pages, or pages of an order. */
 static void by_page(unsigned int nr, void **pages)
 {
 	while (nr)
@@ -119,7 +119,7 @@ static void by_run(unsigned int nr, void **pages)
 static void by_array_nolock(unsigned int nr, void **pages)
 {
 	rpcbuf_free_bulk_array_nolock(mm, nr, pages);
-	ck_assert_int_ge(rpcbuf_maintain(mm), 0); /* tells of it */
+	ck_assert_int_ge(rpcbuf_maintain(mm), 0); /* logs it */
 }
 
 static void by_page_nolock(unsigned int nr, void **pages)
@@ -208,7 +208,7 @@ static void release_twice(const struct way *way, void **pages)
 START_TEST(twice)
 {
 	const struct way *way = &ways[_i % WAYS];
-	/* Hardening shuts the caches. */
+	/* Hardening disables the caches. */
 	bool cached = _i < WAYS;
 	void *pages[MOST] = {NULL};
 
@@ -247,7 +247,8 @@ START_TEST(twice_in_one_call)
 }
 END_TEST
 
-/* A mempool that lacks pages puts them in its reserve: they are free there. */
+/* A mempool that lacks pages puts them into its reserve: they are free
+ * there. */
 START_TEST(into_a_reserve)
 {
 	void *pages[20] = {NULL}, *again[20];
@@ -284,7 +285,7 @@ static struct rpcbuf_page_pool *create_pool(void)
 	return pool;
 }
 
-/* What lies in a page pool is not its former user's to release. */
+/* A page that is in a page pool is not its former user's to release. */
 START_TEST(into_a_page_pool)
 {
 	struct rpcbuf_page_pool_stats stats;
@@ -321,7 +322,7 @@ START_TEST(into_a_page_pool)
 }
 END_TEST
 
-/* Pages in a cache, in the zone, and never handed out. */
+/* Pages in a cache, in the zone, and never allocated. */
 START_TEST(get_of_a_free_page)
 {
 	void *page;
@@ -359,7 +360,7 @@ START_TEST(part_of_an_order)
 }
 END_TEST
 
-/* Whoever causes sentences cannot fill a log: ten in a second. */
+/* Repeated misuse cannot fill a log: ten lines a second. */
 START_TEST(few_words)
 {
 	uint64_t since = os_now(), seconds;
@@ -419,7 +420,7 @@ static void *second(void *unused)
 }
 
 /* One after the other in a plain instance, at the same moment in a hardened
- * one: one of the two wins, always. */
+ * one: exactly one release succeeds. */
 START_TEST(by_two_threads)
 {
 	pthread_t thread;

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a stop that meets the start of the loop of replies waits for it, wakes
- * it, and leaves no thread behind; and the thread of that loop is one more than
- * may run calls, whoever else wants one at that moment.
+ * Goal: a stop during the start of the replies loop waits for it, wakes it, and
+ * leaves no thread behind; the thread of that loop is one beyond the threads
+ * that may run calls, whatever else needs a thread then.
  * Method: the start of the thread is wrapped: it is held before and after while
- * the engine stops, and another job takes any seat that is free while no lock is
- * held.
+ * the engine stops, and another job takes any free place while no lock is held.
  */
 #include "engine_util.h"
 #include "rpcbuf/engine/engine_private.h"
 
 enum point { NEVER, BEFORE, AFTER };
 
-/* Where the start of the loop's thread waits. */
+/* The point where the start of the loop's thread waits. */
 static enum point hold_at;
 static bool held, let_go;
-/* Set in the thread that starts it, while it does: a worker is wanted
- * elsewhere. */
+/* Set in the thread that starts it, meanwhile: another job needs a worker. */
 static __thread bool contended;
 
 int __real_worker_start(struct rpcbuf_engine *engine, bool more,
@@ -49,7 +47,7 @@ int __wrap_worker_start(struct rpcbuf_engine *engine, bool more,
 	return err;
 }
 
-/* A call, or a loop, that needs a thread comes whenever it can. */
+/* A call, or a loop, that needs a thread takes one whenever it can. */
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
 	int err = __real_pthread_mutex_unlock(mutex);
@@ -109,7 +107,7 @@ static void finish(void)
 	peer_hang_up(&peer);
 }
 
-/* Its thread is not there yet: no stop is complete before it is. */
+/* Its thread has not started yet: no stop is complete before it has. */
 START_TEST(stop_before_it_starts)
 {
 	pthread_t adopter = start_held(BEFORE);
@@ -134,7 +132,7 @@ static unsigned int nr_ended(void)
 	return nr;
 }
 
-/* Its thread sleeps already, and nobody knows of it: it is woken all the same. */
+/* Its thread sleeps already and is not known yet: it is woken all the same. */
 START_TEST(stop_after_it_started)
 {
 	pthread_t adopter = start_held(AFTER), stopper;
@@ -143,7 +141,7 @@ START_TEST(stop_after_it_started)
 	eventually(os_load(&loop->handover.owner_id) &&
 		   os_thread_sleeps(os_load(&loop->handover.owner_id)));
 	must(pthread_create(&stopper, NULL, stop_patiently, NULL) == 0);
-	/* The one that the stop knows of. */
+	/* The one that the stop knows. */
 	eventually(nr_ended() == 1);
 	__atomic_store_n(&let_go, true, __ATOMIC_RELEASE);
 	pthread_join(stopper, NULL);
@@ -153,7 +151,7 @@ START_TEST(stop_after_it_started)
 }
 END_TEST
 
-/* All threads sit in calls, and more are wanted. */
+/* All threads are in calls, and more are needed. */
 START_TEST(seat_is_its_own)
 {
 	struct rpcbuf_engine_options o = server_options();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a reply is its bytes, in order, however many pieces they are in and
- * wherever sending breaks off; what it owns goes back once, and not before.
- * Method: replies of a few and of many pieces are gathered into entries from
- * every position, and taken apart in portions of every size; each request for
- * memory on the way is made to fail in turn.
+ * Goal: a reply is its bytes, in order, in any number of pieces and wherever
+ * sending breaks off; what it owns is released once, and not before.
+ * Method: replies of a few and of many pieces are gathered from every position,
+ * and consumed in portions of every size; each memory request on the way fails
+ * in turn.
  */
 #include "reply_util.h"
 
@@ -34,7 +34,7 @@ static void stop(void)
 	test_destroy(mm);
 }
 
-/* What is gathered is what is left, cut where it is asked to be. */
+/* Gathered bytes are the unsent ones, up to the requested number. */
 static void check_gathered(const struct rpcbuf_reply *reply,
 			   const struct shape *s, size_t from, size_t most,
 			   unsigned int max)
@@ -56,7 +56,7 @@ static void check_gathered(const struct rpcbuf_reply *reply,
 		require(at - from == rpcbuf_min(most, shape_bytes(s) - from));
 }
 
-/* Wherever it is broken off. */
+/* Wherever sending breaks off. */
 START_TEST(every_position)
 {
 	const struct shape *s = &shapes[_i];
@@ -72,7 +72,7 @@ START_TEST(every_position)
 		check_gathered(reply, s, at, SIZE_MAX, 2000);
 		check_gathered(reply, s, at, 100, 2000);
 		check_gathered(reply, s, at, SIZE_MAX, 3);
-		/* What belongs to the next one is given back. */
+		/* Bytes of the next reply are returned. */
 		require(reply_advance(reply, all - at + 5) == 5);
 		require(reply_left(reply) == 0);
 		require(returned == lent - (s->lent != 0));
@@ -104,7 +104,7 @@ START_TEST(portions)
 }
 END_TEST
 
-/* Adjacent bytes are one piece; none are no piece. */
+/* Adjacent bytes are one piece; zero bytes are none. */
 START_TEST(pieces)
 {
 	struct rpcbuf_reply *reply;
@@ -137,8 +137,8 @@ void *__wrap_malloc(size_t size)
 	return fail_at && !--fail_at ? NULL : __real_malloc(size);
 }
 
-/* Runs of every length, of which a part may be owned; without memory they are
- * still the caller's. */
+/* Runs of every length, of which a part may be owned; without memory they stay
+ * the caller's. */
 START_TEST(runs)
 {
 	static const unsigned int lengths[] = {1, 2, 16, 255, 256, 257, 500};
@@ -159,7 +159,7 @@ START_TEST(runs)
 		require(rpcbuf_reply_pages(reply) == had + nr);
 		require(reply->pinned >= nr * (uint64_t)RPCBUF_PAGE_SIZE);
 		rpcbuf_reply_free(reply);
-		/* They can be had again at once. */
+		/* They can be allocated again at once. */
 		require(rpcbuf_alloc_run(mm, nr, pages) == nr);
 		rpcbuf_free_run(mm, nr, pages);
 	}
@@ -167,8 +167,8 @@ START_TEST(runs)
 }
 END_TEST
 
-/* Many pages at once, and no memory to write them down: they are still the
- * caller's, and the reply can be used. */
+/* Many pages at once, without memory to record them: they stay the caller's,
+ * and the reply remains usable. */
 START_TEST(no_memory)
 {
 	void *pages[300] = {0};

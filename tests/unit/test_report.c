@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: memory that stays free goes back to the system, what is needed next
- * does not, consumers see each block before and can keep it, and reported
- * blocks are handed out last.
- * Method: an instance without its thread, whose passes the test makes; what is
- * resident is asked of the kernel.  One test has the thread and waits, with
- * much time, until the resident size of the process is that of before a burst.
+ * Goal: memory that stays free is returned to the system, memory that is needed
+ * next is not; consumers see each block before and can retain it; reported
+ * blocks are allocated last.
+ * Method: an instance without its thread, whose passes the test makes; the
+ * kernel tells what is resident.  One test has the thread and waits, with ample
+ * time, until the resident size of the process is that of before a burst.
  */
 #include <errno.h>
 #include <rpcbuf/budget.h>
@@ -40,7 +40,7 @@ static struct zone *zone_0(struct rpcbuf *mm)
 	return &mm->nodes[0].zone;
 }
 
-/* Takes @nr pages and writes to each. */
+/* Allocates @nr pages and writes to each. */
 static void **touch(struct rpcbuf *mm, unsigned int nr)
 {
 	void **pages = calloc(nr, sizeof(*pages));
@@ -149,10 +149,10 @@ START_TEST(used_blocks_stay)
 }
 END_TEST
 
-/* One page in so many is kept. */
+/* One page in so many stays allocated. */
 #define KEPT_OF 100u
 
-/* Blocks with free pages and others, and what is kept, with its contents. */
+/* Blocks with free pages and others, and retained ones, with their contents. */
 static void **touch_mixed(struct rpcbuf *mm)
 {
 	void **pages = touch(mm, BLOCKS / 2 * BLOCK);
@@ -175,7 +175,7 @@ static void check_kept(void *const *pages)
 		require(*(unsigned int *)pages[i] == i);
 }
 
-/* Not by themselves; and each once, until more of the block is released. */
+/* Not by itself; and each once, until more of the block is released. */
 START_TEST(free_pages_among_others)
 {
 	struct rpcbuf *mm = create_blocks();
@@ -202,7 +202,7 @@ START_TEST(free_pages_among_others)
 }
 END_TEST
 
-/* No more than was asked for, but for the rest of a block. */
+/* No more than requested, except for the rest of a block. */
 START_TEST(as_much_as_was_asked_for)
 {
 	struct rpcbuf *mm = create_blocks();
@@ -222,7 +222,7 @@ START_TEST(low_and_a_batch_stay)
 	struct zone *zone = zone_0(mm);
 	unsigned int batch = BLOCKS / 16;
 
-	/* One page less than a batch may be begun with. */
+	/* One page less than a batch may begin with. */
 	os_store(&zone->low, os_load(&zone->nr_free) - batch * BLOCK + 1);
 	ck_assert_uint_eq(report_one_batch(mm), 0);
 	os_fetch_add(&zone->low, -1);
@@ -293,7 +293,7 @@ static void witness_report(struct rpcbuf_reporter *reporter, void **blocks,
 	for (i = 0; i < nr; i++) {
 		require((uintptr_t)blocks[i] % RPCBUF_REPORT_SIZE == 0);
 		require(rpcbuf_owns(witness->mm, blocks[i]));
-		/* Not given back yet. */
+		/* Not reported yet. */
 		require(__SANITIZE_ADDRESS__ || *(char *)blocks[i]);
 		witness->blocks++;
 		if (witness->keep_every &&
@@ -336,7 +336,7 @@ START_TEST(consumers_see_and_keep)
 }
 END_TEST
 
-/* One is told of whole blocks only: others stay whole for it. */
+/* One consumer sees whole blocks only: they stay whole for it. */
 START_TEST(consumers_keep_free_pages_among_others)
 {
 	struct rpcbuf *mm = create_blocks();
@@ -370,8 +370,8 @@ START_TEST(who_keeps_all_ends_the_walk)
 }
 END_TEST
 
-/* What was kept comes up again in later walks, until nobody keeps it; a reclaim
- * ends all the same, and counts what went back. */
+/* Retained blocks come up again in later walks, until no consumer retains them;
+ * a reclaim ends all the same, and counts what it released. */
 START_TEST(what_was_kept_is_tried_again)
 {
 	struct rpcbuf *mm = create_used();
@@ -436,8 +436,8 @@ static uint64_t rss(void)
 	return pages * RPCBUF_PAGE_SIZE;
 }
 
-/* 1 GiB goes out, is written, and comes back in random order.  The number of
- * the issue is 15 s; time decides nothing here but when to give up. */
+/* 1 GiB is allocated, written, and released in random order.  The goal is 15 s;
+ * here time only limits the wait. */
 START_TEST(a_burst_leaves_nothing)
 {
 	unsigned int nr = 262144, i;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: the ring of a page pool gives every page once, each producer's in the
+ * Goal: the ring of a page pool returns every page once, each producer's in the
  * order in which it appended them, and never takes more than it has room for.
  * Method: one thread goes round it many times with all sizes; then several
  * producers race with a consumer that checks a serial number per producer.
@@ -27,7 +27,7 @@ static void teardown(void)
 	ring_free(&ring);
 }
 
-/* Not pages; the ring does not look. */
+/* Not pages; the ring does not access them. */
 static void *token(uint64_t n)
 {
 	return (void *)(uintptr_t)(n + 1);

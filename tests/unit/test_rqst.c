@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a page vector is full when it says so, keeps what was not used, fills
- * only what was, has a run where one is wanted, and gives all of it back.
- * Method: every slot is looked at after each call; a server's mix of calls, of which
- * a few keep their pages for long.  (Waiting for pages: test_rqst_wait.c.)
+ * Goal: a page vector is full when it says so, keeps unused pages, fills only
+ * used slots, has a run where one is requested, and releases all of it.
+ * Method: every slot is checked after each call; a server's mix of calls, a few
+ * of which keep their pages for long. (Waiting for pages: test_rqst_wait.c.)
  */
 #include "rqst_util.h"
 
@@ -47,7 +47,7 @@ START_TEST(smallest_vector)
 }
 END_TEST
 
-/* A full vector is left as it is, and costs no bulk call. */
+/* A full vector is unchanged, and costs no bulk call. */
 START_TEST(full_vector)
 {
 	void *before[VECTOR];
@@ -73,7 +73,8 @@ START_TEST(full_vector)
 }
 END_TEST
 
-/* What is not taken stays, in order; only what was taken is filled again. */
+/* Pages that are not taken stay, in order; only taken slots are filled
+ * again. */
 START_TEST(only_consumed_slots)
 {
 	uint64_t seed = test_seed();
@@ -107,7 +108,7 @@ START_TEST(only_consumed_slots)
 }
 END_TEST
 
-/* Taken bit by bit without a fill between: what remains is the end of it. */
+/* Taken in parts without a fill between: the end of it remains. */
 START_TEST(take_in_steps)
 {
 	void *all[VECTOR], *taken[VECTOR];
@@ -146,7 +147,7 @@ static struct rpcbuf_rqst_stats stats_now(void)
 	return stats;
 }
 
-/* A run is one stretch of memory, used up before another is taken. */
+/* A run is adjacent memory, used up before another is allocated. */
 START_TEST(runs)
 {
 	void *taken[VECTOR];
@@ -157,13 +158,13 @@ START_TEST(runs)
 	pages = rpcbuf_rqst_pages(rqst);
 	rpcbuf_rqst_take(rqst, 5, taken);
 	ck_assert_ptr_eq(rpcbuf_rqst_pages(rqst), pages + 5);
-	/* Enough is left: the run goes on. */
+	/* Enough is left: the vector continues with the run. */
 	want(VECTOR - 5);
 	check_run(VECTOR - 5);
 	ck_assert(rpcbuf_adjacent(taken[4], rpcbuf_rqst_pages(rqst)[0]));
 	ck_assert_uint_eq(stats_now().runs, 1);
 	ck_assert_uint_eq(stats_now().fills, 1);
-	/* Too little is left: it goes back for another one. */
+	/* Too little is left: it is exchanged for another run. */
 	want(VECTOR - 4);
 	check_run(VECTOR);
 	ck_assert_uint_eq(out(), VECTOR + 5);
@@ -175,7 +176,8 @@ START_TEST(runs)
 }
 END_TEST
 
-/* Who wants no run is given other pages, and the run goes on behind them. */
+/* A vector that requests no run gets other pages, and the run follows behind
+ * them. */
 START_TEST(runs_are_kept_apart)
 {
 	void *taken[VECTOR], *few[VECTOR] = {NULL};
@@ -209,8 +211,8 @@ START_TEST(runs_are_kept_apart)
 }
 END_TEST
 
-/* Where memory is scattered a run is as short as it may be, and there is none of
- * what is longer than what is free. */
+/* In scattered memory a run is as short as allowed, and none is longer than
+ * what is free. */
 START_TEST(scattered)
 {
 	unsigned int longest = (unsigned int)_i, i;
@@ -232,8 +234,8 @@ START_TEST(scattered)
 }
 END_TEST
 
-/* Nobody takes one past those who wait; what is left of one goes before its owner
- * waits, and may be enough. */
+/* No vector takes a run past waiters. The rest of a run is released before its
+ * owner waits, and may be enough. */
 START_TEST(runs_and_shortage)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
@@ -290,8 +292,8 @@ static void begin_call(struct rpcbuf_rqst *r, unsigned int k, unsigned int nr)
 	calls[k].nr = nr;
 }
 
-/* Vectors that small calls use up page by page, some of which are kept a hundred
- * times as long as the others, while long calls always find a run. */
+/* Small calls use up vectors page by page, and keep some pages a hundred times
+ * as long as the others; long calls always find a run. */
 START_TEST(nibbled)
 {
 	static void *kept[AGED_KEPT];
@@ -329,13 +331,14 @@ START_TEST(nibbled)
 }
 END_TEST
 
-/* What is there is used as it is: in order, in front, and no page twice. */
+/* Existing pages are used as they are: in order, from the front, and none
+ * twice. */
 START_TEST(make_do)
 {
 	void *before[VECTOR], *taken[VECTOR];
 	unsigned int left = (unsigned int)_i, i;
 
-	/* Of a vector some pages were used, and of these @left come back. */
+	/* Some pages of a vector were used, and @left of these are returned. */
 	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
 	rpcbuf_rqst_take(rqst, VECTOR / 2, taken);
 	memcpy(before, rpcbuf_rqst_pages(rqst), VECTOR / 2 * sizeof(void *));
@@ -349,7 +352,7 @@ START_TEST(make_do)
 	check_populated(rqst, VECTOR / 2 + left);
 	for (i = 0; i < VECTOR / 2; i++)
 		ck_assert_ptr_eq(rpcbuf_rqst_pages(rqst)[left + i], before[i]);
-	/* And it goes on from there. */
+	/* And it continues from there. */
 	rpcbuf_free_bulk_array(mm, VECTOR / 2, taken);
 	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
 	check_full(rqst);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: of the vectors that wait, the first that shares a reserve is filled
- * from it, for all that is missing or for none of it; the reserve is topped up
- * when pages are plenty and by what vectors give back; any number of fillers
- * finish, and who can never be served is told so.
+ * Goal: of the waiting vectors, the first that shares a reserve is filled from
+ * it, for all missing pages or none; the reserve is refilled when pages are
+ * plenty and by pages that vectors release; any number of fills finish, and one
+ * that can never be served fails.
  * Method: one thread uses up the instance and tries to fill; then 64 threads
- * fill on a budget of one vector and a page, all but a page of it in the
+ * fill on a budget of one vector and a page, all but one page of it in the
  * reserve.
  */
 #include <errno.h>
@@ -105,7 +105,7 @@ START_TEST(head_takes_what_is_missing)
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
 	ck_assert_uint_eq(rpcbuf_rqst_populated(first), MAXPAGES);
 	ck_assert_uint_eq(reserved(), 30);
-	/* The next has to wait: 30 are not enough, and stay where they are. */
+	/* The next has to wait: 30 are not enough, and stay in the reserve. */
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(second), -EAGAIN);
 	ck_assert_uint_eq(reserved(), 30);
 	/* Pages that are released to the reserve wake it. */
@@ -115,7 +115,7 @@ START_TEST(head_takes_what_is_missing)
 	ck_assert_uint_eq(reserved(), 0);
 	ck_assert(!rpcbuf_wait_pending(mm));
 
-	/* Topped up by the next fill that finds enough. */
+	/* Refilled by the next fill that finds enough. */
 	rpcbuf_free_bulk_array(mm, NR_PAGES, hog);
 	ck_assert_uint_eq(reserved(), 0);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), 0);
@@ -123,7 +123,7 @@ START_TEST(head_takes_what_is_missing)
 }
 END_TEST
 
-/* The reserve is theirs, whoever waits for pages of the instance before them. */
+/* The reserve serves its vectors, even with earlier waiters of the instance. */
 START_TEST(first_of_those_that_share)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
@@ -144,7 +144,8 @@ START_TEST(first_of_those_that_share)
 	ck_assert_ptr_null(rpcbuf_mempool_alloc_page(reserve, 0));
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(second), 0);
-	/* What it gives back is in the reserve again, the stranger gets none. */
+	/* Pages that it releases return to the reserve, the stranger gets
+	 * none. */
 	rpcbuf_rqst_release(second);
 	ck_assert_uint_eq(reserved(), MAXPAGES);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
@@ -157,7 +158,7 @@ START_TEST(first_of_those_that_share)
 }
 END_TEST
 
-/* A reserve that was shrunk below the vector is of no use to it. */
+/* A reserve that was shrunk below the vector does not serve it. */
 START_TEST(shrunk_below)
 {
 	ck_assert_int_eq(rpcbuf_mempool_resize(reserve, MAXPAGES / 2), 0);
@@ -169,9 +170,9 @@ START_TEST(shrunk_below)
 }
 END_TEST
 
-/* No wait for what can never be there: a vector that has no reserve and is larger
- * than what the budget has beside promises is refused, also when that comes to
- * be while it waits. */
+/* No wait for pages that can never come: a vector without a reserve that is
+ * larger than the budget without promises is refused, also when it becomes so
+ * during the wait. */
 START_TEST(larger_than_what_is_left)
 {
 	int fd = eventfd(0, EFD_NONBLOCK);
@@ -203,7 +204,7 @@ START_TEST(larger_than_what_is_left)
 	ck_assert_int_eq(eventfd_read(fd, &value), 0);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -ENOMEM);
 	ck_assert(!rpcbuf_wait_pending(mm));
-	/* What is there it gets, whatever was promised. */
+	/* Free pages are given to it, whatever was promised. */
 	ck_assert_int_eq(rpcbuf_set_budget(mm, NR_PAGES * RPCBUF_PAGE_SIZE), 0);
 	ck_assert_int_eq(
 		rpcbuf_mempool_resize(reserve, NR_PAGES - MAXPAGES + 1), 0);

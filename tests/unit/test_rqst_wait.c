@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a page vector that finds no pages waits in its turn, never for ever,
- * and is told of pages and of a stop.
- * Method: shortages are made by taking the pages of a small instance; 64
- * threads share a budget of one vector and a page.
+ * Goal: a page vector that finds no pages waits in order, never for ever, and
+ * is notified of pages and of a stop.
+ * Method: the test takes the pages of a small instance; 64 threads share a
+ * budget of one vector and a page.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static void wait_until_queued(void)
 		usleep(100);
 }
 
-/* A fill that waits returns when the service stops, with what it had got. */
+/* A waiting fill returns when the service stops, with the pages it had got. */
 START_TEST(stop_ends_a_wait)
 {
 	pthread_t thread;
@@ -46,7 +46,7 @@ START_TEST(stop_ends_a_wait)
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(result, -EINTR);
 	ck_assert(!rpcbuf_wait_pending(mm));
-	/* And later ones at once; but a fill that needs not wait succeeds. */
+	/* Later ones return at once; but a fill that need not wait succeeds. */
 	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), -EINTR);
 	ck_assert(!rpcbuf_wait_pending(mm));
 	rpcbuf_free_bulk_array(mm, 1, held);
@@ -55,7 +55,7 @@ START_TEST(stop_ends_a_wait)
 }
 END_TEST
 
-/* A fill goes on when the last page comes back, however it comes. */
+/* A fill continues when the last page is released, in any way. */
 START_TEST(sleeps_until_pages_come)
 {
 	struct rpcbuf_rqst_stats stats;
@@ -86,7 +86,7 @@ static bool is_readable(int fd)
 	return poll(&pfd, 1, 0) == 1;
 }
 
-/* The way of an event loop: told through an eventfd, keeps its place. */
+/* As an event loop: notified through an eventfd, keeps its place. */
 START_TEST(try_fill)
 {
 	int fd = eventfd(0, EFD_NONBLOCK);
@@ -100,7 +100,7 @@ START_TEST(try_fill)
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
 	ck_assert(!is_readable(fd));
 	ck_assert(rpcbuf_rqst_is_asleep(rqst));
-	/* The head of the queue keeps what it has got. */
+	/* The head of the queue keeps the pages it has got. */
 	ck_assert_uint_eq(out(), nr_held + VECTOR - 3);
 	rpcbuf_free_bulk_array(mm, 1, held);
 	ck_assert(is_readable(fd));
@@ -114,7 +114,7 @@ START_TEST(try_fill)
 	check_full(rqst);
 	ck_assert(!rpcbuf_wait_pending(mm));
 	ck_assert(!rpcbuf_rqst_is_asleep(rqst));
-	/* Nobody waits: no more wake-ups. */
+	/* No waiter: no more wake-ups. */
 	ck_assert_int_eq(eventfd_read(fd, &value), 0);
 	rpcbuf_free_bulk_array(mm, 1, held + 3);
 	ck_assert(!is_readable(fd));
@@ -122,8 +122,8 @@ START_TEST(try_fill)
 }
 END_TEST
 
-/* The second in the queue keeps no pages, and gets its turn by a release, a
- * give-up or a success of the first. */
+/* The second in the queue keeps no pages, and becomes the head after a release,
+ * a timeout or a success of the first. */
 START_TEST(queue_of_two)
 {
 	int fd = eventfd(0, EFD_NONBLOCK);
@@ -134,7 +134,7 @@ START_TEST(queue_of_two)
 	leave(VECTOR - 1);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(second), -EAGAIN);
-	/* Not its turn, even when there is enough. */
+	/* Not the head, even when there is enough. */
 	rpcbuf_free_bulk_array(mm, VECTOR + 1, held);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(second), -EAGAIN);
 	ck_assert_uint_eq(rpcbuf_rqst_populated(second), 0);
@@ -154,7 +154,7 @@ START_TEST(queue_of_two)
 }
 END_TEST
 
-/* Those that wait in an event loop are told of a stop as well. */
+/* Waiters in an event loop are notified of a stop as well. */
 START_TEST(stop_notifies)
 {
 	int fd = eventfd(0, EFD_NONBLOCK);
@@ -170,7 +170,7 @@ START_TEST(stop_notifies)
 }
 END_TEST
 
-/* First in, first out: each of many gets the one vector there is in turn. */
+/* First in, first out: each of many gets the single vector in order. */
 START_TEST(in_order)
 {
 	struct rpcbuf_rqst *queue[8];
@@ -200,7 +200,7 @@ END_TEST
 
 static uint64_t owners; /* vectors that are full now */
 
-/* Fills, holds for a moment, gives back; some take pages out and let them go
+/* Fills, holds for a moment, releases; some take pages out and free them
  * later. */
 static void *filler(void *arg)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a run is adjacent or not had at all, its pages are ordinary ones, what
- * is given back as a run can be taken as one again, and a few pages that are
- * kept for long do not keep runs from being had nor memory from going back.
+ * Goal: a run is adjacent or not allocated at all, its pages are ordinary ones,
+ * a released run can be allocated as one again, and a few long-lived pages
+ * prevent neither runs nor reporting.
  * Method: runs of every length, on fresh memory and after other traffic, with
- * some of their pages released by other calls; a server's mix of calls beside
- * pages that are kept a hundred times as long.
+ * some of their pages released by other functions; a server's mix of calls
+ * beside pages that are kept a hundred times as long.
  */
 #include "mm_util.h"
 
@@ -47,8 +47,8 @@ START_TEST(every_length)
 }
 END_TEST
 
-/* Longer than a block: where blocks that are free lie side by side, and what is
- * beyond the last page is not kept. */
+/* Longer than a block: where free blocks are adjacent; the rest behind the last
+ * page is not kept. */
 START_TEST(runs_of_blocks)
 {
 	static void *blocks[8][512], *run[3][1000], *rest[5000];
@@ -110,7 +110,8 @@ START_TEST(pages_are_ordinary)
 		rpcbuf_free_page(mm, shared);
 		rpcbuf_free_run(mm, 180, pages + 77);
 		ck_assert_uint_eq(out(), 0);
-		/* Only the page that another call released is in a cache. */
+		/* Only the page that another function released is in a
+		 * cache. */
 		ck_assert_uint_eq(node_nr_free(mm), 1023);
 		ck_assert_uint_eq(pcp_drain_all(mm), 1);
 	}
@@ -152,8 +153,8 @@ static void end_call(unsigned int k, bool as_run)
 	calls[k].nr = 0;
 }
 
-/* Seven in ten calls take a page or two, the others 17 or a vector, every other
- * of which wants it adjacent. */
+/* Seven in ten calls take a page or two, the others 17 or a vector; every
+ * second of these requests a run. */
 static unsigned int length_of_call(uint64_t *seed)
 {
 	if (test_below(seed, 10) < 7)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: readers see what a program publishes, whole or not at all; each kind of
- * bad file has an error of its own; what the dead left is known and removed;
- * traced events come in order, complete, and every loss is counted; what a
- * reader asks for runs out by itself.
+ * Goal: readers see a publication whole or not at all; each kind of bad file
+ * has its own error; segments of dead processes are recognised and removed;
+ * traced events come in order, complete, and every loss is counted; requests of
+ * readers expire by themselves.
  * Method: publishers and readers in one process and in forked ones, on files in
- * a folder of the test's own, which are cut and scribbled over as well.
+ * a folder of the test's own, which are also truncated and overwritten.
  */
 #include <check.h>
 #include <errno.h>
@@ -155,7 +155,8 @@ START_TEST(test_figures)
 	refresh(segment);
 	ck_assert_uint_gt(snapshot.values[0], calls);
 
-	/* A source that went leaves its last figures; its place is kept. */
+	/* A source that was removed leaves its last figures; its place is
+	 * kept. */
 	rpcbuf_publisher_remove(publisher, &twins);
 	calls = twins.calls;
 	refresh(segment);
@@ -175,7 +176,7 @@ START_TEST(test_figures)
 }
 END_TEST
 
-/* Without anybody's asking a publication comes within a second or so. */
+/* Without a request a publication comes within a second or so. */
 START_TEST(test_period)
 {
 	struct rpcbuf_publisher *publisher = publish(NULL, 0);
@@ -291,7 +292,7 @@ START_TEST(test_options)
 }
 END_TEST
 
-/* Bytes @at..@at+@len of the file @path become @bytes. */
+/* Overwrites bytes @at..@at+@len of the file @path with @bytes. */
 static void scribble(const char *path, size_t at, const void *bytes, size_t len)
 {
 	int fd = open(path, O_WRONLY);
@@ -374,7 +375,7 @@ static int try_read(const char *path)
 	return err;
 }
 
-/* The dead do not move: what they left can be scribbled over in peace. */
+/* The writer is dead, so the file can be overwritten safely. */
 START_TEST(test_bad_figures)
 {
 	struct rpcbuf_publisher *publisher = publish(NULL, 0);
@@ -417,7 +418,7 @@ START_TEST(test_bad_figures)
 		 sizeof(odd));
 	ck_assert_int_eq(try_read(path), -EAGAIN);
 
-	/* Anything anywhere: an error or figures, never more than that. */
+	/* Any bytes anywhere: an error or figures, nothing else. */
 	srandom(1);
 	for (unsigned int i = 0; i < 120; i++) {
 		struct rpcbuf_event event;
@@ -442,7 +443,7 @@ START_TEST(test_bad_figures)
 }
 END_TEST
 
-/* A child that publishes and is killed; it lets us know through a pipe. */
+/* A child that publishes and is killed; it reports through a pipe. */
 static pid_t crash(char *path, size_t len)
 {
 	int pipes[2];
@@ -479,7 +480,7 @@ START_TEST(test_crashed)
 
 	segment = attach(path);
 	ck_assert(rpcbuf_segment_alive(segment));
-	/* Whoever begins to publish leaves the living alone. */
+	/* A new publisher does not remove segments of living processes. */
 	publisher = publish(NULL, 0);
 	ck_assert_int_eq(access(path, F_OK), 0);
 	rpcbuf_publisher_destroy(publisher);
@@ -522,7 +523,7 @@ START_TEST(test_fork)
 }
 END_TEST
 
-/* Asks, and waits until the ring has its memory. */
+/* Requests events, and waits until the ring has memory. */
 static void trace(struct rpcbuf_publisher *publisher,
 		  struct rpcbuf_segment *segment)
 {
@@ -559,7 +560,7 @@ START_TEST(test_events)
 	struct rpcbuf_event event;
 	uint64_t now;
 
-	write_events(publisher, 0, 10); /* nobody asked: they go nowhere */
+	write_events(publisher, 0, 10); /* no reader: they are dropped */
 	ck_assert_int_eq(rpcbuf_segment_next_event(segment, &event), 0);
 	ck_assert_uint_eq(rpcbuf_publisher_watched(publisher, os_now()), 0);
 	trace(publisher, segment);
@@ -579,7 +580,7 @@ START_TEST(test_events)
 	}
 	ck_assert_int_eq(rpcbuf_segment_next_event(segment, &event), 0);
 	ck_assert_uint_eq(rpcbuf_segment_lost(segment), 62);
-	/* Nobody renews: it runs out; nor does nonsense count. */
+	/* Without renewal the lease expires; invalid values do not count. */
 	now = os_now();
 	ck_assert_uint_eq(
 		rpcbuf_publisher_watched(publisher, now + UINT64_C(4000000000)),
@@ -607,8 +608,8 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* Records of writers that overtake each other and the reader: each that is
- * read is whole, none comes twice, and those that are missing are counted. */
+/* Records of writers that overtake each other and the reader: each record read
+ * is whole, none comes twice, and missing ones are counted. */
 START_TEST(test_events_of_many)
 {
 	struct rpcbuf_publisher *publisher = publish(NULL, 256);

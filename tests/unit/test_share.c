@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: of a share no more run than half of the threads, and of a client no more
- * than half of these; whoever has room does not wait; clients take turns, and
- * nobody is forgotten; only a client that does not get on is told that a share
- * hangs, and what it takes out then, or at any time, is its own; what was sent
- * again and waits then is not taken in, and one of two is told from the other when
- * they are taken out.
- * Method: a model. Calls of some clients in some shares come, go and are taken
- * out in random order, and lists beside it say who must run, who must be next
- * and who hangs, by a clock of the test's. Then threads do the same at once. The
- * seed is printed.
+ * Goal: a share runs at most half of the threads, and a client at most half of
+ * these; a client with room does not wait; clients are served in turn, and none
+ * is forgotten. Only a client without progress is told that a share hangs, and
+ * what it withdraws then, or at any time, is its own. A retransmission of a
+ * waiting call is rejected then, and one of two is recognised when they are
+ * withdrawn.
+ * Method: a model. Calls of some clients in some shares come, go and are
+ * withdrawn in random order; lists beside it give the calls that must run, the
+ * next one, and the hanging clients, by a clock of the test's. Then threads do
+ * the same at the same time. The seed is printed.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ enum {
 };
 
 struct call {
-	struct share_waiter waiter; /* first */
+	struct share_waiter waiter; /* first of the model */
 	unsigned int number, client, state;
 	uint64_t since; /* when it began to wait */
 };
@@ -46,7 +46,7 @@ static uint64_t now_ns;
 static unsigned int running[NUMBERS], of_client[NUMBERS][CLIENTS];
 /* When the client was served last, or began to wait. */
 static uint64_t turn[NUMBERS][CLIENTS];
-/* Since when it waits and does not get on, as the looks saw it. */
+/* Since when it waits without progress, as the checks saw it. */
 static uint64_t still_ns[NUMBERS][CLIENTS];
 static bool moved[NUMBERS][CLIENTS], stuck[NUMBERS][CLIENTS];
 static unsigned int served, withdrawn, refused, repeated;
@@ -102,8 +102,8 @@ static void runs(struct call *call)
 	of_client[call->number][call->client]++;
 }
 
-/* As a look does: does the client hang?  Once it does, until it gets on, also
- * when none waits any more. */
+/* As a check does: true when the client hangs. Then it stays so until it
+ * progresses, even when none waits any more. */
 static bool look(unsigned int n, unsigned int c)
 {
 	if (!oldest(n, c) || moved[n][c]) {
@@ -121,14 +121,14 @@ static void gets_on(unsigned int n, unsigned int c)
 	stuck[n][c] = false;
 }
 
-/* It is forgotten when it has nothing. */
+/* A client without calls is forgotten. */
 static void forget(unsigned int n, unsigned int c)
 {
 	if (!of_client[n][c] && !oldest(n, c))
 		gets_on(n, c);
 }
 
-/* Another one waits that its client sent before it, or after it. */
+/* Another call waits that its client sent before it, or after it. */
 static bool waits_twice(const struct call *call)
 {
 	for (unsigned int i = 0; i < CALLS; i++)
@@ -193,7 +193,8 @@ static void leave(struct call *call)
 	gets_on(n, next->client);
 }
 
-/* Takes out some of a client's, those with an even place being one owner's. */
+/* Withdraws some calls of a client; those with an even place belong to one
+ * owner. */
 static void withdraw(unsigned int c, unsigned int most, bool hung)
 {
 	bool hangs[NUMBERS];
@@ -298,7 +299,7 @@ START_TEST(model)
 }
 END_TEST
 
-/* Half, and half of that, but never nothing. */
+/* Half, and half of that, but at least one. */
 START_TEST(limits)
 {
 	static const unsigned int expected[][3] = {
@@ -314,7 +315,7 @@ END_TEST
 
 static unsigned int runners[NUMBERS], ran;
 
-/* Runs a call, and those whose tickets it is given. */
+/* Runs a call, and those that it is given when it leaves. */
 static void run_all(struct share_waiter *waiter, unsigned int n)
 {
 	struct share_client *share_client;

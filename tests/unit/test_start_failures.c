@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: whatever cannot be had while something is made, the call returns an
- * error, says in a sentence what it was, leaves its result alone, and keeps
- * nothing; and a reserve is made in spite of faults that are asked for.
- * Method: the linker puts a gate in front of every way to memory, descriptors
- * and threads; the nth that passes fails, for each n until none fails any more.
- * Descriptors are counted before and after, and what is left on the heap is for
- * the address sanitizer to find.  What is unmapped must be mapped.
+ * Goal: whatever cannot be had during a creation, the function returns an
+ * error, logs a sentence with the cause, leaves its result unchanged, and keeps
+ * nothing; a reserve is created in spite of injected faults.
+ * Method: the linker wraps every function that allocates memory, descriptors
+ * and threads; the nth call fails, for each n until none fails any more.
+ * Descriptors are counted before and after, and the address sanitizer finds
+ * what is left on the heap.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ static struct {
 	struct os_u64 passed, nth;
 } gate;
 
-/* False for the one that is to fail. */
+/* False for the call that is to fail. */
 static bool passes(void)
 {
 	return !os_load(&gate.armed) ||
@@ -208,7 +208,7 @@ static const struct {
 	const char *name;
 	int (*make)(void **out);
 	void (*unmake)(void *made);
-	uint64_t least; /* as many ways to fail are known */
+	uint64_t least; /* number of known ways to fail */
 } things[] = {
 	{"instance", make_instance, unmake_instance, 5},
 	{"instance with windows", make_windows, unmake_instance, 5},
@@ -232,7 +232,7 @@ static unsigned int nr_descriptors(void)
 	return nr;
 }
 
-/* So that a sentence of before does not pass for a new one. */
+/* So that an earlier sentence is not taken for a new one. */
 static void forget(void)
 {
 	struct rpcbuf_rqst *rqst;
@@ -275,7 +275,7 @@ START_TEST(each_in_turn)
 
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	mm = test_create(4096);
-	/* What is opened once for the process. */
+	/* Opened once per process. */
 	ck_assert_int_eq(things[_i].make(&out), 0);
 	things[_i].unmake(out);
 	descriptors = nr_descriptors();
@@ -289,7 +289,7 @@ START_TEST(each_in_turn)
 		ck_assert_uint_eq(os_load(&nr_unmapped_twice), 0);
 	}
 	ck_assert_uint_gt(nth, things[_i].least);
-	/* What failed holds nothing of the budget either. */
+	/* A failure keeps nothing of the budget either. */
 	ck_assert_uint_eq(os_load(&mm->budget.promised), 0);
 	test_destroy(mm);
 	ck_assert_int_eq(rmdir(folder), 0);
@@ -309,7 +309,7 @@ START_TEST(unreadable_faults)
 }
 END_TEST
 
-/* Faults are there to be met by those who live on a reserve. */
+/* Owners of a reserve still get faults. */
 START_TEST(reserves_in_spite_of_faults)
 {
 	static const char *const faults[] = {
@@ -326,7 +326,7 @@ START_TEST(reserves_in_spite_of_faults)
 	unmake_mempool(out);
 	ck_assert_int_eq(make_engine(&out), 0);
 	unmake_engine(out);
-	/* What fails always, or is not there, is not waited for. */
+	/* What always fails, or does not exist, is not waited for. */
 	ck_assert_int_eq(rpcbuf_fault_parse("every=1", &fault, &wrong), 0);
 	ck_assert_int_eq(rpcbuf_fault_set(mm, &fault), 0);
 	ck_assert_int_eq(make_mempool(&out), -ENOMEM);

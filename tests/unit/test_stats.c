@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: each counter counts what its line says, the sums over CPUs are right,
- * and the printers print the list, whole, with values that are those of the
- * struct.
+ * Goal: each counter counts what its line says, sums over CPUs are right, and
+ * the printers print the whole list with the values of the struct.
  * Method: actions whose counts are known on small instances, single-threaded
- * unless the counter needs two; printed text is read back.
+ * unless the counter needs two threads; printed text is read back.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -40,7 +39,7 @@ START_TEST(test_fresh)
 }
 END_TEST
 
-/* A miss is counted once with what it took; the hits after it are not. */
+/* A miss is counted once with the pages it took; the hits after it are not. */
 START_TEST(test_paths)
 {
 	struct rpcbuf *mm = test_create(65536);
@@ -80,7 +79,7 @@ START_TEST(test_paths)
 }
 END_TEST
 
-/* The budget to its last page: the single-page path, the reserve, a shortage. */
+/* The budget to its last page: single-page path, reserve, shortage. */
 START_TEST(test_shortage)
 {
 	struct rpcbuf *mm = test_create(32768);
@@ -126,7 +125,7 @@ START_TEST(test_fallback)
 }
 END_TEST
 
-/* A cache that is locked by another is a miss; a wait is a wait. */
+/* A cache that is locked by another thread is a miss; a wait is a wait. */
 START_TEST(test_misses_and_waits)
 {
 	struct rpcbuf *mm = test_create(4096);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what was written into a stream comes out as the same messages, in
- * order, without a copy and without a page lost, however the bytes arrive.
+ * Goal: bytes written into a stream come out as the same messages, in order,
+ * without a copy and without a lost page, however the bytes arrive.
  * Method: a long byte stream of random records is the reference; portions of
  * random size are written through the iovecs, messages are kept for a while,
- * because their last page goes on being written to, and then compared.
+ * because their last page is still written to, and then compared.
  */
 #include <rpcbuf/stream.h>
 
@@ -33,7 +33,7 @@ static struct rpcbuf_record_refusal refusal;
 static uint8_t *bodies, *wire;
 static size_t wire_len, written;
 static struct {
-	size_t body, end; /* first byte of the body; where the record ends */
+	size_t body, end; /* first byte of the body; end of the record */
 	uint32_t length, fragments;
 } *records;
 static unsigned int nr_records, nr_taken;
@@ -65,13 +65,13 @@ static uint64_t out(void)
 	return counts.pages_out;
 }
 
-/* But for those of the vector. */
+/* Except for those of the vector. */
 static uint64_t out_beside(void)
 {
 	return out() - rpcbuf_rqst_held(rqst);
 }
 
-/* Nobody is left but the reader of the stream: it holds nothing. */
+/* Only the reader of the stream is left: it holds nothing. */
 static void teardown(void)
 {
 	rpcbuf_rqst_release(rqst);
@@ -113,7 +113,8 @@ static void add_record(const uint32_t *sizes, unsigned int nr)
 	records[nr_records++].end = wire_len;
 }
 
-/* The iovecs are in our memory, as long as asked for, and as few as can be. */
+/* The iovecs are in our memory, of the requested length, and as few as
+ * possible. */
 static size_t check_iov(const struct iovec *iov, unsigned int nr, size_t want)
 {
 	size_t room = 0;
@@ -131,7 +132,7 @@ static size_t check_iov(const struct iovec *iov, unsigned int nr, size_t want)
 	return room;
 }
 
-/* The next @len bytes of the reference go to the iovecs. */
+/* Writes the next @len bytes of the reference to the iovecs. */
 static void copy_to_iov(const struct iovec *iov, size_t len)
 {
 	for (; len; iov++) {
@@ -178,7 +179,7 @@ static void compare_and_release(struct kept *k)
 	k->message.nr_pages = 0;
 }
 
-/* The frame of a message: where it lies and what it says about itself. */
+/* The frame of a message: its place and its description. */
 static void check_frame(const struct rpcbuf_message *m, unsigned int record)
 {
 	size_t start = record ? records[record - 1].end : 0;
@@ -190,7 +191,7 @@ static void check_frame(const struct rpcbuf_message *m, unsigned int record)
 	require(m->nr_runs == test_nr_runs(m->pages, m->nr_pages));
 }
 
-/* A record in one fragment is ready when it is there to its end. */
+/* A record in one fragment is ready when it has arrived to its end. */
 static bool expect_ready(void)
 {
 	return stream.parsed == 0 && nr_taken < nr_records &&
@@ -221,8 +222,8 @@ static void take_all(uint64_t *seed)
 	}
 }
 
-/* To other pages, single ones or a run; whoever shares the old ones keeps
- * them as they are. */
+/* Moves to other pages, single ones or a run; users of the old ones keep them
+ * unchanged. */
 static void move_elsewhere(void)
 {
 	unsigned int nr = stream.nr_pages;
@@ -239,7 +240,7 @@ static void move_elsewhere(void)
 		(nr ? (char *)stream.pages[nr - 1] + PAGE : NULL));
 }
 
-/* What the stream says between two portions. */
+/* Checks the stream between two portions. */
 static void check_rest(void)
 {
 	size_t start = nr_taken ? records[nr_taken - 1].end : 0;
@@ -254,9 +255,9 @@ static void check_rest(void)
 		records[nr_taken].end);
 }
 
-/* The rest of the record under way gets its pages at once: what has come is
- * there, the rest fits exactly, and all but a first page of a header is a run.
- */
+/* The rest of the current record gets its pages at once: received bytes stay,
+ * the rest fits exactly, and all pages behind a first page of a header are a
+ * run. */
 static void reserve_rest(void)
 {
 	uint32_t bytes = rpcbuf_stream_bytes(&stream), copied = ~0u;
@@ -405,8 +406,8 @@ START_TEST(page_edges)
 }
 END_TEST
 
-/* Records longer than a read, at the limits of length and fragments, from
- * every offset: the slots suffice, the vector takes them. */
+/* Records longer than a read, at the limits of length and fragments, from every
+ * offset: the slots suffice, the vector takes them. */
 START_TEST(longest_records)
 {
 	uint64_t seed = test_seed();
@@ -432,8 +433,8 @@ START_TEST(longest_records)
 }
 END_TEST
 
-/* The worst record for the slots: the longest, in as many fragments as may be,
- * from the last byte of a page, all there but one byte. */
+/* The worst record for the slots: the longest, in as many fragments as allowed,
+ * from the last byte of a page, received up to one byte. */
 START_TEST(slots_suffice)
 {
 	const struct rpcbuf_record_limits worst = { .max_length = 4200,
@@ -464,7 +465,7 @@ START_TEST(slots_suffice)
 }
 END_TEST
 
-/* Pages of a run go back as such, others do not. */
+/* Pages of a run are returned as such, others are not. */
 START_TEST(runs_are_passed_on)
 {
 	reference_alloc(4, 4 * MAX_BODY);
@@ -545,7 +546,7 @@ START_TEST(refused_short)
 }
 END_TEST
 
-/* A stream that is full says so, and takes no page it has no slot for. */
+/* A full stream reports it, and takes no page without a slot. */
 START_TEST(no_slot_left)
 {
 	struct rpcbuf_stream small;
@@ -576,8 +577,8 @@ START_TEST(no_slot_left)
 }
 END_TEST
 
-/* A payload of 2^n pages lies in as many, aligned, wherever its record begins to
- * be known, and nothing of another record comes in between. */
+/* A payload of 2^n pages takes as many, aligned, wherever its record becomes
+ * known, and no other record comes in between. */
 START_TEST(reserved_payloads)
 {
 	const uint32_t header = 180, payload = 16 * PAGE;
@@ -610,8 +611,8 @@ START_TEST(reserved_payloads)
 }
 END_TEST
 
-/* What was reserved for a record goes back with the stream, or without it; and
- * nothing is taken that could not be used. */
+/* Pages preallocated for a record are released with the stream, or without it;
+ * and no page is taken that could not be used. */
 START_TEST(reserved_and_left)
 {
 	uint32_t sizes[1] = { 9 * PAGE }, copied;

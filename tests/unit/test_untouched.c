@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: whether a byte of a TCP connection was ever read is told exactly,
- * whatever lies unread, comes meanwhile, or has ended.
- * Method: connections on 127.0.0.1 in each state, looked at; and thousands of
- * looks while a thread sends, byte by byte, to a connection that nobody reads
- * from, and to one of which one byte was read.
+ * Goal: the function tells exactly whether a byte of a TCP connection was ever
+ * read, whatever lies unread, arrives meanwhile, or has ended.
+ * Method: connections on 127.0.0.1 in each state; and thousands of checks while
+ * a thread sends, byte by byte, to a connection without a reader, and to one of
+ * which one byte was read.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -19,7 +19,7 @@
 
 #define SENDS 20000
 
-static int peer, fd; /* who sends, and who is looked at */
+static int peer, fd; /* the sender, and the socket that is checked */
 
 static void setup(void)
 {
@@ -45,7 +45,7 @@ static void teardown(void)
 	close(fd);
 }
 
-/* Returns when @events have come to @fd. */
+/* Returns when @fd has @events. */
 static void come(short events)
 {
 	struct pollfd pfd = {.fd = fd, .events = events};
@@ -100,7 +100,7 @@ START_TEST(read_bytes)
 }
 END_TEST
 
-/* All of it was read, and then the end came; then that was seen as well. */
+/* All bytes were read, and then the end came; then that was read as well. */
 START_TEST(read_all)
 {
 	char byte;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: the queue is first in, first out; every release wakes its head, from
- * whichever cache or thread; nobody is woken for nothing, sleeps past its
- * time, or is left behind by who leaves.
- * Method: one thread plays the waiters and reads their counts; then real
+ * any cache or thread; no waiter is woken without a reason, sleeps past its
+ * time, or is lost when another leaves.
+ * Method: one thread acts as the waiters and reads their counts; then real
  * threads sleep, up to 64 of them on a budget that serves one at a time.
  */
 #include <errno.h>
@@ -46,7 +46,8 @@ START_TEST(join_and_leave)
 	ck_assert(rpcbuf_wait_is_head(&a));
 	ck_assert(!rpcbuf_wait_is_head(&b));
 
-	/* From the middle nobody is woken; from the front the next is. */
+	/* A leave from the middle wakes none; from the front it wakes the
+	 * next. */
 	rpcbuf_wait_leave(&b);
 	ck_assert_uint_eq(rpcbuf_wait_count(&c), 0);
 	rpcbuf_wait_leave(&a);
@@ -86,7 +87,7 @@ START_TEST(releases_wake_the_head)
 	rpcbuf_mm_counts(mm, &counts);
 	ck_assert_uint_eq(counts.pages_cached, 0);
 
-	/* Nothing came free, nobody is woken. */
+	/* Nothing was released, so none is woken. */
 	count = rpcbuf_wait_count(&a);
 	shared = all[200];
 	ck_assert_int_eq(rpcbuf_page_get(mm, shared), 0);
@@ -98,7 +99,7 @@ START_TEST(releases_wake_the_head)
 }
 END_TEST
 
-/* What lies in caches when the first waiter comes is in the zone when it has
+/* Pages in caches when the first waiter comes are in the zone when it has
  * joined. */
 START_TEST(join_drains_the_caches)
 {
@@ -160,7 +161,7 @@ START_TEST(timeout)
 	ck_assert_int_eq(
 		rpcbuf_wait_sleep(&waiter, rpcbuf_wait_count(&waiter), 0),
 		-ETIMEDOUT);
-	/* Woken before: at once, however long the sleep could be. */
+	/* Woken before: returns at once, whatever the timeout. */
 	rpcbuf_free_bulk_array(mm, 1, all);
 	ck_assert_int_eq(rpcbuf_wait_sleep(&waiter, 0, UINT64_MAX), 0);
 	rpcbuf_wait_leave(&waiter);
@@ -224,9 +225,9 @@ START_TEST(eventfd_wakes_an_event_loop)
 END_TEST
 
 /*
- * 64 threads on a budget of one vector and a page: each fills a vector, going
- * through the queue as a filler does, holds it for a moment, and lets go.
- * All finish, and they are served in the order in which they joined.
+ * 64 threads on a budget of one vector and a page: each fills a vector through
+ * the queue, holds it for a moment, and frees it. All finish, in the order in
+ * which they joined.
  */
 #define FILLERS 64
 #define VECTOR	259u

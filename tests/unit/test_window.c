@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a window shows the pages of a vector in their order, both ways, and
+ * Goal: a window shows the pages of a vector in order, in both directions, and
  * every refusal is as the header says and leaves nothing behind.
  * Method: scattered, adjacent, repeated and random vectors, whose bytes are
- * compared through both mappings; those of the arena are counted.
+ * compared through both mappings; mappings of the arena are counted.
  */
 #include <errno.h>
 
@@ -22,8 +22,8 @@ static struct rpcbuf *create(bool windows)
 	return mm;
 }
 
-/* Of the arena's memory, windows included; what threads and the C library map
- * meanwhile does not count. */
+/* Of the arena's memory, windows included; other mappings of threads and the C
+ * library do not count. */
 static unsigned int nr_mappings(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -89,7 +89,7 @@ START_TEST(test_scattered)
 }
 END_TEST
 
-/* Needs no second mapping, hence no option. */
+/* Needs no second mapping, so no option. */
 START_TEST(test_adjacent)
 {
 	struct rpcbuf *mm = create(_i);

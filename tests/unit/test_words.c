@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: the words of a message are read as they are, wherever it is in pieces,
- * and none behind its end.
- * Method: messages of random bytes, in fragments of any size at any place of their
- * pages, are read and skipped at random, beside a plain array of the same bytes.
+ * Goal: words of a message are read correctly, wherever it is split, and none
+ * past its end.
+ * Method: messages of random bytes, in fragments of any size at any place of
+ * their pages, are read and skipped at random, beside a plain array of the same
+ * bytes.
  */
 #include "call_util.h"
 #include "rpcbuf/rqst/words.h"
@@ -70,7 +71,7 @@ START_TEST(anywhere)
 }
 END_TEST
 
-/* Counts of units, which are padded; what a call begins with, and a reply. */
+/* Counts of units, which are padded; the beginning of a call, and a reply. */
 START_TEST(parts)
 {
 	struct words_head head;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: after a burst the pool does not let go of all its threads at once: when
- * they have been idle for too long, half of them end, then half of the others,
- * down to one; so the next burst finds some.  Who has a job, or is taken for one,
- * does not end.
+ * Goal: after a burst the pool does not end all its threads at once: when they
+ * have been idle for too long, half of them end, then half of the others, down
+ * to one; so the next burst finds some.  A thread with a job, or reserved for
+ * one, does not end.
  * Method: a pool without an engine's loops, whose idle workers find that they
- * have waited for too long when the test says so, all at the same moment.
+ * have waited too long when the test says so, all at the same moment.
  */
 #include <pthread.h>
 
@@ -19,7 +19,8 @@ static struct rpcbuf_engine *engine;
 static struct workers *workers;
 static const struct backend no_backend = {.name = "none"};
 
-/* Who has been idle since an earlier period is so for too long, once. */
+/* A worker that has been idle since an earlier period is so for too long,
+ * once. */
 static unsigned int period, over;
 static __thread unsigned int since;
 
@@ -104,7 +105,7 @@ static void end(unsigned int idle)
 	eventually(nr_idle() == idle);
 }
 
-/* All @idle have waited for too long; how many wait on. */
+/* All @idle have waited too long; returns how many wait on. */
 static unsigned int pass_time(unsigned int idle)
 {
 	__atomic_store_n(&over, 0, __ATOMIC_RELEASE);
@@ -150,7 +151,7 @@ START_TEST(halves)
 }
 END_TEST
 
-/* A burst that comes back finds half of its threads. */
+/* The next burst finds half of its threads. */
 START_TEST(comes_back)
 {
 	begin(BURST);
@@ -176,7 +177,7 @@ START_TEST(busy_stay)
 }
 END_TEST
 
-/* The monitor may be amid a look when all have ended: it makes no new one. */
+/* The monitor may be in a scan when all have ended: it starts no new one. */
 START_TEST(none_after_the_stop)
 {
 	struct worker *late;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: whatever is written, referred to, gone back to and put in between, the
- * record is those bytes in that order, behind its mark; pages that were not used
- * go back, and nothing is lost where pages end.
- * Method: random operations on a writer and on a flat array beside it; the record
- * is sent to a socket and compared.  The same where so many pages are left, and no
- * more.
+ * Goal: whatever is written, referred to, overwritten and inserted, the record
+ * is those bytes in that order, behind its mark; unused pages are released, and
+ * nothing is lost at the ends of pages.
+ * Method: random operations on a writer and on a flat array beside it; the
+ * record is sent to a socket and compared.  The same with so many pages left,
+ * and no more.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -107,7 +107,8 @@ static bool refer_some(struct rpcbuf_writer *w, uint64_t *seed)
 	return true;
 }
 
-/* As a seal does: a word is written over, a header before, a trailer behind. */
+/* As a seal does: overwrites a word, inserts a header before and a trailer
+ * behind. */
 static bool seal_some(struct rpcbuf_writer *w, uint64_t *seed)
 {
 	uint32_t start = length, word = (uint32_t)test_random(seed);
@@ -136,7 +137,7 @@ static bool seal_some(struct rpcbuf_writer *w, uint64_t *seed)
 	return true;
 }
 
-/* What is at any place is what was written there. */
+/* Bytes at any position are those that were written there. */
 static void look_back(struct rpcbuf_writer *w, uint64_t *seed)
 {
 	static struct iovec iov[1024];
@@ -203,7 +204,7 @@ static uint8_t memory[2 * LONGEST];
 static uint32_t memory_used, flushed;
 static bool may_flush;
 
-/* Bytes that were written since the last time leave: they are right. */
+/* Bytes written since the last time leave: they are correct. */
 static void flush(struct rpcbuf_writer *w)
 {
 	static struct iovec iov[1024];
@@ -234,8 +235,8 @@ static uint8_t *more_memory(struct rpcbuf_writer *w, uint32_t *room)
 	return memory + memory_used - *room;
 }
 
-/* Goes back to where something of our own is, over one page or more, and writes
- * other bytes there: as many as there are until what is referred to. */
+/* Goes back to own bytes, over one page or more, and overwrites them, up to the
+ * next reference. */
 static void overwrite_some(struct rpcbuf_writer *w, uint64_t *seed,
 			   const bool *own)
 {
@@ -247,7 +248,7 @@ static void overwrite_some(struct rpcbuf_writer *w, uint64_t *seed,
 	while (len < most && from + len < length && own[from + len])
 		len++;
 	if (!own[from] && from && !own[from - 1] && from > flushed) {
-		/* At its start, or amid it. */
+		/* At its start, or within it. */
 		bool there = rpcbuf_writer_seek(w, from);
 
 		ck_assert(!there || !rpcbuf_writer_put(w, "x", 1));
@@ -259,7 +260,7 @@ static void overwrite_some(struct rpcbuf_writer *w, uint64_t *seed,
 	ck_assert(rpcbuf_writer_seek(w, length));
 }
 
-/* The same in memory of somebody else's, who may send it in parts. */
+/* The same in memory of another owner, which may send it in parts. */
 START_TEST(in_memory_of_others)
 {
 	static bool own[sizeof(flat)];
@@ -300,9 +301,9 @@ static unsigned int take_all(void **held, unsigned int max)
 	return nr;
 }
 
-/* Those that are there are not filled again, and a small reply takes one of them
- * and leaves the others; of a reserve there is one at a time, which is not kept;
- * and none when that is empty. */
+/* Present pages are not filled again, and a small reply takes one of them and
+ * leaves the others.  A reserve lends one at a time, which is not kept; an
+ * empty one lends none. */
 START_TEST(pages_before_the_call)
 {
 	static void *held[8 << 8];
@@ -377,8 +378,8 @@ START_TEST(pages_end)
 }
 END_TEST
 
-/* Where there is no other page, a reply has from the reserve what it needs, a page
- * at a time, and nothing beside: others live on it as well. */
+/* Without other pages, a reply takes from the reserve what it needs, a page at
+ * a time, and no more: other replies need it as well. */
 START_TEST(reserve_gives_what_is_needed)
 {
 	static void *held[8 << 8];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a zone hands out each free page once, keeps runs whole, and its
+ * Goal: a zone allocates each free page once, keeps runs whole, and its
  * bitmaps, orders, lists and counts agree at all times.
  * Method: compare the order functions with slow ones, drive the policy through
- * small cases, and run long random takes and puts beside a model that is
- * an array of flags.
+ * small cases, and run long random takes and puts beside a model that is an
+ * array of flags.
  */
 #include "mm_util.h"
 
@@ -176,9 +176,9 @@ START_TEST(odd_budgets)
 }
 END_TEST
 
-/* They come from one block while its pages last, and neither break up others nor
- * take what vectors have left over; once all of a block is free again it serves
- * whatever is asked for. */
+/* They come from one block while its pages last, and neither break up others
+ * nor take what vectors have left over; once all of a block is free again it
+ * serves every request. */
 START_TEST(single_pages_keep_to_their_blocks)
 {
 	void *runs[4][200], *pages[600], *more[2];
@@ -193,7 +193,7 @@ START_TEST(single_pages_keep_to_their_blocks)
 	for (i = 0; i < 512; i++)
 		require(arena_index(&arena, pages[i]) / 512 == 2);
 	ck_assert_uint_eq(os_load(&zone.fresh), 3);
-	/* Those that came back are used before another block is. */
+	/* Returned ones are used before another block is. */
 	zone_put(&zone, pages + 100, 64);
 	ck_assert_int_eq(list_of(2), ZONE_SINGLES + 5);
 	ck_assert_uint_eq(zone_take(&zone, pages + 100, 64, false), 64);
@@ -269,7 +269,7 @@ START_TEST(double_put_is_refused)
 	zone_put(&zone, pages, 2);
 	ck_assert_uint_eq(os_load(&zone.refused), 2);
 	ck_assert_uint_eq(zone_nr_free(&zone), 2048 - 62);
-	/* Twice in one array, and never handed out at all. */
+	/* Twice in one array, and never allocated at all. */
 	twice[0] = twice[2] = pages[2];
 	twice[1] = arena_page(&arena, 1500);
 	zone_put(&zone, twice, 3);
@@ -309,8 +309,8 @@ START_TEST(runs_of_any_length)
 	put_all(other, 256);
 	assert_coalesced();
 
-	/* Lengths are not rounded to an order: a stretch of 272 free pages, which
-	 * has no run of 512, serves 257 from its 16th page on. */
+	/* Lengths are not rounded to an order: 272 adjacent free pages, which
+	 * have no run of 512, serve 257 from the 16th page on. */
 	ck_assert_uint_eq(take_all(all, true), 4096);
 	for (n = 0; n < 4096; n++)
 		all[n] = arena_page(&arena, n);
@@ -324,7 +324,7 @@ START_TEST(runs_of_any_length)
 	put_all(all + 1024 + 384, 4096 - 1024 - 384);
 	assert_coalesced();
 
-	/* None, although there are pages enough: every 33rd is out. */
+	/* None, although there are enough pages: every 33rd is allocated. */
 	ck_assert_uint_eq(take_all(all, true), 4096);
 	for (n = 0; n < 4096; n++)
 		if (n % 33)
@@ -341,7 +341,7 @@ START_TEST(runs_of_any_length)
 }
 END_TEST
 
-/* Used memory is used again before fresh memory is. */
+/* Used memory is allocated again before fresh memory is. */
 START_TEST(fresh_blocks_come_last)
 {
 	void *pages[64];
@@ -360,7 +360,7 @@ START_TEST(fresh_blocks_come_last)
 }
 END_TEST
 
-/* The model: a flag per page, and the list of those that are out. */
+/* The model: a flag per page, and the list of allocated ones. */
 START_TEST(random_against_model)
 {
 	uint64_t seed = test_seed();
@@ -377,7 +377,7 @@ START_TEST(random_against_model)
 		unsigned int i, got;
 		void *pages[64];
 
-		/* Drift between empty and full. */
+		/* Drifts between empty and full. */
 		if (test_below(&seed, 100) < (round / 2000 % 2 ? 60u : 40u)) {
 			if (test_below(&seed, 10) == 0) {
 				got = zone_take_run(&zone, pages, n) ? n : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What tests with threads share.  Nothing sleeps for a result: conditions are
- * waited for, and a wait of GUARD_S seconds is a hang, which fails the test.
+ * Helpers for tests with threads.  No helper sleeps for a result: it waits for
+ * a condition, and a wait of GUARD_S seconds fails the test as a hang.
  */
 #ifndef TESTS_UNTIL_UTIL_H
 #define TESTS_UNTIL_UTIL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the tests of records share: messages as they look on the wire.
+ * Helpers for tests of records: messages as on the wire.
  */
 #ifndef TESTS_WIRE_UTIL_H
 #define TESTS_WIRE_UTIL_H
@@ -24,7 +24,8 @@ static inline size_t wire_mark(uint8_t *to, uint32_t length, bool last)
 	return RPCBUF_MARK_SIZE;
 }
 
-/* Writes @body as a record of fragments of these sizes; returns its bytes. */
+/* Writes @body as a record of fragments of these sizes; returns its length in
+ * bytes. */
 static inline size_t wire_record(uint8_t *to, const uint8_t *body,
 				 const uint32_t *sizes, unsigned int nr)
 {
@@ -40,8 +41,8 @@ static inline size_t wire_record(uint8_t *to, const uint8_t *body,
 }
 
 /*
- * Cuts @length bytes into 1 to @max fragments; returns how many.  Mostly few;
- * some are empty.
+ * Cuts @length bytes into 1 to @max fragments; returns their number.  Mostly
+ * few; some are empty.
  */
 static inline unsigned int wire_cut(uint64_t *seed, uint32_t length,
 				    uint32_t *sizes, unsigned int max)
@@ -59,7 +60,7 @@ static inline unsigned int wire_cut(uint64_t *seed, uint32_t length,
 	return nr;
 }
 
-/* Bytes that tell where they belong, and some that look like marks. */
+/* Bytes that tell their position, and some that look like marks. */
 static inline void wire_pattern(uint8_t *bytes, size_t len, uint32_t salt)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -69,7 +70,7 @@ static inline void wire_pattern(uint8_t *bytes, size_t len, uint32_t salt)
 	}
 }
 
-/* Bytes in portions: the whole of @len, and no portion empty. */
+/* Splits @len bytes into portions, none of them empty. */
 static inline size_t wire_portion(uint64_t *seed, size_t len)
 {
 	static const uint32_t usual[] = { 1, 3, 4, 17, 300, 4096, 70000 };
@@ -79,7 +80,7 @@ static inline size_t wire_portion(uint64_t *seed, size_t len)
 	return portion < len ? portion : len;
 }
 
-/* Runs a suite: the exit status of its program. */
+/* Runs a suite; returns the exit status of its program. */
 static inline int wire_run(Suite *suite)
 {
 	SRunner *runner = srunner_create(suite);

@@ -51,14 +51,14 @@ static int histograms_end(uint64_t shown, uint64_t lost, struct fault *fault)
 {
 	(void)fault;
 	printf("%" PRIu64 " calls, %" PRIu64 " lost\n", shown, lost);
-	print_histogram("pages of calls", pages, false);
+	print_histogram("pages per call", pages, false);
 	print_histogram("bytes on the wire", bytes, false);
 	print_histogram("runs of adjacent pages", runs, false);
 	print_histogram("waits for pages", wait, true);
 	print_histogram("time from first to last byte", receive, true);
 	print_histogram("time from last byte to end of call", reply, true);
-	print_histogram("pages of replies", reply_pages, false);
-	print_histogram("bytes of replies", reply_bytes, false);
+	print_histogram("pages per reply", reply_pages, false);
+	print_histogram("bytes per reply", reply_bytes, false);
 	return FAULT_NONE;
 }
 
