@@ -146,7 +146,7 @@ static void finish(struct conn *c)
 	grant_offer(&queue, fits_quota, offer);
 }
 
-/* One look at a connection; true when its record moved. */
+/* One step of a connection; true when its record progressed. */
 static bool step(struct conn *c, uint64_t *seed)
 {
 	uint32_t n = may_take(c);
@@ -157,7 +157,7 @@ static bool step(struct conn *c, uint64_t *seed)
 	if (n > 1 && test_below(seed, 3))
 		n = 1 + test_below(seed, n);
 	take(c, n);
-	/* No more than it leaves, but for a page. */
+	/* No more than is left, except for one page. */
 	if (shares)
 		ck_assert_uint_le(client_partial[c->client], LIMIT - partial + 1);
 	if (c->partial == c->size)
@@ -214,7 +214,8 @@ START_TEST(shortage)
 		ck_assert_uint_lt(i, 100 * steps);
 		idle = step(&conns[test_below(&seed, CONNS)], &seed) ? 0
 								     : idle + 1;
-		/* Random order: somebody who may go on comes up soon. */
+		/* Random order: a connection that may continue is found
+		 * soon. */
 		ck_assert_uint_lt(idle, CONNS * 40);
 		check_state();
 	}

@@ -388,7 +388,8 @@ static int ctf_begin(const struct server *server, const char *path,
 	ctf.program = server->header->program;
 	ctf.pid = (int)server->pid;
 	if (is_taken(path))
-		return ctf_failed(fault, "it exists, and is not an empty folder");
+		return ctf_failed(fault,
+				  "it exists, and is not an empty folder");
 	if (!build(path))
 		return ctf_failed(fault,
 				  "libbabeltrace2 has no plug-in for this");
