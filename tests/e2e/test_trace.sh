@@ -186,7 +186,7 @@ babeltrace2 "$T/lost.d" 2>&1 >/dev/null | grep -qi 'discarded' || fail "babeltra
 say "losses"
 
 # Bad input.
-expect 64 "client nobody: an address" --client nobody
+expect 64 "client nobody: ADDRESS or ADDRESS/BITS is expected" --client nobody
 expect 64 "client 1.2.3.4/33" --client 1.2.3.4/33
 expect 64 "no procedure or operation is named WRIT" --proc WRIT
 expect 64 "no procedure or operation is named NFS3.SEQUENCE" --proc NFS3.SEQUENCE
