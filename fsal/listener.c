@@ -156,8 +156,12 @@ int listener_start(void (*accepted)(SVCXPRT *xprt),
 		   void (*thread_start)(const char *name),
 		   void (*log)(enum rpcbuf_log_level level, const char *line))
 {
-	const struct rpcbuf_acceptor_handlers handlers = {make, thread_start,
-							  log};
+	const struct rpcbuf_acceptor_handlers handlers = {
+		.size = sizeof(handlers),
+		.accepted = make,
+		.thread_start = thread_start,
+		.log = log,
+	};
 	int err = loopback_open(&listeners.inet, AF_INET);
 
 	if (!err)

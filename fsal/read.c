@@ -23,7 +23,7 @@ static uint64_t lent; /* that are; atomic */
 
 void read_start(struct rpcbuf *mm)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	most = counts.pages_total / LENT_SHARE;

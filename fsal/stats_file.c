@@ -36,9 +36,9 @@ static void print(FILE *out, const char *name, uint64_t value)
 static void print_all(FILE *out, struct rpcbuf_engine *engine,
 		      struct rpcbuf *mm)
 {
-	struct rpcbuf_engine_stats stats;
+	struct rpcbuf_engine_stats stats = RPCBUF_ENGINE_STATS_INIT;
 	struct rpcbuf_stats mm_stats = RPCBUF_STATS_INIT;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	char name[32];
 
 	rpcbuf_engine_stats(engine, &stats);
@@ -103,8 +103,8 @@ static void format_histogram(const struct rpcbuf_engine_stats *stats,
 
 void stats_file_close(struct rpcbuf_engine *engine, struct rpcbuf *mm)
 {
-	struct rpcbuf_engine_stats stats;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_engine_stats stats = RPCBUF_ENGINE_STATS_INIT;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	char histogram[256];
 
 	stats_file_write(engine, mm);

@@ -100,6 +100,7 @@ static void name_thread(const char *name)
 }
 
 static const struct rpcbuf_handlers handlers = {
+	.size = sizeof(handlers),
 	.call = request_run,
 	.closed = xprt_closed,
 	.thread_start = name_thread,
@@ -192,7 +193,7 @@ static bool wait_for_server(void)
  * it stops. */
 static bool take_over(void)
 {
-	struct rpcbuf_budget budget;
+	struct rpcbuf_budget budget = RPCBUF_BUDGET_INIT;
 	char why[512];
 	int err;
 
@@ -228,7 +229,7 @@ static bool take_over(void)
 			why, sizeof(why));
 	if (err)
 		LogFatal(COMPONENT_INIT, "RPCBUF: %s", why);
-	rpcbuf_get_budget(takeover.mm, &budget);
+	rpcbuf_budget_get(takeover.mm, &budget);
 	LogEvent(COMPONENT_INIT,
 		 "RPCBUF: receiving into page vectors: engine %s, budget %" PRIu64
 		 " bytes, records up to %" PRIu32 " bytes",
@@ -285,13 +286,13 @@ static int create_pages(uint64_t memory)
 
 int fsal_rpcbuf_takeover_memory(uint64_t memory, uint64_t *most)
 {
-	struct rpcbuf_budget budget;
+	struct rpcbuf_budget budget = RPCBUF_BUDGET_INIT;
 	int err = -ESHUTDOWN;
 
 	pthread_mutex_lock(&takeover.lock);
 	if (takeover.running) {
-		err = rpcbuf_set_budget(takeover.mm, memory);
-		rpcbuf_get_budget(takeover.mm, &budget);
+		err = rpcbuf_budget_set(takeover.mm, memory);
+		rpcbuf_budget_get(takeover.mm, &budget);
 		*most = budget.memory_max;
 	}
 	pthread_mutex_unlock(&takeover.lock);
@@ -337,7 +338,7 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
  */
 static void stop_engine(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	int err;
 
 	listener_stop();

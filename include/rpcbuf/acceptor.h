@@ -25,6 +25,7 @@ struct rpcbuf_acceptor;
 
 /* All on the thread that accepts, without a lock held.  `accepted` is required. */
 struct rpcbuf_acceptor_handlers {
+	size_t size; /* sizeof(struct rpcbuf_acceptor_handlers) */
 	/* @fd, of the peer @peer, was accepted from the socket that came with
 	 * @listener, and belongs to this function from now on. */
 	void (*accepted)(void *listener, int fd,

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /*
- * rpcbuf_set_budget - change the budget while the instance is in use.
+ * rpcbuf_budget_set - change the budget while the instance is in use.
  *
  * @memory in bytes, rounded down to whole pages; from RPCBUF_MEMORY_MIN to
  * options.memory_max.  Growth is there on return, and wakes who waits for
@@ -38,15 +38,20 @@ extern "C" {
  * Returns 0; -EINVAL, or -EBUSY when reserves were promised more than @memory
  * (rpcbuf/mempool.h), with nothing changed.  Never waits for pages.
  */
-int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory);
+int rpcbuf_budget_set(struct rpcbuf *mm, uint64_t memory);
 
-/* In bytes. */
+/* In bytes.  Start from RPCBUF_BUDGET_INIT. */
 struct rpcbuf_budget {
+	size_t size;	     /* sizeof(struct rpcbuf_budget) */
 	uint64_t memory;     /* the budget in force */
 	uint64_t memory_max; /* the most that it can be set to */
-	uint64_t excess;     /* what is still out beyond a budget that shrank */
+	uint64_t excess;     /* bytes out above a budget that was lowered */
 };
-void rpcbuf_get_budget(struct rpcbuf *mm, struct rpcbuf_budget *budget);
+
+#define RPCBUF_BUDGET_INIT { .size = sizeof(struct rpcbuf_budget) }
+
+/* Fills *budget.  Returns 0; -EINVAL or -E2BIG for a wrong `size`. */
+int rpcbuf_budget_get(struct rpcbuf *mm, struct rpcbuf_budget *budget);
 
 /*
  * rpcbuf_reclaim - give memory back to the operating system now.

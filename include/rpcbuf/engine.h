@@ -83,6 +83,7 @@ enum rpcbuf_log_level {
  * What the engine calls.  `call` and `closed` are required.
  */
 struct rpcbuf_handlers {
+	size_t size; /* sizeof(struct rpcbuf_handlers) */
 	/*
 	 * Run @call.  On a thread of the engine, with no lock held; may sleep.
 	 * May return before the call is finished.  In the end, on any thread,
@@ -407,7 +408,9 @@ void rpcbuf_call_done(struct rpcbuf_call *call);
 /* hist_fill_ns[i] counts fills that were timed and took at most 2^i ns. */
 #define RPCBUF_HIST_NS	  24
 
+/* Start from RPCBUF_ENGINE_STATS_INIT. */
 struct rpcbuf_engine_stats {
+	size_t size; /* sizeof(struct rpcbuf_engine_stats) */
 #define X(name, what) uint64_t name;
 	RPCBUF_ENGINE_STATS(X)
 #undef X
@@ -416,9 +419,12 @@ struct rpcbuf_engine_stats {
 	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
 };
 
-/* Sums over the loops; each figure is exact at some moment during the call. */
-void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
-			 struct rpcbuf_engine_stats *stats);
+#define RPCBUF_ENGINE_STATS_INIT { .size = sizeof(struct rpcbuf_engine_stats) }
+
+/* Fills *stats with sums over the loops; each figure is exact at some moment during
+ * the call.  Returns 0; -EINVAL or -E2BIG for a wrong `size`. */
+int rpcbuf_engine_stats(struct rpcbuf_engine *engine,
+			struct rpcbuf_engine_stats *stats);
 
 /*
  * rpcbuf_engine_publish - show the engine in the segment of @publisher.

@@ -52,7 +52,8 @@ struct rpcbuf_fault {
 /*
  * rpcbuf_fault_set - turn faults on, or off with NULL.
  *
- * 0; -EINVAL when size or share is out of range.  Other threads may be in
+ * Returns 0; -EINVAL when share is out of range; -EINVAL or -E2BIG for a wrong
+ * `size`.  Other threads may be in
  * calls; what they hold is theirs.  May wait for a membarrier(2).
  */
 int rpcbuf_fault_set(struct rpcbuf *mm, const struct rpcbuf_fault *fault);
@@ -64,8 +65,9 @@ uint64_t rpcbuf_fault_injected(const struct rpcbuf *mm);
 /*
  * rpcbuf_fault_parse - read what RPCBUF_FAULT may be.
  *
- * 0 with *fault filled in, or -EINVAL with *wrong, a position in @text, where
- * it cannot be read; *fault is untouched then.
+ * Returns 0 with *fault, whose `size` is set, filled in; -EINVAL with *wrong, the
+ * position in @text where it cannot be read; -EINVAL or -E2BIG, and *wrong is @text,
+ * for a wrong `size`.  *fault is untouched on failure.
  */
 int rpcbuf_fault_parse(const char *text, struct rpcbuf_fault *fault,
 		       const char **wrong);

@@ -142,6 +142,7 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool);
 
 /* Since the pool was made, or now. */
 struct rpcbuf_mempool_stats {
+	size_t size; /* sizeof(struct rpcbuf_mempool_stats) */
 	uint64_t reserve_calls; /* requests that the reserve served */
 	uint64_t reserve_pages; /* pages that it gave */
 	uint64_t partial;	/* requests that could not wait and came up
@@ -152,8 +153,12 @@ struct rpcbuf_mempool_stats {
 	uint64_t curr_nr;	/* pages in the reserve now */
 	uint64_t waiting;	/* those that are queued now */
 };
-void rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
-			  struct rpcbuf_mempool_stats *stats);
+
+#define RPCBUF_MEMPOOL_STATS_INIT { .size = sizeof(struct rpcbuf_mempool_stats) }
+
+/* Fills *stats.  Returns 0; -EINVAL or -E2BIG for a wrong `size`. */
+int rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
+			 struct rpcbuf_mempool_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -53,9 +53,18 @@ typedef unsigned int rpcbuf_gfp_t;
 #define RPCBUF_GFP_RESERVE ((rpcbuf_gfp_t)1 << 3)
 
 /*
- * Options of an instance.  Start from RPCBUF_OPTIONS_INIT and set what
- * differs: `size` lets an older program run with a newer library.
+ * Structs that begin with `size` may grow at their end.
+ *
+ * Start from the macro RPCBUF_..._INIT of the struct: it sets `size` to the
+ * sizeof that the program is compiled with.  So programs and libraries of
+ * different releases work together.  The library takes defaults for members of
+ * options that an older program lacks, and refuses with -E2BIG those that it
+ * does not know itself, unless they are zero.  Of a struct of results it fills
+ * what both know; the rest of a newer program's is zero.  -EINVAL: `size` is 0.
+ * Other structs do not grow.
  */
+
+/* Options of an instance.  Start from RPCBUF_OPTIONS_INIT. */
 struct rpcbuf_options {
 	size_t size;		/* sizeof(struct rpcbuf_options) */
 	uint64_t memory;	/* page budget in bytes; rounded down to whole
@@ -73,7 +82,7 @@ struct rpcbuf_options {
 				 * commas, adds to it */
 	bool windows;		/* memory that rpcbuf/window.h can map again:
 				 * counted as shared, never in hugepages */
-	uint64_t memory_max;	/* the most that rpcbuf_set_budget() may set, in
+	uint64_t memory_max;	/* the most that rpcbuf_budget_set() may set, in
 				 * bytes, up to RPCBUF_MEMORY_MAX: address space
 				 * for so much is reserved; 0: `memory` */
 	bool no_thread;		/* no thread for maintenance: the program calls
@@ -247,6 +256,7 @@ bool rpcbuf_owns(const struct rpcbuf *mm, const void *address);
  * releases of, and further references on, what was no page of this instance or
  * was free already; debug builds abort instead and name the address. */
 struct rpcbuf_mm_counts {
+	size_t size; /* sizeof(struct rpcbuf_mm_counts) */
 	uint64_t pages_total;
 	uint64_t pages_out;
 	uint64_t pages_cached;
@@ -255,7 +265,11 @@ struct rpcbuf_mm_counts {
 	uint64_t longest_hold_ns; /* of a zone's lock, which others may wait
 				   * for; preemption of the holder included */
 };
-void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts);
+
+#define RPCBUF_MM_COUNTS_INIT { .size = sizeof(struct rpcbuf_mm_counts) }
+
+/* Fills *counts, whose `size` is set.  0; -EINVAL or -E2BIG for a wrong `size`. */
+int rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts);
 
 /*
  * Waiting for pages.

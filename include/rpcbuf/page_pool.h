@@ -188,6 +188,7 @@ uint64_t rpcbuf_page_pool_inflight(const struct rpcbuf_page_pool *pool);
 
 /* Counted since the pool was made; exact while nobody uses it. */
 struct rpcbuf_page_pool_stats {
+	size_t size; /* sizeof(struct rpcbuf_page_pool_stats) */
 	uint64_t hold;		 /* pages that entered the pool */
 	uint64_t release;	 /* pages that left it */
 	uint64_t alloc;		 /* pages handed out */
@@ -202,8 +203,12 @@ struct rpcbuf_page_pool_stats {
 	uint64_t released_ref;	 /* pages released because others hold them */
 	uint64_t refused;	 /* puts of what was not in use */
 };
-void rpcbuf_page_pool_stats(const struct rpcbuf_page_pool *pool,
-			    struct rpcbuf_page_pool_stats *stats);
+
+#define RPCBUF_PAGE_POOL_STATS_INIT { .size = sizeof(struct rpcbuf_page_pool_stats) }
+
+/* Fills *stats.  Returns 0; -EINVAL or -E2BIG for a wrong `size`. */
+int rpcbuf_page_pool_stats(const struct rpcbuf_page_pool *pool,
+			   struct rpcbuf_page_pool_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -27,8 +27,9 @@
 extern "C" {
 #endif
 
-/* Zeroed: all defaults. */
+/* Start from RPCBUF_PUBLISHER_OPTIONS_INIT: all defaults. */
 struct rpcbuf_publisher_options {
+	size_t size;	    /* sizeof(struct rpcbuf_publisher_options) */
 	const char *name;   /* part of the file's name, so that a process can
 			     * have several: letters, digits, `_` and `.`, at
 			     * most 31; NULL: none */
@@ -37,6 +38,9 @@ struct rpcbuf_publisher_options {
 			      * up to 2^20; 0: 32768.  It takes memory, 256
 			      * bytes each, when somebody first traces */
 };
+
+#define RPCBUF_PUBLISHER_OPTIONS_INIT \
+	{ .size = sizeof(struct rpcbuf_publisher_options) }
 
 struct rpcbuf_publisher;
 
@@ -70,7 +74,7 @@ const char *rpcbuf_publisher_path(const struct rpcbuf_publisher *publisher);
 void rpcbuf_publisher_detail(struct rpcbuf_publisher *publisher,
 			     const char *detail);
 
-/* A figure; `count` is the number of buckets of a histogram, 0 otherwise. */
+/* A figure, one of an array, so it does not grow; `count` is the number of buckets of a histogram, 0 otherwise. */
 struct rpcbuf_figure {
 	const char *name, *help;
 	enum rpcbuf_metric_kind kind;
@@ -82,6 +86,7 @@ struct rpcbuf_figure {
  * a time, and may take locks that are held for a short time.
  */
 struct rpcbuf_source {
+	size_t size; /* sizeof(struct rpcbuf_source) */
 	void *owner; /* given to the functions, and names the source */
 	const struct rpcbuf_figure *figures;
 	unsigned int nr_figures;

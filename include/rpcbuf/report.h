@@ -72,11 +72,16 @@ int rpcbuf_report_unregister(struct rpcbuf *mm,
 
 /* Since the instance was made. */
 struct rpcbuf_report_stats {
+	size_t size; /* sizeof(struct rpcbuf_report_stats) */
 	uint64_t batches; /* reports made */
 	uint64_t bytes;	  /* given back to the system */
 	uint64_t kept;	  /* bytes that a consumer or the system kept */
 };
-void rpcbuf_report_stats(struct rpcbuf *mm, struct rpcbuf_report_stats *stats);
+
+#define RPCBUF_REPORT_STATS_INIT { .size = sizeof(struct rpcbuf_report_stats) }
+
+/* Fills *stats.  Returns 0; -EINVAL or -E2BIG for a wrong `size`. */
+int rpcbuf_report_stats(struct rpcbuf *mm, struct rpcbuf_report_stats *stats);
 
 #ifdef __cplusplus
 }

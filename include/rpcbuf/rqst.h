@@ -42,7 +42,9 @@ struct rpcbuf_service {
 	} stopping; /* private: use rpcbuf_service_stop() */
 };
 
+/* Start from RPCBUF_RQST_STATS_INIT. */
 struct rpcbuf_rqst_stats {
+	size_t size;		/* sizeof(struct rpcbuf_rqst_stats) */
 	uint64_t fills;		/* calls of rpcbuf_rqst_fill() that wanted pages */
 	uint64_t pages_filled;	/* pages they got */
 	uint64_t bulk_calls;	/* bulk calls they made */
@@ -51,6 +53,8 @@ struct rpcbuf_rqst_stats {
 	uint64_t sleeps;	/* fills that found a shortage and waited */
 	uint64_t sleep_ns;	/* nanoseconds they waited, CLOCK_MONOTONIC */
 };
+
+#define RPCBUF_RQST_STATS_INIT { .size = sizeof(struct rpcbuf_rqst_stats) }
 
 /*
  * rpcbuf_rqst_create - make a vector of @maxpages NULL slots and a sentinel.
@@ -172,8 +176,9 @@ void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages);
  * an idle thread holds none. */
 void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst);
 
-void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
-		       struct rpcbuf_rqst_stats *stats);
+/* Fills *stats.  Returns 0; -EINVAL or -E2BIG for a wrong `size`. */
+int rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
+		      struct rpcbuf_rqst_stats *stats);
 
 /* Ends every wait of the service's vectors, now and later, with -EINTR. */
 void rpcbuf_service_stop(struct rpcbuf_service *service, struct rpcbuf *mm);

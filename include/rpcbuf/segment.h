@@ -232,6 +232,7 @@ int rpcbuf_segment_watch(struct rpcbuf_segment *segment, unsigned int what);
 #define RPCBUF_VALUES_MAX  1024
 #define RPCBUF_CLIENTS_MAX 512
 struct rpcbuf_snapshot {
+	size_t size; /* sizeof(struct rpcbuf_snapshot) */
 	uint64_t realtime_ns, monotonic_ns;
 	uint32_t nr_metrics, nr_clients, lost_clients;
 	uint32_t nr_values;
@@ -240,9 +241,12 @@ struct rpcbuf_snapshot {
 	struct rpcbuf_client clients[RPCBUF_CLIENTS_MAX];
 };
 
-/* Copies the last publication.  0; -EBADMSG when it makes no sense; -EAGAIN
- * when one stayed under way, because the program died in it for one. */
-int rpcbuf_segment_read(const struct rpcbuf_segment *segment,
+#define RPCBUF_SNAPSHOT_INIT { .size = sizeof(struct rpcbuf_snapshot) }
+
+/* Copies the last publication.  Returns 0; -EINVAL or -E2BIG for a wrong `size`;
+ * -EBADMSG when the publication makes no sense; -EAGAIN when one stayed under way,
+ * for instance because the program died in it. */
+int rpcbuf_segment_read(struct rpcbuf_segment *segment,
 			struct rpcbuf_snapshot *snapshot);
 
 /*

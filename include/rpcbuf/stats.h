@@ -75,7 +75,7 @@ struct rpcbuf_stats {
 
 #define RPCBUF_STATS_INIT { .size = sizeof(struct rpcbuf_stats) }
 
-/* Reads all; -EINVAL when stats->size is not that of the library. */
+/* Reads all.  Returns 0; -EINVAL or -E2BIG for a wrong `size`. */
 int rpcbuf_stats_read(struct rpcbuf *mm, struct rpcbuf_stats *stats);
 
 /*

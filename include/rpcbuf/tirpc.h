@@ -160,16 +160,21 @@ const char *rpcbuf_svc_backend(void);
 	X(send_timeouts, "clients disconnected because they did not read")     \
 	X(refused, "connections closed because of a limit, under svc_run()")
 
+/* Start from RPCBUF_SVC_STATS_INIT. */
 struct rpcbuf_svc_stats {
+	size_t size; /* sizeof(struct rpcbuf_svc_stats) */
 #define X(name, what) uint64_t name;
 	RPCBUF_SVC_STATS(X)
 #undef X
 };
 
-/* @engine: those of the engine that runs, zeroes when none does; may be NULL.
- * Any thread. */
-void rpcbuf_svc_stats(struct rpcbuf_svc_stats *stats,
-		      struct rpcbuf_engine_stats *engine);
+#define RPCBUF_SVC_STATS_INIT { .size = sizeof(struct rpcbuf_svc_stats) }
+
+/* Fills *stats, and *engine with those of the engine that runs, zeroes when none
+ * does; @engine may be NULL.  Returns 0; -EINVAL or -E2BIG for a wrong `size`, and
+ * nothing is written.  Any thread. */
+int rpcbuf_svc_stats(struct rpcbuf_svc_stats *stats,
+		     struct rpcbuf_engine_stats *engine);
 
 /*
  * XDR over pages.

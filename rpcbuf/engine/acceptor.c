@@ -19,6 +19,7 @@
 
 #include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/clock.h"
+#include "rpcbuf/os/sized.h"
 #include "rpcbuf/os/thread.h"
 
 #define LISTENERS_MAX 64u
@@ -215,12 +216,16 @@ static void wake(struct rpcbuf_acceptor *a)
 }
 
 int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
-			   const struct rpcbuf_acceptor_handlers *handlers,
+			   const struct rpcbuf_acceptor_handlers *given,
 			   unsigned int reserve, int first)
 {
+	struct rpcbuf_acceptor_handlers known = {.size = sizeof(known)},
+					*handlers = &known;
 	struct rpcbuf_acceptor *a;
-	int err = 0;
+	int err = sized_read(handlers, sizeof(*handlers), given);
 
+	if (err)
+		return err;
 	if (!handlers->accepted || reserve > RESERVE_MAX || first < 0)
 		return -EINVAL;
 	a = calloc(1, sizeof(*a));

@@ -31,10 +31,6 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, limits->max_length);
 }
 
-_Static_assert(sizeof(struct rpcbuf_engine_options) == 120,
-	       "a new option goes to the end, and a caller that is older and "
-	       "passes a smaller size has to be given its default");
-
 /*
  * How many loops the budget allows: each keeps a vector full, one is kept in
  * reserve, and half of what is left, a vector or more, may be held by partial
@@ -121,14 +117,21 @@ static int start_threads(struct rpcbuf_engine *engine)
 }
 
 int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
-			 const struct rpcbuf_handlers *handlers,
-			 const struct rpcbuf_engine_options *options)
+			 const struct rpcbuf_handlers *given_handlers,
+			 const struct rpcbuf_engine_options *given)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_handlers known_handlers = {.size = sizeof(known_handlers)};
+	struct rpcbuf_engine_options known = RPCBUF_ENGINE_OPTIONS_INIT;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
+	const struct rpcbuf_handlers *handlers = &known_handlers;
+	const struct rpcbuf_engine_options *options = &known;
 	struct rpcbuf_engine *engine;
 	unsigned int vector, wanted;
-	int err = 0;
+	int err;
 
+	err = engine_options_read(&known_handlers, given_handlers, &known, given);
+	if (err)
+		return err;
 	if (!engine_options_valid(handlers, options))
 		return -EINVAL;
 	if (fork_is_child(mm))

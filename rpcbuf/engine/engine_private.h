@@ -291,6 +291,12 @@ struct rpcbuf_engine {
 #define assert_held(lock) rpcbuf_assert_debug(pthread_mutex_trylock(lock) != 0)
 
 /* options.c: after a sentence to ->log if not. */
+/* Takes over what the caller gave; says what is wrong with the sizes. */
+int engine_options_read(struct rpcbuf_handlers *handlers,
+			const struct rpcbuf_handlers *given_handlers,
+			struct rpcbuf_engine_options *options,
+			const struct rpcbuf_engine_options *given);
+
 bool engine_options_valid(const struct rpcbuf_handlers *handlers,
 			  const struct rpcbuf_engine_options *options);
 /* Tells the handler what rpcbuf_why() says; returns @err. */

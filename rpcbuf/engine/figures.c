@@ -39,16 +39,18 @@ static const struct rpcbuf_figure figures[] = {
 _Static_assert(sizeof(struct rpcbuf_engine_stats) ==
 		       (0 RPCBUF_ENGINE_STATS(X) + 2 * RPCBUF_HIST_PAGES +
 			RPCBUF_HIST_NS) *
-			       sizeof(uint64_t),
-	       "nothing but the figures, in their order");
+				       sizeof(uint64_t) +
+			       sizeof(size_t),
+	       "nothing behind `size` but the figures, in their order");
 #undef X
 
 static void read_engine(void *owner, uint64_t *values)
 {
-	struct rpcbuf_engine_stats stats;
+	struct rpcbuf_engine_stats stats = RPCBUF_ENGINE_STATS_INIT;
 
 	rpcbuf_engine_stats(owner, &stats);
-	memcpy(values, &stats, sizeof(stats));
+	memcpy(values, (char *)&stats + sizeof(stats.size),
+	       sizeof(stats) - sizeof(stats.size));
 }
 
 /* Makes a row for each client. */
@@ -149,6 +151,7 @@ int rpcbuf_engine_publish(struct rpcbuf_engine *engine,
 			  struct rpcbuf_publisher *publisher)
 {
 	const struct rpcbuf_source source = {
+		.size = sizeof(source),
 		.owner = engine,
 		.figures = figures,
 		.nr_figures = sizeof(figures) / sizeof(*figures),

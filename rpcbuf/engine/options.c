@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/os/sized.h"
 #include "rpcbuf/os/why.h"
 
 #define THREADS_MAX	4096u
@@ -78,11 +79,35 @@ int engine_refused(const struct rpcbuf_handlers *handlers, int err)
 	return err;
 }
 
+int engine_options_read(struct rpcbuf_handlers *handlers,
+			const struct rpcbuf_handlers *given_handlers,
+			struct rpcbuf_engine_options *options,
+			const struct rpcbuf_engine_options *given)
+{
+	char line[128];
+	int err;
+
+	err = sized_read(handlers, sizeof(*handlers), given_handlers);
+	if (err)
+		return os_why(err,
+			      "the handlers have %zu bytes, or set what this "
+			      "library does not know behind its %zu",
+			      given_handlers->size, sizeof(*handlers));
+	err = sized_read(options, sizeof(*options), given);
+	if (!err)
+		return 0;
+	snprintf(line, sizeof(line),
+		 "the engine options have %zu bytes, or set what this library "
+		 "does not know behind its %zu",
+		 given->size, sizeof(*options));
+	say(handlers, line);
+	return os_why(err, "%s", line);
+}
+
 bool engine_options_valid(const struct rpcbuf_handlers *handlers,
 			  const struct rpcbuf_engine_options *o)
 {
 	const struct range ranges[] = {
-		{"size", o->size, sizeof(*o), sizeof(*o)},
 		{"limits.max_length", o->limits.max_length, RPCBUF_PAGE_SIZE,
 		 LENGTH_MAX},
 		{"limits.max_fragments", o->limits.max_fragments, 1,
@@ -100,7 +125,6 @@ bool engine_options_valid(const struct rpcbuf_handlers *handlers,
 
 	if (!handlers->call || !handlers->closed)
 		return false;
-	/* A struct of another size has other members. */
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
 		if (!in_range(handlers, &ranges[i]))
 			return false;

@@ -254,12 +254,12 @@ bool rpcbuf_call_be_short(struct rpcbuf_call *call)
 {
 	struct rpcbuf_engine *engine = call->conn->loop->engine;
 	uint64_t pinned_all = os_load(&engine->unsent_pinned), most;
-	struct rpcbuf_budget budget;
+	struct rpcbuf_budget budget = RPCBUF_BUDGET_INIT;
 
 	if (rpcbuf_likely(pinned_all <= engine->unsent_conn_limit))
 		return false;
 	/* The budget may have changed since the start. */
-	rpcbuf_get_budget(engine->mm, &budget);
+	rpcbuf_budget_get(engine->mm, &budget);
 	most = budget.memory / 2;
 	if (!pins_much(call->conn, pinned_all, most))
 		return false;

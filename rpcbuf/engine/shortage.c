@@ -63,7 +63,7 @@ static void ask_for_pages(struct loop *loop)
 static void log_shortage(struct rpcbuf_conn *conn, enum parked_for what)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	if (!log_parked_due(conn, what))
 		return;

@@ -5,6 +5,7 @@
  */
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/mm/fork.h"
+#include "rpcbuf/os/sized.h"
 
 const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine)
 {
@@ -14,7 +15,7 @@ const char *rpcbuf_engine_backend(const struct rpcbuf_engine *engine)
 static void add_vector(struct rpcbuf_engine_stats *sum,
 		       const struct rpcbuf_rqst *rqst)
 {
-	struct rpcbuf_rqst_stats stats;
+	struct rpcbuf_rqst_stats stats = RPCBUF_RQST_STATS_INIT;
 
 	rpcbuf_rqst_stats(rqst, &stats);
 	sum->pages_filled += stats.pages_filled;
@@ -69,17 +70,16 @@ static void add_loop(struct rpcbuf_engine_stats *sum, const struct loop *loop)
 
 static uint64_t times_empty(struct rpcbuf_mempool *reserve)
 {
-	struct rpcbuf_mempool_stats stats = {0};
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 
 	if (reserve)
 		rpcbuf_mempool_stats(reserve, &stats);
 	return stats.partial;
 }
 
-void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
-			 struct rpcbuf_engine_stats *stats)
+static void sum_up(struct rpcbuf_engine *engine,
+		   struct rpcbuf_engine_stats *stats)
 {
-	*stats = (struct rpcbuf_engine_stats){0};
 	for (unsigned int i = 0; i < engine_all_loops(engine); i++)
 		add_loop(stats, &engine->loops[i]);
 	stats->records_refused = stats->refused_length +
@@ -107,4 +107,13 @@ void rpcbuf_engine_stats(struct rpcbuf_engine *engine,
 	pthread_mutex_lock(&engine->workers.lock);
 	stats->threads = engine->workers.nr;
 	pthread_mutex_unlock(&engine->workers.lock);
+}
+
+int rpcbuf_engine_stats(struct rpcbuf_engine *engine,
+			struct rpcbuf_engine_stats *stats)
+{
+	struct rpcbuf_engine_stats known = {0};
+
+	sum_up(engine, &known);
+	return sized_write(stats, &known, sizeof(known));
 }

@@ -37,7 +37,7 @@ void trace_check_leases(struct loop *loop)
 
 static void read_vector(const struct loop *loop, struct trace_fill *fill)
 {
-	struct rpcbuf_rqst_stats stats;
+	struct rpcbuf_rqst_stats stats = RPCBUF_RQST_STATS_INIT;
 
 	rpcbuf_rqst_stats(loop->rqst, &stats);
 	fill->filled = stats.pages_filled;

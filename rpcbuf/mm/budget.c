@@ -8,6 +8,7 @@
 #include <rpcbuf/mm/pcp.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/sized.h>
 #include <rpcbuf/os/stat.h>
 
 /* What the budget wants withheld. */
@@ -252,7 +253,7 @@ bool budget_settle(struct rpcbuf *mm)
 	return enough;
 }
 
-int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory)
+int rpcbuf_budget_set(struct rpcbuf *mm, uint64_t memory)
 {
 	uint64_t pages = memory >> RPCBUF_PAGE_SHIFT;
 	bool enough;
@@ -281,13 +282,16 @@ int rpcbuf_set_budget(struct rpcbuf *mm, uint64_t memory)
 	return 0;
 }
 
-void rpcbuf_get_budget(struct rpcbuf *mm, struct rpcbuf_budget *budget)
+int rpcbuf_budget_get(struct rpcbuf *mm, struct rpcbuf_budget *budget)
 {
 	uint64_t wanted = target(mm), withheld = os_load(&mm->budget.withheld);
+	const struct rpcbuf_budget known = {
+		.memory = os_load(&mm->budget.pages) << RPCBUF_PAGE_SHIFT,
+		.memory_max = mm->arena.nr_pages << RPCBUF_PAGE_SHIFT,
+		.excess = withheld < wanted
+				  ? (wanted - withheld) << RPCBUF_PAGE_SHIFT
+				  : 0,
+	};
 
-	budget->memory = os_load(&mm->budget.pages) << RPCBUF_PAGE_SHIFT;
-	budget->memory_max = mm->arena.nr_pages << RPCBUF_PAGE_SHIFT;
-	budget->excess = withheld < wanted
-				 ? (wanted - withheld) << RPCBUF_PAGE_SHIFT
-				 : 0;
+	return sized_write(budget, &known, sizeof(known));
 }

@@ -2,6 +2,7 @@
 #include <rpcbuf/mm/counts.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/os/sized.h>
 #include <rpcbuf/os/ticks.h>
 
 /* Under these locks nothing is on its way. */
@@ -26,8 +27,9 @@ uint64_t counts_at_home(struct rpcbuf *mm, uint64_t *cached)
 	return sum;
 }
 
-void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
+int rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *given)
 {
+	struct rpcbuf_mm_counts known = {0}, *counts = &known;
 	uint64_t total = mm->arena.nr_pages, cached, reserved, home;
 	uint64_t longest = 0;
 	unsigned int i;
@@ -49,4 +51,5 @@ void rpcbuf_mm_counts(struct rpcbuf *mm, struct rpcbuf_mm_counts *counts)
 	}
 	counts->longest_hold_ns =
 		os_ticks_ns(longest, mm->made_ticks, mm->made_ns);
+	return sized_write(given, counts, sizeof(*counts));
 }

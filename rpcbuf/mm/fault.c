@@ -8,12 +8,9 @@
 #include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
+#include <rpcbuf/os/sized.h>
 
 #define MILLION 1000000u
-
-_Static_assert(sizeof(struct rpcbuf_fault) == 64,
-	       "a new member goes to the end; rpcbuf_fault_set() tells older "
-	       "callers by their size");
 
 /* splitmix64: the same number for the same seed and request. */
 static uint64_t draw(uint64_t seed, uint64_t request)
@@ -71,15 +68,20 @@ unsigned int fault_limit(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int want)
 	return pages < want ? (unsigned int)pages : want;
 }
 
-int rpcbuf_fault_set(struct rpcbuf *mm, const struct rpcbuf_fault *fault)
+int rpcbuf_fault_set(struct rpcbuf *mm, const struct rpcbuf_fault *given)
 {
+	struct rpcbuf_fault known = RPCBUF_FAULT_INIT, *fault = &known;
 	struct fault_state *state = &mm->fault;
+	int err;
 
-	if (!fault) {
+	if (!given) {
 		guard_change(mm, 0, GUARD_FAULT);
 		return 0;
 	}
-	if (fault->size != sizeof(*fault) || fault->share > MILLION)
+	err = sized_read(fault, sizeof(*fault), given);
+	if (err)
+		return err;
+	if (fault->share > MILLION)
 		return -EINVAL;
 	os_store(&state->nth, fault->nth);
 	os_store(&state->every, fault->every);
@@ -168,14 +170,14 @@ int rpcbuf_fault_parse(const char *text, struct rpcbuf_fault *fault,
 			break;
 		at++;
 	}
-	*fault = read;
-	return 0;
+	*wrong = text;
+	return sized_write(fault, &read, sizeof(read));
 }
 
 int fault_create(struct rpcbuf *mm)
 {
 	const char *text = getenv("RPCBUF_FAULT"), *wrong;
-	struct rpcbuf_fault fault;
+	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;
 
 	if (!text || !*text)
 		return 0;

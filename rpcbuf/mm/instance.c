@@ -22,29 +22,21 @@
 #include <rpcbuf/os/memfd.h>
 #include <rpcbuf/os/numa.h>
 #include <rpcbuf/os/os.h>
+#include <rpcbuf/os/sized.h>
 #include <rpcbuf/os/ticks.h>
 #include <rpcbuf/os/why.h>
 
-_Static_assert(sizeof(struct rpcbuf_options) == 56,
-	       "a new option goes to the end, and read_options() knows its "
-	       "default for callers that are older");
-
-/* Options of an older program are completed, those of a newer one accepted as
- * long as it does not set what is unknown here. */
 static int read_options(struct rpcbuf_options *known,
 			const struct rpcbuf_options *given)
 {
-	const unsigned char *bytes = (const unsigned char *)given;
-	size_t i;
+	int err;
 
-	if (!given || given->size < offsetof(struct rpcbuf_options, memory) +
-					    sizeof(given->memory))
+	if (!given)
 		return -EINVAL;
-	for (i = sizeof(*known); i < given->size; i++)
-		if (bytes[i])
-			return -EINVAL;
 	*known = (struct rpcbuf_options)RPCBUF_OPTIONS_INIT;
-	memcpy(known, given, rpcbuf_min(given->size, sizeof(*known)));
+	err = sized_read(known, sizeof(*known), given);
+	if (err)
+		return err;
 	if (!known->memory_max)
 		known->memory_max = known->memory;
 	if (known->memory < RPCBUF_MEMORY_MIN ||

@@ -14,6 +14,7 @@
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/probes.h>
+#include <rpcbuf/os/sized.h>
 #include <rpcbuf/os/why.h>
 
 /* Tries in a row that bring no page. */
@@ -416,21 +417,23 @@ int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool)
 	return 0;
 }
 
-void rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
-			  struct rpcbuf_mempool_stats *stats)
+int rpcbuf_mempool_stats(struct rpcbuf_mempool *pool,
+			 struct rpcbuf_mempool_stats *stats)
 {
+	struct rpcbuf_mempool_stats known = RPCBUF_MEMPOOL_STATS_INIT;
 	/* In a child there is nobody to let go of the lock. */
 	bool lock = !os_load(&pool->mm->forked);
 	const struct mempool_reserve *reserve =
 		lock ? os_guard(&pool->reserve) : os_unlocked(&pool->reserve);
 
-	*stats = reserve->stats;
-	stats->min_nr = os_own(&pool->min_nr);
-	stats->curr_nr = available(reserve);
-	stats->waiting = reserve->waiting;
+	known = reserve->stats;
+	known.min_nr = os_own(&pool->min_nr);
+	known.curr_nr = available(reserve);
+	known.waiting = reserve->waiting;
 	if (lock)
 		os_unguard(&pool->reserve);
-	stats->partial = os_load(&pool->partial);
+	known.partial = os_load(&pool->partial);
+	return sized_write(stats, &known, sizeof(known));
 }
 
 const char *mempool_is_valid(struct rpcbuf_mempool *pool)

@@ -8,6 +8,7 @@
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/probes.h>
+#include <rpcbuf/os/sized.h>
 #include <rpcbuf/os/ticks.h>
 
 _Static_assert(RPCBUF_REPORT_SIZE == ZONE_BLOCK_PAGES * RPCBUF_PAGE_SIZE,
@@ -245,9 +246,13 @@ int rpcbuf_report_unregister(struct rpcbuf *mm,
 	return hook_del(&mm->report.consumers, &reporter->hook);
 }
 
-void rpcbuf_report_stats(struct rpcbuf *mm, struct rpcbuf_report_stats *stats)
+int rpcbuf_report_stats(struct rpcbuf *mm, struct rpcbuf_report_stats *stats)
 {
-	stats->batches = os_load(&mm->report.batches);
-	stats->bytes = os_load(&mm->report.bytes);
-	stats->kept = os_load(&mm->report.kept);
+	const struct rpcbuf_report_stats known = {
+		.batches = os_load(&mm->report.batches),
+		.bytes = os_load(&mm->report.bytes),
+		.kept = os_load(&mm->report.kept),
+	};
+
+	return sized_write(stats, &known, sizeof(known));
 }

@@ -8,6 +8,7 @@
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/assert.h>
+#include <rpcbuf/os/sized.h>
 #include <rpcbuf/publish.h>
 
 #define ONE(kind, name, what) +1
@@ -91,14 +92,11 @@ static void add_pool(void *opaque, const void *pool, uint64_t inflight)
 	stats->inflight_pages += inflight;
 }
 
-int rpcbuf_stats_read(struct rpcbuf *mm, struct rpcbuf_stats *stats)
+int rpcbuf_stats_read(struct rpcbuf *mm, struct rpcbuf_stats *given)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_stats known = {0}, *stats = &known;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
-	if (stats->size != sizeof(*stats))
-		return -EINVAL;
-	memset(stats, 0, sizeof(*stats));
-	stats->size = sizeof(*stats);
 #define SUM(kind, name, what) stats->name = sum(mm->stats, STAT_##name);
 	RPCBUF_STATS_COUNTED(SUM)
 #undef SUM
@@ -111,7 +109,7 @@ int rpcbuf_stats_read(struct rpcbuf *mm, struct rpcbuf_stats *stats)
 	stats->waiting = wait_pending(mm);
 	stats->longest_hold_ns = counts.longest_hold_ns;
 	rpcbuf_stats_pools(mm, add_pool, stats);
-	return 0;
+	return sized_write(given, stats, sizeof(*stats));
 }
 
 struct text {
@@ -131,11 +129,13 @@ print(struct text *text, const char *format, ...)
 	va_end(ap);
 }
 
-size_t rpcbuf_stats_print(const struct rpcbuf_stats *stats, char *start,
+size_t rpcbuf_stats_print(const struct rpcbuf_stats *given, char *start,
 			  size_t len)
 {
+	struct rpcbuf_stats known = {0}, *stats = &known;
 	struct text text = {.start = start, .len = len};
 
+	sized_read(stats, sizeof(*stats), given);
 #define LINE(kind, name, what) \
 	print(&text, #name " %" PRIu64 "\n", stats->name);
 	RPCBUF_STATS(LINE)
@@ -143,12 +143,14 @@ size_t rpcbuf_stats_print(const struct rpcbuf_stats *stats, char *start,
 	return text.at;
 }
 
-size_t rpcbuf_stats_json(const struct rpcbuf_stats *stats, char *start,
+size_t rpcbuf_stats_json(const struct rpcbuf_stats *given, char *start,
 			 size_t len)
 {
+	struct rpcbuf_stats known = {0}, *stats = &known;
 	struct text text = {.start = start, .len = len};
 	const char *comma = "{";
 
+	sized_read(stats, sizeof(*stats), given);
 #define FIELD(kind, name, what)                                          \
 	print(&text, "%s\"" #name "\":%" PRIu64, comma, stats->name); \
 	comma = ",";
@@ -190,6 +192,7 @@ static void read_figures(void *owner, uint64_t *values)
 int rpcbuf_stats_publish(struct rpcbuf *mm, struct rpcbuf_publisher *publisher)
 {
 	const struct rpcbuf_source source = {
+		.size = sizeof(source),
 		.owner = mm,
 		.figures = figures,
 		.nr_figures = sizeof(figures) / sizeof(*figures),

@@ -22,6 +22,7 @@
 #include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/publish.h"
 #include "rpcbuf/os/segment.h"
+#include <rpcbuf/os/sized.h>
 #include "rpcbuf/os/thread.h"
 #include "rpcbuf/os/why.h"
 
@@ -304,13 +305,17 @@ static void *publisher_main(void *arg)
 int rpcbuf_publisher_create(struct rpcbuf_publisher **out,
 			    const struct rpcbuf_publisher_options *options)
 {
-	static const struct rpcbuf_publisher_options defaults;
-	const struct rpcbuf_publisher_options *o = options ? options
-							   : &defaults;
-	const char *folder = o->folder ? o->folder : RPCBUF_SEGMENT_FOLDER;
+	struct rpcbuf_publisher_options known = RPCBUF_PUBLISHER_OPTIONS_INIT;
+	const struct rpcbuf_publisher_options *o = &known;
 	struct rpcbuf_publisher *publisher;
-	int err;
+	const char *folder;
+	int err = options ? sized_read(&known, sizeof(known), options) : 0;
 
+	if (err)
+		return os_why(err, "the options of the publisher have %zu "
+				   "bytes, this library knows %zu",
+			      options->size, sizeof(known));
+	folder = o->folder ? o->folder : RPCBUF_SEGMENT_FOLDER;
 	if (!options_are_valid(o))
 		return os_why(-EINVAL,
 			      "an option of the publisher is out of range");

@@ -16,6 +16,7 @@
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/plain.h"
 #include "rpcbuf/os/segment.h"
+#include <rpcbuf/os/sized.h>
 
 #define LEASE_NS      (3 * OS_SECOND_NS)
 #define COPY_ATTEMPTS 1000
@@ -34,6 +35,7 @@ struct rpcbuf_segment {
 	uint64_t next; /* number of the event to read next */
 	uint64_t lost;
 	uint64_t stalled_ns; /* since when `next` is unfinished, or 0 */
+	struct rpcbuf_snapshot snapshot;
 };
 
 static const size_t entry_sizes[RPCBUF_SECTION_NR] = {
@@ -303,8 +305,8 @@ static bool metrics_are_sound(const struct rpcbuf_snapshot *snapshot)
 	return true;
 }
 
-int rpcbuf_segment_read(const struct rpcbuf_segment *segment,
-			struct rpcbuf_snapshot *snapshot)
+static int read_snapshot(const struct rpcbuf_segment *segment,
+			 struct rpcbuf_snapshot *snapshot)
 {
 	const struct timespec pause = {.tv_nsec = 100000};
 
@@ -326,6 +328,18 @@ int rpcbuf_segment_read(const struct rpcbuf_segment *segment,
 		nanosleep(&pause, NULL);
 	}
 	return -EAGAIN;
+}
+
+int rpcbuf_segment_read(struct rpcbuf_segment *segment,
+			struct rpcbuf_snapshot *snapshot)
+{
+	int err = sized_check(snapshot->size, sizeof(*snapshot));
+
+	if (!err)
+		err = read_snapshot(segment, &segment->snapshot);
+	if (err)
+		return err;
+	return sized_write(snapshot, &segment->snapshot, sizeof(*snapshot));
 }
 
 /* Counts events that are gone because the ring came round, and goes on where

@@ -9,6 +9,7 @@
 
 #include "rpcbuf/os/publish.h"
 #include "rpcbuf/os/segment.h"
+#include <rpcbuf/os/sized.h>
 
 static unsigned int values_of(const struct rpcbuf_figure *figure)
 {
@@ -92,10 +93,13 @@ static int add(struct rpcbuf_publisher *publisher,
 int rpcbuf_publisher_add(struct rpcbuf_publisher *publisher,
 			 const struct rpcbuf_source *source)
 {
-	int err;
+	struct rpcbuf_source known = {.size = sizeof(known)};
+	int err = sized_read(&known, sizeof(known), source);
 
+	if (err)
+		return err;
 	pthread_mutex_lock(&publisher->lock);
-	err = add(publisher, source);
+	err = add(publisher, &known);
 	pthread_mutex_unlock(&publisher->lock);
 	return err;
 }

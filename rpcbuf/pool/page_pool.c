@@ -9,25 +9,21 @@
 
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/probes.h>
+#include <rpcbuf/os/sized.h>
 #include <rpcbuf/os/why.h>
 #include <rpcbuf/pool/page_pool.h>
-
-_Static_assert(sizeof(struct rpcbuf_page_pool_options) == 64,
-	       "a new option goes to the end, and read_options() knows its "
-	       "default for callers that are older");
 
 static int read_options(struct rpcbuf_page_pool_options *known,
 			const struct rpcbuf_page_pool_options *given)
 {
-	const unsigned char *bytes = (const unsigned char *)given;
-	size_t i;
+	int err;
 
-	if (!given || given->size < sizeof(*known))
+	if (!given)
 		return -EINVAL;
-	for (i = sizeof(*known); i < given->size; i++)
-		if (bytes[i])
-			return -EINVAL;
-	*known = *given;
+	*known = (struct rpcbuf_page_pool_options)RPCBUF_PAGE_POOL_OPTIONS_INIT;
+	err = sized_read(known, sizeof(*known), given);
+	if (err)
+		return err;
 	if (known->order > RPCBUF_ORDER_MAX || known->refill < 1 ||
 	    known->refill > RPCBUF_PAGE_POOL_REFILL ||
 	    known->ring_size < RPCBUF_PAGE_POOL_RING_MIN ||
@@ -281,22 +277,25 @@ uint64_t rpcbuf_page_pool_inflight(const struct rpcbuf_page_pool *pool)
 	return os_load(&pool->stats.hold) - released;
 }
 
-void rpcbuf_page_pool_stats(const struct rpcbuf_page_pool *pool,
-			    struct rpcbuf_page_pool_stats *stats)
+int rpcbuf_page_pool_stats(const struct rpcbuf_page_pool *pool,
+			   struct rpcbuf_page_pool_stats *stats)
 {
 	const struct pool_counts *own = &pool->stats;
+	const struct rpcbuf_page_pool_stats known = {
+		.release = os_load_acquire(&pool->released),
+		.hold = os_load(&own->hold),
+		.alloc = os_load(&own->alloc),
+		.refill_ring = os_load(&own->refill_ring),
+		.refill_bulk = os_load(&own->refill_bulk),
+		.order_fallback = os_load(&own->order_fallback),
+		.alloc_failed = os_load(&own->alloc_failed),
+		.map_failed = os_load(&own->map_failed),
+		.recycle_cache = os_load(&own->recycle_cache),
+		.recycle_ring = os_load(&pool->ring.tail),
+		.ring_full = os_load(&pool->ring_full),
+		.released_ref = os_load(&pool->released_ref),
+		.refused = os_load(&pool->refused),
+	};
 
-	stats->release = os_load_acquire(&pool->released);
-	stats->hold = os_load(&own->hold);
-	stats->alloc = os_load(&own->alloc);
-	stats->refill_ring = os_load(&own->refill_ring);
-	stats->refill_bulk = os_load(&own->refill_bulk);
-	stats->order_fallback = os_load(&own->order_fallback);
-	stats->alloc_failed = os_load(&own->alloc_failed);
-	stats->map_failed = os_load(&own->map_failed);
-	stats->recycle_cache = os_load(&own->recycle_cache);
-	stats->recycle_ring = os_load(&pool->ring.tail);
-	stats->ring_full = os_load(&pool->ring_full);
-	stats->released_ref = os_load(&pool->released_ref);
-	stats->refused = os_load(&pool->refused);
+	return sized_write(stats, &known, sizeof(known));
 }

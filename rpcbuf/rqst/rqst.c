@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "rpcbuf/mm/mempool.h"
+#include <rpcbuf/os/sized.h>
 #include "rpcbuf/os/why.h"
 #include "rpcbuf/rqst/rqst_private.h"
 
@@ -150,14 +151,18 @@ void rpcbuf_rqst_release(struct rpcbuf_rqst *rqst)
 	rqst_give_back(rqst);
 }
 
-void rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
-		       struct rpcbuf_rqst_stats *stats)
+int rpcbuf_rqst_stats(const struct rpcbuf_rqst *rqst,
+		      struct rpcbuf_rqst_stats *stats)
 {
-	stats->fills = os_load(&rqst->stats.fills);
-	stats->pages_filled = os_load(&rqst->stats.pages_filled);
-	stats->bulk_calls = os_load(&rqst->stats.bulk_calls);
-	stats->runs = os_load(&rqst->stats.runs);
-	stats->no_runs = os_load(&rqst->stats.no_runs);
-	stats->sleeps = os_load(&rqst->stats.sleeps);
-	stats->sleep_ns = os_load(&rqst->stats.sleep_ns);
+	const struct rpcbuf_rqst_stats known = {
+		.fills = os_load(&rqst->stats.fills),
+		.pages_filled = os_load(&rqst->stats.pages_filled),
+		.bulk_calls = os_load(&rqst->stats.bulk_calls),
+		.runs = os_load(&rqst->stats.runs),
+		.no_runs = os_load(&rqst->stats.no_runs),
+		.sleeps = os_load(&rqst->stats.sleeps),
+		.sleep_ns = os_load(&rqst->stats.sleep_ns),
+	};
+
+	return sized_write(stats, &known, sizeof(known));
 }

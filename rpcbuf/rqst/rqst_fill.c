@@ -40,7 +40,7 @@ static void join(struct rpcbuf_rqst *rqst)
 int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 			struct rpcbuf_mempool *reserve)
 {
-	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 
 	if (reserve) {
 		rpcbuf_mempool_stats(reserve, &stats);

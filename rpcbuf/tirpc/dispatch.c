@@ -112,6 +112,7 @@ static void on_log(enum rpcbuf_log_level level, const char *line)
 }
 
 const struct rpcbuf_handlers dispatch_handlers = {
+	.size = sizeof(dispatch_handlers),
 	.call = on_call,
 	.closed = on_closed,
 	.thread_start = on_thread_start,

@@ -16,7 +16,7 @@
 
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/ratelimit.h"
-
+#include "rpcbuf/os/sized.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define SEND_TIMEOUT_MAX 3600u
@@ -73,17 +73,18 @@ bool svc_options(const struct rpcbuf_svc_options *given,
 	const struct rpcbuf_svc_options init = RPCBUF_SVC_OPTIONS_INIT;
 	const uint32_t max_length = (RPCBUF_RQST_MAXPAGES_MAX - 2)
 				    << RPCBUF_PAGE_SHIFT;
+	int err;
 
 	*o = init;
-	if (given && given->size > sizeof(*o)) {
-		out_of_range(NULL, "size of the options", given->size,
-			     sizeof(size_t), sizeof(*o));
-		errno = EINVAL;
+	err = given ? sized_read(o, sizeof(*o), given) : 0;
+	if (err) {
+		svc_log(NULL, RPCBUF_LOG_ERROR,
+			"the options have %zu bytes, or set what this library "
+			"does not know behind its %zu",
+			given->size, sizeof(*o));
+		errno = -err;
 		return false;
 	}
-	if (given)
-		memcpy(o, given, given->size);
-	o->size = sizeof(*o);
 	if ((!o->mm && out_of_range(o, "memory", o->memory, RPCBUF_MEMORY_MIN,
 				    RPCBUF_MEMORY_MAX)) ||
 	    out_of_range(o, "limits.max_length", o->limits.max_length,
@@ -167,17 +168,22 @@ const char *rpcbuf_svc_backend(void)
 	return name;
 }
 
-void rpcbuf_svc_stats(struct rpcbuf_svc_stats *stats,
-		      struct rpcbuf_engine_stats *engine)
+int rpcbuf_svc_stats(struct rpcbuf_svc_stats *stats,
+		     struct rpcbuf_engine_stats *engine)
 {
-#define X(name, what) stats->name = os_load(&home.stats.name);
-	RPCBUF_SVC_STATS(X)
+	static const struct rpcbuf_engine_stats zeroes;
+	const struct rpcbuf_svc_stats known = {
+#define X(name, what) .name = os_load(&home.stats.name),
+		RPCBUF_SVC_STATS(X)
 #undef X
-	if (!engine)
-		return;
-	memset(engine, 0, sizeof(*engine));
-	pthread_mutex_lock(&home.lock);
-	if (home.engine)
-		rpcbuf_engine_stats(home.engine, engine);
-	pthread_mutex_unlock(&home.lock);
+	};
+	int err = sized_check(stats->size, sizeof(known));
+
+	if (!err && engine) {
+		pthread_mutex_lock(&home.lock);
+		err = home.engine ? rpcbuf_engine_stats(home.engine, engine)
+				  : sized_write(engine, &zeroes, sizeof(zeroes));
+		pthread_mutex_unlock(&home.lock);
+	}
+	return err ? err : sized_write(stats, &known, sizeof(known));
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "rpcbuf/tirpc/tirpc_private.h"
+#include "rpcbuf/os/sized.h"
 
 #define STOP_MS	  10000u
 /* Of one connection, which runs one at a time: what waits holds pages. */
@@ -271,20 +272,19 @@ static int end(void)
 int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
 {
 	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
-	int err, end_err;
+	int err = 0, end_err;
 
-	if (given && given->size > sizeof(options)) {
-		svc_log(NULL, RPCBUF_LOG_ERROR,
-			"rpcbuf_svc_run: the options are %zu bytes, this "
-			"library knows %zu",
-			given->size, sizeof(options));
-		return -EINVAL;
-	}
 	options.max_receiving = RECEIVING;
 	options.batch_calls = BATCH;
 	if (given)
-		memcpy(&options, given, given->size);
-	options.size = sizeof(options);
+		err = sized_read(&options, sizeof(options), given);
+	if (err) {
+		svc_log(NULL, RPCBUF_LOG_ERROR,
+			"rpcbuf_svc_run: the options have %zu bytes, or set "
+			"what this library does not know behind its %zu",
+			given->size, sizeof(options));
+		return err;
+	}
 	options.handler_size = DISPATCH_BYTES;
 	if (!options.max_calls || options.max_calls > CALLS_MAX)
 		options.max_calls = CALLS_MAX;

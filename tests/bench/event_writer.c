@@ -45,7 +45,7 @@ static void write_event(struct rpcbuf_publisher *publisher, uint64_t number,
 
 int main(int argc, char **argv)
 {
-	struct rpcbuf_publisher_options options = {0};
+	struct rpcbuf_publisher_options options = RPCBUF_PUBLISHER_OPTIONS_INIT;
 	struct rpcbuf_publisher *publisher;
 	uint64_t rate, seconds, start, written = 0;
 

@@ -342,6 +342,7 @@ static void start_engine(void)
 	struct rpcbuf_engine_options o = RPCBUF_ENGINE_OPTIONS_INIT;
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	static const struct rpcbuf_handlers handlers = {
+		.size = sizeof(handlers),
 		.call = on_call,
 		.closed = on_closed,
 	};

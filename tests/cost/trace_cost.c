@@ -109,9 +109,9 @@ int main(int argc, char **argv)
 {
 	struct rpcbuf_options mm_options = RPCBUF_OPTIONS_INIT;
 	struct rpcbuf_engine_options o = RPCBUF_ENGINE_OPTIONS_INIT;
-	static const struct rpcbuf_handlers handlers = { .call = on_call,
+	static const struct rpcbuf_handlers handlers = { .size = sizeof(handlers), .call = on_call,
 							 .closed = on_closed };
-	struct rpcbuf_publisher_options p = { .folder = argc > 1 ? argv[1]
+	struct rpcbuf_publisher_options p = { .size = sizeof(p), .folder = argc > 1 ? argv[1]
 								 : NULL };
 	struct rpcbuf_publisher *publisher = NULL;
 	struct rpcbuf_conn *conns[2];

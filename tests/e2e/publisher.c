@@ -117,8 +117,9 @@ static void read_figures(void *owner, uint64_t *values)
 
 int main(int argc, char **argv)
 {
-	struct rpcbuf_publisher_options options = {0};
+	struct rpcbuf_publisher_options options = RPCBUF_PUBLISHER_OPTIONS_INIT;
 	struct rpcbuf_source source = {
+		.size = sizeof(source),
 		.owner = figures,
 		.figures = figures,
 		.nr_figures = NR_EVENS + 1,

@@ -51,7 +51,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_out_free(out);
 	encode_stop();

@@ -55,7 +55,7 @@ static void setup(void)
 
 static unsigned int out(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	return (unsigned int)counts.pages_out;

@@ -266,7 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	void *slots[256];
 	struct rpcbuf_stream stream;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	uint32_t written = 0;
 	bool legal = true;
 

@@ -166,7 +166,7 @@ static void run(unsigned int seconds, uint64_t pages, unsigned int receivers,
 		uint64_t seed)
 {
 	struct rpcbuf_engine_options o = server_options();
-	struct rpcbuf_engine_stats s;
+	struct rpcbuf_engine_stats s = RPCBUF_ENGINE_STATS_INIT;
 	pthread_t thread;
 
 	o.receivers = receivers;

@@ -194,7 +194,7 @@ static void *resizer(void *arg)
 
 static void end_pools(void)
 {
-	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 	unsigned int i;
 
 	for (i = 0; i < POOLS; i++) {

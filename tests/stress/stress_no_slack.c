@@ -239,14 +239,14 @@ static void *fill_reserved(void *arg)
 
 static void tell_and_fail(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	fprintf(stderr, "nobody gets pages: of %llu pages %llu are out\n",
 		(unsigned long long)counts.pages_total,
 		(unsigned long long)counts.pages_out);
 	for (unsigned int i = 0; i < NR_POOLS && pools[i]; i++) {
-		struct rpcbuf_mempool_stats stats;
+		struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 
 		rpcbuf_mempool_stats(pools[i], &stats);
 		fprintf(stderr, "pool %u: %llu of %llu, %llu wait\n", i,
@@ -297,7 +297,7 @@ static void run_round(const struct round *round, uint64_t *seed, uint64_t ns)
 {
 	struct actor actors[THREADS];
 	pthread_t threads[THREADS];
-	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 	uint64_t least, waits = 0;
 	unsigned int i;
 

@@ -176,7 +176,7 @@ static void hand_out(uint64_t *seed)
 static void one_pool(uint64_t *seed, uint64_t *map_seed)
 {
 	struct rpcbuf_page_pool_options options = RPCBUF_PAGE_POOL_OPTIONS_INIT;
-	struct rpcbuf_page_pool_stats stats;
+	struct rpcbuf_page_pool_stats stats = RPCBUF_PAGE_POOL_STATS_INIT;
 	unsigned int i, rounds = test_below(seed, 20000);
 
 	options.map = map;

@@ -89,7 +89,7 @@ static void *resizer_main(void *arg)
 						     MEMORY -
 						     RPCBUF_MEMORY_MIN + 1));
 
-		require(rpcbuf_set_budget(mm, memory) == 0);
+		require(rpcbuf_budget_set(mm, memory) == 0);
 		__atomic_fetch_add(&resizes, 1, __ATOMIC_RELAXED);
 		usleep(test_below(&seed, 3000));
 	}
@@ -185,8 +185,8 @@ static void run(uint64_t seed, uint64_t until)
 		pthread_join(fillers[i].thread, NULL);
 	for (i = 0; i < 3; i++)
 		pthread_join(others[i], NULL);
-	require(rpcbuf_set_budget(mm, RPCBUF_MEMORY_MIN) == 0);
-	require(rpcbuf_set_budget(mm, MEMORY) == 0);
+	require(rpcbuf_budget_set(mm, RPCBUF_MEMORY_MIN) == 0);
+	require(rpcbuf_budget_set(mm, MEMORY) == 0);
 	test_destroy(mm);
 	printf("%llu fills, %llu budgets, %llu MiB reclaimed, %llu calls\n",
 	       (unsigned long long)fills, (unsigned long long)resizes,

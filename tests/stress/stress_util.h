@@ -77,7 +77,7 @@ static inline struct rpcbuf *test_create(uint64_t nr_pages)
 static inline void test_destroy(struct rpcbuf *mm)
 {
 	const char *wrong = mm_is_valid(mm);
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	if (wrong)
 		fprintf(stderr, "%s\n", wrong);

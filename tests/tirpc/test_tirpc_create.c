@@ -85,24 +85,55 @@ START_TEST(options_out_of_range)
 }
 END_TEST
 
-/* A program that was built when the options had fewer members. */
+/* Programs that were built when the structs had fewer members, or more. */
 START_TEST(options_of_another_size)
 {
-	struct rpcbuf_svc_options o = svc_options_for_tests();
+	struct {
+		struct rpcbuf_svc_options known;
+		uint64_t newer;
+	} o = {svc_options_for_tests(), 0};
 	int fd = listening();
 	SVCXPRT *xprt;
 
-	o.size = offsetof(struct rpcbuf_svc_options, send_timeout);
-	o.send_timeout = 0; /* not looked at */
-	xprt = svc_rpcbuf_create(fd, &o);
+	o.known.size = sizeof(o);
+	xprt = svc_rpcbuf_create(fd, &o.known);
 	ck_assert_ptr_nonnull(xprt);
 	svc_destroy(xprt);
 	fd = listening();
-	o.size = sizeof(o) + 8;
+	o.newer = 1;
 	errno = 0;
-	ck_assert_ptr_null(svc_rpcbuf_create(fd, &o));
-	ck_assert_int_eq(errno, EINVAL);
-	close(fd);
+	ck_assert_ptr_null(svc_rpcbuf_create(fd, &o.known));
+	ck_assert_int_eq(errno, E2BIG);
+	o.known.size = offsetof(struct rpcbuf_svc_options, send_timeout);
+	o.known.send_timeout = 0; /* not looked at */
+	xprt = svc_rpcbuf_create(fd, &o.known);
+	ck_assert_ptr_nonnull(xprt);
+	svc_destroy(xprt);
+}
+END_TEST
+
+START_TEST(statistics_of_another_size)
+{
+	struct {
+		struct rpcbuf_svc_stats known;
+		uint64_t newer, behind;
+	} s = {RPCBUF_SVC_STATS_INIT, 1, 1};
+	struct rpcbuf_engine_stats engine = RPCBUF_ENGINE_STATS_INIT;
+
+	s.known.size += sizeof(s.newer);
+	engine.threads = 1;
+	ck_assert_int_eq(rpcbuf_svc_stats(&s.known, &engine), 0);
+	ck_assert_uint_eq(s.newer, 0);
+	ck_assert_uint_eq(s.behind, 1);
+	ck_assert_uint_eq(engine.threads, 0);
+	s.known.size = offsetof(struct rpcbuf_svc_stats, refused);
+	s.known.refused = 99;
+	ck_assert_int_eq(rpcbuf_svc_stats(&s.known, NULL), 0);
+	ck_assert_uint_eq(s.known.refused, 99);
+	s.known.size = 0;
+	engine.threads = 1;
+	ck_assert_int_eq(rpcbuf_svc_stats(&s.known, &engine), -EINVAL);
+	ck_assert_uint_eq(engine.threads, 1);
 }
 END_TEST
 
@@ -216,6 +247,7 @@ int main(void)
 	tcase_add_test(tcase, bad_descriptors);
 	tcase_add_test(tcase, options_out_of_range);
 	tcase_add_test(tcase, options_of_another_size);
+	tcase_add_test(tcase, statistics_of_another_size);
 	tcase_add_test(tcase, budget_exhausted);
 	tcase_add_test(tcase, one_instance);
 	tcase_add_test(tcase, runs_only_with_a_transport);

@@ -378,7 +378,7 @@ static inline void server_start(enum mode mode)
 
 static inline struct rpcbuf_svc_stats stats(void)
 {
-	struct rpcbuf_svc_stats s;
+	struct rpcbuf_svc_stats s = RPCBUF_SVC_STATS_INIT;
 
 	rpcbuf_svc_stats(&s, NULL);
 	return s;
@@ -386,8 +386,8 @@ static inline struct rpcbuf_svc_stats stats(void)
 
 static inline struct rpcbuf_engine_stats engine_stats(void)
 {
-	struct rpcbuf_svc_stats s;
-	struct rpcbuf_engine_stats e;
+	struct rpcbuf_svc_stats s = RPCBUF_SVC_STATS_INIT;
+	struct rpcbuf_engine_stats e = RPCBUF_ENGINE_STATS_INIT;
 
 	rpcbuf_svc_stats(&s, &e);
 	return e;

@@ -239,13 +239,14 @@ static inline void on_thread_start(const char *name)
 /* A handler may ask the engine: the engine calls it without a lock. */
 static inline void on_thread_stop(void)
 {
-	struct rpcbuf_engine_stats s;
+	struct rpcbuf_engine_stats s = RPCBUF_ENGINE_STATS_INIT;
 
 	rpcbuf_engine_stats(server.engine, &s);
 	count(server.threads_stopped);
 }
 
 static const struct rpcbuf_handlers handlers = {
+	.size = sizeof(handlers),
 	.call = on_call,
 	.closed = on_closed,
 	.thread_start = on_thread_start,
@@ -307,7 +308,7 @@ static inline void server_start(uint64_t memory,
 
 static inline struct rpcbuf_engine_stats stats(void)
 {
-	struct rpcbuf_engine_stats s;
+	struct rpcbuf_engine_stats s = RPCBUF_ENGINE_STATS_INIT;
 
 	rpcbuf_engine_stats(server.engine, &s);
 	return s;
@@ -315,7 +316,7 @@ static inline struct rpcbuf_engine_stats stats(void)
 
 static inline uint64_t pages_out(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(server.mm, &counts);
 	return counts.pages_out;

@@ -94,7 +94,7 @@ static inline void test_is_valid(struct rpcbuf *mm)
  * destroyed. */
 static inline void test_destroy(struct rpcbuf *mm)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	test_is_valid(mm);
 	rpcbuf_mm_counts(mm, &counts);

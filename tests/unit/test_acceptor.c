@@ -79,8 +79,12 @@ static void on_line(enum rpcbuf_log_level level, const char *line)
 	count(lines);
 }
 
-static const struct rpcbuf_acceptor_handlers handlers = {on_accepted, on_start,
-							 on_line};
+static const struct rpcbuf_acceptor_handlers handlers = {
+	.size = sizeof(handlers),
+	.accepted = on_accepted,
+	.thread_start = on_start,
+	.log = on_line,
+};
 
 static unsigned int open_now(void)
 {
@@ -196,7 +200,7 @@ END_TEST
 
 START_TEST(bad_options)
 {
-	struct rpcbuf_acceptor_handlers none = {0};
+	struct rpcbuf_acceptor_handlers none = {.size = sizeof(none)};
 
 	ck_assert_int_eq(rpcbuf_acceptor_create(&acceptor, &none, 0, 0),
 			 -EINVAL);

@@ -77,11 +77,11 @@ static uint64_t available(struct rpcbuf *mm)
 
 static void check(struct rpcbuf *mm, uint64_t memory, uint64_t out)
 {
-	struct rpcbuf_mm_counts counts;
-	struct rpcbuf_budget budget;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
+	struct rpcbuf_budget budget = RPCBUF_BUDGET_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
-	rpcbuf_get_budget(mm, &budget);
+	rpcbuf_budget_get(mm, &budget);
 	ck_assert_uint_eq(counts.pages_total, memory / RPCBUF_PAGE_SIZE);
 	ck_assert_uint_eq(counts.pages_out, out);
 	ck_assert_uint_eq(budget.memory, memory);
@@ -93,10 +93,10 @@ START_TEST(limits)
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	struct rpcbuf *mm = create(4 * MIB, 8 * MIB, 0);
 
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 8 * MIB + 4096), -EINVAL);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, RPCBUF_MEMORY_MIN - 1), -EINVAL);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 8 * MIB), 0);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, RPCBUF_MEMORY_MIN + 1), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 8 * MIB + 4096), -EINVAL);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, RPCBUF_MEMORY_MIN - 1), -EINVAL);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 8 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, RPCBUF_MEMORY_MIN + 1), 0);
 	check(mm, RPCBUF_MEMORY_MIN, 0);
 	test_destroy(mm);
 
@@ -123,7 +123,7 @@ START_TEST(every_size)
 		for (round = 0; round < 2; round++) {
 			for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 				ck_assert_int_eq(
-					rpcbuf_set_budget(mm, sizes[i]), 0);
+					rpcbuf_budget_set(mm, sizes[i]), 0);
 				ck_assert_uint_eq(available(mm),
 						  sizes[i] / RPCBUF_PAGE_SIZE);
 				check(mm, sizes[i], 0);
@@ -138,24 +138,24 @@ START_TEST(shrink_takes_pages_as_they_come)
 {
 	struct rpcbuf *mm = create(8 * MIB, 0, 0);
 	struct pile pile = take_all(mm);
-	struct rpcbuf_budget budget;
+	struct rpcbuf_budget budget = RPCBUF_BUDGET_INIT;
 
 	ck_assert_uint_eq(pile.nr, 2048);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 4 * MIB), 0);
-	rpcbuf_get_budget(mm, &budget);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 4 * MIB), 0);
+	rpcbuf_budget_get(mm, &budget);
 	ck_assert_uint_eq(budget.excess, 4 * MIB);
 	check(mm, 4 * MIB, 2048);
 
 	/* Released pages go to the balloon, not to the next request. */
 	put_some(mm, &pile, 600);
 	ck_assert_int_gt(rpcbuf_maintain(mm), 0);
-	rpcbuf_get_budget(mm, &budget);
+	rpcbuf_budget_get(mm, &budget);
 	ck_assert_uint_eq(budget.excess, (1024 - 600) * RPCBUF_PAGE_SIZE);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
 	put_some(mm, &pile, 424);
 	usleep(25000); /* the pause after a shortage */
 	rpcbuf_maintain(mm);
-	rpcbuf_get_budget(mm, &budget);
+	rpcbuf_budget_get(mm, &budget);
 	ck_assert_uint_eq(budget.excess, 0);
 	check(mm, 4 * MIB, 1024);
 	ck_assert_ptr_null(rpcbuf_alloc_page(mm, 0));
@@ -163,7 +163,7 @@ START_TEST(shrink_takes_pages_as_they_come)
 	/* From here on it is an instance of 4 MiB. */
 	put_all(mm, &pile);
 	ck_assert_uint_eq(available(mm), 1024);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 8 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 8 * MIB), 0);
 	ck_assert_uint_eq(available(mm), 2048);
 	test_destroy(mm);
 }
@@ -174,9 +174,9 @@ START_TEST(growth_cancels_a_shrink)
 	struct rpcbuf *mm = create(8 * MIB, 0, 0);
 	struct pile pile = take_all(mm);
 
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 4 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 4 * MIB), 0);
 	put_some(mm, &pile, 100);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 8 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 8 * MIB), 0);
 	ck_assert_ptr_nonnull(pile.pages[pile.nr++] = rpcbuf_alloc_page(mm, 0));
 	put_all(mm, &pile);
 	ck_assert_uint_eq(available(mm), 2048);
@@ -193,7 +193,7 @@ START_TEST(what_was_taken_away_is_not_resident)
 	for (i = 0; i < pile.nr; i++)
 		*(char *)pile.pages[i] = 1;
 	put_all(mm, &pile);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 16 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 16 * MIB), 0);
 	ck_assert_uint_le(test_resident((void *)mm->arena.base,
 					mm->arena.nr_pages),
 			  16 * MIB / RPCBUF_PAGE_SIZE);
@@ -220,17 +220,17 @@ START_TEST(what_could_not_be_taken_away_is_tried_again)
 		test_destroy(mm);
 		return;
 	}
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 1 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 1 * MIB), 0);
 	check(mm, 1 * MIB, 0);
 	ck_assert_int_gt(rpcbuf_maintain(mm), 0);
 	ck_assert_uint_eq(test_resident(arena, 512), 512);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 1 * MIB + 50 * 4096), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 1 * MIB + 50 * 4096), 0);
 	ck_assert_uint_eq(available(mm), 256 + 50);
 	ck_assert_int_eq(syscall(SYS_munlock, arena, 2 * MIB), 0);
 	ck_assert_int_gt(rpcbuf_maintain(mm), 0);
 	ck_assert_uint_eq(test_resident(arena, 512), 256 + 50);
 	check(mm, 1 * MIB + 50 * 4096, 0);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 2 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 2 * MIB), 0);
 	ck_assert_uint_eq(available(mm), 512);
 	test_destroy(mm);
 }
@@ -249,8 +249,8 @@ START_TEST(a_large_maximum_costs_nothing)
 	struct rpcbuf *mm = create(1 * MIB, LARGE_MAXIMUM, 0);
 
 	ck_assert_uint_eq(available(mm), 256);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, LARGE_MAXIMUM), 0);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, 2 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, LARGE_MAXIMUM), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, 2 * MIB), 0);
 	ck_assert_uint_eq(available(mm), 512);
 	test_destroy(mm);
 }
@@ -258,7 +258,7 @@ END_TEST
 
 static void *grow(void *arg)
 {
-	ck_assert_int_eq(rpcbuf_set_budget(arg, 2 * MIB), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(arg, 2 * MIB), 0);
 	return NULL;
 }
 

@@ -25,7 +25,7 @@ static void teardown(void)
 
 static uint64_t out(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	return counts.pages_out;
@@ -309,7 +309,7 @@ START_TEST(runs_beyond_the_orders)
 {
 	static const uint64_t sizes[] = {1,    511,  512,  513,
 					 1024, 1500, 2048, 4096};
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	unsigned int i, k;
 	char *first;
 

@@ -353,7 +353,7 @@ END_TEST
 START_TEST(release_drops_one_reference)
 {
 	static const uint32_t sizes[] = { 5000 };
-	struct rpcbuf_mm_counts before, after;
+	struct rpcbuf_mm_counts before = RPCBUF_MM_COUNTS_INIT, after = RPCBUF_MM_COUNTS_INIT;
 
 	lay_out(SCATTERED, 100, sizes, 1);
 	rpcbuf_mm_counts(mm, &before);

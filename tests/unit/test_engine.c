@@ -37,6 +37,7 @@ static void hang_up_and_free(struct peer *peer)
 }
 
 static const struct rpcbuf_handlers few = {
+	.size = sizeof(few),
 	.call = on_call,
 	.closed = on_closed,
 };
@@ -78,7 +79,6 @@ START_TEST(options)
 	REFUSES(h.call = NULL);
 	REFUSES(h.closed = NULL);
 	REFUSES(o.size = 0);
-	REFUSES(o.size++);
 	REFUSES(o.limits.max_length = 4095);
 	REFUSES(o.limits.max_length = RPCBUF_RQST_MAXPAGES_MAX * 4096 + 1);
 	REFUSES(o.limits.max_fragments = 0);
@@ -137,7 +137,7 @@ END_TEST
 
 START_TEST(one_call)
 {
-	struct rpcbuf_engine_stats s;
+	struct rpcbuf_engine_stats s = RPCBUF_ENGINE_STATS_INIT;
 	struct peer *p = &peers[0];
 
 	peer_open(p);

@@ -83,7 +83,7 @@ static int child(void)
 {
 	struct rpcbuf_engine_options o = server_options();
 	struct rpcbuf_engine *engine = server.engine;
-	struct rpcbuf_engine_stats s;
+	struct rpcbuf_engine_stats s = RPCBUF_ENGINE_STATS_INIT;
 	int err = child_connections();
 
 	if (err)

@@ -34,7 +34,7 @@ static struct shape shape_of(uint32_t lends)
 /* A release may ask the engine: the engine calls it without a lock. */
 static void ask_engine(void *arg)
 {
-	struct rpcbuf_engine_stats s;
+	struct rpcbuf_engine_stats s = RPCBUF_ENGINE_STATS_INIT;
 
 	(void)arg;
 	rpcbuf_engine_stats(server.engine, &s);

@@ -29,7 +29,7 @@ static char folder[] = "/dev/shm/rpcbuf-test.XXXXXX";
 static void start_with(unsigned int receivers)
 {
 	struct rpcbuf_engine_options o = server_options();
-	struct rpcbuf_publisher_options p = { .folder = folder };
+	struct rpcbuf_publisher_options p = { .size = sizeof(p), .folder = folder };
 
 	strcpy(strrchr(folder, '.'), ".XXXXXX");
 	must(mkdtemp(folder) != NULL);
@@ -199,7 +199,7 @@ END_TEST
 /* Each once, in the order of their ends; the sums are those of the engine. */
 START_TEST(pipelined)
 {
-	struct rpcbuf_engine_stats before, after;
+	struct rpcbuf_engine_stats before = RPCBUF_ENGINE_STATS_INIT, after = RPCBUF_ENGINE_STATS_INIT;
 	uint64_t seed = test_seed(), pages = 0, runs = 0, bytes = 0, nr = 0;
 	uint32_t fragments[CALLS], n;
 	bool got[CALLS] = { false };
@@ -276,7 +276,7 @@ END_TEST
 
 START_TEST(timed_fills)
 {
-	struct rpcbuf_engine_stats s;
+	struct rpcbuf_engine_stats s = RPCBUF_ENGINE_STATS_INIT;
 	uint64_t timed = 0;
 	uint32_t n = 0;
 
@@ -294,7 +294,7 @@ START_TEST(timed_fills)
 }
 END_TEST
 
-static struct rpcbuf_snapshot snapshot;
+static struct rpcbuf_snapshot snapshot = RPCBUF_SNAPSHOT_INIT;
 
 static const struct rpcbuf_client *client_row(int number)
 {
@@ -389,7 +389,7 @@ START_TEST(replies_are_counted)
 	};
 	struct rpcbuf_fault only_reserves = RPCBUF_FAULT_INIT;
 	struct rpcbuf_mempool *reserve = server.reserve;
-	struct rpcbuf_engine_stats before, after;
+	struct rpcbuf_engine_stats before = RPCBUF_ENGINE_STATS_INIT, after = RPCBUF_ENGINE_STATS_INIT;
 	struct rpcbuf_call *call;
 	uint64_t row;
 

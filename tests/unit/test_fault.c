@@ -102,7 +102,7 @@ START_TEST(test_slow)
 {
 	struct rpcbuf *mm = test_create(65536);
 	unsigned int round, nr = os_load(&mm->nr_pcps);
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	void *pages[300] = {NULL};
 
 	ck_assert_uint_gt(nr, 0);
@@ -134,9 +134,6 @@ START_TEST(test_refusals)
 	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;
 
 	fault.share = 1000001;
-	ck_assert_int_eq(rpcbuf_fault_set(mm, &fault), -EINVAL);
-	fault.share = 0;
-	fault.size--;
 	ck_assert_int_eq(rpcbuf_fault_set(mm, &fault), -EINVAL);
 	test_destroy(mm);
 }
@@ -396,7 +393,7 @@ static const struct {
 
 static uint64_t run_with(struct rpcbuf *mm, int i, struct rpcbuf_fault fault)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	set(mm, fault);
 	scenarios[i].run(mm);

@@ -28,7 +28,7 @@ static int child(void)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	struct rpcbuf *own;
 	void *mine[100] = {NULL};
 
@@ -153,7 +153,7 @@ static bool accept_page(void *page, void *unused)
 static int child_of_mempool(void)
 {
 	struct rpcbuf_page_list list = RPCBUF_PAGE_LIST_INIT;
-	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 	struct rpcbuf_mempool *other;
 	rpcbuf_gfp_t gfp = RPCBUF_GFP_NOWAIT;
 	void *mine[5] = {NULL};

@@ -43,7 +43,7 @@ static void *fill(void *arg)
 
 static void *count(void *arg)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	(void)arg;
 	while (!os_load(&stop))

@@ -215,7 +215,7 @@ START_TEST(test_redzone)
 	const struct path *path = &paths[_i];
 	struct rpcbuf *mm = create(RPCBUF_HARDEN_REDZONE);
 	void *pages[100] = {NULL}, **all;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	unsigned int nr = path->take(mm, pages), got;
 
 	ck_assert_uint_gt(nr, 0);
@@ -393,7 +393,7 @@ END_TEST
 START_TEST(test_refused)
 {
 	struct rpcbuf *mm = create(0);
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	void *page = rpcbuf_alloc_page(mm, 0), *run[16];
 
 	rpcbuf_free_page(mm, (char *)page + 1);

@@ -148,7 +148,7 @@ START_TEST(pressure_takes_all_that_is_idle)
 {
 	struct rpcbuf *mm = create(64 * MIB, false);
 	struct hoard *hoard = hoard_create(mm, 8192);
-	struct rpcbuf_report_stats stats;
+	struct rpcbuf_report_stats stats = RPCBUF_REPORT_STATS_INIT;
 
 	rpcbuf_maintain(mm);
 	ck_assert_uint_eq(hoard->calls, 0);
@@ -170,7 +170,7 @@ START_TEST(pressure_takes_free_pages_among_others)
 {
 	struct rpcbuf *mm = create(64 * MIB, false);
 	const uint64_t expected = 8192 / 64 * 63 * RPCBUF_PAGE_SIZE;
-	struct rpcbuf_report_stats stats = {0, 0, 0};
+	struct rpcbuf_report_stats stats = RPCBUF_REPORT_STATS_INIT;
 	static void *pages[8192];
 	unsigned int i, passes;
 
@@ -198,7 +198,7 @@ END_TEST
 START_TEST(passes_without_a_thread_do_it_all)
 {
 	struct rpcbuf *mm = create(64 * MIB, false);
-	struct rpcbuf_report_stats stats;
+	struct rpcbuf_report_stats stats = RPCBUF_REPORT_STATS_INIT;
 	struct hoard *hoard = hoard_create(mm, 8192);
 	int ms;
 
@@ -333,7 +333,7 @@ START_TEST(child_is_refused)
 		expect(!rpcbuf_alloc_bulk_array(mm, 0, 100, pages));
 		expect(!rpcbuf_alloc_run(mm, 100, pages));
 		rpcbuf_free_page(mm, page);
-		expect(rpcbuf_set_budget(mm, 4 * MIB) == -EPERM);
+		expect(rpcbuf_budget_set(mm, 4 * MIB) == -EPERM);
 		expect(rpcbuf_reclaim(mm, 1) == 0);
 		expect(rpcbuf_maintain(mm) == -EPERM);
 		expect(rpcbuf_report_register(mm, &reporter) == -EPERM);

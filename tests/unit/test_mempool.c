@@ -58,7 +58,7 @@ static void use_up(unsigned int free)
 
 static struct rpcbuf_mempool_stats stats(void)
 {
-	struct rpcbuf_mempool_stats now;
+	struct rpcbuf_mempool_stats now = RPCBUF_MEMPOOL_STATS_INIT;
 
 	rpcbuf_mempool_stats(pool, &now);
 	return now;
@@ -67,7 +67,7 @@ static struct rpcbuf_mempool_stats stats(void)
 START_TEST(create_and_destroy)
 {
 	struct rpcbuf_mempool *other = (void *)-1;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	ck_assert_uint_eq(counts.pages_reserved, MIN_NR);
@@ -130,7 +130,7 @@ END_TEST
 START_TEST(reserve_gives_all_or_nothing)
 {
 	void *more[MIN_NR] = {NULL};
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	/* 30 from the allocator, 50 from the reserve. */
 	use_up(30);
@@ -293,7 +293,7 @@ END_TEST
  * dropped. */
 START_TEST(shared_pages)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	void *page, *foreign;
 
 	use_up(0);
@@ -669,7 +669,7 @@ static void *wait_by_face(void *face)
  * before, and is served by pages that come back to the pool. */
 START_TEST(sleeps_without_pages)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	void *kept[2] = {NULL};
 	pthread_t thread;
 
@@ -737,12 +737,12 @@ START_TEST(promises)
 	ck_assert_int_eq(rpcbuf_mempool_resize(other, NR_PAGES - MIN_NR), 0);
 	ck_assert_int_eq(rpcbuf_mempool_resize(pool, MIN_NR + 1), -ENOMEM);
 	ck_assert_int_eq(
-		rpcbuf_set_budget(mm, (NR_PAGES - 1) * RPCBUF_PAGE_SIZE),
+		rpcbuf_budget_set(mm, (NR_PAGES - 1) * RPCBUF_PAGE_SIZE),
 		-EBUSY);
 	ck_assert_int_eq(rpcbuf_mempool_resize(other, 10), 0);
 	ck_assert_int_eq(
-		rpcbuf_set_budget(mm, (MIN_NR + 10) * RPCBUF_PAGE_SIZE), 0);
-	ck_assert_int_eq(rpcbuf_set_budget(mm, NR_PAGES * RPCBUF_PAGE_SIZE), 0);
+		rpcbuf_budget_set(mm, (MIN_NR + 10) * RPCBUF_PAGE_SIZE), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, NR_PAGES * RPCBUF_PAGE_SIZE), 0);
 	ck_assert_int_eq(rpcbuf_mempool_destroy(other), 0);
 	ck_assert_int_eq(rpcbuf_mempool_resize(pool, NR_PAGES), 0);
 	ck_assert_int_eq(rpcbuf_mempool_resize(pool, MIN_NR), 0);

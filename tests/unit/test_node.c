@@ -184,7 +184,7 @@ START_TEST(mixed_release)
 
 	ck_assert_int_eq(create(3 * NODE_PAGES, 3), 0);
 	for (round = 0; round < 200; round++) {
-		struct rpcbuf_mm_counts counts;
+		struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 		run_on(round % 2);
 		for (i = 0; i < 300; i++) {

@@ -19,7 +19,7 @@ static struct rpcbuf *mm;
 
 static uint64_t out(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	return counts.pages_out;

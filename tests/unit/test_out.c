@@ -129,7 +129,7 @@ static void start(void)
 
 static void stop(void)
 {
-	struct rpcbuf_mm_counts mm_counts;
+	struct rpcbuf_mm_counts mm_counts = RPCBUF_MM_COUNTS_INIT;
 
 	out_exit(&out);
 	require(counted_bytes == 0 && counted_pinned == 0);

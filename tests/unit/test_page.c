@@ -16,7 +16,7 @@ static struct rpcbuf *mm;
 
 static uint64_t out(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	return counts.pages_out;
@@ -186,7 +186,7 @@ static void add_misuse(TCase *tcase)
 #else
 START_TEST(foreign_pages_are_refused)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	void *pages[32] = {NULL};
 
 	mm = test_create(1024);

@@ -16,7 +16,7 @@ static struct rpcbuf *mm;
 
 static uint64_t cached(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	return counts.pages_cached;

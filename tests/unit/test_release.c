@@ -52,7 +52,7 @@ static void destroy(void)
 
 static uint64_t refused(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	return counts.refused;
@@ -72,7 +72,7 @@ static void one_owner_each(void)
 {
 	static uint8_t seen[PAGES];
 	static void *all[PAGES];
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	unsigned int i, nr = 0;
 
 	memset(seen, 0, sizeof(seen));
@@ -288,7 +288,7 @@ static struct rpcbuf_page_pool *create_pool(void)
 /* A page that is in a page pool is not its former user's to release. */
 START_TEST(into_a_page_pool)
 {
-	struct rpcbuf_page_pool_stats stats;
+	struct rpcbuf_page_pool_stats stats = RPCBUF_PAGE_POOL_STATS_INIT;
 	struct rpcbuf_page_pool *pool;
 	void *page, *fragment;
 

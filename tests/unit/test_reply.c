@@ -26,7 +26,7 @@ static void start(void)
 
 static void stop(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
 	ck_assert_uint_eq(counts.pages_out, 0);

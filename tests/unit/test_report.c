@@ -100,7 +100,7 @@ START_TEST(free_blocks_lose_their_memory)
 {
 	struct rpcbuf *mm = create_used();
 	struct rpcbuf_stats sum = RPCBUF_STATS_INIT;
-	struct rpcbuf_report_stats stats;
+	struct rpcbuf_report_stats stats = RPCBUF_REPORT_STATS_INIT;
 
 	ck_assert_uint_ge(resident(mm), BLOCKS / 2 * BLOCK);
 	ck_assert_uint_eq(report_all(mm, 0), BLOCKS / 2);
@@ -181,7 +181,7 @@ START_TEST(free_pages_among_others)
 	struct rpcbuf *mm = create_blocks();
 	void **pages = touch_mixed(mm);
 	unsigned int nr_kept = (BLOCKS / 2 * BLOCK + KEPT_OF - 1) / KEPT_OF;
-	struct rpcbuf_report_stats stats;
+	struct rpcbuf_report_stats stats = RPCBUF_REPORT_STATS_INIT;
 
 	ck_assert_uint_eq(report_all(mm, 0), 0);
 	ck_assert_uint_ge(resident(mm), BLOCKS / 2 * BLOCK);
@@ -317,7 +317,7 @@ START_TEST(consumers_see_and_keep)
 	struct witness first = {
 		.reporter.report = witness_report, .mm = mm, .keep_every = 4};
 	struct witness second = {.reporter.report = witness_report, .mm = mm};
-	struct rpcbuf_report_stats stats;
+	struct rpcbuf_report_stats stats = RPCBUF_REPORT_STATS_INIT;
 
 	ck_assert_int_eq(rpcbuf_report_register(mm, &first.reporter), 0);
 	ck_assert_int_eq(rpcbuf_report_register(mm, &second.reporter), 0);
@@ -377,7 +377,7 @@ START_TEST(what_was_kept_is_tried_again)
 	struct rpcbuf *mm = create_used();
 	struct witness miser = {
 		.reporter.report = witness_report, .mm = mm, .keep_every = 1};
-	struct rpcbuf_report_stats stats;
+	struct rpcbuf_report_stats stats = RPCBUF_REPORT_STATS_INIT;
 
 	ck_assert_int_eq(rpcbuf_report_register(mm, &miser.reporter), 0);
 	ck_assert_uint_eq(report_all(mm, 0), BLOCKS / 2);

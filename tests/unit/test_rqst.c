@@ -51,7 +51,7 @@ END_TEST
 START_TEST(full_vector)
 {
 	void *before[VECTOR];
-	struct rpcbuf_rqst_stats stats, again;
+	struct rpcbuf_rqst_stats stats = RPCBUF_RQST_STATS_INIT, again = RPCBUF_RQST_STATS_INIT;
 
 	ck_assert_int_eq(rpcbuf_rqst_fill(rqst), 0);
 	check_full(rqst);
@@ -82,7 +82,7 @@ START_TEST(only_consumed_slots)
 	for (int round = 0; round < TEST_ROUNDS(20000); round++) {
 		unsigned int nr = test_below(&seed, VECTOR + 1), i, kept = 0;
 		void *taken[VECTOR], *before[VECTOR];
-		struct rpcbuf_rqst_stats s, t;
+		struct rpcbuf_rqst_stats s = RPCBUF_RQST_STATS_INIT, t = RPCBUF_RQST_STATS_INIT;
 
 		require(rpcbuf_rqst_fill(rqst) == 0);
 		memcpy(before, rpcbuf_rqst_pages(rqst), sizeof(before));
@@ -141,7 +141,7 @@ static void check_run(unsigned int nr)
 
 static struct rpcbuf_rqst_stats stats_now(void)
 {
-	struct rpcbuf_rqst_stats stats;
+	struct rpcbuf_rqst_stats stats = RPCBUF_RQST_STATS_INIT;
 
 	rpcbuf_rqst_stats(rqst, &stats);
 	return stats;

@@ -61,7 +61,7 @@ static void teardown(void)
 
 static uint64_t reserved(void)
 {
-	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 
 	rpcbuf_mempool_stats(reserve, &stats);
 	return stats.curr_nr;
@@ -127,7 +127,7 @@ END_TEST
 START_TEST(first_of_those_that_share)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
-	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 	void *pages[MAXPAGES];
 
 	use_up(0);
@@ -199,13 +199,13 @@ START_TEST(larger_than_what_is_left)
 	ck_assert_int_eq(rpcbuf_mempool_resize(reserve, MAXPAGES), 0);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -EAGAIN);
 	ck_assert_int_eq(
-		rpcbuf_set_budget(mm, (2 * MAXPAGES - 1) * RPCBUF_PAGE_SIZE),
+		rpcbuf_budget_set(mm, (2 * MAXPAGES - 1) * RPCBUF_PAGE_SIZE),
 		0);
 	ck_assert_int_eq(eventfd_read(fd, &value), 0);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(first), -ENOMEM);
 	ck_assert(!rpcbuf_wait_pending(mm));
 	/* Free pages are given to it, whatever was promised. */
-	ck_assert_int_eq(rpcbuf_set_budget(mm, NR_PAGES * RPCBUF_PAGE_SIZE), 0);
+	ck_assert_int_eq(rpcbuf_budget_set(mm, NR_PAGES * RPCBUF_PAGE_SIZE), 0);
 	ck_assert_int_eq(
 		rpcbuf_mempool_resize(reserve, NR_PAGES - MAXPAGES + 1), 0);
 	rpcbuf_free_bulk_array(mm, NR_PAGES, hog);

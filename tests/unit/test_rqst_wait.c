@@ -58,7 +58,7 @@ END_TEST
 /* A fill continues when the last page is released, in any way. */
 START_TEST(sleeps_until_pages_come)
 {
-	struct rpcbuf_rqst_stats stats;
+	struct rpcbuf_rqst_stats stats = RPCBUF_RQST_STATS_INIT;
 	unsigned int left = (unsigned int)_i;
 	pthread_t thread;
 	int result = 1;

@@ -25,7 +25,7 @@
 #define GUARD_NS UINT64_C(60000000000)
 
 static char folder[] = "/dev/shm/rpcbuf-test.XXXXXX";
-static struct rpcbuf_snapshot snapshot;
+static struct rpcbuf_snapshot snapshot = RPCBUF_SNAPSHOT_INIT;
 
 static void make_folder(void)
 {
@@ -44,6 +44,7 @@ static void remove_folder(void)
 static struct rpcbuf_publisher *publish(const char *name, unsigned int events)
 {
 	const struct rpcbuf_publisher_options options = {
+		.size = sizeof(options),
 		.name = name,
 		.folder = folder,
 		.events = events,
@@ -104,6 +105,7 @@ static void twins_clients(void *owner, struct rpcbuf_publisher *publisher)
 static void add_twins(struct rpcbuf_publisher *publisher, struct twins *twins)
 {
 	const struct rpcbuf_source source = {
+		.size = sizeof(source),
 		.owner = twins,
 		.figures = twin_figures,
 		.nr_figures = 3,
@@ -222,7 +224,7 @@ static bool reading_stops;
 
 static void *read_twins(void *arg)
 {
-	static struct rpcbuf_snapshot mine;
+	static struct rpcbuf_snapshot mine = RPCBUF_SNAPSHOT_INIT;
 	struct rpcbuf_segment *segment = attach(arg);
 	uint64_t last = 0;
 
@@ -263,7 +265,8 @@ END_TEST
 
 START_TEST(test_options)
 {
-	struct rpcbuf_publisher_options options = {.folder = folder};
+	struct rpcbuf_publisher_options options = {.size = sizeof(options),
+						   .folder = folder};
 	struct rpcbuf_publisher *publisher, *first;
 	const char *const names[] = {"", "a b", "a/b", "-",
 				     "01234567890123456789012345678901"};

@@ -150,7 +150,8 @@ static void unmake_page_pool(void *made)
 
 static int make_publisher(void **out)
 {
-	struct rpcbuf_publisher_options options = {.folder = folder};
+	struct rpcbuf_publisher_options options = {.size = sizeof(options),
+						   .folder = folder};
 
 	return rpcbuf_publisher_create((struct rpcbuf_publisher **)out,
 				       &options);
@@ -183,6 +184,7 @@ static void hear(enum rpcbuf_log_level level, const char *line)
 static int make_engine(void **out)
 {
 	static const struct rpcbuf_handlers handlers = {
+		.size = sizeof(handlers),
 		.call = no_call, .closed = no_end, .log = hear};
 	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
 	int err;
@@ -280,7 +282,7 @@ START_TEST(each_in_turn)
 	things[_i].unmake(out);
 	descriptors = nr_descriptors();
 	for (nth = 1; fail_one(_i, nth); nth++) {
-		struct rpcbuf_mm_counts counts;
+		struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 		ck_assert_uint_eq(nr_descriptors(), descriptors);
 		rpcbuf_mm_counts(mm, &counts);

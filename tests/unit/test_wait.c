@@ -65,7 +65,7 @@ END_TEST
 START_TEST(releases_wake_the_head)
 {
 	struct rpcbuf_waiter a = RPCBUF_WAITER_INIT, b = RPCBUF_WAITER_INIT;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 	void *shared;
 	uint32_t count;
 
@@ -104,7 +104,7 @@ END_TEST
 START_TEST(join_drains_the_caches)
 {
 	struct rpcbuf_waiter waiter = RPCBUF_WAITER_INIT;
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_free_bulk_array(mm, 10, all);
 	rpcbuf_free_bulk_array(mm, 10, all + 10);

@@ -43,7 +43,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct rpcbuf_mm_counts counts;
+	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	must(!rpcbuf_mempool_destroy(pages));
 	rpcbuf_mm_counts(mm, &counts);
@@ -383,7 +383,7 @@ END_TEST
 START_TEST(reserve_gives_what_is_needed)
 {
 	static void *held[8 << 8];
-	struct rpcbuf_mempool_stats stats;
+	struct rpcbuf_mempool_stats stats = RPCBUF_MEMPOOL_STATS_INIT;
 	struct rpcbuf_reply *reply;
 	struct rpcbuf_writer w;
 	unsigned int nr = take_all(held, 8 << 8);

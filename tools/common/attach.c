@@ -259,6 +259,7 @@ int server_read(const struct server *server, struct rpcbuf_snapshot *snapshot,
 
 	if (rpcbuf_segment_alive(server->segment))
 		rpcbuf_segment_refresh(server->segment, REFRESH_MS);
+	snapshot->size = sizeof(*snapshot);
 	err = rpcbuf_segment_read(server->segment, snapshot);
 	if (err == -EAGAIN)
 		return fault_set(fault, FAULT_DAMAGED,
