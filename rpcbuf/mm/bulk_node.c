@@ -28,7 +28,7 @@ static unsigned int take_on(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 {
 	unsigned int got = 0, cached;
 
-	if (mask >> node & 1)
+	if (node_in_mask(mask, node))
 		got = take_cached(mm, node, pages, want);
 	cached = got;
 	if (got < want)

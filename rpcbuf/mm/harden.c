@@ -111,7 +111,7 @@ static unsigned int take_shuffled(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	unsigned int ask = wait_pending(mm) ? want : PCP_WINDOW, got, i;
 	void *batch[PCP_WINDOW];
 
-	got = node_take_unguarded(mm, gfp, node, mask, batch, ask);
+	got = pcp_refill(mm, gfp, node, mask, batch, ask);
 	want = rpcbuf_min(want, got);
 	for (i = 0; i < want; i++) {
 		unsigned int at = i + draw(mm, got - i);
@@ -151,8 +151,7 @@ static unsigned int take_red(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	       (pages[got] = take_red_run(mm, gfp, node, mask, 1)))
 		got++;
 	if (got < want)
-		got += node_take_unguarded(mm, gfp, node, mask, pages + got,
-					   want - got);
+		got += pcp_refill(mm, gfp, node, mask, pages + got, want - got);
 	return got;
 }
 
@@ -169,7 +168,8 @@ void harden_init(struct rpcbuf *mm, void *first, uint64_t nr)
 }
 
 unsigned int harden_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-			 rpcbuf_nodemask_t mask, void **pages, unsigned int want)
+			 rpcbuf_nodemask_t mask, void **pages,
+			 unsigned int want)
 {
 	uint32_t bits = os_load(&mm->guard);
 	unsigned int got, i;
@@ -179,7 +179,7 @@ unsigned int harden_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 	else if (bits & RPCBUF_HARDEN_SHUFFLE)
 		got = take_shuffled(mm, gfp, node, mask, pages, want);
 	else
-		got = node_take_unguarded(mm, gfp, node, mask, pages, want);
+		got = pcp_refill(mm, gfp, node, mask, pages, want);
 	for (i = 0; i < got; i++)
 		harden_init(mm, pages[i], 1);
 	return got;

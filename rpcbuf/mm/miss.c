@@ -32,7 +32,7 @@ unsigned int miss_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 	if (guard_on(mm))
 		got = take_guarded(mm, gfp, node, mask, pages, want);
 	else
-		got = node_take_unguarded(mm, gfp, node, mask, pages, want);
+		got = pcp_refill(mm, gfp, node, mask, pages, want);
 	if (rpcbuf_unlikely(got < want))
 		stats_add(mm, STAT_short_requests, 1);
 	return got;

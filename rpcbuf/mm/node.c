@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <string.h>
 
-#include <rpcbuf/mm/bulk.h>
 #include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/kick.h>
 #include <rpcbuf/mm/node.h>
-#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/slots.h>
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 
@@ -42,11 +41,6 @@ static struct zone *zone_of(struct rpcbuf *mm, unsigned int node)
 	return &mm->nodes[node].zone;
 }
 
-static bool in_mask(rpcbuf_nodemask_t mask, unsigned int node)
-{
-	return mask >> node & 1;
-}
-
 static uint64_t kept_back(const struct zone *zone, rpcbuf_gfp_t gfp)
 {
 	return gfp & RPCBUF_GFP_RESERVE ? 0 : os_load(&zone->min);
@@ -59,29 +53,13 @@ static unsigned int fallback(const struct rpcbuf *mm, unsigned int node,
 	return mm->nodes[node].order[i];
 }
 
-/* Once until the reclaimer clears the flag. */
-static void ask_for_reclaim(struct rpcbuf *mm)
+void node_ask_for_reclaim(struct rpcbuf *mm)
 {
 	if (kick_listens(mm) && !os_load(&mm->reclaim_asked) &&
 	    !os_exchange_acquire(&mm->reclaim_asked, 1)) {
 		stats_add(mm, STAT_reclaim_wakes, 1);
 		kick(mm);
 	}
-}
-
-/* The zones are empty: CPUs' caches and lists of the deferred may not be. */
-static void gather(struct rpcbuf *mm)
-{
-	node_flush(mm);
-	/* A drain or a report that is under way ends with its pages in the
-	 * zone. */
-	if (pcp_nr_cached(mm)) {
-		pcp_drain_all(mm);
-	} else {
-		os_lock(&mm->freezing);
-		os_unlock(&mm->freezing);
-	}
-	report_settle(mm);
 }
 
 /* Of @nr pages that were just taken, those from below the min watermark. */
@@ -95,9 +73,23 @@ static void count_reserve(struct rpcbuf *mm, const struct zone *zone,
 			  rpcbuf_min(min - left, (uint64_t)nr));
 }
 
-static unsigned int walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
-			 rpcbuf_nodemask_t mask, void **pages,
-			 unsigned int want)
+unsigned int node_bulk(struct rpcbuf *mm, unsigned int node, void **pages,
+		       unsigned int want, unsigned int most)
+{
+	struct zone *zone = zone_of(mm, node);
+	unsigned int got = 0;
+
+	if (want < RUN_PAGES || !zone_has_runs(zone))
+		got = depot_take(&mm->nodes[node].loose, pages, most);
+	if (got < want)
+		got += zone_take_above(zone, pages + got, most - got,
+				       want >= RUN_PAGES,
+				       os_load(&zone->low));
+	return got;
+}
+
+unsigned int node_walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       rpcbuf_nodemask_t mask, void **pages, unsigned int want)
 {
 	unsigned int i, n, nr, got = 0;
 
@@ -105,7 +97,7 @@ static unsigned int walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		struct zone *zone = zone_of(mm, n = fallback(mm, node, i));
 		uint64_t keep = kept_back(zone, gfp);
 
-		if (!in_mask(mask, n))
+		if (!node_in_mask(mask, n))
 			continue;
 		nr = zone_take_above(zone, pages + got, want - got,
 				     want >= RUN_PAGES, keep);
@@ -128,7 +120,7 @@ static unsigned int try_walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 		struct zone *zone = zone_of(mm, n = fallback(mm, node, i));
 
 		nr = want - got;
-		if (in_mask(mask, n) &&
+		if (node_in_mask(mask, n) &&
 		    zone_try_take(zone, pages + got, &nr, kept_back(zone, gfp)))
 			got += nr;
 	}
@@ -142,7 +134,7 @@ static unsigned int try_depots(struct rpcbuf *mm, unsigned int node,
 {
 	struct mm_node *from = &mm->nodes[node];
 	unsigned int got = depot_try_take(&from->loose, pages, want), nr, i, n;
-	void *runs[PCP_WINDOW / RUN_PAGES], *last[RUN_PAGES];
+	void *runs[ZONE_BATCH / RUN_PAGES], *last[RUN_PAGES];
 
 	nr = (want - got + RUN_PAGES - 1) / RUN_PAGES;
 	nr = depot_try_take(&from->runs, runs, nr);
@@ -156,120 +148,15 @@ static unsigned int try_depots(struct rpcbuf *mm, unsigned int node,
 	return got;
 }
 
-static unsigned int take_singly(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				unsigned int node, rpcbuf_nodemask_t mask,
-				void **pages, unsigned int want)
+unsigned int node_try_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			   unsigned int node, rpcbuf_nodemask_t mask,
+			   void **pages, unsigned int want)
 {
-	unsigned int got = walk(mm, gfp, node, mask, pages, want);
+	unsigned int got = try_walk(mm, gfp, node, mask, pages, want);
 
-	ask_for_reclaim(mm);
-	if (got < want) {
-		gather(mm);
-		got += walk(mm, gfp, node, mask, pages + got, want - got);
-	}
-	stats_add(mm, STAT_single_pages, got);
-	return got;
-}
-
-/* Runs for the request, and some more for this CPU's cache: the request gets
- * those on top, as it would from the cache. */
-static unsigned int take_runs(struct rpcbuf *mm, unsigned int node,
-			      void **pages, unsigned int want)
-{
-	unsigned int need = want / RUN_PAGES, extra, got, i;
-	void *runs[DEPOT_BATCH];
-
-	extra = rpcbuf_min(os_load(&mm->pcp_runs) / 2, DEPOT_BATCH / 2);
-	got = depot_take(&mm->nodes[node].runs, runs,
-			 need + (wait_pending(mm) ? 0 : extra));
-	need = rpcbuf_min(need, got);
-	if (got) {
-		stats_add(mm, STAT_bulk_pages, (uint64_t)got * RUN_PAGES);
-		stats_add(mm, STAT_stocked_pages,
-			  (uint64_t)(got - need) * RUN_PAGES);
-	}
-	for (i = 0; i < need; i++)
-		slots_expand_run(pages + i * RUN_PAGES, runs[got - need + i]);
-	if (got > need)
-		pcp_stock_runs(mm, node, runs, got - need);
-	return need * RUN_PAGES;
-}
-
-/* No run for a vector: then single pages, from wherever they are cached. */
-static unsigned int take_scattered(struct rpcbuf *mm, unsigned int node,
-				   void **pages, unsigned int want)
-{
-	bool scattered = !zone_has_runs(zone_of(mm, node));
-
-	pcp_note_scattered(mm, scattered);
-	return scattered ? pcp_take_singles(mm, node, pages, want) : 0;
-}
-
-static unsigned int take_batch(struct rpcbuf *mm, unsigned int node,
-			       void **pages, unsigned int want)
-{
-	struct zone *zone = zone_of(mm, node);
-	unsigned int ask = want, batch_size = os_load(&mm->batch), got, given;
-	void *batch[PCP_WINDOW];
-
-	if (!wait_pending(mm) && batch_size > want)
-		ask = batch_size;
-	got = 0;
-	if (want < RUN_PAGES || !zone_has_runs(zone))
-		got = depot_take(&mm->nodes[node].loose, batch, ask);
-	if (got < want)
-		got += zone_take_above(zone, batch + got, ask - got,
-				       want >= RUN_PAGES,
-				       os_load(&zone->low));
-	given = rpcbuf_min(got, want);
-	memcpy(pages, batch, given * sizeof(*pages));
-	stats_add(mm, STAT_bulk_pages, got);
-	stats_add(mm, STAT_stocked_pages, got - given);
-	if (got > given)
-		pcp_stock(mm, node, batch + given, got - given,
-			  want >= RUN_PAGES);
-	return given;
-}
-
-/* What is more than whole runs is single pages, as it is from the cache. */
-static unsigned int take_bulk(struct rpcbuf *mm, unsigned int node,
-			      void **pages, unsigned int want)
-{
-	unsigned int runs = want - want % RUN_PAGES, got = 0;
-
-	if (runs)
-		got = take_batch(mm, node, pages, runs);
-	if (got == runs && got < want)
-		got += take_batch(mm, node, pages + got, want - got);
-	return got;
-}
-
-unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				 unsigned int node, rpcbuf_nodemask_t mask,
-				 void **pages, unsigned int want)
-{
-	unsigned int got = 0;
-
-	if (fork_is_child(mm))
-		return 0;
-	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK) {
-		got = try_walk(mm, gfp, node, mask, pages, want);
-		if (got < want && in_mask(mask, node))
-			got += try_depots(mm, node, pages + got, want - got);
-		stats_add(mm, STAT_nolock_pages, got);
-		return got;
-	}
-	if (in_mask(mask, node)) {
-		if (want >= RUN_PAGES)
-			got = take_runs(mm, node, pages, want);
-		if (want - got >= RUN_PAGES)
-			got += take_scattered(mm, node, pages + got,
-					      want - got);
-		got += take_bulk(mm, node, pages + got, want - got);
-	}
-	if (got < want)
-		got += take_singly(mm, gfp, node, mask, pages + got,
-				   want - got);
+	if (got < want && node_in_mask(mask, node))
+		got += try_depots(mm, node, pages + got, want - got);
+	stats_add(mm, STAT_nolock_pages, got);
 	return got;
 }
 
@@ -283,7 +170,7 @@ static void *walk_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		struct zone *zone = zone_of(mm, n = fallback(mm, node, i));
 		uint64_t keep = kept_back(zone, gfp);
 
-		if (!in_mask(mask, n))
+		if (!node_in_mask(mask, n))
 			continue;
 		if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
 			first = zone_try_take_run(zone, nr, keep);
@@ -304,7 +191,7 @@ void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 	if (RPCBUF_WITH_NOLOCK && gfp & RPCBUF_GFP_NOLOCK)
 		return first;
 	if (zone_nr_free(zone_of(mm, node)) <= os_load(&zone_of(mm, node)->low))
-		ask_for_reclaim(mm);
+		node_ask_for_reclaim(mm);
 	return first;
 }
 

@@ -3,14 +3,13 @@
  * Nodes: each owns an aligned slice of the one arena, with a zone of its own.
  *
  * A page's node follows from its address; a CPU has the node that it is on, and
- * its cache keeps pages of that node only.  What a cache cannot serve comes
- * from here, in two ways:
+ * its cache keeps pages of that node only.  What a cache cannot serve it pulls
+ * from here (pcp_refill.c), in two ways:
  *
  * - bulk: from the preferred node alone, its depot first, then its zone as long
  *   as that stays above `low`;
- * - the single-page path, for what is left: falls back through the nodes, the
- *   near ones first, down to `min` (to nothing for RPCBUF_GFP_RESERVE), tells the
- *   reclaimer that a zone is low, and empties the caches before it gives up.
+ * - page by page, for what is left: falls back through the nodes, the near ones
+ *   first, down to `min` (to nothing for RPCBUF_GFP_RESERVE).
  *
  * Any thread, no locks held.  Requests with RPCBUF_GFP_NOLOCK only ever try for
  * a zone's lock; their releases leave pages to its holder.
@@ -52,10 +51,23 @@ void node_watermarks(struct zone *zone, uint64_t nr_pages, uint64_t extra);
 void node_order(uint8_t *order, unsigned int nr, unsigned int node,
 		const unsigned int *distances);
 
-/* Up to @want (at most PCP_WINDOW) pages; returns how many. */
-unsigned int node_take_unguarded(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-				 unsigned int node, rpcbuf_nodemask_t mask,
-				 void **pages, unsigned int want);
+/* Up to @most pages of @node alone, for a request of @want, while its zone stays
+ * above `low`.  Returns how many; counts as with the next, at most ZONE_BATCH. */
+unsigned int node_bulk(struct rpcbuf *mm, unsigned int node, void **pages,
+		       unsigned int want, unsigned int most);
+
+/* Up to @want pages from the zones of @mask, that of @node first; returns how
+ * many. */
+unsigned int node_walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+		       rpcbuf_nodemask_t mask, void **pages, unsigned int want);
+
+/* The same for RPCBUF_GFP_NOLOCK: what locks that can be had at once guard. */
+unsigned int node_try_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+			   unsigned int node, rpcbuf_nodemask_t mask,
+			   void **pages, unsigned int want);
+
+/* Kicks the maintenance, once until it clears `reclaim_asked`. */
+void node_ask_for_reclaim(struct rpcbuf *mm);
 
 /* The first of @nr (at most ZONE_BLOCK_PAGES) adjacent pages, or NULL. */
 void *node_take_run(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
@@ -71,6 +83,11 @@ uint64_t node_flush(struct rpcbuf *mm);
 
 /* Sum over the nodes. */
 uint64_t node_nr_free(const struct rpcbuf *mm);
+
+static inline bool node_in_mask(rpcbuf_nodemask_t mask, unsigned int node)
+{
+	return mask >> node & 1;
+}
 
 /* The number of a page's node.  @index as arena_index() gives it.  The last
  * slice is larger by what the division leaves. */

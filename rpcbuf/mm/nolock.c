@@ -5,7 +5,7 @@
  * Every lock is only tried for: that of the CPU's cache, which fails when the
  * interrupted thread holds it, then the zone's; what finds neither goes on the
  * zone's list of deferred pages.  Requests that never wait are a branch in
- * the miss of the cache, node.c.
+ * the refill of the cache, pcp_refill.c.
  */
 #include <errno.h>
 

@@ -23,6 +23,7 @@
 #ifndef RPCBUF_MM_PCP_H
 #define RPCBUF_MM_PCP_H
 
+#include <rpcbuf/bulk.h>
 #include <rpcbuf/mm/instance.h>
 #include <rpcbuf/mm/slots.h>
 #include <rpcbuf/os/cpulock.h>
@@ -117,6 +118,13 @@ unsigned int pcp_cut(struct pcp *pcp, void **cold);
  */
 void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 	__attribute__((cold, noinline));
+
+/* What this CPU's cache did not have: up to @want (at most PCP_WINDOW) pages from
+ * the nodes, and a batch for the cache; the pages of all caches before it gives
+ * up.  Returns how many. */
+unsigned int pcp_refill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
+			rpcbuf_nodemask_t mask, void **pages,
+			unsigned int want);
 
 /*
  * Moves every cached page to the zone and returns how many.  Every release

@@ -34,7 +34,7 @@
  * and a full barrier, so it finds the page, or N2 reads 1.
  *
  * A refill that moves pages from the zone to a cache is a release into a cache
- * for what it keeps (pcp.c), so pages in the hands of a filler come to light
+ * for what it keeps (pcp_refill.c), so pages in the hands of a filler come to light
  * as well.  Who gives up puts back what it had, by one of the two.
  *
  * A waiter that is not the head sleeps until it is, or until the reserve of its
