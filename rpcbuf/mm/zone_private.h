@@ -21,6 +21,9 @@ uint64_t zone_runs_of(uint64_t word, unsigned int order);
 /* The word of the block with the smallest runs of at least @least. */
 unsigned int zone_best_word(const struct zone_block *block, int least);
 
+/* After the bits of a word changed. */
+void zone_update(struct zone *zone, uint32_t number, unsigned int w);
+
 /* After the orders of words changed: the block may belong on another list. */
 void zone_relink(struct zone *zone, uint32_t number);
 
@@ -54,6 +57,16 @@ unsigned int zone_settle(struct zone *zone)
 static inline struct zone_block *zone_block(struct zone *zone, uint32_t number)
 {
 	return &os_guarded(&zone->lists)->blocks[number];
+}
+
+/* The last block may be cut short by the budget. */
+static inline unsigned int zone_block_pages(const struct zone *zone,
+					    uint32_t number)
+{
+	uint64_t first = (uint64_t)number << ZONE_BLOCK_ORDER;
+
+	return (unsigned int)rpcbuf_min((uint64_t)ZONE_BLOCK_PAGES,
+					zone->nr_pages - first);
 }
 
 static inline void zone_locked(struct zone *zone)
