@@ -269,14 +269,6 @@ unsigned int rpcbuf_page_pool_alloc_bulk(struct rpcbuf_page_pool *pool,
 	return i;
 }
 
-uint64_t rpcbuf_page_pool_inflight(const struct rpcbuf_page_pool *pool)
-{
-	/* Release first: a page counted there was counted in hold before. */
-	uint64_t released = os_load_acquire(&pool->released);
-
-	return os_load(&pool->stats.hold) - released;
-}
-
 int rpcbuf_page_pool_stats(const struct rpcbuf_page_pool *pool,
 			   struct rpcbuf_page_pool_stats *stats)
 {

@@ -18,32 +18,6 @@
 #define PAUSE_MIN_NS UINT64_C(50000)
 #define PAUSE_MAX_NS UINT64_C(20000000)
 
-unsigned int pool_drain_ring(struct rpcbuf_page_pool *pool)
-{
-	void *pages[RPCBUF_PAGE_POOL_REFILL];
-	unsigned int drained = 0, nr, i;
-
-	do {
-		os_lock(&pool->draining);
-		nr = ring_pop(&pool->ring, pages, RPCBUF_PAGE_POOL_REFILL);
-		os_unlock(&pool->draining);
-		for (i = 0; i < nr; i++)
-			pool_release_idle(pool, pages[i]);
-		drained += nr;
-	} while (nr);
-	return drained;
-}
-
-unsigned int pool_empty_cache(struct rpcbuf_page_pool *pool)
-{
-	unsigned int nr = pool->nr_cached;
-
-	os_store(&pool->floor, 0);
-	while (pool->nr_cached)
-		pool_release_idle(pool, pool->cache[--pool->nr_cached]);
-	return nr;
-}
-
 unsigned int rpcbuf_page_pool_shrink(struct rpcbuf_page_pool *pool)
 {
 	return fork_is_child(pool->mm) ? 0 : pool_drain_ring(pool);
