@@ -74,7 +74,7 @@ static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine,
 	return call;
 }
 
-static struct rpcbuf_call *take_cached(void)
+static struct rpcbuf_call *take_cached_call(void)
 {
 	struct rpcbuf_call *call = self->cached;
 
@@ -103,7 +103,7 @@ struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool outgoing,
 				  replies) &&
 	    !outgoing)
 		return NULL;
-	return take_cached();
+	return take_cached_call();
 }
 
 void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)

@@ -23,13 +23,13 @@
  *		monitor.alive, monitor.thread, shrinker, reserve; replies_reserve,
  *		also whoever starts the loop of replies, one at a time
  *   no lock, the monitor
- *	loop	handover.seen_sequence, .running_scans, .blocked; the last one is read
- *		by the owner that the monitor made
+ *	loop	handover.seen_sequence, .running_scans, .blocked; the last one is
+ *		read by the owner that the monitor made
  *   workers.lock
  *	workers, all; a worker's link, job, arg, reserved; replies_starting
  *   monitor.lock
- *	monitor.stop; held over the monitor's batch_flush(), so that an owner
- *	who takes it knows that this is over
+ *	monitor.stop; held over the monitor's batch_flush_late(), so that an
+ *	owner that takes it knows that this is over
  *   clients.lock
  *	clients, all; a client's link, nr_conns and row, and that it is there; a
  *	connection's succession.link, and part where it is closed
@@ -41,7 +41,7 @@
  *   log.limit.lock
  *	log.limit
  *   share.lock, of each
- *	share, stakes, and tickets that wait; what is the same for good aside
+ *	share, its clients and their waiters, except what never changes
  *   atomic, any thread
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
  *		replied_bytes, dropped, gone, succession.waits, queued.nr,
@@ -49,7 +49,7 @@
  *	loop	handover.sequence, .owner_id, batched, shrink, replies
  *	client	refused, unsent_pinned
  *	engine	admit.quota.partial, admit.shortage.asked_ns, heap's counts,
- *		flight.nr, log.parked_ns, .share_ns, .short_ns, shares.blocks,
+ *		flight.nr, log.parked_ns, .share_ns, .short_ns, shares.chunks,
  *		queued, delayed, repeated, short_replies, delegate.calls,
  *		stopping, publisher, replies_open, connections to next_loop
  *   atomic, one thread writes, others read
@@ -200,7 +200,7 @@ struct loop {
 	uint64_t batch_end_ns;	 /* when none may join any more */
 
 	struct handover handover __attribute__((aligned(64)));
-	struct rpcbuf_conn *batched; /* atomic: replies to it are held back */
+	struct rpcbuf_conn *batched; /* atomic: its replies are corked */
 	struct conns conns;
 	uint32_t shrink; /* atomic: enum shrink */
 
@@ -242,7 +242,7 @@ struct rpcbuf_engine {
 	struct rpcbuf_handlers handlers;
 	struct rpcbuf_engine_options options;
 	struct rpcbuf_record_limits machine_limits;
-	uint64_t unsent_conn_limit; /* bytes that replies to one peer may keep */
+	uint64_t unsent_conn_limit; /* bytes that unsent replies to one peer may pin */
 	uint64_t unsent_limit;	    /* ... and those to all */
 	uint32_t nr_slots;     /* of a stream and of a call */
 	unsigned int nr_loops; /* that clients' connections are spread over */
@@ -270,7 +270,7 @@ struct rpcbuf_engine {
 	uint64_t short_replies;
 	uint64_t payloads_in_place, payloads_copied;
 	uint64_t unsent_bytes;	/* of replies that wait in send lists */
-	uint64_t unsent_pinned; /* ... and of the memory that these keep */
+	uint64_t unsent_pinned; /* ... and of the memory that these pin */
 	uint32_t spinning;
 	uint32_t next_loop;
 

@@ -43,7 +43,7 @@ void out_end(struct rpcbuf_out *out)
 }
 
 /* In BLOCKED: unlocks until the socket is writable, or for RECHECK_MS. */
-static void await_peer(struct rpcbuf_out *out, uint64_t until_ns)
+static void poll_writable(struct rpcbuf_out *out, uint64_t until_ns)
 {
 	struct pollfd pfd = {.fd = out->fd, .events = POLLOUT};
 	uint64_t now = os_now();
@@ -63,7 +63,7 @@ static int flush_step(struct rpcbuf_out *out, uint64_t until_ns)
 	case OUT_WRITING:
 		return await_writer(out, until_ns) ? 1 : -ETIMEDOUT;
 	case OUT_BLOCKED:
-		await_peer(out, until_ns);
+		poll_writable(out, until_ns);
 		if (out->state != OUT_BLOCKED)
 			return 1;
 		break;

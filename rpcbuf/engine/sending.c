@@ -160,7 +160,7 @@ bool sending_expired(struct rpcbuf_conn *conn)
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(
 		conn->loop->engine, RPCBUF_LOG_WARNING,
-		"closing connection of %s, which does not read: no byte was taken, in seconds: %llu, limit %u",
+		"closing connection of %s: it does not read, seconds: %llu, limit %u",
 		peer, (unsigned long long)((now - since) / OS_SECOND_NS),
 		limit);
 	out_end(out);

@@ -20,13 +20,13 @@ static const char *broken_client_rule(const struct shares *shares,
 		sum->waiting++;
 	if ((!client->running && !share_client_waits(client)) !=
 	    (client == share->cached))
-		return "what a client has is spare, or nothing is";
+		return "an unused entry of a client is not the cached one";
 	if (client->running > shares->most_client)
-		return "a client has more than it may";
+		return "a client runs more calls than it may";
 	if (share_client_waits(client) && share_has_room(shares, share, client))
-		return "one waits that has room";
+		return "a client waits that has room";
 	if (share_client_waits(client) == list_empty(&client->rota.link))
-		return "who waits and the rota differ";
+		return "waiting clients and the rota differ";
 	return NULL;
 }
 
@@ -46,8 +46,8 @@ static const char *broken_rule(const struct shares *shares, struct share *share)
 		}
 	}
 	if (sum.running != share->running || sum.waiting != share->waiting)
-		return "its clients have not what is counted";
-	return sum.running > shares->most ? "more run than may" : NULL;
+		return "the sums over the clients differ from the counters";
+	return sum.running > shares->most ? "more calls run than may" : NULL;
 }
 
 const char *share_is_valid(struct shares *shares, unsigned int number)

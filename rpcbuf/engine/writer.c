@@ -293,10 +293,12 @@ static int add_all(struct rpcbuf_writer *w)
 int rpcbuf_writer_end(struct rpcbuf_writer *w, bool keep,
 		      struct rpcbuf_reply **reply)
 {
-	int err = keep			  ? add_all(w)
-		  : w->ready.out_of_pages ? -ENOMEM
-					  : -ECANCELED;
+	int err;
 
+	if (keep)
+		err = add_all(w);
+	else
+		err = w->ready.out_of_pages ? -ENOMEM : -ECANCELED;
 	ready_exit(&w->ready);
 	extents_exit(&w->extents);
 	w->reply->nr_reserved = w->ready.nr_reserved;

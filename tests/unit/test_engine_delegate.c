@@ -36,7 +36,7 @@ static void stop(void)
 	peer_free(&peer);
 }
 
-/* One call at a time, each of which sleeps for 4 ms. */
+/* One call at a time, each of which blocks for 4 ms. */
 static void show_sleep(void)
 {
 	for (uint32_t n = 0; n < 40; n++) {
@@ -97,7 +97,7 @@ START_TEST(switched_off)
 }
 END_TEST
 
-/* What the monitor sees counts too. */
+/* What the monitor sees is learned too. */
 START_TEST(learned_from_hand_over)
 {
 	start(40, 100, 256);

@@ -109,7 +109,7 @@ static void stop(void)
 	ck_assert(all_returned());
 }
 
-/* A connection whose sockets take little. */
+/* Gives a connection small socket buffers. */
 static void narrow(struct peer *peer)
 {
 	int room = 4096;
@@ -220,7 +220,7 @@ END_TEST
 
 /* The batch into which the monitor breaks: @intrude is the number of the
  * notification. */
-static unsigned int intrude, told;
+static unsigned int intrude, nr_told;
 
 void __real_out_more(struct rpcbuf_out *out, bool more);
 void __wrap_out_more(struct rpcbuf_out *out, bool more);
@@ -231,7 +231,7 @@ void __wrap_out_more(struct rpcbuf_out *out, bool more)
 		rpcbuf_container_of(out, struct sending, out),
 		struct rpcbuf_conn, sending);
 
-	if (count(told) == seen(intrude)) {
+	if (count(nr_told) == seen(intrude)) {
 		pthread_mutex_lock(&server.engine->monitor.lock);
 		batch_flush_late(conn->loop);
 		pthread_mutex_unlock(&server.engine->monitor.lock);
@@ -256,7 +256,7 @@ START_TEST(monitor_comes_in_between)
 		free(call);
 	}
 	for (uint32_t i = 1; i <= 12; i++) {
-		__atomic_store_n(&told, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&nr_told, 0, __ATOMIC_RELEASE);
 		__atomic_store_n(&intrude, i, __ATOMIC_RELEASE);
 		must(send_bytes(&peer, calls, end));
 		read_to(&peer, &at, i * 6 * reply_len());
@@ -491,8 +491,8 @@ START_TEST(many_are_short)
 }
 END_TEST
 
-/* In a process of its own: stops @us for longer than the client has to take a
- * reply. */
+/* In a process of its own: stops the server @us for longer than the send
+ * timeout. */
 static void stop_for_a_while(pid_t us)
 {
 	kill(us, SIGSTOP);

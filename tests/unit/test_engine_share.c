@@ -29,7 +29,7 @@ enum {
 #define SHARED(share, how, n) XID(how, SMALL, (uint32_t)(share) << 20 | (n))
 
 static struct peer peers[CONNS], other;
-static unsigned int told_later; /* calls answered with "later" */
+static unsigned int answered_later; /* calls answered with "later" */
 static bool replied[MANY], delayed[MANY];
 
 static uint32_t xid_of(const struct rpcbuf_call *call)
@@ -50,7 +50,7 @@ static int share_of(const struct rpcbuf_call *call)
 }
 
 /* A reply of length 0: "later". */
-static void tell_later(struct rpcbuf_call *call)
+static void reply_later(struct rpcbuf_call *call)
 {
 	struct peer *peer = call->conn_data;
 	uint8_t record[REPLY_BYTES] = {0};
@@ -58,7 +58,7 @@ static void tell_later(struct rpcbuf_call *call)
 	wire_mark(record, RPCBUF_REPLY_MIN, true);
 	put32(record + 4, xid_of(call));
 	put32(record + 8, 1);
-	count(told_later);
+	count(answered_later);
 	pthread_mutex_lock(&peer->sending);
 	(void)!send(peer->fd, record, sizeof(record), MSG_NOSIGNAL);
 	pthread_mutex_unlock(&peer->sending);
@@ -72,7 +72,7 @@ static void on_shared_call(struct rpcbuf_call *call)
 	if (call->later || (share == LATE_SHARE &&
 			    rpcbuf_call_share(call, HUNG_SHARE) == -EBUSY)) {
 		must(call->later && call->share == HUNG_SHARE);
-		tell_later(call);
+		reply_later(call);
 		return;
 	}
 	must(call->share == (share == NO_SHARE	   ? -1
@@ -182,7 +182,7 @@ START_TEST(bounded)
 			replied[got] = true;
 		}
 	eventually(stats().queued == 0);
-	ck_assert_uint_eq(told_later, 0);
+	ck_assert_uint_eq(answered_later, 0);
 	close_all(CONNS);
 }
 END_TEST
@@ -321,7 +321,7 @@ START_TEST(memory)
 		for (unsigned int n = 0; n < each; n++)
 			send_call(&peers[i], SHARED(HUNG_SHARE, BLOCK, n) |
 						     LONGEST << 24);
-	eventually(stats().in_flight + seen(told_later) == CONNS * each);
+	eventually(stats().in_flight + seen(answered_later) == CONNS * each);
 	ck_assert_uint_eq(seen(server.blocked), CLIENT);
 	check_served(&other);
 	set_gate(true);

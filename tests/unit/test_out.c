@@ -215,7 +215,7 @@ START_TEST(at_once)
 }
 END_TEST
 
-/* The socket takes so many bytes and is full then, for every number of them. */
+/* The socket takes so many bytes and is full then, for every number. */
 START_TEST(every_split)
 {
 	size_t all = 3 * shape_bytes(&shape);
@@ -224,8 +224,8 @@ START_TEST(every_split)
 	for (size_t cut = 0; cut <= all; cut++) {
 		size_t at = 0;
 
-		/* The first one is cut, the others wait behind it; or all leave
-		 * together, and are cut. */
+		/* The first reply is cut and the others wait behind it; or all
+		 * are sent together, and are cut. */
 		take = _i == 0 ? (ssize_t)cut : -1;
 		if (_i != 0)
 			out_more(&out, true);
@@ -268,7 +268,7 @@ START_TEST(readers_that_stop)
 			out_write(&out);
 			require(is_valid());
 		}
-		/* Time passes: it is the same. */
+		/* A repeated call changes nothing. */
 		out_write(&out);
 		out_write(&out);
 		require(rpcbuf_out_unsent(&out) <= all - stop_at);
@@ -307,7 +307,7 @@ START_TEST(dies)
 END_TEST
 
 /* Corked while more follow, within the limits; then sent in one call. */
-START_TEST(held_back)
+START_TEST(corked)
 {
 	size_t at = 0;
 
@@ -329,7 +329,7 @@ START_TEST(held_back)
 	/* ...  after which nothing is corked. */
 	require(add(1) == 0);
 	read_all(&shape, &at, 2);
-	/* A reply of another thread takes the others along. */
+	/* A reply of another thread uncorks the list. */
 	out_more(&out, true);
 	at = 0;
 	require(add(0) == 1);
@@ -374,7 +374,7 @@ START_TEST(joined)
 	ck_assert_uint_eq(nr, (RPCBUF_PAGE_SIZE - RPCBUF_REPLY_HEAD) / 28);
 	out_uncork(&out);
 	read_all(&small, &at, nr);
-	/* The last one takes the others along. */
+	/* The last one uncorks the list. */
 	at = 0;
 	out_more(&out, true);
 	require(add_alone(0, &small) == 1);
@@ -389,7 +389,7 @@ START_TEST(joined)
 END_TEST
 
 /* In bytes, in replies, and in time. */
-START_TEST(bounds_of_holding)
+START_TEST(cork_limits)
 {
 	const struct shape small = {28, 0, 0, 1}, page = {100, 4096, 0, 1};
 	uint64_t until;
@@ -593,7 +593,7 @@ static void *holder(void *arg)
 
 /* Without an engine, a thread of the library sends corked replies when nothing
  * follows. */
-START_TEST(let_go)
+START_TEST(uncorked_by_flusher)
 {
 	size_t at = 0;
 
@@ -739,14 +739,14 @@ int main(void)
 	tcase_add_loop_test(tcase, every_split, 0, 2);
 	tcase_add_test(tcase, readers_that_stop);
 	tcase_add_loop_test(tcase, dies, 0, 2);
-	tcase_add_test(tcase, held_back);
+	tcase_add_test(tcase, corked);
 	tcase_add_test(tcase, joined);
-	tcase_add_test(tcase, bounds_of_holding);
+	tcase_add_test(tcase, cork_limits);
 	tcase_add_test(tcase, a_round);
 	tcase_add_test(tcase, longer_than_a_round);
 	tcase_add_test(tcase, flush);
 	tcase_add_loop_test(tcase, many_threads, 0, 3);
-	tcase_add_test(tcase, let_go);
+	tcase_add_test(tcase, uncorked_by_flusher);
 	tcase_add_loop_test(tcase, forked, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);

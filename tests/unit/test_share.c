@@ -45,7 +45,7 @@ static uint64_t tick; /* of events, for their order */
 static uint64_t now_ns;
 static unsigned int running[NUMBERS], of_client[NUMBERS][CLIENTS];
 /* When the client was served last, or began to wait. */
-static uint64_t turn[NUMBERS][CLIENTS];
+static uint64_t served_at[NUMBERS][CLIENTS];
 /* Since when it waits without progress, as the checks saw it. */
 static uint64_t still_ns[NUMBERS][CLIENTS];
 static bool moved[NUMBERS][CLIENTS], stuck[NUMBERS][CLIENTS];
@@ -59,7 +59,7 @@ static const uint8_t *address(unsigned int client)
 	return addresses[client];
 }
 
-/* Each client has two. */
+/* Each client has two owners. */
 static const void *owner(unsigned int client, unsigned int which)
 {
 	return &calls[2 * client + which];
@@ -89,7 +89,8 @@ static struct call *expect_next(unsigned int n)
 
 	for (unsigned int c = 0; c < CLIENTS; c++) {
 		first = has_room(n, c) ? oldest(n, c) : NULL;
-		if (first && (!best || turn[n][c] < turn[n][best->client]))
+		if (first &&
+		    (!best || served_at[n][c] < served_at[n][best->client]))
 			best = first;
 	}
 	return best;
@@ -104,7 +105,7 @@ static void runs(struct call *call)
 
 /* As a check does: true when the client hangs. Then it stays so until it
  * progresses, even when none waits any more. */
-static bool look(unsigned int n, unsigned int c)
+static bool update_hang(unsigned int n, unsigned int c)
 {
 	if (!oldest(n, c) || moved[n][c]) {
 		still_ns[n][c] = now_ns;
@@ -115,17 +116,17 @@ static bool look(unsigned int n, unsigned int c)
 	return stuck[n][c];
 }
 
-static void gets_on(unsigned int n, unsigned int c)
+static void progress(unsigned int n, unsigned int c)
 {
 	moved[n][c] = true;
 	stuck[n][c] = false;
 }
 
 /* A client without calls is forgotten. */
-static void forget(unsigned int n, unsigned int c)
+static void drop_unused(unsigned int n, unsigned int c)
 {
 	if (!of_client[n][c] && !oldest(n, c))
-		gets_on(n, c);
+		progress(n, c);
 }
 
 /* Another call waits that its client sent before it, or after it. */
@@ -153,22 +154,22 @@ static void enter(struct call *call, enum share_wait wait)
 		runs(call);
 		return;
 	}
-	hangs = wait != MAY_NOT && look(n, c);
+	hangs = wait != MAY_NOT && update_hang(n, c);
 	if (hangs && waits_twice(call)) {
 		require(ret == -EALREADY && !call->waiter.client);
-		forget(n, c);
+		drop_unused(n, c);
 		repeated++;
 		return;
 	}
 	if (wait == MAY_NOT || (wait == MAY_UNLESS_HUNG && hangs)) {
 		require(ret == -EBUSY && !call->waiter.client);
-		forget(n, c);
+		drop_unused(n, c);
 		refused++;
 		return;
 	}
 	require(ret == 0);
 	if (!oldest(n, c))
-		turn[n][c] = ++tick;
+		served_at[n][c] = ++tick;
 	call->state = WAITS;
 	call->since = ++tick;
 }
@@ -181,7 +182,7 @@ static void leave(struct call *call)
 	call->state = IDLE;
 	running[n]--;
 	of_client[n][call->client]--;
-	gets_on(n, call->client);
+	progress(n, call->client);
 	next = expect_next(n);
 	got = (struct call *)share_leave(&shares, call->waiter.client);
 	require(got == next);
@@ -189,8 +190,8 @@ static void leave(struct call *call)
 		return;
 	served++;
 	runs(next);
-	turn[n][next->client] = ++tick;
-	gets_on(n, next->client);
+	served_at[n][next->client] = ++tick;
+	progress(n, next->client);
 }
 
 /* Withdraws some calls of a client; those with an even place belong to one
@@ -204,7 +205,7 @@ static void withdraw(unsigned int c, unsigned int most, bool hung)
 
 	list_init(&list);
 	for (unsigned int n = 0; n < NUMBERS; n++)
-		hangs[n] = oldest(n, c) && (!hung || look(n, c));
+		hangs[n] = oldest(n, c) && (!hung || update_hang(n, c));
 	got = share_withdraw(&shares, address(c), owner(c, 0), most, hung,
 			     now_ns, &list);
 	for (unsigned int n = 0; !list_empty(&list); nr++) {
@@ -226,7 +227,7 @@ static void withdraw(unsigned int c, unsigned int most, bool hung)
 	}
 	require(nr == got && nr <= most);
 	for (unsigned int n = 0; n < NUMBERS; n++)
-		forget(n, c);
+		drop_unused(n, c);
 	for (unsigned int i = 0; nr < most && i < CALLS; i++)
 		require(calls[i].state != WAITS || calls[i].client != c ||
 			calls[i].waiter.owner != owner(c, 0) ||
