@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a client of some address that keeps a server busy, at little cost of
- * its own: what it takes of the CPU is not there for the server.
+ * Goal: a client with a given address that keeps a server busy at little cost
+ * of its own, as its CPU time is missing for the server.
  * Method: READs or WRITEs (UNSTABLE) of one size over some connections, at a
  * fixed depth on each, for some seconds; replies are counted and their status
- * is looked at, nothing is copied or compared.
+ * is checked, nothing is copied or compared.
  *
  * usage: busy_client PORT MOUNT-PORT EXPORT NAME SOURCE CONNECTIONS DEPTH
  *                    read|write LENGTH SECONDS
- * Prints calls per second, and seconds of CPU time that it took per second.
+ *
+ * Prints calls per second, and its own CPU seconds per second.
  */
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -28,10 +29,10 @@ struct client {
 	int fd;
 	struct rpc_buf call; /* mark, header and arguments, without the data */
 	uint32_t xid;
-	size_t sent; /* of the call under way */
+	size_t sent; /* of the current call */
 	unsigned in_flight;
 	uint8_t head[4 + HEAD];
-	size_t nr_head, rest; /* of the reply under way: got, to come */
+	size_t nr_head, rest; /* of the current reply: received, missing */
 	bool waits_to_send;
 };
 
@@ -103,7 +104,7 @@ static void want_to_send(struct client *c, bool wanted)
 	c->waits_to_send = wanted;
 }
 
-/* Calls until the depth is reached or the socket is full. */
+/* Sends calls until the depth is reached or the socket is full. */
 static void send_calls(struct client *c)
 {
 	size_t head = c->call.len, all = head + (opt.write ? opt.length : 0);

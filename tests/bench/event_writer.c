@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a writer of events at an even rate, whatever the machine does
- * meanwhile.
- * Method: once somebody traces, RATE events a second for SECONDS, those that
- * are due at a time; how many there were is printed.
+ * Goal: a writer of events at a constant rate, whatever the load of the
+ * machine.
+ * Method: once a reader traces, RATE events a second for SECONDS, all that are
+ * due at a time; their number is printed.
  *
  * usage: event_writer FOLDER RATE SECONDS
  */

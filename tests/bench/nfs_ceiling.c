@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what could an NFS server reach on this machine at most, with this
- * client? A server on the receive engine that has no file system: it speaks
- * as much NFSv3 and MOUNT as fio's client (libnfs) needs for one file "data",
+ * Goal: the highest rate that an NFS server can reach on this machine with this
+ * client.  A server on the receive engine without a file system: it speaks as
+ * much NFSv3 and MOUNT as fio's client (libnfs) needs for one file "data",
  * reads come from one buffer, writes are dropped.  Used by nfs-fio.
  *
- * usage: nfs_ceiling ADDRESS PORT SIZE_IN_BYTES     serves until SIGTERM
+ * usage: nfs_ceiling ADDRESS PORT SIZE_IN_BYTES serves until SIGTERM
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -25,7 +25,7 @@
 #define PROG_MOUNT 100005
 #define PROG_NFS   100003
 #define REPLY_MAX  512u
-/* File handles are a word: these. */
+/* A file handle is one of these words. */
 enum {
 	ROOT = 1,
 	DATA = 2
@@ -59,7 +59,7 @@ struct peer {
 	pthread_mutex_t sending;
 };
 
-/* A reply under way: words, then @data_len bytes of the content. */
+/* The current reply: words, then @data_len bytes of the content. */
 struct reply {
 	uint32_t words[REPLY_MAX / 4];
 	unsigned int nr;
@@ -193,7 +193,7 @@ static void write_call(struct reply *r, struct rpcbuf_cursor *args)
 	put(r, 0);
 	put_wcc(r, handle);
 	put(r, count);
-	put(r, get(args)); /* as stable as asked for */
+	put(r, get(args)); /* as stable as requested */
 	put_zeros(r, 2);
 }
 
@@ -259,7 +259,8 @@ static void nfs_call(struct reply *r, uint32_t proc, struct rpcbuf_cursor *args)
 	}
 }
 
-/* Waits for a client that does not read; another thread takes over then. */
+/* Waits for a client that does not read; another thread takes over the loop
+ * then. */
 static void send_reply(struct peer *peer, struct reply *r)
 {
 	struct iovec iov[2] = {

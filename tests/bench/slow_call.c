@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what one slow call a second does to the others of its connection.
+ * Goal: how one slow call a second affects the others of its connection.
  * Method: READs of 4 KiB at a fixed depth over one connection for some seconds;
  * once a second a READ that FSAL SLOW delays by 200 ms goes between them. The
  * time of each of the others is taken from its send to its reply; the slow ones
  * are not counted, but each must be answered, once.
  *
  * usage: slow_call PORT MOUNT-PORT EXPORT NAME DEPTH SECONDS 0|1
+ *
  * The last argument: slow calls a second. Prints calls per second, and the
  * median, the 99th percentile and the longest time in milliseconds.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The load of tests/bench/tirpc: calls of one kind on many connections, DEPTH
- * calls at a time on each, by up to four threads that do next to nothing else:
- * the same bytes are sent again and again, which costs less than sendfile()
- * from a file in memory (half at 1 MiB).  Prints calls per second.
+ * calls at a time on each, by up to four threads with as little work as
+ * possible: the same bytes are sent again and again, which costs less than
+ * sendfile() from a file in memory (half at 1 MiB). Prints calls per second.
  *
- *	tirpc_client ADDRESS PORT CONNECTIONS PROCEDURE BYTES DEPTH SECONDS
+ * tirpc_client ADDRESS PORT CONNECTIONS PROCEDURE BYTES DEPTH SECONDS
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The server of tests/bench/tirpc: one service behind libtirpc's transport or
- * ours.  Prints its port, serves until it is killed.
+ * librpcbuf_tirpc's.  Prints its port, serves until it is killed.
  *
- *	tirpc_server ADDRESS stock | run | threads | bare  [MIB [RECEIVERS]]
+ * tirpc_server ADDRESS stock | run | threads | bare [MIB [RECEIVERS]]
  *
  * stock: svc_vc_create() and svc_run(); run: svc_rpcbuf_create() and svc_run();
- * threads: with rpcbuf_svc_run().  MIB is the page budget.
- * bare: no RPC at all: one thread receives into one buffer, counts records,
- * and answers with constant bytes; what any server has to pay the kernel, and
- * the most that the client can ask for.
+ * threads: with rpcbuf_svc_run().  MIB is the page budget.  bare: no RPC at
+ * all: one thread receives into one buffer, counts records, and answers with
+ * constant bytes; this is the unavoidable cost of the kernel, and the highest
+ * rate of the client.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -101,7 +101,7 @@ struct bare {
 /* Accepted, of 8 bytes, to the xid that the client has. */
 static const uint8_t bare_reply[36] = {0x80, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 1};
 
-/* How many records end in @len bytes. */
+/* Number of records that end in @len bytes. */
 static unsigned int bare_records(struct bare *b, const uint8_t *at, size_t len)
 {
 	unsigned int nr = 0;
@@ -188,7 +188,8 @@ int main(int argc, char **argv)
 				"[MIB [RECEIVERS]]\n");
 		return 64;
 	}
-	/* Clients go with replies on their way, which ends libtirpc's servers. */
+	/* Clients close with replies in flight, which ends libtirpc's
+	 * servers. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(mode, "bare"))
 		return bare_run(listening(argv[1]));

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A server that is nothing but the engine, and calls that wait in the sockets
- * of two clients before it sees them, for tests/check-trace-cost: callgrind
+ * A server that consists of the engine only, and calls that wait in the sockets
+ * of two clients from the beginning, for tests/check-trace-cost: callgrind
  * counts the instructions of the loop between two of the calls.
  *
- * It does the same at each run: the sockets have all calls from the start, and
- * the clock counts how often it is asked.  Each receive takes one call, and
- * with two clients the loop looks at the back end for each, which is the most
- * that it does for a call.
+ * Each run is the same: the sockets have all calls from the start, and the
+ * clock counts its calls.  Each receive takes one call, and with two clients
+ * the loop polls the back end for each call, which is the most expensive case.
  */
 #include <arpa/inet.h>
 #include <rpcbuf/engine.h>
@@ -21,7 +20,7 @@
 #include <unistd.h>
 #include <valgrind/callgrind.h>
 
-/* A record; the least that one receive can be told to take. */
+/* A record; the smallest size that one receive can be limited to. */
 #define RECORD 512u
 /* Of each client: the first ones are received page by page. */
 #define FIRST  80u
@@ -36,10 +35,10 @@
 		}                                                     \
 	} while (0)
 
-/* Some 20 us for a call, as they take in a busy server. */
+/* About 20 us per call, as in a busy server. */
 #define TICK_NS UINT64_C(5000)
 
-/* In place of the C library's: each thread has a clock of its own. */
+/* Replaces the C library's function: each thread has its own clock. */
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
 	static __thread uint64_t ns;
@@ -88,7 +87,8 @@ static int listen_here(struct sockaddr_in *address)
 	return fd;
 }
 
-/* A connection from 127.0.0.@host with all its calls in it; the server's end. */
+/* A connection from 127.0.0.@host with all its calls in it; returns the
+ * server's end. */
 static int connect_from(int listener, const struct sockaddr_in *to, int host)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET };

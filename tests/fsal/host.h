@@ -31,7 +31,7 @@
 #define HOST_SKIPPED	 77
 #define HOST_RPCBUF_LINE 6
 
-/* What a test gets to see. */
+/* What a test sees. */
 struct host {
 	struct fsal_export *ours;  /* the plug-in's export */
 	struct fsal_export *below; /* the sub-FSAL's */
@@ -46,8 +46,8 @@ struct host_case {
 	const char *sub;
 	const char *path;   /* NULL: an empty folder */
 	const char *rpcbuf; /* line HOST_RPCBUF_LINE, in the RPCBUF block */
-	void (*setup)(void); /* before the server starts, or NULL */
-	void (*modules)(const char *folder); /* after they are laid out */
+	void (*setup)(void); /* called before the server starts, or NULL */
+	void (*modules)(const char *folder); /* called once they lie in @folder */
 	int (*body)(struct host *host); /* returns the number of failures */
 };
 
@@ -195,7 +195,8 @@ static int host_remove(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
-/* The lines of the server's log that hold @what, or every complaint. */
+/* Prints the lines of the server's log that contain @what, or all
+ * complaints. */
 static int host_grep_log(const char *folder, const char *what)
 {
 	char path[PATH_MAX], line[1024];
@@ -252,8 +253,8 @@ static inline int host_run(const struct host_case *c)
 	return status != 0;
 }
 
-/* The server of @c ends by itself, unsuccessfully, and its log holds all of
- * the @nr @sentences; returns 0, or 1 when not. */
+/* The server of @c must end unsuccessfully, with all of the @nr @sentences in
+ * its log; returns 0, or 1 otherwise. */
 static inline int host_refuses(const struct host_case *c,
 			       const char *const *sentences, int nr)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: in a server that it was not built for, the plug-in is not loaded, says
- * why, and does not crash anything.
+ * why, and crashes nothing.
  *
  * Method: the built plug-in, with another version written over the names that
- * it compares the server's and ntirpc's with; to it, this server is then the
- * wrong one. The name that the loader needs stays: it is the first in the file.
+ * it compares with the server's and ntirpc's, so that this server is the wrong
+ * one. The name that the loader needs stays: it is the first in the file.
  */
 #include "host.h"
 
@@ -39,7 +39,7 @@ static void write_all(const char *path, const char *data, size_t size)
 	}
 }
 
-/* Version 4.3 to 9.9 behind every `name` but the first. */
+/* Changes version 4.3 to 9.9 behind every `name` but the first. */
 static void change_version(const char *folder)
 {
 	char path[PATH_MAX], *data, *at, *end;

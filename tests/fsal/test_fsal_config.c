@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: the RPCBUF block of ganesha.conf is read by Ganesha's own parser. What
- * is unknown or out of range stops the server with a line that says what and
- * where; what is valid, and what is left out, arrives in the configuration.
+ * Goal: Ganesha's own parser reads the RPCBUF block of ganesha.conf. An unknown
+ * parameter or a value out of range stops the server with a line that says what
+ * and where; valid values, and defaults, arrive in the configuration.
  *
  * Method: servers with one block each. For a block that must be refused, the
  * server's exit status and its log; for a valid one, the values in the plug-in
@@ -52,7 +52,7 @@ static const struct {
 	{ "Keep_Awake = yes;", { HERE "): Unknown token (yes)", STOPS } },
 	{ "Local_Congestion = bbr;", { HERE "): Unknown token (bbr)", STOPS } },
 	{ "} RPCBUF {", { HERE "): Only one RPCBUF block allowed", STOPS } },
-	/* Ours, over several parameters or beyond a range. */
+	/* The plug-in's, over several parameters or outside of a range. */
 	{ "Max_Payload = 65537;", { "Max_Payload = 65537 " PAGES, STOPS } },
 	{ "Read_Ahead = 4097;", { "Read_Ahead = 4097 " PAGES, STOPS } },
 	{ "Max_Partial_Connection = 5000;",
@@ -132,8 +132,8 @@ static int defaults_arrive(struct host *h)
 	expect("Handover", cfg->handover, 500);
 	expect("Spin", cfg->spin, 50);
 	/* Ganesha's default of RPC_Idle_Timeout_S. Not read from nfs_param: a
-	 * program that names the server's data gets a copy of its own, which
-	 * the plug-in would not see. */
+	 * program that names the server's data gets its own copy, which the
+	 * plug-in does not see. */
 	expect("Idle_Timeout", cfg->idle_timeout, 300);
 	expect("Record_Timeout", cfg->record_timeout, 60);
 	expect("Least_Rate", cfg->least_rate, 1024);

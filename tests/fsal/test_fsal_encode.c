@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a reply in pages is byte for byte what ntirpc would send, in every state
- * that a reply can have, wherever its parts cross from one page into the next;
- * data that is referred to is released once, whether the reply was sent or not;
- * room for what RPCSEC_GSS adds is where it has to be; and without pages there
- * is an error, and nothing is lost.
+ * Goal: a reply in pages equals, byte for byte, what ntirpc would send, in
+ * every state of a reply, wherever its parts cross page boundaries.  Referenced
+ * data is released once, whether the reply was sent or not; space for
+ * RPCSEC_GSS is in the right place; without pages there is an error, and
+ * nothing is lost.
  *
  * Method: replies are encoded into pages, sent through a send list to a socket,
  * and compared with what ntirpc's own functions encode into one block.  Results
- * of every length over two page edges; data in one, two and no pieces; a flavour
- * that seals in the way ntirpc's RPCSEC_GSS does.
+ * of every length over two page boundaries; data in one, two and no pieces; a
+ * flavour that seals as ntirpc's RPCSEC_GSS does.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -100,7 +100,8 @@ static void request_init(struct svc_req *req)
 	req->rq_msg.RPCM_ack.ar_results.where = (void *)&text;
 }
 
-/* Sends it, and returns how many bytes came: the whole record, mark included. */
+/* Sends it, and returns the number of received bytes: the whole record, mark
+ * included. */
 static size_t send_and_get(struct svc_req *req)
 {
 	struct xdrpair before = req->rq_msg.RPCM_ack.ar_results;
@@ -121,7 +122,7 @@ static size_t send_and_get(struct svc_req *req)
 	return len;
 }
 
-/* What ntirpc makes of it, in one block. */
+/* Encodes it with ntirpc, in one block. */
 static size_t want(struct svc_req *req)
 {
 	uint32_t mark;
@@ -200,7 +201,7 @@ START_TEST(every_state)
 }
 END_TEST
 
-/* Data that is referred to, with what is put before and behind it. */
+/* Referenced data, with bytes before and behind it. */
 struct data {
 	struct xdr_uio uio;
 	struct xdr_vio vio[2]; /* uio_vio */
@@ -248,7 +249,7 @@ static void data_init(struct svc_req *req, size_t pieces, size_t each)
 			.vio_head = data.bytes + i * each,
 			.vio_tail = data.bytes + (i + 1) * each,
 			.vio_wrap = data.bytes + (i + 1) * each,
-			/* As READ of v4 has it: not the padded one. */
+			/* As READ of v4: without padding of the buffer. */
 			.vio_length = (uint32_t)each - 1,
 			.vio_type = VIO_DATA,
 		};
@@ -297,8 +298,8 @@ static bool encode_nothing(XDR *xdrs, void *arg)
 	return true;
 }
 
-/* Of v3, whose data are in pages that the reply did not refer to: what it has
- * instead was never read. */
+/* Of v3, with data in pages that the reply did not refer to: its own block was
+ * never read into. */
 START_TEST(read_without_its_data)
 {
 	READ3res res = {.status = NFS3_OK};
@@ -326,7 +327,7 @@ START_TEST(read_without_its_data)
 }
 END_TEST
 
-/* Everything else holds pages; what replies hold comes from the reserve. */
+/* All other pages are allocated; replies use the reserve. */
 START_TEST(reserve_and_beyond)
 {
 	static void *all[MEMORY >> RPCBUF_PAGE_SHIFT];
@@ -337,7 +338,7 @@ START_TEST(reserve_and_beyond)
 
 	request_init(&req);
 	text.length = 100;
-	/* Twice: what a reply gives back is for replies again. */
+	/* Twice: pages that a reply releases serve replies again. */
 	for (int round = 0; round < 2; round++) {
 		while (nr)
 			rpcbuf_reply_free(replies[--nr]);
@@ -362,7 +363,7 @@ START_TEST(reserve_and_beyond)
 }
 END_TEST
 
-/* A flavour that asks of the stream what ntirpc's RPCSEC_GSS does
+/* A flavour that uses the stream as ntirpc's RPCSEC_GSS does
  * (xdr_rpc_gss_wrap()): a count before, a header in front of the data and a
  * trailer behind it, or for integrity a count and a trailer. */
 static bool privacy;
@@ -393,7 +394,7 @@ static bool wrap_sealed(struct svc_req *req, XDR *xdrs)
 	ck_assert(XDR_SETPOS(xdrs, start));
 	ck_assert(XDR_PUTUINT32(xdrs, len));
 	ck_assert(XDR_ALLOCHDRS(xdrs, start + 4, v, total + 2));
-	/* Sealed in its place. */
+	/* Sealed in place. */
 	for (int k = i; k < total; k++)
 		for (uint32_t b = 0; b < v[k].vio_length; b++)
 			v[k].vio_head[b] ^= 0xff;

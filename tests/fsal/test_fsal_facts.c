@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what the plug-in relies on in ntirpc holds in the one that is installed,
- * and is refused with a sentence where it does not.  Method: ntirpc is started as
- * the server does it, and asked; then again with a function of its tables, or of
- * those that it exports, exchanged for one that behaves otherwise, as a later
- * version may.  Nothing is left open.  README.md has the sentence of each row.
+ * Goal: the facts about ntirpc that the plug-in relies on hold in the installed
+ * version, and are refused with a sentence where they do not.
+ * Method: ntirpc is started as the server does it, and probed; then again with
+ * one of its functions replaced by one that behaves otherwise, as a later
+ * version may.  No descriptor stays open.  README.md has the sentence of each
+ * row.
  */
 #include <check.h>
 #include <dirent.h>
@@ -37,7 +38,7 @@ static struct svc_req *no_request(SVCXPRT *xprt, XDR *xdrs)
 	return NULL;
 }
 
-/* As the server's. */
+/* As in the server. */
 static void free_request(struct svc_req *req, enum xprt_stat stat)
 {
 	SVCXPRT *xprt = req->rq_xprt;
@@ -110,8 +111,8 @@ START_TEST(call_is_not_queued)
 }
 END_TEST
 
-/* The functions of ntirpc's and the server's that probes call are those below: they
- * do what the real ones do, and what `spoil` says. */
+/* Probes call these instead of functions of ntirpc and the server: they do what
+ * the real ones do, and what `spoil` says. */
 static struct {
 	void (*xprt)(SVCXPRT *xprt);
 	void (*client)(CLIENT *client);
@@ -168,7 +169,7 @@ SVCXPRT *svc_vc_ncreatef(const int fd, const u_int sendsize,
 	return xprt;
 }
 
-/* What is sent comes after `late` looks. */
+/* Sent data arrives after `late` polls. */
 int poll(struct pollfd *fds, nfds_t nr, int ms)
 {
 	if (!nr || !spoil.late)
@@ -264,7 +265,7 @@ START_TEST(transport_is_not_fresh)
 
 	spoil.xprt = how[_i];
 	refused_for("a new transport has no xp_p1");
-	/* Its end would follow what was written there. */
+	/* Its end would follow the written bytes. */
 	_exit(0);
 }
 END_TEST
@@ -383,7 +384,7 @@ static enum xprt_stat recv_a_byte(SVCXPRT *xprt)
 
 static svc_xprt_fun_t eager;
 
-/* The table of its own that the probe has given it. */
+/* Its own table, which the probe has set. */
 static void be_eager(SVCXPRT *xprt)
 {
 	if (xprt->xp_ops->xp_recv == facts.connected->xp_recv)
@@ -557,7 +558,7 @@ START_TEST(reaper_takes_none)
 }
 END_TEST
 
-/* _i transports can be made, where all take four. */
+/* _i transports can be created, where all take four. */
 START_TEST(server_is_full)
 {
 	nfs_param.core_param.rpc.max_connections = CONNECTIONS;
@@ -589,7 +590,7 @@ START_TEST(no_descriptors)
 }
 END_TEST
 
-/* While a probe waits for what does not come then. */
+/* While a probe waits for an event that does not come then. */
 START_TEST(server_stops)
 {
 	spoil.stops = true;
@@ -609,12 +610,12 @@ static unsigned int descriptors(void)
 	return nr;
 }
 
-/* ntirpc closes what it destroyed on a thread of its own. */
+/* ntirpc closes a destroyed transport on its own thread. */
 START_TEST(nothing_is_left)
 {
 	unsigned int before;
 
-	/* The channels that it opens the first times stay. */
+	/* Channels of the first starts stay. */
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
 	before = descriptors();
@@ -625,7 +626,7 @@ START_TEST(nothing_is_left)
 }
 END_TEST
 
-/* Nor where a probe breaks off. */
+/* Nor where a probe ends early. */
 START_TEST(nothing_is_left_of_a_refusal)
 {
 	unsigned int before = 0;

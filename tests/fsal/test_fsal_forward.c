@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: every operation arrives at the sub-FSAL as the same operation, on the
- * sub-FSAL's object or export, with op_ctx naming the sub-FSAL's export; and
- * what comes back upward (entries of a directory, completions in another
- * thread, new objects) arrives with ours.
+ * Goal: every operation arrives at the sub-FSAL as the same operation, on its
+ * object or export, with op_ctx naming its export; results (entries of a
+ * directory, completions in another thread, new objects) arrive above with the
+ * plug-in's objects.
  *
  * Method: in a server with the plug-in over a sub-FSAL of this file, SPY, whose
- * tables hold one recording function per member, call every member of our
- * tables and look at what was recorded. The lists in fsal/ops.h generate the
- * recording functions and the calls.
+ * tables hold one recording function per member, call every member of the
+ * plug-in's tables and check the recordings. The lists in fsal/ops.h generate
+ * the recording functions and the calls.
  */
 #include "host.h"
 
@@ -17,7 +17,7 @@ static struct fsal_obj_ops spy_obj_ops;
 static struct fsal_obj_handle spy_root, spy_entry;
 static int failures;
 
-/* What the spy saw last. */
+/* The last recording. */
 static struct {
 	const char *op;
 	int calls;
@@ -55,9 +55,9 @@ static void expect_forwarded(const char *op, const void *self)
 }
 
 /*
- * The recording functions look at their first argument alone and return a zero,
- * which is success, false, nothing. Caller and function then disagree on the
- * type, which the calling conventions of Ganesha's platforms forgive.
+ * The recording functions read only their first argument and return zero, which
+ * is success, false, nothing. So caller and function disagree on the type,
+ * which the calling conventions of Ganesha's platforms allow.
  */
 #define RECORD(table, op)                                                     \
 	static uintptr_t spy_##table##_##op(const void *self)                 \
@@ -90,7 +90,7 @@ static uintptr_t call(member_fn fn, void *self)
 			    scratch, scratch, scratch, scratch);
 }
 
-/* The spy's own behaviour, where a zero is not enough. */
+/* Behaviour of SPY where a zero is not enough. */
 
 static fsal_status_t give(struct fsal_obj_handle *obj,
 			  struct fsal_obj_handle **handle)
@@ -151,7 +151,7 @@ static fsal_status_t spy_readdir(struct fsal_obj_handle *obj,
 	(void)whence;
 	(void)mask;
 	record("readdir", obj);
-	/* The walk over all members has no callback to offer. */
+	/* The walk over all members passes no callback. */
 	if (cb == NULL || dir_state == scratch || eof == (void *)scratch)
 		return fsalstat(ERR_FSAL_NO_ERROR, 0);
 	expect(cb("entry", &spy_entry, NULL, dir_state, 7) == DIR_TERMINATE,
@@ -161,7 +161,7 @@ static fsal_status_t spy_readdir(struct fsal_obj_handle *obj,
 	return fsalstat(ERR_FSAL_NO_ERROR, 0);
 }
 
-/* A write that waits for somebody to complete it. */
+/* A write that waits for its completion. */
 static struct {
 	fsal_async_cb done;
 	void *arg, *caller_arg;
@@ -268,14 +268,14 @@ static void test_exports(void)
 	expect(strcmp(host.ours->exp_ops.get_name(host.ours), "SPY/RPCBUF") ==
 		       0,
 	       "get_name", "does not name both layers");
-	/* The vector itself: the sub-FSAL waits on it for the stack. */
+	/* The vector itself: the sub-FSAL allocates it on the stack. */
 	expect(host.below->up_ops != NULL &&
 		       host.below->up_ops == host.ours->up_ops,
 	       "up_ops", "is not what Ganesha gave us");
 }
 
 /* A module's operations run on the sub-FSAL's module; dump_config and
- * emergency_cleanup are Ganesha's, init_config and unload our own. */
+ * emergency_cleanup are Ganesha's, init_config and unload the plug-in's. */
 static void test_module(void)
 {
 	struct fsal_module *fsal = host.ours->fsal;
@@ -298,7 +298,8 @@ static void test_module(void)
 		    &host.module)
 }
 
-/* What the sub-FSAL says, what we do, and what we add for a file system. */
+/* Answers of the sub-FSAL, answers of the plug-in, and additions for a file
+ * system. */
 static void test_sizes(void)
 {
 	static const uint32_t cases[][3] = {

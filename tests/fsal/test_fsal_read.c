@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: the data of a READ are read into pages of the budget and sent from there,
- * whatever their length, the server's block is freed once, and nothing of what
- * was in the pages before is sent.  Where pages do not serve, the block does; and
- * reads that hang keep a part of the budget alone.
+ * Goal: the data of a READ are read into pages of the budget and sent from
+ * there, whatever their length; the server's block is freed once, and no
+ * earlier contents of the pages are sent.  Where pages cannot be used, the
+ * block is; hanging reads take only a part of the budget.
  *
- * Method: the plug-in's part of read2() is played on a call's read_data, with the
- * server's own functions before (its block) and after (its encoding of READ4resok
- * into a reply in pages); the bytes of the reply are compared with what the same
- * functions encode into one block.  Pages are filled with marks beforehand.
+ * Method: the plug-in's part of read2() runs on a call's read_data, with the
+ * server's own functions before (its block) and after (its encoding of
+ * READ4resok into a reply in pages); the bytes of the reply are compared with
+ * what the same functions encode into one block.  Pages are filled with marks
+ * beforehand.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -73,7 +74,7 @@ struct asked {
 	struct iovec iov;
 };
 
-/* As the server asks: its block, of @size bytes and some to round up. */
+/* As the server: allocates its block, of @size bytes and some to round up. */
 static struct fsal_io_arg *ask(struct asked *asked, size_t size)
 {
 	struct fsal_io_arg *arg = &asked->arg;
@@ -86,7 +87,7 @@ static struct fsal_io_arg *ask(struct asked *asked, size_t size)
 	return arg;
 }
 
-/* As a sub-FSAL reads @bytes. */
+/* As a sub-FSAL: reads @bytes. */
 static void fill(struct fsal_io_arg *arg, size_t bytes)
 {
 	uint8_t *to = arg->iov[0].iov_base;
@@ -127,7 +128,7 @@ static struct rpcbuf_reply *encode(READ4resok *ok, struct read_data *data)
 	return reply;
 }
 
-/* What the reply to @bytes read is, behind its record mark. */
+/* The expected reply to @bytes read, behind its record mark. */
 static size_t want(size_t bytes)
 {
 	uint32_t head[2] = {0, htonl((uint32_t)bytes)};
@@ -153,7 +154,7 @@ static void check(READ4resok *ok, struct read_data *data, size_t bytes)
 static const size_t sizes[] = {8192,  8193,  12288,   65535,
 			       65536, 65537, 1048573, 1048576};
 
-/* As much as was asked for, a part of it, a byte, and none. */
+/* As much as requested, a part of it, one byte, and none. */
 START_TEST(every_length)
 {
 	size_t size = sizes[_i];
@@ -172,7 +173,7 @@ START_TEST(every_length)
 		fill(arg, parts[i]);
 		read_done(&data, arg, false);
 		ck_assert_ptr_eq(arg->iov[0].iov_base, block);
-		/* Pages without a byte are for others. */
+		/* Pages without a byte are free for others. */
 		ck_assert_uint_eq(out(), (parts[i] + 4095) / 4096);
 		result(&ok, arg);
 		check(&ok, &data, parts[i]);
@@ -182,7 +183,8 @@ START_TEST(every_length)
 }
 END_TEST
 
-/* One that is to be short, and has no larger block of the server's meanwhile. */
+/* A shortened READ, for which no larger block of the server exists
+ * meanwhile. */
 START_TEST(shortened)
 {
 	struct read_data data = {0};
@@ -207,7 +209,7 @@ START_TEST(shortened)
 	result(&ok, arg);
 	check(&ok, &data, 8192);
 	read_exit(&data);
-	/* Another one of the same call is not done. */
+	/* Another one of the same call is not shortened. */
 	arg = ask(&asked, LONGEST);
 	ck_assert(!read_shorten(&data, arg));
 	gsh_free(arg->iov[0].iov_base);
@@ -230,7 +232,7 @@ START_TEST(failed_read)
 }
 END_TEST
 
-/* A file system that says more than it was asked for is not believed. */
+/* A file system that reports more than requested is not believed. */
 START_TEST(more_than_asked)
 {
 	struct read_data data = {0};
@@ -248,7 +250,7 @@ START_TEST(more_than_asked)
 }
 END_TEST
 
-/* What is not read yet is an eighth of the budget at most: others find pages. */
+/* Unread data takes an eighth of the budget at most: others find pages. */
 START_TEST(hangs)
 {
 	const unsigned int most = (MEMORY >> RPCBUF_PAGE_SHIFT) / 8 / 16;
@@ -268,7 +270,7 @@ START_TEST(hangs)
 		result(&ok, &asked[nr].arg);
 		check(&ok, &data[nr], 65536);
 	}
-	/* A call that ends before it is read. */
+	/* A call that ends before its data are read. */
 	ck_assert(read_lend(&data[0], ask(&asked[0], 65536)));
 	gsh_free(data[0].block);
 	read_exit(&data[0]);
@@ -283,7 +285,8 @@ START_TEST(hangs)
 }
 END_TEST
 
-/* Another READ of the same COMPOUND has the server's block, and both are sent. */
+/* Another READ of the same COMPOUND uses the server's block, and both are
+ * sent. */
 START_TEST(two_of_a_call)
 {
 	struct read_data data = {0};
@@ -304,7 +307,7 @@ START_TEST(two_of_a_call)
 }
 END_TEST
 
-/* Short ones, those that look for holes, and several places. */
+/* Short READs, those that look for holes, and several places. */
 START_TEST(not_lent)
 {
 	struct read_data data = {0};
@@ -348,7 +351,7 @@ START_TEST(no_pages)
 }
 END_TEST
 
-/* What the server may encode a second time is left in its block. */
+/* Data that the server may encode a second time stays in its block. */
 START_TEST(cached)
 {
 	nfs_argop4 ops[2] = {{.argop = NFS4_OP_PUTFH}, {.argop = NFS4_OP_READ}};

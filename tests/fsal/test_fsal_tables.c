@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: no operation of the FSAL API is lost in the plug-in. Where a sub-FSAL
- * has a function of its own and the plug-in has Ganesha's default, what the
- * sub-FSAL can do is silently gone.
+ * has its own function and the plug-in has Ganesha's default, a feature of the
+ * sub-FSAL would silently disappear.
  *
  * Method: in a server with the plug-in over FSAL_VFS, and again over FSAL_MEM,
  * walk every member of the module, export and object tables and compare three
- * pointers: Ganesha's default, the sub-FSAL's and ours. The names come from the
- * lists in fsal/ops.h, which the compiler holds complete. A member that may be
- * the default carries the reason.
+ * pointers: Ganesha's default, the sub-FSAL's and the plug-in's. The names come
+ * from the lists in fsal/ops.h, whose completeness the compiler checks. A
+ * member that may be the default carries the reason.
  */
 #include "host.h"
 
@@ -55,7 +55,7 @@ static member_fn member_of(const void *table, const struct member *m)
 	return *(const member_fn *)((const char *)table + m->offset);
 }
 
-/* The same table three times: the server's, the sub-FSAL's, ours. */
+/* The same table three times: the server's, the sub-FSAL's, the plug-in's. */
 struct tables {
 	const char *what;
 	const struct member *members;

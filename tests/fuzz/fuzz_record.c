@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: no bytes from a peer, in whatever portions, make the stream, its
- * messages, their cursors or what a trace peeks at differ from a plain reading
- * of RFC 5531, touch memory that is not theirs, or lose a page.
+ * Goal: whatever bytes a peer sends, in any portions, the stream, its messages,
+ * their cursors and the peek of a trace agree with a plain reading of RFC 5531,
+ * access no memory of others, and lose no page.
  * Method: the input is the bytes themselves, or a list of fragments that is
  * expanded to records of many pages.  A parser that has all bytes in one array
  * is the reference; any difference aborts.
  *
- * Input: 1 byte of options, 8 bytes that the sizes of portions and the moves of
- * the cursor are drawn from, then the wire (options bit 0 clear) or pairs of
- * bytes, each a fragment: the top bit says last, the others its length.
+ * Input: 1 byte of options, 8 bytes that seed the sizes of portions and the
+ * moves of the cursor, then the wire (options bit 0 clear) or pairs of bytes,
+ * each a fragment: the top bit marks the last, the others give its length.
  */
 #include <errno.h>
 #include <rpcbuf/stream.h>
@@ -42,7 +42,7 @@ static struct rpcbuf_rqst *rqst;
 static struct rpcbuf_record_limits limits;
 static uint64_t state;
 
-/* The bytes, and what the reference has read of them. */
+/* The bytes, and the reference's position. */
 static uint8_t wire[MAX_WIRE + 4], body[MAX_WIRE];
 static uint32_t wire_len, parsed;
 static uint32_t body_len, fragments; /* of the last record */
@@ -78,7 +78,7 @@ static uint32_t get32(const uint8_t *from)
 	       (uint32_t)from[2] << 8 | from[3];
 }
 
-/* One pair of bytes becomes a mark and as many bytes as it says. */
+/* Expands a pair of bytes to a mark and as many bytes as it says. */
 static void expand(const uint8_t *data, size_t size)
 {
 	for (wire_len = 0; size >= 2; data += 2, size -= 2) {
@@ -118,8 +118,8 @@ static void read_input(const uint8_t *data, size_t size)
 	memcpy(wire, data, wire_len);
 }
 
-/* The reference: the next record of what was written so far, as the machine
- * would have it. */
+/* The reference: the next record of the bytes written so far, as the machine
+ * should return it. */
 static int reference_next(uint32_t written)
 {
 	uint32_t at = parsed;
@@ -196,7 +196,7 @@ static void drop(struct kept *k)
 	k->body = NULL;
 }
 
-/* Takes messages until there is none, or the stream is refused: false. */
+/* Takes messages until there is none; false: the stream is refused. */
 static bool take_messages(struct rpcbuf_stream *stream, uint32_t written)
 {
 	for (;;) {
@@ -250,7 +250,7 @@ static uint32_t write_portion(struct rpcbuf_stream *stream, uint32_t written)
 	return done;
 }
 
-/* The bytes under way go to other pages. */
+/* The bytes of the current record move to other pages. */
 static void move_elsewhere(struct rpcbuf_stream *stream)
 {
 	uint32_t nr = stream->nr_pages;

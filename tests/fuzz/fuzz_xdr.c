@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: decoding from pages, and encoding into them, does what xdrmem does, for
- * any bytes, wherever they lie and however the record is cut.
+ * Goal: decoding from pages, and encoding into them, agrees with xdrmem for any
+ * bytes, in any pages and any fragments.
  * Method: the input is a place in the pages, a way to cut, a list of operations
  * and a message.  Both streams decode it, and every result and position must
- * agree; what they decoded is then encoded by both, and the bytes compared.
- * References to bytes must be the bytes.
+ * agree; both then encode what they decoded, and the bytes are compared.
+ * References to bytes must equal the bytes.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -179,7 +179,7 @@ static void run(const uint8_t *ops, size_t nr_ops, const uint8_t *body,
 			break;
 		assert(!memcmp(&a, &b, sizeof(a)));
 		assert(XDR_GETPOS(&mem) == XDR_GETPOS(&xdrs));
-		kept[i] = a; /* a reference is sent from where it lies */
+		kept[i] = a; /* a reference is sent from its place */
 		ok = code(&mem_out, &kept[i]);
 		assert(code(&out_xdrs, &kept[i]) == ok);
 		assert(XDR_GETPOS(&mem_out) == XDR_GETPOS(&out_xdrs));

@@ -4,7 +4,7 @@
  * Method: two threads fill and release arrays of all sizes, mostly single
  * pages, a million times together; half of the arrays are released by the
  * thread that did not fill them.  Afterwards a 257-page vector has at most 16
- * runs in the median, by the count that the library itself reports.
+ * runs in the median, by the library's own count.
  */
 #include <rpcbuf/bulk.h>
 
@@ -36,7 +36,7 @@ static void refill(struct array *array, uint64_t *seed)
 		array->nr);
 }
 
-/* Operations counts down to 0, whoever does them. */
+/* A counter of operations, shared by the threads, that goes down to 0. */
 static void *traffic(void *arg)
 {
 	uint64_t seed = (uintptr_t)arg | 1;
@@ -64,7 +64,7 @@ static int by_value(const void *a, const void *b)
 	return (int)*(const unsigned int *)a - (int)*(const unsigned int *)b;
 }
 
-/* Vectors that are filled now, while the arrays of the traffic are out. */
+/* Vectors that are filled while the arrays of the traffic are allocated. */
 static unsigned int median_runs(unsigned int *most)
 {
 	static void *pages[SAMPLES][VECTOR];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: whatever many clients do at once, each call that was sent whole on an
- * orderly connection is answered exactly once, no reply comes twice, each
- * connection ends once, and no page is out in the end.
+ * Goal: whatever many clients do at the same time, each call that was sent
+ * whole on an orderly connection is answered exactly once, no reply comes
+ * twice, each connection ends once, and no page is out in the end.
  * Method: for some seconds client threads open connections and send random
- * calls in random pieces, quick, slow, or finished by another thread; or they
- * vanish, send rubbish, or have their connection dropped by its owner; peers
- * seem not to read for a while; on budgets of few pages and of many.
+ * calls in random pieces: quick ones, slow ones, ones finished by another
+ * thread. Or they reset, send garbage, or have their connection dropped by its
+ * owner; peers pause reading; on budgets of few pages and of many.
  *
  * usage: stress_engine [SECONDS [SEED]]
  */
@@ -75,7 +75,7 @@ static void end_badly(struct client *c, enum ending ending)
 	}
 }
 
-/* Replies to the end of the stream, none twice; returns how many. */
+/* Reads replies to the end of the stream, none twice; returns their number. */
 static unsigned int receive_rest(struct client *c, unsigned int nr)
 {
 	bool got[MAX_CALLS + 1] = { false };

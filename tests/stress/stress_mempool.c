@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: whoever may sleep in a mempool is served, always, while the pool is
- * resized, others wait for the same instance without a pool, and pages come
- * back by every way there is.
+ * Goal: a request that may sleep in a mempool is always served, while the pool
+ * is resized, others wait for the same instance without a pool, and pages are
+ * released in every way.
  * Method: takers need up to the whole reserve, by array, list and callback; the
  * instance has little more than the reserves of two pools.  Fillers wait in the
- * queue of the instance, impatient threads take what there is, one thread
- * resizes.  A page is stamped by its holder, who checks the stamp before it
- * lets go.  A waiter that is forgotten stops everything, and the time limit of
- * the test ends it.
+ * queue of the instance, other threads take pages without waiting, one thread
+ * resizes.  A page is stamped by its holder, which checks the stamp before it
+ * frees the page.  A lost waiter stops everything, and the time limit of the
+ * test ends it.
  */
 #include "stress_util.h"
 
@@ -50,7 +50,7 @@ static bool keep(void *page, void *opaque)
 	return true;
 }
 
-/* By one of the three faces, into an array. */
+/* By one of the three interfaces, into an array. */
 static int take(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp, unsigned int nr,
 		void **pages, unsigned int face)
 {
@@ -116,7 +116,7 @@ static void *taker(void *arg)
 	return NULL;
 }
 
-/* What it gets it keeps for a while, or releases past the pool. */
+/* Keeps its pages for a while, or releases them past the pool. */
 static void *impatient(void *arg)
 {
 	uint64_t seed = (uintptr_t)arg | 1, mine = seed;

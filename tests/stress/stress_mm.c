@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: no page is ever in two hands, and none is lost, whatever threads do on
- * whatever CPU.
+ * Goal: no page ever has two owners, and none is lost, whatever threads do on
+ * any CPU.
  * Method: threads that come and go, and move between CPUs, fill and release
- * arrays of all sizes with holes and shared pages on a budget that does not
- * suffice, on one node and on three fake ones.  Each page that is out carries a
- * stamp of its array, checked when it is let go; arrays change hands through a
- * shared table.  In the end every page is back and the structures are sound.
+ * arrays of all sizes with holes and shared pages on a budget that is too
+ * small, on one node and on three fake ones.  Each allocated page carries a
+ * stamp of its array, checked when it is freed; arrays change owners through a
+ * shared table.  In the end every page is free and the structures are valid.
  */
 #include "stress_util.h"
 
@@ -90,8 +90,8 @@ static void release(struct array *array, uint64_t *seed)
 					      array->slots + from);
 }
 
-/* A second reference on a page of the array, dropped at once or by way of a
- * free slot of the same array. */
+/* A second reference on a page of the array, dropped at once or in a free slot
+ * of the same array. */
 static void share(struct array *array, uint64_t *seed)
 {
 	void *page = array->slots[test_below(seed, SLOTS)];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: no wake-up is lost: whoever waits for pages goes on when they come
- * free, wherever that happens.
- * Method: fillers need vectors that the budget serves one or two of at a time,
- * and sleep without a bound.  Their pages are released by other threads, on
- * other CPUs, page by page and in arrays, some without ever waiting for a lock,
- * while bystanders drag single pages through the caches, shrink these, and
- * never wait.  A wake-up that is lost stops everything, and the time limit of
- * the test ends it.
+ * Goal: no wake-up is lost: a thread that waits for pages continues when some
+ * are freed, wherever that happens.
+ * Method: fillers need vectors of which the budget serves one or two at a time,
+ * and sleep without a limit.  Other threads release their pages, on other CPUs,
+ * page by page and in arrays, some without ever waiting for a lock, while
+ * further threads move single pages through the caches, shrink these, and never
+ * wait.  A lost wake-up stops everything, and the time limit of the test ends
+ * it.
  */
 #include "stress_util.h"
 
@@ -22,7 +22,7 @@ static struct rpcbuf *mm;
 static uint64_t deadline, fills, sleeps;
 static uint32_t nr_fillers;
 
-/* Vectors on their way to a releaser. */
+/* Vectors in the queue to a releaser. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -42,8 +42,8 @@ static void hand_over(void **pages)
 	memset(pages, 0, VECTOR * sizeof(*pages));
 }
 
-/* As the request vector fills itself: straight away while nobody waits, else
- * in line; only the head keeps what it has while it sleeps. */
+/* As the request vector fills itself: at once without waiters, otherwise
+ * through the queue; only the head keeps its pages while it sleeps. */
 static void fill(struct rpcbuf_waiter *waiter, void **pages)
 {
 	uint32_t count;
@@ -91,7 +91,7 @@ static bool receive(void **pages)
 
 	pthread_mutex_lock(&table.lock);
 	while (!table.nr && __atomic_load_n(&nr_fillers, __ATOMIC_SEQ_CST)) {
-		/* The last filler says nothing when it ends. */
+		/* The last filler does not notify when it ends. */
 		os_cond_wait_until(&table.changed, &table.lock,
 				   os_now() + OS_SECOND_NS);
 	}

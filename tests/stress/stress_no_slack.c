@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: without any slack everybody who may sleep is served: the budget is what
- * the reserves promise and not a page more, or a vector more where there are
- * vectors that have no reserve.
- * Method: many threads take up to the whole of a reserve by every face there
- * is, and vectors are filled, with a reserve and without; all that was taken is
- * released by every way there is, to the pool and to the instance, some of it
- * by another thread, some of it while a further reference is held.  Every
- * thread counts what it was given.  When nobody got anything for a very long
- * time, the program says who waits for what, and fails.
+ * Goal: without any slack, every thread that may sleep is served: the budget is
+ * exactly what the reserves promise, and one vector more where there are
+ * vectors without a reserve.
+ * Method: many threads take up to the whole of a reserve by every interface,
+ * and vectors are filled, with a reserve and without.  All pages are released
+ * in every way, to the pool and to the instance, some by another thread, some
+ * while there is another reference.  Every thread counts its pages.  When none
+ * got any for a very long time, the program prints the waits, and fails.
  */
 #include "stress_util.h"
 
@@ -29,7 +28,7 @@ static uint64_t deadline;
 static struct os_u64 served[THREADS];
 static struct os_u32 nr_running;
 
-/* What a round is made of. */
+/* Modes of a round. */
 static const struct round {
 	const char *name;
 	unsigned int nr_pools;
@@ -48,7 +47,7 @@ struct actor {
 	uint64_t seed;
 };
 
-/* References that are dropped by the next thread that gives pages back, at the
+/* References that are dropped by the next thread that releases pages, at the
  * latest by the one that took them. */
 static void *late[LATE_SLOTS];
 
@@ -142,7 +141,8 @@ static void give_some(struct rpcbuf_mempool *pool, uint64_t *seed, void **pages,
 	}
 }
 
-/* In pieces, each its own way; some only after another reference was dropped. */
+/* In pieces, each in another way; some only after another reference was
+ * dropped. */
 static void give(struct rpcbuf_mempool *pool, uint64_t *seed, void **pages,
 		 unsigned int nr)
 {
@@ -216,7 +216,7 @@ static void fill_vectors(struct actor *actor, struct rpcbuf_mempool *reserve)
 		require(rpcbuf_rqst_fill(rqst) == 0);
 		rpcbuf_rqst_take(rqst, nr, pages);
 		use(pages, nr, test_random(seed));
-		/* Who has nothing to do holds nothing. */
+		/* A thread without work holds no page. */
 		rpcbuf_rqst_release(rqst);
 		give(reserve, seed, pages, nr);
 		os_fetch_add(&served[actor->number], 1);
@@ -257,7 +257,7 @@ static void tell_and_fail(void)
 	abort();
 }
 
-/* Until all have ended; returns the least that a thread got. */
+/* Until all have ended; returns the smallest count of a thread. */
 static uint64_t watch(void)
 {
 	uint64_t total, before = 0, since = os_now(), least;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a page pool neither loses a page nor hands it out twice, maps and
- * unmaps each in turns, and ends exactly when all are back, while other threads
- * return pages, share them, keep them for themselves and reclaim memory.
- * Method: an owner hands pages and fragments, stamped with their address and a
- * serial number, to users, who check the stamp before they put.  Pools are
+ * Goal: a page pool neither loses a page nor gives it to two users, maps and
+ * unmaps each alternately, and ends exactly when all are back, while other
+ * threads return pages, share them, keep them and reclaim memory.
+ * Method: an owner gives pages and fragments, stamped with their address and a
+ * serial number, to users, which check the stamp before they put.  Pools are
  * destroyed with pages out, over and over.  In the end every page of the
- * instance must be back and unmapped.
+ * instance must be free and unmapped.
  */
 #include "stress_util.h"
 
@@ -153,7 +153,7 @@ static void *reclaimer(void *unused)
 	return unused;
 }
 
-/* A page or a fragment to somebody, or straight back. */
+/* Gives a page or a fragment to a user, or puts it at once. */
 static void hand_out(uint64_t *seed)
 {
 	struct letter letter = {.pool = pool, .stamp = ++handed_out};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: memory goes back to the system, and the budget moves, under load, and
- * no page loses its contents while it is out, or is reported while it is out.
+ * Goal: memory is returned to the system, and the budget changes, under load;
+ * no page loses its contents while it is allocated, or is reported then.
  * Method: threads fill and release arrays whose pages are stamped, on two
  * nodes; others change the budget, reclaim, make passes, register consumers and
- * shrinkers.  A consumer writes to the blocks that it is shown: a stamp that is
- * lost, or a mark of the consumer that is, was a page in two hands.  In the end
- * every page is back.
+ * shrinkers.  A consumer writes to the blocks that it sees: a lost stamp, or a
+ * lost mark of the consumer, means a page with two owners.  In the end every
+ * page is free.
  */
 #include <rpcbuf/budget.h>
 #include <rpcbuf/os/assert.h>
@@ -103,7 +103,7 @@ static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
 	return test_below(&nr, 2);
 }
 
-/* While it looks nobody else writes to the block. */
+/* During its call no other thread writes to the block. */
 static void report(struct rpcbuf_reporter *reporter, void **blocks,
 		   unsigned int nr)
 {

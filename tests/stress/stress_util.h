@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the stress programs of rpcbuf/mm share. */
+/* Helpers for stress programs of rpcbuf/mm. */
 #ifndef TESTS_STRESS_UTIL_H
 #define TESTS_STRESS_UTIL_H
 
@@ -41,7 +41,7 @@ static inline uint32_t test_below(uint64_t *state, uint32_t n)
 	return test_random(state) % n;
 }
 
-/* Moves the calling thread somewhere, or anywhere. */
+/* Moves the calling thread to a CPU, or lets it run on any. */
 static inline void wander(uint64_t *seed)
 {
 	unsigned int cpu, nr = os_cpu_count();

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: RPCSEC_GSS works on transports of librpcbuf_tirpc as on libtirpc's: the
- * head alone sealed, with integrity, with privacy.
+ * Goal: RPCSEC_GSS works on transports of librpcbuf_tirpc as on libtirpc's:
+ * authentication only, with integrity, with privacy.
  * Method: the service of the other tests, served in each way; clients of
- * libtirpc with contexts of Kerberos call it with arguments and results of many
- * lengths.  Then many clients at once make contexts, call, destroy them, and
- * hang up, with and without destroying: what libtirpc keeps for a connection
- * must not be found by the next one, nor freed under another.
+ * libtirpc with Kerberos contexts call it with arguments and results of many
+ * lengths.  Then many clients at the same time make contexts, call, destroy
+ * them, and close, with and without destroying: state that libtirpc keeps for a
+ * connection must not be found by the next one, nor freed while another uses
+ * it.
  *
- * usage: gss_calls stock | run | threads     (tests/e2e/test_tirpc_krb5.sh)
+ * usage: gss_calls stock | run | threads (tests/e2e/test_tirpc_krb5.sh)
  */
 #include <rpc/auth_gss.h>
 #include <rpc/rpcsec_gss.h>
@@ -60,7 +61,7 @@ static void calls(rpc_gss_service_t service, u_int most)
 	client_close(client);
 }
 
-/* Some hang up with their context alive. */
+/* Some close without destroying their context. */
 static void *come_and_go(void *arg)
 {
 	uintptr_t number = (uintptr_t)arg;
@@ -91,13 +92,13 @@ int main(int argc, char **argv)
 								 : STOCK;
 	pthread_t threads[8];
 
-	/* libtirpc's clients write to connections that are gone. */
+	/* libtirpc's clients write to closed connections. */
 	signal(SIGPIPE, SIG_IGN);
 	must(rpc_gss_set_svc_name(principal, mechanism, 0, PROG, VERS));
 	server_start(mode);
 	for (unsigned int i = 0; i < WIRE_NR(services); i++)
 		calls(services[i], mode == STOCK ? 5000 : 40000);
-	/* libtirpc's own does not survive this. */
+	/* libtirpc's own server does not survive this. */
 	if (mode != STOCK) {
 		for (uintptr_t i = 0; i < WIRE_NR(threads); i++)
 			must(!pthread_create(&threads[i], NULL, come_and_go,

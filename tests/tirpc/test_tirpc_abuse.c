@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what a client sends, and how it sends it, harms nobody but itself:
- * under svc_run() and under rpcbuf_svc_run().
+ * Goal: whatever a client sends, and however, affects only itself, under
+ * svc_run() and under rpcbuf_svc_run().
  * Method: clients that write bytes: calls cut anywhere, records of fragments,
  * many calls at once, marks that claim too much, no calls at all, resets, half
- * closes, replies that are not read; after each, and while it lasts, another
- * client is served, and in the end nothing is left.
+ * closes, replies that are not read.  Afterwards and meanwhile another client
+ * is served, and in the end nothing is left.
  */
 #include <netinet/tcp.h>
 #include <rpcbuf/stats.h>
@@ -19,7 +19,7 @@ static void start(int mode, uint32_t send_timeout)
 	struct rpcbuf_svc_options o = svc_options_for_tests();
 
 	o.send_timeout = send_timeout;
-	/* These limits are those of either mode. */
+	/* These limits hold in both modes. */
 	o.limits.max_length = server.engine.limits.max_length = 1 << 20;
 	o.limits.max_fragments = server.engine.limits.max_fragments = 200;
 	server_start_with((enum mode)mode, &o);
@@ -44,7 +44,7 @@ static int client(void)
 	return fd;
 }
 
-/* A call of COPY or REFER with @len bytes, and what its results are. */
+/* A call of COPY or REFER with @len bytes, and its results. */
 static uint8_t *blob_args(uint32_t len, uint32_t *args_len)
 {
 	uint8_t *args = calloc(1, len + 8);
@@ -119,7 +119,8 @@ START_TEST(many_at_once)
 		put32(expected + 4, xid + 1);
 		raw_expect(fd, xid, expected, sizeof(expected));
 	}
-	/* And what was sent before the end is answered before the end. */
+	/* Calls sent before the end of the stream are answered before the
+	 * connection ends. */
 	must(raw_send(fd, all, len));
 	must(shutdown(fd, SHUT_WR) == 0);
 	for (uint32_t xid = 0; xid < CALLS; xid++) {
@@ -133,7 +134,7 @@ START_TEST(many_at_once)
 }
 END_TEST
 
-/* A call that lasts, and many behind it on the same connection. */
+/* A long call, and many behind it on the same connection. */
 START_TEST(order_behind_a_long_call)
 {
 	enum {
@@ -167,8 +168,8 @@ START_TEST(order_behind_a_long_call)
 }
 END_TEST
 
-/* Stands between the engine and the adapter: every second call of a connection
- * is held up on its way, for so long that another thread takes the next one. */
+/* Between the engine and the adapter: delays every second call of a connection
+ * so long that another thread takes the next one. */
 static struct {
 	struct rpcbuf_handlers handlers;
 	bool on;
@@ -203,7 +204,7 @@ int __wrap_rpcbuf_engine_create(struct rpcbuf_engine **engine,
 		engine, mm, late.on ? &held_up : handlers, options);
 }
 
-/* Whichever thread comes first, calls run in the order in which they came. */
+/* Whichever thread is first, calls run in the order in which they came. */
 START_TEST(order_on_many_threads)
 {
 	enum {
@@ -266,7 +267,7 @@ START_TEST(refused_records)
 	put32(call + 8, CALL);
 	put32(call + 12, 3);
 	refused(call, len, NULL);
-	/* A credential longer than any. */
+	/* A credential that is too long. */
 	put32(call + 12, 2);
 	put32(call + 32, 0xffffff00);
 	refused(call, len, NULL);
@@ -275,7 +276,8 @@ START_TEST(refused_records)
 }
 END_TEST
 
-/* A length that the message does not have: an error to the client, not more. */
+/* A length past the end of the message: an error to the client, and nothing
+ * else. */
 START_TEST(lengths_that_lie)
 {
 	static const uint32_t lies[] = {9, 5000, 0x7fffffff, 0xffffffff};
@@ -303,7 +305,7 @@ START_TEST(lengths_that_lie)
 }
 END_TEST
 
-/* Peers that go, in the midst of a record or of a reply. */
+/* Peers that close within a record or a reply. */
 START_TEST(resets)
 {
 	const struct linger linger = {1, 0};
@@ -335,7 +337,7 @@ START_TEST(resets)
 }
 END_TEST
 
-/* Records that are never finished, on many connections, hold up nobody. */
+/* Unfinished records on many connections delay no other. */
 START_TEST(slow_senders)
 {
 	int fds[40];
@@ -364,7 +366,8 @@ START_TEST(slow_senders)
 }
 END_TEST
 
-/* More partial records than the budget has room for: those make room. */
+/* More partial records than the budget has room for: some of them are
+ * closed. */
 START_TEST(records_beyond_the_budget)
 {
 	struct rpcbuf_svc_options o = svc_options_for_tests();
@@ -394,8 +397,8 @@ START_TEST(records_beyond_the_budget)
 }
 END_TEST
 
-/* A client that has asked for @nr numbers, of 4 bytes each, and has @room bytes
- * for what comes. */
+/* A client that has requested @nr numbers, of 4 bytes each, with a receive
+ * buffer of @room bytes. */
 static int asking(enum proc proc, uint32_t nr, int room)
 {
 	int fd = client();
@@ -415,7 +418,7 @@ static int asking_for(uint32_t nr, int room)
 	return asking(NUMBERS, nr, room);
 }
 
-/* Replies that nobody reads: that client goes, the others are served. */
+/* Unread replies: that client is closed, the others are served. */
 START_TEST(replies_not_read)
 {
 	int fd;
@@ -432,10 +435,10 @@ START_TEST(replies_not_read)
 }
 END_TEST
 
-/* One that reads all the time, but little: the time is that of the whole reply,
- * of however many fragments.  What the server's socket holds is little too, and
- * the client much slower than the encoding, so that the server waits often, and
- * never long. */
+/* A client that reads all the time, but little: the timeout is that of the
+ * whole reply, whatever the number of fragments.  The server's socket buffer is
+ * small too, and the client much slower than the encoding, so that the server
+ * waits often, and never long. */
 START_TEST(replies_read_slowly)
 {
 	uint8_t bytes[4096];
@@ -446,8 +449,8 @@ START_TEST(replies_read_slowly)
 		   sizeof(room));
 	eventually(stats().replies == 1);
 	fd = asking_for(2000000, room);
-	/* Not to the end: what is in the socket when the server has closed it may
-	 * come as slowly as TCP looks at a window that was shut. */
+	/* Not to the end: bytes in the socket after the server's close may come
+	 * as slowly as TCP probes a closed window. */
 	while (!stats().send_timeouts) {
 		recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		must(stats().replies == 1);
@@ -463,7 +466,7 @@ enum {
 	UNREAD = 20
 };
 
-/* Many of them at once: each holds a thread, and no other client. */
+/* Many of them at the same time: each holds a thread, and no other client. */
 START_TEST(many_that_do_not_read)
 {
 	int fds[UNREAD];
@@ -486,7 +489,7 @@ enum {
 	GATED = 8
 };
 
-/* @fds ask for what waits at the gate, each on a thread of its own. */
+/* @fds request calls that wait at the gate, each on its own thread. */
 static void wait_at_the_gate(int *fds)
 {
 	uint8_t *call;
@@ -501,7 +504,7 @@ static void wait_at_the_gate(int *fds)
 	free(call);
 }
 
-/* One of @fds, of which bit i of @answered says that it was, is answered. */
+/* One of @fds is answered; bit i of @answered says whether the i-th was. */
 static void one_is_answered(const int *fds, unsigned int *answered)
 {
 	struct pollfd pfd[GATED];
@@ -521,9 +524,9 @@ static void one_is_answered(const int *fds, unsigned int *answered)
 	*answered |= 1u << i;
 }
 
-/* Threads that hold calls reply where there is no page, from those that are kept
- * for replies: none sleeps until there are some, which may be when the others
- * have replied.  Nor does a long reply that nobody reads keep what these need. */
+/* Threads with calls reply although there is no page, from the reserve for
+ * replies: none sleeps until pages come, which may be when the others have
+ * replied.  A long reply that is not read does not use up what these need. */
 START_TEST(replies_without_pages)
 {
 	struct rpcbuf_svc_options o = svc_options_for_tests();
@@ -544,7 +547,7 @@ START_TEST(replies_without_pages)
 	unread = asking(HELD_NUMBERS, 8000000, 4096);
 	eventually(seen(server.blocked) == GATED + 1);
 	for (int i = 0; i < GATED; i++) {
-		/* Idle loops give some back. */
+		/* Idle loops release some. */
 		while (nr < 16 << 8 &&
 		       (held[nr] = rpcbuf_alloc_page(o.mm, RPCBUF_GFP_NOWAIT)))
 			nr++;

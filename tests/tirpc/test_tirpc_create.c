@@ -3,7 +3,7 @@
  * Goal: what cannot work is refused at creation, with an errno and a sentence
  * that names the value, and leaves nothing behind.
  * Method: each mistake once, on real sockets; the sentence, the errno, and that
- * no transport, page or descriptor is left.  A fork is one.
+ * no transport, page or descriptor is left.  One case is a fork.
  */
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -149,7 +149,8 @@ START_TEST(budget_exhausted)
 	o.memory = 1 << 20;
 	refused(fd, &o, ENOMEM, "within the budget");
 	options.memory = 2 << 20;
-	/* Its thread opens files for a moment, and descriptors are counted. */
+	/* Its thread opens files for a moment, and the test counts
+	 * descriptors. */
 	options.no_thread = true;
 	must(rpcbuf_create(&o.mm, &options) == 0);
 	must(rpcbuf_alloc_bulk_array(o.mm, 0, 256, pages) == 256);
@@ -204,7 +205,7 @@ START_TEST(runs_only_with_a_transport)
 	engine.limits.max_length = 15 << 20;
 	ck_assert_int_eq(rpcbuf_svc_run(&engine), -EINVAL);
 	ck_assert(logged("the budget is"));
-	/* An exit that was asked for before. */
+	/* An earlier request to exit. */
 	rpcbuf_svc_exit();
 	ck_assert_int_eq(rpcbuf_svc_run(NULL), 0);
 	rpcbuf_svc_exit();

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: programs made for libtirpc are served as by libtirpc, by svc_run() and
- * by rpcbuf_svc_run(), and clients of libtirpc cannot tell.
+ * by rpcbuf_svc_run(), and clients of libtirpc see no difference.
  * Method: one service behind three servers (the third is libtirpc's own, which
  * shows that the service and the references work there), clients of libtirpc;
- * all kinds of arguments, results and errors; other transports beside ours;
- * more descriptors than libtirpc's table takes.
+ * all kinds of arguments, results and errors; other transports beside those
+ * under test; more descriptors than libtirpc's table takes.
  */
 #include <signal.h>
 #include <sys/resource.h>
@@ -56,7 +56,7 @@ START_TEST(every_procedure)
 }
 END_TEST
 
-/* What the program does not serve. */
+/* Programs, versions and procedures that are not served. */
 START_TEST(every_error)
 {
 	CLIENT *client;
@@ -148,8 +148,8 @@ START_TEST(small_budget)
 }
 END_TEST
 
-/* Calls of a client that wait in its socket are no reason for others to wait,
- * once those are run that were received together. */
+/* Calls of a client that wait in its socket do not delay other clients, once
+ * the calls that were received together have run. */
 START_TEST(turns_of_clients)
 {
 	enum {
@@ -225,8 +225,8 @@ static void expect_adds(int fd, uint32_t nr)
 	}
 }
 
-/* Replies that leave together do not wait for a call that lasts, nor for one
- * that is not answered. */
+/* Replies that leave together do not wait for a long call, nor for one that is
+ * not answered. */
 START_TEST(replies_together)
 {
 	static const enum proc lasts[] = {NUL, BLOCK, SILENT, BLOCK, NUL};
@@ -247,7 +247,7 @@ START_TEST(replies_together)
 		set_gate(false);
 	}
 	must(stats().replies_kept > 0);
-	/* What waits leaves before the end. */
+	/* Corked replies leave before the end. */
 	send_adds(fd, nr, SILENT);
 	must(shutdown(fd, SHUT_WR) == 0);
 	expect_adds(fd, nr);
@@ -269,7 +269,7 @@ static void *blocked_client(void *arg)
 	return NULL;
 }
 
-/* Calls that last hold up nobody else. */
+/* Long calls delay no other. */
 START_TEST(calls_that_last)
 {
 	pthread_t threads[10];
@@ -316,10 +316,10 @@ END_TEST
 #define CALLS 6u
 
 /* Calls in one write, some answered here and some by a forked child: each once,
- * whichever replies wait when the child is made.
- * Not with AddressSanitizer: its allocator does not hold its locks over fork(),
- * as libc's does, so a child that is made while another thread allocates may
- * wait in its first malloc() for ever. */
+ * whichever replies are corked at the fork. Not with AddressSanitizer: its
+ * allocator does not hold its locks over fork(), as libc's does, so a child
+ * forked while another thread allocates may wait in its first malloc() for
+ * ever. */
 START_TEST(answered_by_children)
 {
 	const uint8_t args[5004] = {0, 0, 5000 >> 8, 5000 & 0xff, 'a', 'b'};
@@ -365,14 +365,15 @@ START_TEST(answered_by_children)
 }
 END_TEST
 
-/* A connection that the program made, as inetd's children do. */
+/* A connection that the program accepted, as inetd's children have. */
 START_TEST(given_connections)
 {
 	struct rpcbuf_svc_options o = svc_options_for_tests();
 	CLIENT *clients[2];
 	int fd = listening();
 
-	/* The listener is libtirpc's: ours are the connections alone. */
+	/* The listener is libtirpc's, only the connections are those under
+	 * test. */
 	server_create((enum mode)_i, &o);
 	for (int i = 0; i < 2; i++) {
 		u_short port = server.port;
@@ -400,7 +401,7 @@ START_TEST(given_connections)
 }
 END_TEST
 
-/* UDP and a stock TCP transport beside ours. */
+/* UDP and a stock TCP transport beside those under test. */
 START_TEST(other_transports)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -436,8 +437,8 @@ START_TEST(other_transports)
 }
 END_TEST
 
-/* More connections than libtirpc's table has room for: the limit of
- * descriptors is raised after it asked. */
+/* More connections than libtirpc's table has room for: the limit of descriptors
+ * is raised after libtirpc read it. */
 START_TEST(more_descriptors_than_the_table)
 {
 	struct rlimit limit;

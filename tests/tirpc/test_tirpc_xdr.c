@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: an XDR stream over pages yields and takes, byte for byte, what
+ * Goal: an XDR stream over pages encodes and decodes, byte for byte, as
  * libtirpc's own streams do, wherever in a page it begins.
  * Method: random sequences of items are encoded with xdrmem, xdrrec and a
  * stream over scattered pages from every offset, and the bytes compared; they
@@ -35,7 +35,7 @@ struct item {
 static struct rpcbuf *mm;
 static void *pages[PAGES];
 
-/* Every other page: none of those of a stream are adjacent. */
+/* Every other page: no two pages of a stream are adjacent. */
 static void setup(void)
 {
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
@@ -168,7 +168,8 @@ START_TEST(encodes_as_xdrmem)
 				break;
 			require(XDR_GETPOS(&xdrs) == XDR_GETPOS(&mem));
 		}
-		/* What did not fit may differ; what did must not. */
+		/* Items that did not fit may differ; items that did must
+		 * not. */
 		uint32_t len = gather(&x, got);
 
 		require(len <= size && len >= XDR_GETPOS(&mem));
@@ -251,7 +252,7 @@ static void lay(uint32_t offset, const void *bytes, size_t len)
 			from[i];
 }
 
-/* Decodes what @items were made from with both, and compares. */
+/* Decodes the bytes of @items with both, and compares. */
 static void compare_decoding(XDR *mem, XDR *xdrs, const struct item *items,
 			     unsigned int nr)
 {
@@ -359,7 +360,7 @@ START_TEST(inlines_inside_a_page)
 }
 END_TEST
 
-/* A length is written when what it counts is known. */
+/* A length is written when its data are complete. */
 START_TEST(encodes_over_earlier_bytes)
 {
 	static uint8_t got[BYTES];

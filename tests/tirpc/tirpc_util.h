@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the tests of librpcbuf_tirpc share: a service, served by svc_run(), by
+ * Helpers for tests of librpcbuf_tirpc: a service, served by svc_run(), by
  * rpcbuf_svc_run() or by libtirpc alone, in a thread of the test; clients of
  * libtirpc, and clients that write bytes.
  */
@@ -35,7 +35,7 @@ enum proc {
 	EXIT,	 /* answers, and ends svc_run() */
 	SILENT,	 /* does not answer */
 	FORKED,	 /* opaque<>: as COPY, by a child */
-	HELD_NUMBERS, /* as NUMBERS, when they are let go */
+	HELD_NUMBERS, /* as NUMBERS, when the gate opens */
 };
 
 enum mode {
@@ -52,12 +52,12 @@ static struct {
 	pthread_t thread;
 	int result;
 	bool gate_open; /* under lock */
-	unsigned int tickets; /* ... so many pass the gate that is shut */
-	bool numbers_go;      /* ... HELD_NUMBERS does not wait any more */
+	unsigned int tickets; /* number of calls that may still pass the gate */
+	bool numbers_go;      /* HELD_NUMBERS no longer waits */
 	unsigned int blocked;
 	unsigned int nuls, nuls_before; /* of NUL; before the last ADD */
 	unsigned int log_lines;
-	char log[256]; /* the last line; under lock */
+	char log[256]; /* last line of the log; under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t gate;
 } server = {.engine = RPCBUF_ENGINE_OPTIONS_INIT,
@@ -156,7 +156,7 @@ static inline void set_gate(bool open)
 	pthread_mutex_unlock(&server.lock);
 }
 
-/* One of those that wait at the gate goes on. */
+/* One of the calls at the gate continues. */
 static inline void let_one_through(void)
 {
 	pthread_mutex_lock(&server.lock);
@@ -341,7 +341,7 @@ static inline void server_create(enum mode mode,
 {
 	int fd = listening();
 
-	/* Two threads that are the first to ask make two, and one is lost. */
+	/* When two threads ask first, two are made, and one is lost. */
 	authnone_create();
 	server.mode = mode;
 	server.port = port_of(fd);
@@ -480,7 +480,7 @@ static inline void server_stop(void)
 /* ------------------------------------------------- clients that write bytes */
 
 /* The call of @proc with @len bytes of arguments, in fragments of @sizes (NULL:
- * one): a record from malloc. */
+ * one); free() the record. */
 static inline uint8_t *raw_call(uint32_t xid, enum proc proc, const void *args,
 				uint32_t len, const uint32_t *sizes,
 				unsigned int nr, size_t *record_len)
@@ -533,7 +533,7 @@ static inline bool raw_read(int fd, void *to, size_t len)
 	return true;
 }
 
-/* The message of a reply, from malloc; NULL at the end of the stream. */
+/* The message of a reply, to be freed; NULL at the end of the stream. */
 static inline uint8_t *raw_reply(int fd, uint32_t *len)
 {
 	uint8_t *body = NULL, mark[4];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The procedures of kv.x.  A value that is being sent is referred to, not
- * copied, so it counts who refers to it: the store, and results on their way.
+ * copied, so it counts its references: the store's, and those of results in
+ * flight.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -142,7 +143,7 @@ bool_t kv_count_1_svc(void *args, u_int *count, struct svc_req *req)
 	return TRUE;
 }
 
-/* The reply was sent: the value that it referred to may go. */
+/* The reply was sent: the value that it referred to may be freed. */
 int kv_prog_1_freeresult(SVCXPRT *transp, xdrproc_t xdr_result, caddr_t where)
 {
 	kv_get_result *result = (kv_get_result *)(void *)where;
