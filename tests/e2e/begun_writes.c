@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what a client writes to a file is never run as a call.
- * Method: each connection sends the first part of a WRITE whose data go on with
- * a whole record, a REMOVE of the file "victim".  The rest, which begins with
- * that record, follows when the caller says so: whatever happened to the
- * connection in between, the REMOVE must not be answered.  See usage().
+ * Goal: data that a client writes to a file are never run as a call.
+ * Method: each connection sends the first part of a WRITE whose data contain a
+ * whole record, a REMOVE of the file "victim". The rest, which begins with that
+ * record, follows when the caller says so: whatever happened to the connection
+ * in between, the REMOVE must not be answered. See usage().
  */
 #include "nfs3_find.h"
 
 enum {
 	MOST = 200,
-	FIRST = 20000,	/* bytes of data that come first */
+	FIRST = 20000,	/* bytes of data in the first part */
 	DATA = 60000,	/* in all */
 	WRITE_XID = 0x1000,
 	FORGED_XID = 0xf0f0,
@@ -75,7 +75,8 @@ static unsigned port_of(const struct rpc_conn *conn)
 	return ntohs(at.sin_port);
 }
 
-/* What the server has not read yet, if @table has the connection; else -1. */
+/* Number of bytes that the server has not read yet; -1: @table lacks the
+ * connection. */
 static long unread_in(const char *table, unsigned port, unsigned peer)
 {
 	FILE *file = fopen(table, "re");
@@ -116,7 +117,7 @@ static void wait_until_read(unsigned port, const struct rpc_conn *conn)
 			usleep(1000);
 }
 
-/* Takes what comes until the server closes; true if the WRITE was answered. */
+/* Receives until the server closes; true if the WRITE was answered. */
 static bool is_answered(struct rpc_conn *conn)
 {
 	struct pollfd fd = {.fd = conn->fd, .events = POLLIN};

@@ -2,21 +2,21 @@
 /*
  * Goal: clients behind slow lines get right answers, however few bytes come at
  * a time and wherever they are cut.
- * Method: one thread moves all connections: each sends, or takes, as many bytes
- * as its rate allows for the time that has passed since it began, so a program
- * that was not run for a while catches up.  What is sent goes in segments of 1
- * to 32 bytes, of records in random fragments, so that marks are split as well.
- * A connection is one of these, in turn:
+ * Method: one thread serves all connections: each sends, or receives, as many
+ * bytes as its rate allows for the time since it began, so a program that was
+ * not scheduled for a while catches up.  Bytes are sent in segments of 1 to 32
+ * bytes, of records in random fragments, so that marks are split as well.
+ * Connections are of these kinds, in rotation:
  *
- *   caller   two GETATTRs
- *   writer   a WRITE of WRITE_LEN bytes: its part of the file "slow"
- *   reader   READS READs, sent at once, whose replies it takes slowly
- *   silent   nothing at all
- *   endless  a WRITE of 256 KiB which comes more slowly than the server lets it
+ * 
+ *   caller two GETATTRs
+ *   writer a WRITE of WRITE_LEN bytes: its part of the file "slow"
+ *   reader READS READs, sent at once, whose replies it takes slowly
+ *   silent nothing at all
+ *   endless a WRITE of 256 KiB below the server's least rate
  *
- * Says "connected", and ends when all but the silent have; fails when a reply
- * is wrong, or missing, when one of the endless is answered, or another one
- * closed.
+ * Prints "connected", and ends when all but the silent have; fails when a reply
+ * is wrong, or missing, when an endless one is answered, or another one closed.
  */
 #include <sys/mman.h>
 
@@ -29,7 +29,7 @@ enum {
 	SILENT,
 	ENDLESS,
 	KINDS,
-	SECONDS = 3, /* that what has an end takes */
+	SECONDS = 3, /* bytes of a connection that ends */
 	WRITE_LEN = 16384,
 	READ_LEN = 65536,
 	READS = 8,
@@ -123,7 +123,7 @@ static void open_one(struct dribbler *d, unsigned long i, uint16_t port)
 	prepare(d, i);
 }
 
-/* So much of @all should have moved by now. */
+/* Bytes of @all that should have moved by now. */
 static size_t due(size_t all)
 {
 	double part = (rpc_now() - begin) / SECONDS;

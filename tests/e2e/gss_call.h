@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * RPCSEC_GSS (RFC 2203) around calls that were built in the open: a context
- * with the server, the three services, and the checks of what comes back.
- * Kerberos itself is the system's GSS-API. Whatever fails ends the program.
+ * RPCSEC_GSS (RFC 2203) around calls that were built without it: a context with
+ * the server, the three services, and the checks of the replies. Kerberos
+ * itself is the system's GSS-API. Any error ends the program.
  */
 #ifndef RPCBUF_E2E_GSS_CALL_H
 #define RPCBUF_E2E_GSS_CALL_H
@@ -97,7 +97,7 @@ static inline void gss_check_mic(const struct gss *gss, const void *data,
 		 minor, "gss_verify_mic");
 }
 
-/* The arguments of the call, as the service has them. */
+/* The arguments of the call, in the form of the service. */
 static inline void gss_put_body(struct rpc_buf *wire, const struct gss *gss,
 				uint32_t sequence, const uint8_t *args,
 				size_t len)
@@ -129,8 +129,8 @@ static inline void gss_put_body(struct rpc_buf *wire, const struct gss *gss,
 }
 
 /*
- * The call, which was built with AUTH_NONE, with this context's protection.
- * Returns its sequence number, which the reply is checked with.
+ * Protects a call that was built with AUTH_NONE. Returns its sequence number,
+ * with which the reply is checked.
  */
 static inline uint32_t
 gss_seal_call(struct gss *gss, const struct rpc_buf *call, struct rpc_buf *wire)
@@ -158,8 +158,8 @@ static inline struct rpc_reply gss_open_head(const struct rpc_buf *record)
 	return reply;
 }
 
-/* Opens the results of the reply in record, into plain where they are sealed.
- * Sequence number 0: that of one of several copies of the call. */
+/* Opens the results of the reply in record; sealed ones go to plain. Sequence
+ * number 0: that of one of several copies of the call. */
 static inline struct rpc_reply gss_open_reply(const struct gss *gss,
 					      const struct rpc_buf *record,
 					      uint32_t sequence,
@@ -204,7 +204,7 @@ static inline struct rpc_reply gss_open_reply(const struct gss *gss,
 	return reply;
 }
 
-/* One step of the context's establishment; takes what the server says of it. */
+/* One step of establishing the context; takes the server's token. */
 static inline bool gss_step(struct gss *gss, struct rpc_conn *conn,
 			    uint32_t procedure, const gss_buffer_desc *token,
 			    struct rpc_buf *answer)
@@ -269,7 +269,7 @@ static inline void gss_establish(struct gss *gss, struct rpc_conn *conn,
 	free(answer.data);
 }
 
-/* Says good-bye: the server frees its side. */
+/* Destroys the context: the server frees its side. */
 static inline void gss_destroy(struct gss *gss, struct rpc_conn *conn)
 {
 	struct rpc_buf call = {0}, wire = {0};

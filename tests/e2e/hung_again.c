@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a REMOVE that its client sends again (same xid) into an export that
- * hangs is done once, and answered with what was done: "later" would have the
- * client send it under a new xid, as another call.
- * Method: its original has been answered on a connection that is gone; runs, of
- * one that is gone; waits for a thread, on the same one. The new connection has
- * the old one's port, by which the server knows the client, and so many READs
- * that hang that more calls are told to come later: a REMOVE that is not sent
- * again is told so, and so may be the one that waits, once, and is not done then.
- * When the one that runs is done the server closes the connection that it was sent
- * again on, as it does not answer it there; what has no answer is sent again. In
- * the end each name is gone, once, or its REMOVE was told to come later. See
- * usage().
+ * Goal: a REMOVE that its client sends again (same xid) into a hanging export
+ * is executed once, and answered with its result: after "later" the client
+ * would send it under a new xid, as another call.
+ * Method: the original was answered on a closed connection; or runs, of a
+ * closed one; or waits for a thread, on the same one. The new connection has
+ * the old one's port, by which the server knows the client, and so many hanging
+ * READs that further calls are answered "later". A REMOVE that is not sent
+ * again is answered so, and so may be the waiting one, once, and is not
+ * executed then. When the running one is done, the server closes the connection
+ * of the retransmission, as it does not answer it there; calls without an
+ * answer are sent again. In the end each name was removed once, or its REMOVE
+ * was answered "later". See usage().
  */
 #include "nfs3_find.h"
 #include "nfs4_io.h"
@@ -20,7 +20,7 @@
 
 enum {
 	READS = 300,
-	FIRST = 63, /* READs that take the threads, beside the REMOVE that runs */
+	FIRST = 63, /* READs that occupy the threads, beside the REMOVE that runs */
 	NFS4_REMOVE = 28,
 	LATER = 10008, /* NFS3ERR_JUKEBOX, NFS4ERR_DELAY */
 	NOENT = 2,
@@ -34,7 +34,7 @@ enum {
 	NEW,	       /* "slow-new" */
 	NAMES,
 	FAST = 0x2000,
-	CHECK = 0x10000, /* added to see what is left */
+	CHECK = 0x10000, /* added, to see what is left */
 };
 
 static const char *const names[] = {"gone", "slow-runs", "slow-waits",
@@ -122,7 +122,7 @@ static void take(void *opaque, struct rpc_reply *reply)
 		nr_fast++;
 }
 
-/* Sends what is put, and takes replies until @nr of those counted came. */
+/* Sends all queued calls, and takes replies until @nr of those counted came. */
 static void exchange(const unsigned int *count, unsigned int nr)
 {
 	while (*count < nr || wire.len) {
@@ -136,14 +136,14 @@ static void exchange(const unsigned int *count, unsigned int nr)
 	}
 }
 
-/* The connection is read: everything before was seen. */
+/* The connection is read: the server has seen everything before. */
 static void serve_fast(void)
 {
 	put_read(FAST, &other, 0);
 	exchange(&nr_fast, nr_fast + 1);
 }
 
-/* From the port of the one before. */
+/* From the port of the previous one. */
 static void connect_again(void)
 {
 	struct sockaddr_in from = {.sin_family = AF_INET,
@@ -196,7 +196,7 @@ static struct nfs_fh find(uint16_t mount_port, const char *export,
 	return nfs4_find(&conn, path);
 }
 
-/* The originals of all but one, on a connection that goes. */
+/* The originals of all but one, on a connection that closes. */
 static void begin(void)
 {
 	int fd;
@@ -213,8 +213,8 @@ static void begin(void)
 	reset();
 }
 
-/* Until more is told to come later.  No place in the share is free for the one
- * that waits, and few calls are in flight yet. */
+/* Until more calls are answered "later". The waiting one has no place in the
+ * share, and few calls are in flight yet. */
 static void fill(void)
 {
 	put_reads(0, FIRST);
@@ -240,7 +240,7 @@ static void expect(unsigned int name, unsigned int least, unsigned int most)
 		    names[n], done[n], least, most);
 }
 
-/* Those that were sent again, while it hangs. */
+/* The retransmissions, while the export hangs. */
 static void send_again(void)
 {
 	put_remove(RUNS, RUNS);
@@ -252,7 +252,8 @@ static void send_again(void)
 	expect(RUNS, 0, 0);
 }
 
-/* Until the server closes the connection; then what has no answer is sent again. */
+/* Until the server closes the connection; then calls without an answer are sent
+ * again. */
 static void await_close(void)
 {
 	const unsigned int none = 0;
@@ -282,7 +283,8 @@ static void take_reads(void)
 		}
 }
 
-/* An answer to each, under its xid; what was told to come later is left to remove. */
+/* An answer to each, under its xid; names of calls answered "later" must still
+ * exist. */
 static void check_removed(void)
 {
 	bool later = refused[WAITS - GONE];

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: while an export hangs, calls into another one are served, also those of
- * the client that has the hung calls, over the same connections and others; and
- * each hung call is answered once in the end, those that were told to come
- * later when they are sent again.
+ * the client that has the hung calls, over the same connections and others;
+ * each hung call is answered once in the end, those answered "later" after they
+ * are sent again.
  * Method: READs that FSAL SLOW holds for as long as the file HOLD exists, and
  * behind them, on each connection, calls into the other export, whose replies
- * are waited for; then the same on a new connection and from another address.
- * Says "held", waits for the end of its input, and lets the READs go. See
- * usage().
+ * the test waits for; then the same on a new connection and from another
+ * address. Prints "held", waits for the end of its input, and releases the
+ * READs. See usage().
  */
 #include "nfs3_find.h"
 #include "nfs4_io.h"
@@ -20,15 +20,15 @@ enum {
 	SLOTS = 8,
 	MOST = 1000,
 	FAST_XID = 0x10000,
-	AGAIN_XID = 0x100000, /* added for each time a call is sent again */
+	AGAIN_XID = 0x100000, /* added each time a call is sent again */
 	NFS3_JUKEBOX = 10008,
 	NFS4_DELAY = 10008,
 };
 
 /* A call that hangs. */
 struct slow {
-	uint32_t again; /* how often it was sent once more */
-	bool later;	/* it was told to be */
+	uint32_t again; /* number of retransmissions */
+	bool later;	/* answered "later" */
 	bool answered;
 };
 
@@ -81,7 +81,7 @@ static void put_read(struct rpc_buf *call, uint32_t xid,
 	}
 }
 
-/* Sent again, it has the same slot and the same number there. */
+/* A retransmission has the same slot and sequence number there. */
 static void put_slow(struct rpc_buf *wire, unsigned int n)
 {
 	struct rpc_buf call = {0};
@@ -100,7 +100,7 @@ static uint32_t status_of(struct rpc_reply *reply)
 	return rpc_get_u32(&reply->results);
 }
 
-/* "Later" is what the protocol says it is, to the last byte. */
+/* "Later" has the exact form of the protocol. */
 static void check_later(struct rpc_reply *reply)
 {
 	struct rpc_view *view = &reply->results;
@@ -139,7 +139,7 @@ static void take_slow(struct rpc_reply *reply)
 	}
 }
 
-/* Takes what comes; a call into the other export must succeed. */
+/* Takes replies; a call into the other export must succeed. */
 static void take(void *nr_fast, struct rpc_reply *reply)
 {
 	if (!(reply->xid & FAST_XID)) {
@@ -159,7 +159,8 @@ static void exchange_one(struct rpc_conn *conn, struct rpc_buf *wire,
 	wire->len = 0;
 }
 
-/* Calls into the other export, one after the other, behind what is in @wire. */
+/* Calls into the other export, one after the other, behind the bytes in
+ * @wire. */
 static void make_fast_calls(struct rpc_conn *conn, struct rpc_buf *wire)
 {
 	struct rpc_buf call = {0};

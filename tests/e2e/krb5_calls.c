@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: calls under krb5, krb5i and krb5p are taken whole, whatever their size
- * and however they are cut.
+ * Goal: calls under krb5, krb5i and krb5p are received completely, whatever
+ * their size and however they are cut.
  * Method: over NFSv3 and v4, WRITEs of many sizes in one go, cut in many ways,
  * their replies and then READs checked, byte by byte and each for the context's
  * seal; a REMOVE that is sent again, under a new sequence number, is answered
  * from the duplicate request cache; a call with a broken seal is refused. A
- * second connection is reset while replies wait for it to read.
+ * second connection is reset while it has unread replies.
  *
  * usage: krb5_calls PORT MOUNT-PORT EXPORT NAME MIRROR krb5|krb5i|krb5p 3|4
  *                   odd|plain
+ *
  * The file NAME of the export and MIRROR on this side end with the same bytes;
- * the export holds the file NAME.SERVICE.VERSION, which goes. With `plain`
- * records are not cut, and the REMOVE is not sent again.
+ * the export holds the file NAME.SERVICE.VERSION, which is removed. With
+ * `plain` records are not cut, and the REMOVE is not sent again.
  */
 #include <sys/ioctl.h>
 
@@ -58,7 +59,7 @@ static struct rpc_reply gss_call(const struct rpc_buf *call)
 	return gss_open_reply(&gss, &conn.record, sequence, &plain);
 }
 
-/* LOOKUP in the root of the export, which the server gives to krb5 alone. */
+/* LOOKUP in the root of the export, which the server allows under krb5 only. */
 static struct nfs_fh find(const char *export, const char *name)
 {
 	struct rpc_buf call = {0};
@@ -109,15 +110,15 @@ static void check_write(struct flight *flight)
 	}
 }
 
-/* gss_open_reply() wants the record itself, so this stands in rpc_exchange()'s
- * place: the callback finds it in conn. */
+/* gss_open_reply() needs the record itself, so this replaces rpc_exchange():
+ * the callback finds it in conn. */
 static void on_reply(void *opaque, struct rpc_reply *reply)
 {
 	(void)reply;
 	check_write(opaque);
 }
 
-/* A WRITE of each size, behind each other, in one go. */
+/* A WRITE of each size, one behind the other, in one go. */
 static void write_all(void)
 {
 	struct flight flight = {.first = xid + 1, .count = SIZES};
@@ -234,7 +235,7 @@ static void break_seal(void)
 	free(wire.data);
 }
 
-/* Until no more comes: what else there is waits on the other side. */
+/* Until no more comes: the rest waits on the other side. */
 static void wait_for_silence(int fd)
 {
 	int before, now = 0;
@@ -246,7 +247,7 @@ static void wait_for_silence(int fd)
 	} while (!now || now != before);
 }
 
-/* Asks for much, reads nothing, and ends: the kernel makes a reset of it. */
+/* Requests much, reads nothing, and ends: the kernel sends a reset. */
 static void leave_unread(uint16_t port)
 {
 	struct rpc_conn other = rpc_connect("127.0.0.1", port, 0);
@@ -305,7 +306,7 @@ int main(int argc, char **argv)
 	version = atoi(argv[7]);
 	odd = !strcmp(argv[8], "odd");
 	root = nfs3_mount(strtoul(argv[2], NULL, 0), argv[3]);
-	*rpc_flavor() = RPC_AUTH_NONE; /* what seals are put on */
+	*rpc_flavor() = RPC_AUTH_NONE; /* types of seals */
 	conn = rpc_connect("127.0.0.1", strtoul(argv[1], NULL, 0), 0);
 	gss_establish(&gss, &conn, "nfs@localhost", service);
 	file = find(argv[3], argv[4]);

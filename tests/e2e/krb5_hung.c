@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: calls under krb5, krb5i and krb5p for an export that hangs are answered
- * "later" beyond its share, under their own seals, and served in the end; others
- * over the same connection go on.
- * Method: READs that FSAL SLOW holds for as long as the file HOLD exists. As
- * many as LATERS must be told to come later while it does; then GETATTRs of the
- * root of the server are served, HOLD goes, and all are sent again until they
- * are answered.
+ * Goal: calls under krb5, krb5i and krb5p for a hanging export are answered
+ * "later" above its share, under their own seals, and served in the end; others
+ * over the same connection are served meanwhile.
+ * Method: READs that FSAL SLOW holds for as long as the file HOLD exists.
+ * LATERS of them must be answered "later" while it does; then GETATTRs of the
+ * root of the server are served, HOLD is removed, and all are sent again until
+ * they are answered.
  *
- * usage: krb5_hung PORT MOUNT-PORT EXPORT HOLD krb5|krb5i|krb5p 3|4 CALLS LATERS
+ * usage: krb5_hung PORT MOUNT-PORT EXPORT HOLD krb5|krb5i|krb5p 3|4 CALLS
+ * LATERS
+ *
  * The export has a file "file".
  */
 #include "gss_call.h"
@@ -146,7 +148,7 @@ int main(int argc, char **argv)
 	if (nr_calls > MOST)
 		die("%u calls, %u at most", nr_calls, MOST);
 	root = nfs3_mount(strtoul(argv[2], NULL, 0), argv[3]);
-	*rpc_flavor() = RPC_AUTH_NONE; /* what seals are put on */
+	*rpc_flavor() = RPC_AUTH_NONE; /* types of seals */
 	conn = rpc_connect("127.0.0.1", strtoul(argv[1], NULL, 0), 0);
 	gss_establish(&gss, &conn, "nfs@localhost", service);
 	find(&root, argv[3]);
@@ -164,8 +166,8 @@ int main(int argc, char **argv)
 	if (unlink(argv[4]))
 		die("%s: %s", argv[4], strerror(errno));
 	while (nr_answered < nr_calls) {
-		/* As clients do: else the sequence numbers of a call that is
-		 * late on its way would leave the server's window. */
+		/* As clients do: otherwise the sequence number of a delayed
+		 * call would leave the server's window. */
 		usleep(50000);
 		for (uint32_t xid = 0; xid < nr_calls; xid++)
 			if (later[xid])

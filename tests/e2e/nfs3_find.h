@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * From an export's path and a name to a file handle: MOUNT v3 and LOOKUP, on
- * 127.0.0.1. Whatever fails ends the program.
+ * 127.0.0.1. Any error ends the program.
  */
 #ifndef RPCBUF_E2E_NFS3_FIND_H
 #define RPCBUF_E2E_NFS3_FIND_H

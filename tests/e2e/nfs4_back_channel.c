@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a client of NFS v4.1, which the server calls on the connection that the
- * client made: answers and calls come to the server on one stream.
+ * Goal: a client of NFS v4.1, which the server calls on the client's
+ * connection: replies and calls arrive at the server on one stream.
  * Method: raw NFS; see usage() for what each command does and expects. The
- * server under it has to call by itself.
+ * server must have made a call itself.
  */
 #include "nfs4_party.h"
 
@@ -21,7 +21,8 @@ static int __attribute__((cold)) usage(void)
 	return 2;
 }
 
-/* Notes a CB_NULL call that came on the connection itself; false for a reply. */
+/* Counts a CB_NULL call that came on the connection itself; false for a
+ * reply. */
 static bool take_back_call(struct party *party, struct rpc_reply *reply)
 {
 	struct rpc_buf *record = &party->conn.record;
@@ -54,7 +55,7 @@ static void create_session(struct party *party)
 		die("the server wants no back channel");
 }
 
-/* A call, the answer to the server's, and a call, in one piece. */
+/* A call, the answer to the server's call, and a call, in one piece. */
 static void answer_between_calls(struct party *party,
 				 const struct manner *manner, uint32_t sequence)
 {
@@ -118,7 +119,7 @@ static void run_gone(void)
 	printf("gone\n");
 }
 
-/* Fragments of a reply to nobody, then a call, on a connection of its own. */
+/* Fragments of a reply to no call, then a call, on a connection of its own. */
 static void unasked(const struct manner *manner, unsigned count)
 {
 	struct rpc_conn conn = rpc_connect("127.0.0.1", port, 0);

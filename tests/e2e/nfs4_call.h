@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * NFS v4 compounds and callbacks written by hand, as far as the tests of the
- * server's own calls need them. Bytes only, no sockets; see rpc_call.h.
+ * NFS v4 compounds and callbacks written by hand, for tests of the server's own
+ * calls. Bytes only, no sockets; see rpc_call.h.
  */
 #ifndef RPCBUF_E2E_NFS4_CALL_H
 #define RPCBUF_E2E_NFS4_CALL_H
@@ -25,7 +25,7 @@ enum {
 	NFS4_CB_NULL = 0,
 };
 
-/* A client as it introduces itself, and what the server calls it. */
+/* The identity of a client, and the server's name for it. */
 struct nfs4_client {
 	char name[32];
 	uint64_t id;
@@ -35,7 +35,7 @@ struct nfs4_client {
 	bool back_channel;
 };
 
-/* The form of an RPC reply that the client gives to a callback. */
+/* The form of the client's reply to a callback. */
 enum nfs4_answer {
 	NFS4_ACCEPTED,	   /* 24 bytes */
 	NFS4_PROC_UNAVAIL, /* 24 bytes */
@@ -114,7 +114,7 @@ static inline void nfs4_call_create_session(struct rpc_buf *buf, uint32_t xid,
 	rpc_put_u32(buf, 0);
 }
 
-/* Any call that the server answers by itself: the root's file handle. */
+/* Any call that needs no client: the root's file handle. */
 static inline void nfs4_call_root(struct rpc_buf *buf, uint32_t xid)
 {
 	nfs4_compound(buf, xid, 0, 2);

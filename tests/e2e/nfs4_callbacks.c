@@ -3,7 +3,7 @@
  * Goal: a client of NFS v4.0, which the server calls on a connection that the
  * server opens.
  * Method: raw NFS; see usage() for what each command does and expects. The
- * order of events is what is checked, never how long they take.
+ * order of events is checked, never their duration.
  */
 #include "nfs4_party.h"
 
@@ -88,7 +88,7 @@ static void accept_callback(struct party *party)
 		die("accept: %s", strerror(errno));
 }
 
-/* The xid of the CB_NULL call that a CONFIRM has to lead to. */
+/* The xid of the CB_NULL call that must follow a CONFIRM. */
 static uint32_t called(struct party *party)
 {
 	if (party->cb.fd < 0)
@@ -109,7 +109,8 @@ static void confirmed(struct party *party)
 	nfs4_get_first(&reply, NFS4_SETCLIENTID_CONFIRM);
 }
 
-/* Nothing of CONFIRM's may have come: others overtake it, it waits. */
+/* No byte of the CONFIRM's reply may have come: others overtake it, it
+ * waits. */
 static void serve_others(struct party *party)
 {
 	static struct rpc_conn other = {.fd = -1};
@@ -205,7 +206,7 @@ static void run_many(void)
 	printf("%d clients confirmed at once\n", MANY);
 }
 
-/* The server makes the call once more before it believes a refusal. */
+/* The server repeats the call once before it accepts a refusal. */
 static void refuse(struct party *party, const struct manner *manner)
 {
 	struct pollfd ready[2] = {{.fd = party->conn.fd, .events = POLLIN},
@@ -252,7 +253,7 @@ static void run_absent(void)
 	printf("confirmed without a callback\n");
 }
 
-/* The server calls at the new address; the old connection is left to us. */
+/* The server calls at the new address; the old connection is ours to close. */
 static void run_moved(void)
 {
 	struct party party;
@@ -298,7 +299,7 @@ static void run_early(void)
 	party_close(&party);
 }
 
-/* The first call of the server's is answered early, and it cannot connect again. */
+/* The server's first call is answered early, and it cannot connect again. */
 static void open_early_only(struct party *party)
 {
 	party_open(party);

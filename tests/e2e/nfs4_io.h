@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * READ and WRITE of NFS v4.0 with the anonymous state, on a file that is
- * found by its path from the root of the server. Whatever fails ends the
- * program.
+ * READ and WRITE of NFS v4.0 with the anonymous state, on a file that is found
+ * by its path from the root of the server. Any error ends the program.
  */
 #ifndef RPCBUF_E2E_NFS4_IO_H
 #define RPCBUF_E2E_NFS4_IO_H

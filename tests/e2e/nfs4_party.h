@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A client that the server calls: its connection, where it may be called, and
- * how it answers. One thread; whatever cannot go on ends the program.
+ * A client that the server calls: its connection, the address for calls, and
+ * the form of its answers. One thread; any error ends the program.
  */
 #ifndef RPCBUF_E2E_NFS4_PARTY_H
 #define RPCBUF_E2E_NFS4_PARTY_H
@@ -9,18 +9,18 @@
 #include "nfs4_call.h"
 #include "rpc_conn.h"
 
-/* One client of the server, and where the server may call it. */
+/* One client of the server, and the address where the server may call it. */
 struct party {
 	struct nfs4_client client;
 	struct rpc_conn conn, cb;
 	int listener;
-	char address[32]; /* the listener's, as the protocol writes it */
+	char address[32]; /* the listener's, in the form of the protocol */
 	uint32_t xid;
 	bool cb_waits; /* a call on conn itself, for its answer */
 	uint32_t cb_xid;
 };
 
-/* How answers go out: the form in the RPC header, and the bytes on the wire. */
+/* Form of answers: in the RPC header, and in the bytes on the wire. */
 struct manner {
 	enum nfs4_answer answer;
 	const char *cut;
@@ -48,7 +48,7 @@ static const struct manner refusing[] = {
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static uint16_t port;
-static bool plain_only; /* odd fragments are not for every server */
+static bool plain_only; /* other servers may not accept odd fragments */
 
 static inline const struct manner *odd_manner(size_t i)
 {
@@ -123,7 +123,8 @@ static inline void answer(struct rpc_conn *conn, uint32_t xid,
 	free(wire.data);
 }
 
-/* The script and we tell each other how far we are, a word a line. */
+/* The script and this program report their progress to each other, a word a
+ * line. */
 static inline void say(const char *word)
 {
 	puts(word);
@@ -138,7 +139,7 @@ static inline void wait_word(const char *word)
 		die("the script does not say \"%s\"", word);
 }
 
-/* A reply to nobody, the first bytes that the server gets on @conn. */
+/* A reply to no call, the first bytes that the server gets on @conn. */
 static inline void answer_early(struct rpc_conn *conn)
 {
 	say("connected");

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a client of NFS v4.0 gets back what it had open before the server was
- * restarted, and nobody gets anything new while the server waits for that.
- * Method: raw NFS. A file is opened and written; then "open" is said and the
- * restart awaited, which the end of the input stands for. The grace period is
- * longer than the test: the old client reclaims and writes on, a new OPEN is
- * refused with NFS4ERR_GRACE, and a reclaim of a client that had nothing with
- * NFS4ERR_NO_GRACE or NFS4ERR_RECLAIM_BAD.
+ * Goal: a client of NFS v4.0 reclaims its open file after a restart of the
+ * server, and no client opens a new one while the server waits for reclaims.
+ * Method: raw NFS. A file is opened and written; then the program prints "open"
+ * and waits for the restart, which the end of its input signals. The grace
+ * period is longer than the test: the old client reclaims and writes on, a new
+ * OPEN is refused with NFS4ERR_GRACE, and a reclaim of a client without state
+ * with NFS4ERR_NO_GRACE or NFS4ERR_RECLAIM_BAD.
  *
  * usage: nfs4_reclaim PORT EXPORT NAME
  */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Asks a server what the largest calls and replies are, in every way in which
- * NFS tells, and asks for more than that. Prints numbers, a blank between them;
- * the test knows which are right.
+ * Asks a server for its largest calls and replies, by every operation of NFS
+ * that tells them, and asks for more than that. Prints numbers, a blank between
+ * them; the test knows the right ones.
  *
  * usage: nfs_sizes PORT MOUNT_PORT COMMAND ARGUMENT...
- *   fsinfo EXPORT            rtmax rtpref wtmax wtpref, over v3
- *   attributes EXPORT        maxread maxwrite, over v4
- *   read3 EXPORT NAME COUNT  bytes that a READ of COUNT returns
+ *   fsinfo EXPORT rtmax rtpref wtmax wtpref, over v3
+ *   attributes EXPORT maxread maxwrite, over v4
+ *   read3 EXPORT NAME COUNT bytes that a READ of COUNT returns
  *   read4 EXPORT NAME COUNT TIMES
  *                            bytes that TIMES READs in a COMPOUND return
  *   session EXPORT NAME SIZE what CREATE_SESSION grants of SIZE as the longest
@@ -145,7 +145,7 @@ static void read4(struct rpc_conn *conn, char **args)
 	printf("%llu\n", (unsigned long long)sum);
 }
 
-/* Prints what is granted; returns the longest request. */
+/* Prints the granted sizes; returns the longest request. */
 static uint32_t create_session(struct rpc_conn *conn,
 			       struct nfs4_client *client, uint32_t size)
 {

@@ -45,8 +45,8 @@ struct writer {
 
 /*
  * libnfs 4.0 encodes every v4 call into 4 KiB, too little for a larger WRITE;
- * its own function for more room exists but is not used there. Ours takes the
- * place of the one that is.
+ * its own function for more room exists but is not used there. This function
+ * replaces the one in use.
  */
 struct rpc_pdu *rpc_allocate_pdu2(struct rpc_context *rpc, int program,
 				  int version, int procedure, rpc_cb cb,
@@ -119,7 +119,7 @@ static bool overlaps(const struct slot *a, uint64_t offset, size_t len)
 	return a->busy && a->offset < offset + len && offset < a->offset + a->len;
 }
 
-/* A free slot for this range, when nothing in flight touches it. */
+/* A free slot for this range, when nothing in flight overlaps it. */
 static struct slot *claim(struct writer *w, uint64_t offset, size_t len)
 {
 	for (;;) {
@@ -189,7 +189,8 @@ static void write_randomly(struct writer *w)
 	uint64_t state = w->seed * 0x9e3779b97f4a7c15u | 1;
 
 	for (uint64_t made = 0; !enough(w, made); made++) {
-		/* The exponent is random too: small sizes are as likely. */
+		/* The exponent is random: small sizes are as likely as large
+		 * ones. */
 		size_t bound = w->block >> next_random(&state) % 20;
 		size_t len = 1 + next_random(&state) % (bound ? bound : 1);
 		uint64_t offset = next_random(&state) % w->span;

@@ -2,17 +2,18 @@
 /*
  * Goal: a client of NFSv3 that locks: for that the server calls the status
  * monitor of its host, and the client itself when a lock becomes free.
- * Method: plays all of them, by hand. The answer of the monitor is held back
- * while other calls are made; the order of events is what is checked. In the
- * end the server has nothing to monitor and closes.
+ * Method: acts as all of them. The answer of the monitor is delayed while other
+ * calls are made; the order of events is checked. In the end the server has
+ * nothing to monitor and closes.
  *
- * usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT [odd|plain|early|granted]: the
- * export holds the file "lock"; an rpcbind that lets everybody register is on port 111
+ * usage: nlm_peer PORT MOUNT-PORT NLM-PORT EXPORT [odd|plain|early|granted]:
+ * the export holds the file "lock"; an rpcbind that accepts registrations of
+ * every user is on port 111
  *
- * With "early" in the place of odd, only the monitor is called, on a connection on
- * which it has said something unasked; it says first which port it has, and locks when
- * told "go".  "granted" is the same with the client, which is called for a lock that
- * becomes free when told "go".
+ * With "early" instead of odd, only the monitor is called, on a connection on
+ * which it has sent something unasked; the program prints its port first, and
+ * locks when told "go". "granted" is the same with the client, which is called
+ * for a lock that becomes free when told "go".
  */
 #include "nfs4_party.h"
 
@@ -78,7 +79,7 @@ static uint32_t pmap(uint32_t procedure, uint32_t program, uint32_t version,
 	return result;
 }
 
-/* Listens, and tells rpcbind where, in the place of one before. */
+/* Listens, and registers at rpcbind, replacing an earlier registration. */
 static struct service serve(uint32_t program, uint32_t version)
 {
 	struct service service = {.program = program, .conn = {.fd = -1}};
@@ -99,7 +100,7 @@ static void accept_server(struct service *service)
 				   SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* The next call of the server's, which must be this one; returns its xid. */
+/* The server's next call, which must be this one; returns its xid. */
 static uint32_t called(struct service *service, uint32_t procedure)
 {
 	struct rpc_buf *record = &service->conn.record;
@@ -210,7 +211,7 @@ static void serve_others(void)
 	free(call.data);
 }
 
-/* The client says that it has the lock. The cookie is in the server's call. */
+/* The client acknowledges the lock. The cookie is in the server's call. */
 static void granted(struct service *client)
 {
 	struct rpc_buf call = {0}, *record = &client->conn.record;
@@ -240,7 +241,8 @@ static void end_monitor(struct service *monitor, const char *owner,
 	uint32_t call_xid;
 
 	send_lock(NLM4_UNLOCK, owner, false);
-	/* Perhaps by the thread that runs the call: it waits for us. */
+	/* Perhaps by the thread that runs the call, which waits for this
+	 * answer. */
 	call_xid = called(monitor, SM_UNMON);
 	reply_words(monitor, call_xid, 1, manner);
 	lock_reply(NLM4_GRANTED);

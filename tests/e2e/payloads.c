@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Goal: WRITEs of one size, flavor and version of NFS, for tests that count
- * where the server had their payloads.
- * Method: COUNT of them behind each other over one connection, by themselves
+ * copies of payloads in the server.
+ * Method: COUNT of them one behind the other over one connection, by themselves
  * or with GETATTRs in between, so that records begin anywhere in a page; then
- * READs compare every byte. Prints how many calls these were.
+ * READs compare every byte. Prints the number of calls.
  *
  * usage: payloads PORT MOUNT-PORT EXPORT NAME 3|4 sys|none SIZE COUNT
  *                 alone|mixed

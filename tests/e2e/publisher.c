@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A program that publishes without serving: figures that grow evenly with the
- * time, for tests of the tools that read segments.
+ * A program that publishes without serving: figures that grow in proportion to
+ * time, for tests of tools that read segments.
  *
  * usage: publisher FOLDER NAME [CLIENTS]
  */
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What they grow by in a millisecond; gauges stay. */
+/* Growth per millisecond; gauges stay. */
 static const struct even {
 	const char *name;
 	uint64_t step, start;
@@ -61,9 +61,9 @@ static unsigned int nr_clients;
 
 /*
  * Client i is 10.0.0.i, has i connections, i calls per millisecond, 3 i pages
- * and i KiB of replies unsent, which keep 4 i KiB; every fourth has waited since 10 i seconds before the start, and every
- * fifth was refused i times for its length and once for its time.  The last is
- * 2001:db8::1.
+ * and i KiB of unsent replies, which pin 4 i KiB; every fourth has waited since
+ * 10 i seconds before the start, and every fifth was refused i times for its
+ * length and once for its time.  The last is 2001:db8::1.
  */
 static void show_clients(void *owner, struct rpcbuf_publisher *publisher)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a server that takes every legal way of cutting records into fragments
+ * Goal: the server accepts every legal way of cutting records into fragments
  * and bytes into segments.
  * Method: the same few calls over one connection, cut at every offset, into
  * pieces of every small size, with empty fragments, sent a byte at a time and
@@ -96,7 +96,8 @@ static void getattr_every_cut(void)
 	free(call.data);
 }
 
-/* count GETATTR calls behind each other, so that records meet in segments. */
+/* count GETATTR calls, one behind the other, so that records meet in
+ * segments. */
 static void batch(size_t count, int kind, size_t size, size_t segment,
 		  unsigned pause_us)
 {
@@ -117,7 +118,7 @@ static void batch(size_t count, int kind, size_t size, size_t segment,
 
 static void getattr_segments(void)
 {
-	/* The pauses are what makes the server see the pieces one by one. */
+	/* The pauses let the server see the pieces one by one. */
 	batch(3, RPC_CUT_EVERY, SIZE_MAX / 2, 1, 300);
 	batch(3, RPC_CUT_EVERY, 5, 1, 300);
 	for (size_t segment = 2; segment <= 9; segment++) {

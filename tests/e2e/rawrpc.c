@@ -2,12 +2,12 @@
 /*
  * Goal: one RPC call, or many of them, on one TCP connection, with every byte
  * on the wire under the caller's control. Scripts drive it; see usage().
- * Method: paths are resolved on a connection of its own, which is cut in no
- * special way; only the calls asked for go over the connection under test.
+ * Method: paths are resolved on a separate connection without special cuts;
+ * only the requested calls use the connection under test.
  *
- * Exit status: 0 all replies came, each exactly once, all with status 0;
- * 1 an error of any kind; 2 an NFS status other than 0, printed; 3 the server
- * closed the connection before all replies came.
+ * Exit status: 0 all replies came, each exactly once, all with status 0; 1 an
+ * error of any kind; 2 an NFS status other than 0, printed; 3 the server closed
+ * the connection before all replies came.
  */
 #include <getopt.h>
 
@@ -168,7 +168,7 @@ static void mount_root(struct session *s)
 	rpc_disconnect(&conn);
 }
 
-/* Walks to path, to its parent if last is given, which becomes the name. */
+/* Walks to path, or to its parent if last is given, which becomes the name. */
 static struct nfs_fh resolve(struct session *s, const char *path,
 			     const char **last)
 {
@@ -237,7 +237,7 @@ static enum nfs3_createmode create_mode(const char *name)
 	die("%s: neither unchecked, guarded nor exclusive", name);
 }
 
-/* read, write: one record after another, ever higher in the file. */
+/* read, write: one record after another, at rising offsets of the file. */
 static void build_io(struct session *s, char **argv)
 {
 	static uint8_t block[MAX_BLOCK];
@@ -299,7 +299,7 @@ static void build_bytes(struct rpc_buf *wire, const char *hex)
 	}
 }
 
-/* Sends on every connection what it takes, without reading anything. */
+/* Sends on every connection as much as it takes, without reading. */
 static size_t send_without_reading(struct rpc_conn *conn, size_t n,
 				   const struct rpc_buf *wire)
 {
@@ -319,7 +319,7 @@ static size_t send_without_reading(struct rpc_conn *conn, size_t n,
 	return least;
 }
 
-/* Says how far it got, then waits until the script lets go of our stdin. */
+/* Prints its progress, then waits until the script closes our stdin. */
 static void announce_and_wait(const struct rpc_buf *wire, size_t sent)
 {
 	fprintf(stderr, "sent %zu of %zu\n", sent, wire->len);
@@ -334,7 +334,7 @@ static void add_padding(const struct session *s, struct rpc_buf *to)
 	memset(rpc_buf_add(to, pad), 0, pad);
 }
 
-/* One call, cut in a way that changes with the turn. */
+/* One call, cut in another way each time. */
 static void cut_call(const struct session *s, struct rpc_buf *wire, unsigned i,
 		     unsigned turn)
 {

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: what is read is what was written, however often connections end while
+ * Goal: READs return what was written, however often connections end while
  * calls are in flight.
  * Method: WRITEs and READs that do not overlap are kept in flight over a
  * connection that is reset or closed after a few of them, in the middle of a
- * call or behind it, and then over another one. What is read must be of the
- * WRITE that was answered last.
+ * call or behind it, and then over another one. Data read must be of the WRITE
+ * that was answered last.
  *
  * The WRITEs that were in flight are, by MODE,
- *   forget     not sent again, nor is their place used again: in the end they are
+ *   forget not sent again, nor is their place used again: in the end they are
  *              there as a whole or not at all
- *   again      sent again from another port. Their first copy may run late, over
+ *   again sent again from another port. Their first copy may run late, over
  *              what was written since: that is counted, and must be the copy
  *              whose connection has ended
- *   same-port  sent again from the same port, as kernels do, so that the server
+ *   same-port sent again from the same port, as kernels do, so that the server
  *              knows them: it must answer, and run them once
  *
  * usage: reconnects MODE PORT MOUNT-PORT EXPORT NAME CONNECTIONS SEED [cut]
+ *
  * NAME is a file of zeroes, 4 MiB, or 128 KiB for each of the CONNECTIONS to
  * forget. With cut, records are cut into random fragments.
  */
@@ -43,7 +44,7 @@ struct call {
 /* A WRITE, by its number. */
 struct written {
 	uint32_t at, len;
-	uint16_t copies; /* that were sent before the last one */
+	uint16_t copies; /* number of earlier retransmissions */
 	bool forgotten, late;
 	double sent, lost; /* the last copy; when the one before was cut off */
 };
@@ -141,7 +142,8 @@ static bool make_call(void)
 	return true;
 }
 
-/* What the server knows a call by must be the same when it is sent again. */
+/* A retransmission must be the same in all by which the server recognises a
+ * call. */
 static void put_write(struct rpc_buf *record, const struct call *call)
 {
 	struct written *written = &writes[call->number];
@@ -228,7 +230,7 @@ static void open_conn(void)
 	fcntl(conn.fd, F_SETFL, O_NONBLOCK);
 }
 
-/* What is in flight is on its own from here on. */
+/* From here on calls in flight belong to no connection. */
 static void end_conn(void)
 {
 	const struct linger now = {.l_onoff = 1};
@@ -283,7 +285,7 @@ static void run_calls(struct rpc_buf *wire, size_t *sent, unsigned left,
 	}
 }
 
-/* A connection from its beginning to where it is cut off. */
+/* A connection from its beginning to its cut. */
 static void run_conn(bool last)
 {
 	struct rpc_buf wire = {0};
@@ -302,7 +304,8 @@ static void run_conn(bool last)
 	free(wire.data);
 }
 
-/* Forgotten WRITEs that were run count as answered; false if one is not whole. */
+/* Forgotten WRITEs that were run count as answered; false if one is not
+ * whole. */
 static bool settle(const uint8_t *data, uint32_t first, uint32_t len)
 {
 	for (uint32_t at = first; at < first + len; at++) {
@@ -326,7 +329,7 @@ static bool settle(const uint8_t *data, uint32_t first, uint32_t len)
 	return true;
 }
 
-/* The whole file; false if something seems to run still. */
+/* The whole file; false if some WRITE seems to run still. */
 static bool read_all(void)
 {
 	struct rpc_conn over = rpc_connect("127.0.0.1", ntohs(port), 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Calls of ONC RPC, MOUNT v3 and NFS v3 written by hand, and the few fields of
- * their replies that a test looks at. Shares no line with the code under test:
- * a mistake in the library must not cancel itself out here. Bytes only, no
- * sockets; whatever cannot go on ends the program with a sentence.
+ * their replies that tests check. Shares no line with the code under test: an
+ * error of the library must not cancel itself out here. Bytes only, no sockets;
+ * any error ends the program with a sentence.
  */
 #ifndef RPCBUF_E2E_RPC_CALL_H
 #define RPCBUF_E2E_RPC_CALL_H
@@ -50,7 +50,7 @@ struct nfs_fh {
 	uint8_t data[64];
 };
 
-/* What is left to decode; a read beyond its end sets bad and gives zeroes. */
+/* Bytes left to decode; a read past the end sets bad and gives zeroes. */
 struct rpc_view {
 	const uint8_t *at, *end;
 	bool bad;
@@ -142,7 +142,7 @@ static inline void rpc_put_auth_sys(struct rpc_buf *buf)
 	rpc_put_u32(buf, 0);
 }
 
-/* What calls are made with; root's AUTH_SYS unless a test says otherwise. */
+/* The credential of calls; root's AUTH_SYS unless a test sets another. */
 static inline enum rpc_flavor *rpc_flavor(void)
 {
 	static enum rpc_flavor flavor = RPC_AUTH_SYS;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A TCP connection that carries RPC records cut as the test likes: how a record
- * becomes fragments, how the bytes become segments, and a loop that sends and
- * takes replies at once, so that neither side ever waits for the other. One
- * thread; whatever cannot go on ends the program with a sentence.
+ * A TCP connection that carries RPC records, cut as the test requests: from
+ * records to fragments, from bytes to segments, and a loop that sends and takes
+ * replies at the same time, so that neither side ever waits for the other. One
+ * thread; any error ends the program with a sentence.
  */
 #ifndef RPCBUF_E2E_RPC_CONN_H
 #define RPCBUF_E2E_RPC_CONN_H
@@ -51,7 +51,7 @@ struct rpc_conn {
 	unsigned pause_us; /* after each segment, so that they stay apart */
 	bool closed;	   /* by the server, at a record's end or not */
 	struct rpc_buf in, record;
-	size_t taken; /* bytes of in that are behind us */
+	size_t taken; /* bytes of in that were consumed */
 };
 
 typedef void (*rpc_reply_fn)(void *opaque, struct rpc_reply *reply);
@@ -103,7 +103,7 @@ static inline size_t rpc_cut_next(struct rpc_cut *cut)
 	cut->size = cut->size * 6364136223846793005u + 1442695040888963407u;
 	if (cut->size >> 61 == 0)
 		return 0;
-	/* As many tiny ones as large ones: the exponent is random as well. */
+	/* The exponent is random: tiny ones are as likely as large ones. */
 	return (cut->size >> 40 & 0xffff) >> (cut->size >> 36 & 15);
 }
 
@@ -136,7 +136,7 @@ static inline void rpc_cut_record(struct rpc_cut cut, struct rpc_buf *wire,
 		rpc_put_fragment(wire, NULL, 0, RPC_LAST);
 }
 
-/* A test that is killed must not leave a client behind that waits for it. */
+/* A killed test must not leave a waiting client behind. */
 static inline void rpc_end_with_parent(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -150,7 +150,7 @@ static inline double rpc_now(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* The address that connections come from; NULL: whichever the system chooses. */
+/* The source address of connections; NULL: chosen by the system. */
 static const char *rpc_source;
 
 static inline void rpc_bind(int fd)
@@ -164,7 +164,7 @@ static inline void rpc_bind(int fd)
 		die("no connection can come from %s", rpc_source);
 }
 
-/* Tries again for so long as nobody listens there, at most patience seconds. */
+/* Tries again while no server listens there, for at most patience seconds. */
 static inline struct rpc_conn rpc_connect(const char *host, uint16_t port,
 					  double patience)
 {
@@ -200,7 +200,8 @@ static inline void rpc_disconnect(struct rpc_conn *conn)
 	free(conn->record.data);
 }
 
-/* One send; what is left of wire shrinks. False once the server has closed. */
+/* One send; wire shrinks by the bytes sent. False once the server has
+ * closed. */
 static inline bool rpc_send_some(struct rpc_conn *conn, struct rpc_view *wire)
 {
 	size_t left = wire->end - wire->at;
@@ -270,7 +271,7 @@ static inline void rpc_poll(struct rpc_conn *conn, short events, size_t got,
 
 /*
  * Sends wire and takes want replies; half_close: shuts the sending side after
- * the last byte. Returns how many replies came, fewer than want only if the
+ * the last byte. Returns the number of replies; fewer than want only if the
  * server closed (conn->closed).
  */
 static inline size_t rpc_exchange(struct rpc_conn *conn,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: calls that sleep in the file system stall no other call.
+ * Goal: calls that sleep in the file system delay no other call.
  * Method: READs that FSAL SLOW holds for as long as the file HOLD exists; the
- * file goes only when the replies to the other calls are here. A server that
- * lets them wait for the slow one never answers. See usage().
+ * file is removed only when the replies to the other calls have come. A server
+ * that lets them wait for the slow one never answers. See usage().
  */
 #include "nfs3_find.h"
 
@@ -12,7 +12,7 @@
 enum {
 	ROUNDS = 5,
 	FAST = 50,	 /* calls beside a slow one */
-	CONNECTIONS = 4, /* that `many` spreads its calls over */
+	CONNECTIONS = 4, /* number of connections for `many` */
 	MOST = 1000,
 	BLOCK = 65536,
 };
@@ -160,8 +160,8 @@ static void many(unsigned count, bool with_fast)
 	printf("all answered\n");
 }
 
-/* A slow call, calls with long replies that nobody will read, long calls, and
- * one that is cut short. */
+/* A slow call, calls with long replies that are never read, long calls, and one
+ * that is cut short. */
 static void put_all_kinds(struct rpc_buf *wire)
 {
 	static const uint8_t data[BLOCK];
@@ -179,7 +179,7 @@ static void put_all_kinds(struct rpc_buf *wire)
 	free(call.data);
 }
 
-/* Sends what the server takes for now. */
+/* Sends as much as the server takes now. */
 static void send_blindly(struct rpc_conn *conn, const struct rpc_buf *wire)
 {
 	struct rpc_view out = {wire->data, wire->data + wire->len, false};

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Goal: a client that does what a script says, a step at a time.
- * Method: each line of its input is a command; it says "ok" when that is done, and
- * ends with a sentence where the server did not do what it should have.
+ * Goal: a client that executes a script, a step at a time.
+ * Method: each line of its input is a command; it prints "ok" when that is
+ * done, and ends with a sentence where the server did not do what it should
+ * have.
  *
- * usage: step_client PORT MOUNT-PORT EXPORT: the export is a folder of this host,
- * with the file "file" of LARGE bytes or more
+ * usage: step_client PORT MOUNT-PORT EXPORT: the export is a folder of this
+ * host, with the file "file" of LARGE bytes or more
  *
- *   call     connects, and sends a READ
- *   batch    ... some in one piece
- *   large    ... some with long replies, of which it reads nothing
- *   half     ... one without its last bytes
- *   last     ... one, and that is the last: it closes its sending side
- *   read     ... one, takes the reply, and closes its sending side
- *   more     goes on: what was left out, and one call more
- *   finish   takes all replies, looks at what is in them, and closes
- *   reset    resets the connection
+ * 
+ *   call connects, and sends a READ
+ *   batch ... some in one piece
+ *   large ... some with long replies, of which it reads nothing
+ *   half ... one without its last bytes
+ *   last ... one, and that is the last: it closes its sending side
+ *   read ... one, takes the reply, and closes its sending side
+ *   more continues: the missing bytes, and one call more
+ *   finish takes all replies, checks their contents, and closes
+ *   reset resets the connection
  */
 #include "nfs3_find.h"
 

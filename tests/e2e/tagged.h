@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Contents of a file that tell where they belong and who wrote them: units of
- * 16 bytes with the owner of the file, their place in it, the number of the
- * WRITE and which copy of it, for one that was sent more than once.
+ * Contents of a file that identify their place and their writer: units of 16
+ * bytes with the owner of the file, their place in it, the number of the WRITE
+ * and which copy of it, for one that was sent more than once.
  */
 #ifndef RPCBUF_E2E_TAGGED_H
 #define RPCBUF_E2E_TAGGED_H
@@ -36,7 +36,7 @@ static inline void tagged_put(void *to, struct tag tag, uint32_t len)
 	}
 }
 
-/* The tag of the unit that should be at a place; dies of any other. */
+/* The tag of the unit that must be at a place; any other ends the program. */
 static inline struct tag tagged_get(const void *from, uint32_t owner,
 				    uint32_t at)
 {

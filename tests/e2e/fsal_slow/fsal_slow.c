@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * FSAL SLOW, for tests: the FSAL named in its block, whose read2 and write2
- * block the thread that calls them when the offset is SLOW_OFFSET or more, and
- * its unlink when the name begins with SLOW_NAME.
+ * block the calling thread when the offset is SLOW_OFFSET or more, and its
+ * unlink when the name begins with SLOW_NAME.
  *
- *	FSAL { Name = SLOW; FSAL { Name = VFS; } }
+ * FSAL { Name = SLOW; FSAL { Name = VFS; } }
  *
- * Such a read sleeps for SLOW_MS, and on until the file is gone that
- * RPCBUF_SLOW_HOLD names; then it is passed on and finds the end of the file.
- * Such a write goes on as well when the server takes the export away at its
- * end, which waits until the threads of all such writes have ended.  Such an
- * unlink makes a file of that name with "-begun" behind it, and sleeps until the
- * other one is gone.
+ * Such a read sleeps for SLOW_MS, and on until the file that RPCBUF_SLOW_HOLD
+ * names is removed; then it is passed on and finds the end of the file. Such a
+ * write continues as well when the server removes the export at its end, which
+ * waits until the threads of all such writes have ended. Such an unlink makes a
+ * file of that name with "-begun" behind it, and sleeps until the other one is
+ * removed.
  *
- * It leaves no layer of its own: the export is the one of the FSAL below,
- * whose table of operations on objects has these exchanged once the first
- * object shows where the table is. One FSAL below at a time.
+ * It is no layer of its own: the export is the one of the FSAL below, in whose
+ * table of object operations these are exchanged once the first object shows
+ * where the table is. One FSAL below at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@
 #define SLOW_NAME   "slow"
 #define SLOW_MS	    200
 #define STEP_MS	    10
-/* The longest wait for the end of a write: it only ends a hung test. */
+/* The longest wait for the end of a write; only a hung test reaches it. */
 #define PATIENCE_MS 60000
 
 static struct fsal_module slow;
@@ -112,7 +112,7 @@ static void slow_prepare_unexport(struct fsal_export *export)
 	stock_prepare_unexport(export);
 }
 
-/* Every export asks for its root first, before any client is served. */
+/* Every export looks up its root first, before any client is served. */
 static fsal_status_t slow_lookup_path(struct fsal_export *export,
 				      const char *path,
 				      struct fsal_obj_handle **handle,
@@ -132,8 +132,9 @@ static fsal_status_t slow_lookup_path(struct fsal_export *export,
 	return status;
 }
 
-/* The reference that the caller will put when the export goes is on the FSAL
- * below, whose export it is; the one on us has no other place to be put. */
+/* The caller will put its reference when the export goes: it is on the FSAL
+ * below, whose export it is. Nothing else would put the reference on this
+ * FSAL. */
 static fsal_status_t slow_create_export(struct fsal_module *fsal, void *node,
 					struct config_error_type *err_type,
 					const struct fsal_up_vector *up_ops)

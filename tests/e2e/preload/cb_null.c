@@ -3,8 +3,8 @@
  * Preloaded into ganesha.nfsd by test_callbacks.sh, which compiles it: as soon
  * as the server has made a back channel for a session, calls CB_NULL over it,
  * RPCBUF_CB_COUNT times in a row, and writes the status of each to the file
- * RPCBUF_CB_STATUS. The channel, the call and what takes the reply are the
- * server's and ntirpc's own; only that a call is made is new.
+ * RPCBUF_CB_STATUS. The channel, the call and the receiver of the reply are the
+ * server's and ntirpc's own; only the decision to call is new.
  */
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Preloaded into ganesha.nfsd by test_clock.sh, which compiles it: the wall
- * clock is an hour ahead while the file RPCBUF_CLOCK_AHEAD is there. To remove
- * it is to set the clock back. The kernel has the right time throughout, so a
- * wait until a moment that was computed before then takes an hour.
+ * clock is an hour ahead while the file RPCBUF_CLOCK_AHEAD exists. Removing it
+ * sets the clock back. The kernel has the right time throughout, so a wait
+ * until a moment that was computed before then takes an hour.
  */
 #include <dlfcn.h>
 #include <stdlib.h>

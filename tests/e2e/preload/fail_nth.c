@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Preloaded into ganesha.nfsd by tests, which compile it: of the functions below,
- * the call of the plug-in's number RPCBUF_FAIL_NTH fails, as it does when the
- * system is short.  Which function that was is written to the file
- * RPCBUF_FAIL_FILE.  Or its next calloc() fails once there is the file
- * RPCBUF_FAIL_ONCE, which goes with that.  Whose a call is, its return address
- * tells.
+ * Preloaded into ganesha.nfsd by tests, which compile it: of the functions
+ * below, the plug-in's call number RPCBUF_FAIL_NTH fails, as in a shortage.
+ * The name of that function is written to the file RPCBUF_FAIL_FILE.  Or its
+ * next calloc() fails once the file RPCBUF_FAIL_ONCE exists, which is removed
+ * then.  The return address tells the caller.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -69,7 +68,7 @@ static bool fails(void *caller, const char *function)
 	(fails(__builtin_return_address(0), __func__) ? errno = (err), \
 	 true					      : false)
 
-/* The function of that name that this one stands before. */
+/* The real function of that name. */
 #define NEXT(function)                                                  \
 	({                                                              \
 		static __typeof__(&(function)) next_;                   \
@@ -148,7 +147,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	return NEXT(pthread_create)(thread, attr, main, arg);
 }
 
-/* The rings of io_uring are made without a function of their own. */
+/* The rings of io_uring are made without a library function. */
 long syscall(long number, ...)
 {
 	long a[6];
