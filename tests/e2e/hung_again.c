@@ -20,7 +20,7 @@
 
 enum {
 	READS = 300,
-	FIRST = 63, /* READs that occupy the threads, beside the REMOVE that runs */
+	FIRST = 63, /* READs that occupy threads, beside a REMOVE */
 	NFS4_REMOVE = 28,
 	LATER = 10008, /* NFS3ERR_JUKEBOX, NFS4ERR_DELAY */
 	NOENT = 2,
