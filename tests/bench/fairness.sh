@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: with 64 busy connections from one address, a single connection from another
-# keeps at least 40% of the rate that it has alone; stock beside it.
-# Method: busy_client, see there: one from 127.0.0.3 with one connection, alone and
-# then beside one from 127.0.0.2 with 64 connections at depth 16. All share the
-# machine with the server, so the busy one runs at the lowest priority: it gets the
-# CPU time that the server and the lone client leave. What each took is shown, in
-# CPUs. "apart" is what the lone client has while the busy one talks to another
-# server of the same kind: what the machine takes from it and no server can give.
+# Goal: with 64 busy connections from one address, a single connection from
+# another keeps at least 40% of the rate that it has alone; stock beside it.
+# Method: busy_client (see its comment): one from 127.0.0.3 with one connection,
+# alone and then beside one from 127.0.0.2 with 64 connections at depth 16. All
+# share the machine with the server, so the busy one runs at the lowest
+# priority: it gets the CPU time that the server and the single client leave.
+# The CPU use of each is shown. "apart" is the rate of the single client while
+# the busy one calls another server of the same kind: a loss that comes from the
+# machine, not from the server.
 #
 # RPCBUF_BENCH_REPEAT (3) runs of RPCBUF_BENCH_SECONDS (2) each, medians;
 # RPCBUF_BENCH_SERVERS (stock epoll io_uring), RPCBUF_BENCH_DEPTHS (1 16),

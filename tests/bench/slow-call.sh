@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: with one call that sleeps 200 ms each second on a connection at depth 16,
-# the 99th percentile of the others stays under 5 ms; stock beside it.
-# Method: slow_call, see there, against servers with FSAL SLOW below: stock and each
-# back end in turns, RPCBUF_BENCH_REPEAT (default 3) times for
+# Goal: with one call that sleeps 200 ms each second on a connection at depth
+# 16, the 99th percentile of the others stays under 5 ms; stock beside it.
+# Method: slow_call (see its comment), against servers with FSAL SLOW below:
+# stock and each back end alternately, RPCBUF_BENCH_REPEAT (default 3) times for
 # RPCBUF_BENCH_SECONDS (default 5); medians of the runs.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

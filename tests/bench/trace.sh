@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a trace of 100,000 calls a second loses none, and costs the server little.
+# Goal: a trace of 100,000 calls a second loses none, and costs the server
+# little.
 # Method: a program that writes so many events is traced in each form, for
-# RPCBUF_BENCH_SECONDS (default 5); then READs of 4 KiB at depth 16 for as long, on
-# one server, in turns without and with a trace, RPCBUF_BENCH_REPEAT (default
-# 5) times; CPU of the server for a call, medians.
+# RPCBUF_BENCH_SECONDS (default 5); then READs of 4 KiB at depth 16 for as long,
+# on one server, alternately without and with a trace, RPCBUF_BENCH_REPEAT
+# (default 5) times; CPU of the server per call, medians.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 REPEAT=${RPCBUF_BENCH_REPEAT:-5}

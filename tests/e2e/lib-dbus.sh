@@ -30,7 +30,7 @@ dbus_start() {
 	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$T/bus
 }
 
-# A server with the plug-in at hand, of which no export is over RPCBUF yet.
+# A server with the plug-in available, none of whose exports is over RPCBUF yet.
 dbus_server_start() {
 	S_STOCK=1 server_start
 	ln -sf "$PLUGIN" "$T/plugins/"

@@ -12,7 +12,8 @@
 # shellcheck disable=SC2034 # the tests walk through them
 ORDERS=(before within across)
 
-# client_begin COMMAND…: it is told through descriptor 3, and heard through 4.
+# client_begin COMMAND…: the client reads from descriptor 3 and writes to
+# descriptor 4 of the script.
 client_begin() {
 	rm -f "$T/told" "$T/said"
 	mkfifo "$T/told" "$T/said"
@@ -36,9 +37,9 @@ client_end() {
 	wait "$CLIENT" || fail "$ORDER: the client"
 }
 
-# order_arm ORDER, before the server connects; then order_drive ORDER DONE…: DONE is
-# what the client does while the call is with the connection, and the thread that
-# made it is still held.
+# order_arm ORDER, before the server connects; then order_drive ORDER DONE…:
+# DONE is the client's action while the call is with the connection, and its
+# thread is still held.
 order_arm() {
 	ORDER=$1
 	if [[ $1 == within ]]; then
@@ -48,7 +49,8 @@ order_arm() {
 	fi
 }
 
-# The call looks for the connection before it is ours, and is queued afterwards.
+# The call looks for the connection before it is the plug-in's, and is queued
+# afterwards.
 drive_before() {
 	paused calling
 	pause_at collected
@@ -58,12 +60,12 @@ drive_before() {
 	pause_end calling
 }
 
-# What a test may have happen then.
+# Events that a test may run then.
 queued_within() {
 	:
 }
 
-# All of the call comes while the connection has its token and is not adopted.
+# The whole call comes while the connection has its token and is not adopted.
 drive_within() {
 	paused call
 	pause_at claimed
@@ -99,8 +101,8 @@ order_drive() {
 	pause_end collected
 }
 
-# The server calls once more when it gets no answer: the next call would take along
-# what was left behind, so it is held.
+# The server repeats a call that is not answered: the next call would take along
+# the forgotten one, so it is held.
 hold_calls() {
 	pause_at call
 }

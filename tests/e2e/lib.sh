@@ -109,7 +109,7 @@ port_is_free() {
 	! (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null
 }
 
-# A free port below those that outgoing connections take.
+# A free port below those of outgoing connections.
 pick_port() {
 	PORT=$((20500 + (RANDOM * 32768 + RANDOM) % 11000))
 	until port_is_free "$PORT"; do
@@ -149,10 +149,10 @@ server_configure() {
 	fi
 }
 
-# Starts ganesha.nfsd with what server_configure wrote, does not wait for it.
-# Tests hold clients' inputs open as descriptor 3; the server must not.
+# Starts ganesha.nfsd with the configuration of server_configure, does not wait
+# for it. Tests hold clients' inputs open as descriptor 3; the server must not.
 # S_WRAP: a command to start it under, which must exec it. Its rpcbind is its
-# own, so that tests may run at once.
+# own, so that tests may run in parallel.
 server_launch() {
 	rm -f "$STATS"
 	# shellcheck disable=SC2086 # a command and its options
@@ -177,15 +177,15 @@ server_wait() {
 	! with_plugin || check_engine
 }
 
-# A server that falls back to another back end than it was told must not pass.
+# A server that falls back to another back end than requested must not pass.
 check_engine() {
 	wait_for "the statistics file" test -s "$STATS"
 	[[ -z ${RPCBUF_TEST_ENGINE:-} || $S_RPCBUF == *Engine* ]] ||
 		assert_eq "$(stat_get engine)" "$RPCBUF_TEST_ENGINE" "the engine reported"
 }
 
-# S_KEEP_PORTS: where the last one was. A port that another process took in
-# between is given up for another one.
+# S_KEEP_PORTS: the ports of the last server. A port that another process took
+# in between is replaced.
 server_start() {
 	local attempt
 	for attempt in 1 2 3 4; do
@@ -222,15 +222,15 @@ server_start_slow_pair() {
 	make_file "$OTHER/file" 8192
 }
 
-# So far, the milliseconds in which the machine let somebody wait for a CPU or for a
+# Milliseconds so far in which the machine let a process wait for a CPU or a
 # disk; where it does not tell, all of them.
 short_ms() {
 	awk -F= '/^some/ { us += $NF } END { if (!us) exit 1; print int(us / 1000) }' \
 		/proc/pressure/cpu /proc/pressure/io 2>/dev/null || now_ms
 }
 
-# SIGTERM; it must be gone in time, with status 0 and with every page back. What a
-# busy machine takes from it does not count.
+# SIGTERM; the server must end in time, with status 0 and every page free. Time
+# that a busy machine takes from it does not count.
 server_stop() {
 	local begin short status=0
 	begin=$(now_ms)
@@ -256,7 +256,7 @@ server_stop() {
 	fi
 }
 
-# wait_for WHAT COMMAND…: until it succeeds; the bound only ends a hung test.
+# wait_for WHAT COMMAND…: until it succeeds; the limit only ends a hung test.
 wait_for() {
 	local what=$1 end
 	shift
@@ -296,8 +296,8 @@ wait_stat() {
 	wait_for "the statistics to show $*" stat_is "$@"
 }
 
-# sockets_in STATE…: how many connections of clients to the server's port are in
-# one of these, numbers in hexadecimal as the kernel has them (CLOSE_WAIT is 08).
+# sockets_in STATE…: number of connections of clients to the server's port in
+# one of these states, in hexadecimal as in /proc/net/tcp (CLOSE_WAIT is 08).
 sockets_in() {
 	awk -v port="$(printf ':%04X' "$PORT")" -v states=" $* " \
 		'$2 ~ port "$" && index(states, " " $4 " ") { n++ } END { print n + 0 }' \
@@ -317,9 +317,9 @@ server_alive() {
 	kill -0 "$SERVER" 2>/dev/null || fail "the server has died"
 }
 
-# pause_at POINT: the first thread of the server (with S_DEBUG) that comes to that
-# point from now on is held there (rpcbuf/os/pause.h); paused POINT waits for it,
-# and pause_end POINT lets it go.
+# pause_at POINT: holds the first thread of the server (with S_DEBUG) that
+# reaches that point from now on (rpcbuf/os/pause.h); paused POINT waits for it,
+# and pause_end POINT releases it.
 export RPCBUF_PAUSE=$T/pause
 
 pause_at() {

@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: rpcbuf-bench nfs measures the four forms of the server and another build's
-# plug-in across two network namespaces, or with --local on the loopback device, which
-# every output says; servers that already run, and a mounted file system; goes on
-# with an interrupted run; leaves nothing behind however it ends; and refuses bad
-# input with the exit status that its manual page lists. nfs-fio is made of the
-# same. What is measured is not judged.
+# Goal: rpcbuf-bench nfs measures the four forms of the server and another
+# build's plug-in across two network namespaces, or with --local on the loopback
+# device, which every output states; servers that already run, and a mounted
+# file system. It continues an interrupted run, leaves nothing behind however it
+# ends, and refuses bad input with the exit status of its manual page. nfs-fio
+# uses the same code. The figures are not judged.
 # Method: the smallest runs with the real servers and the real fio. One is
 # interrupted as from a terminal after its first sample, with a line cut in half
 # behind it, and resumed; others are ended by SIGTERM, SIGHUP and SIGKILL; the
-# servers that they started must be gone, and their network with these. A folder
-# stands for the mounted file system, whose client is the kernel's business.
+# servers that they started must end, and their network with them. A folder
+# replaces the mounted file system, whose client is in the kernel.
 #
 # One back end: it is about the measurement.
 set -m # a job gets a process group and its SIGINT, as at a terminal
@@ -46,9 +46,10 @@ $2
 END
 }
 
-# Our servers, by the folder that they were told to run in.
+# Servers of this test, by their folder.
 servers() { pgrep -f "ganesha.nfsd.*$T/logs/" || true; }
 
+# 
 # ---------------------------------------- the forms that it starts, interrupted
 mkdir "$T/logs"
 export TMPDIR=$T/logs
@@ -57,15 +58,16 @@ unshare --net true 2>/dev/null || skip "network namespaces are not permitted"
 servers_gone() { [[ -z $(servers) ]]; }
 
 # interrupted SIGNAL FILE ARGUMENT…: a run that gets the signal after its first
-# sample, into FILE; its status is in $status. Whoever starts this test may ignore
-# SIGINT, as shells do for background jobs.
+# sample, into FILE; its status is in $status. The parent of this test may
+# ignore SIGINT, as shells do for background jobs.
 interrupted() {
 	local bench signal=$1 file=$2
 	shift 2
 	env --default-signal=INT,HUP "$BENCH" nfs "${SMALL[@]}" --dir "$T/export" \
 		--output "$file" "$@" >"$T/said" 2>&1 &
 	bench=$!
-	# It starts servers first, each of which may take long where the machine is busy.
+	# It starts servers first, each of which may take long on a busy
+	# machine.
 	until grep -qs '"type": "sample"' "$file"; do
 		kill -0 "$bench" 2>/dev/null || fail "no sample: $(<"$T/said")"
 		sleep 0.05
@@ -119,7 +121,7 @@ assert write["pages_per_request"] > 10, write["pages_per_request"]
 assert sum(write["pages_histogram"]["counts"]) == write["requests"] > 0
 '
 [[ ! -e $(echo "$T"/export/rpcbuf-bench.*) ]] || fail "the exported folder stays"
-# Whole: nothing is measured again.
+# The file is complete: nothing is measured again.
 expect 0 "rpcbuf" --fio "$FIO" --resume "$T/r"
 "$RPCBUF_BUILD/tools/rpcbuf-report" "$T/r" -o "$T/page" --markdown >"$T/said" ||
 	fail "no report"

@@ -1,16 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a call of the server's own goes out, whenever it comes while its connection is
-# being adopted, and a reset then leaves nothing.
-# Method: the threads that call and that adopt are held at points of the debug plug-in,
-# so that each order is driven (lib-orders.sh). v4.0: the client sends something on the
-# callback's connection before it is called there, which begins the adoption; it must
-# get CB_NULL, or it resets, and the server says that the channel is down. v4.1: the
-# thread that accepted the client's connection is held, and the call must go out
-# without it, or by it; or the connection is gone before the call is queued. An
-# adoption fails for want of memory (preload/fail_nth.c) while the call is with the
-# connection. NLM and NSM: test_nlm.sh.
+# Goal: a call of the server's own is sent, whenever it comes while its
+# connection is being adopted, and a reset then leaves nothing behind.
+# Method: the threads that call and that adopt are held at points of the debug
+# plug-in, so that each order happens (lib-orders.sh). v4.0: the client sends
+# bytes on the callback's connection before it is called there, which begins the
+# adoption; it must get CB_NULL, or it resets, and the server reports that the
+# channel is down. v4.1: the thread that accepted the client's connection is
+# held, and the call must be sent without it, or by it; or the connection is
+# closed before the call is queued. An adoption fails for lack of memory
+# (preload/fail_nth.c) while the call is with the connection. NLM and NSM:
+# test_nlm.sh.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-callbacks.sh"
 source "$(dirname "$0")/lib-orders.sh"
@@ -59,7 +60,7 @@ left_to_other() {
 	client_end
 }
 
-# That thread is not there yet.
+# That thread is still held.
 without_other() {
 	ORDER="without the thread that adopts"
 	pause_at adopted
@@ -71,7 +72,7 @@ without_other() {
 	pause_end adopted
 }
 
-# gone_at POINT of the call's way
+# gone_at POINT of the call's path
 gone_at() {
 	ORDER="gone at $1"
 	pause_at "$1"
@@ -102,8 +103,8 @@ lost() {
 	[[ ! -e $T/fail ]] || fail "the adoption has not failed"
 }
 
-# There is no memory for the connection when the call is with it already: both are
-# let go of.
+# There is no memory for the connection when it has the call already: both are
+# released.
 not_adopted() {
 	local fds down
 	fds=$(descriptors)

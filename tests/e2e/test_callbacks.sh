@@ -4,21 +4,22 @@
 # Goal: the server's own calls work while the plug-in receives: their replies
 # arrive in its receive path, shorter than any call, on connections that the
 # server opened and on those of its clients.
-# Method: nfs4_callbacks and nfs4_back_channel, see there, are called; the server's
-# log says which callback channels it believes in, so an answer that is lost or
-# damaged shows even though the server goes on without it.
+# Method: nfs4_callbacks and nfs4_back_channel (see their comments) are called;
+# the server's log shows the callback channels that it considers up, so a lost
+# or damaged answer shows even though the server continues without it.
 #
 # v4.0: with delegations on, SETCLIENTID_CONFIRM makes a CB_NULL call and waits
-# for the reply (nfs_test_cb_chan()), for 3 s and once more. NLM and NSM: test_nlm.sh.
+# for the reply (nfs_test_cb_chan()), for 3 s and once more. NLM and NSM:
+# test_nlm.sh.
 #
 # v4.1: the server binds the back channel to the client's connection in
 # CREATE_SESSION (nfs_rpc_create_chan_v41()), but calls there only to recall
 # delegations and layouts (nfs_rpc_cb_single(), from fsal_up_top.c alone), which
 # neither VFS nor MEM grants. So preload/cb_null.c calls for it.
 #
-# A refusal that arrives before the thread that made the call has looked may
-# count as success: clnt_req_wait_reply() sets the status after it has sent. A
-# lost one never does.
+# A refusal that arrives before the calling thread checks may count as success:
+# clnt_req_wait_reply() sets the status after it has sent. A lost one never
+# does.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-callbacks.sh"
 
@@ -32,7 +33,7 @@ called() {
 	timeout 60 "$BIN/$1" "$PORT" "$2" "$HOW" || fail "$*"
 }
 
-# start_calling COUNT: what start does, and the server calls each session.
+# start_calling COUNT: as start, and the server calls each session.
 start_calling() {
 	rm -f "$T/statuses"
 	RPCBUF_CB_STATUS=$T/statuses RPCBUF_CB_COUNT=$1 \
@@ -43,8 +44,8 @@ statuses_are() {
 	[[ $(paste -s -d ' ' "$T/statuses" 2>/dev/null) =~ ^$1$ ]]
 }
 
-# The server keeps a transport with a back channel as long as its client's lease;
-# the client is told at once.
+# The server keeps a transport with a back channel as long as its client's
+# lease; the client is notified at once.
 none_left_open() {
 	(($(sockets_in 01 08) == 0))
 }

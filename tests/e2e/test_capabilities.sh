@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: no thread of the plug-in keeps a capability that Ganesha gives up when it
-# starts (CAP_SYS_RESOURCE: quotas would not hold for what such a thread writes).
-# Method: the effective capabilities of all threads, under load, must be those of
-# a stock server. Where this shell lacks the capability itself, the server runs in
-# a user namespace, in which it has all of them, over FSAL_MEM, as VFS cannot
-# open files by handle there.
+# Goal: no thread of the plug-in keeps a capability that Ganesha gives up when
+# it starts (CAP_SYS_RESOURCE: quotas would not apply to writes of such a
+# thread).
+# Method: the effective capabilities of all threads, under load, must be those
+# of a stock server. Where this shell lacks the capability itself, the server
+# runs in a user namespace, in which it has all of them, over FSAL_MEM, as VFS
+# cannot open files by handle there.
 source "$(dirname "$0")/lib.sh"
 need_plugin "it compares the plug-in with stock"
 

@@ -4,8 +4,9 @@
 # Goal: a server in a container takes its defaults from the container: clients
 # that stop in the middle of large records do not get it killed there.
 # Method: a control group of version 1 with 256 MiB and one CPU at a time. More
-# clients than that holds send the beginnings of 1 MiB records and stay; nobody
-# in the group is killed, others are served, and there is one receiver.
+# clients than that holds send the beginnings of 1 MiB records and stay
+# connected; no process of the group is killed, others are served, and there is
+# one receiver.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock is killed"
 
@@ -77,7 +78,8 @@ raw --connections "$SILENT" --wait --pad "$SENT" bytes \
 silent=$!
 wait_for "the clients to have sent all that fits" has_told
 grep -q sent "$T/told" || fail "the clients: $(<"$T/told")"
-# One by one: the beginning of a call would wait as theirs do, from one address.
+# One by one: from the same address, the beginning of a call would wait as
+# theirs do.
 raw --retry 10 --count 20 --interval 1000 getattr file || fail "calls beside them"
 server_alive
 assert_eq "$(killed)" 0 "processes that the kernel killed in the group"

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: nothing in the server stands still when the clock is set back, or when
-# the server was stopped (by a debugger, a container that is out of its share).
+# Goal: nothing in the server stalls when the clock is set back, or when the
+# server was stopped (by a debugger, or by a container's CPU quota).
 # Method: the server is started with a wall clock that is an hour ahead
-# (preload/clock_ahead.c), which is then set right: the statistics go on,
+# (preload/clock_ahead.c), which is then corrected: the statistics continue,
 # connections that come and go leave no descriptor, and after a shortage of
-# descriptors clients are accepted again. Then a server and one of its clients are
-# stopped for longer than Idle_Timeout: the server goes on first, and keeps the
-# connection.
+# descriptors clients are accepted again. Then a server and one of its clients
+# are stopped for longer than Idle_Timeout: the server continues first, and
+# keeps the connection.
 source "$(dirname "$0")/lib.sh"
 need_plugin "the waits are the plug-in's"
 

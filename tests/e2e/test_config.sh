@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: a wrong RPCBUF block is refused with the number of its line, and nothing
-# is served with it; one with parameters that have no effect any more is served, and
-# a line says so.
-# Method: one wrong line at a time in an otherwise good configuration; the log must
-# name the file with that line's number, and the export must not be there. Ganesha
-# itself may go on running without the export: that is its way with any FSAL.
+# is served with it; one with parameters without effect is served, with a line
+# in the log.
+# Method: one wrong line at a time in an otherwise good configuration; the log
+# must name the file with that line's number, and the export must not exist.
+# Ganesha itself may run on without the export, as with any FSAL.
 #
 # One back end: nothing is served but once.
 source "$(dirname "$0")/lib.sh"

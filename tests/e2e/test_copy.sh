@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: what a user copies in comes back byte for byte, over NFS v3 and v4.
-# Method: libnfs' nfs-cp (for large files over v4 a program on libnfs) puts files in whose sizes sit at the edges of pages,
-# of blocks of 1 MiB and beyond; they are compared by sha256 in the exported
-# folder and as nfs-cp and nfs-cat read them back, and nfs-ls must list them
-# with their sizes. A smaller set goes over FSAL_MEM, which has no folder to look
-# into, once as it is and once completing every read and write from threads of
-# its own.
+# Goal: files that a user copies in come back byte for byte, over NFS v3 and v4.
+# Method: libnfs' nfs-cp (for large files over v4 a program on libnfs) writes
+# files with sizes around pages, blocks of 1 MiB and larger; they are compared
+# by sha256 in the exported folder and as nfs-cp and nfs-cat read them back, and
+# nfs-ls must list them with their sizes. A smaller set goes over FSAL_MEM,
+# which has no folder to read, once as it is and once completing every read and
+# write from threads of its own.
 source "$(dirname "$0")/lib.sh"
 
 MIB=1048576

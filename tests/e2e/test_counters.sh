@@ -1,12 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: proof that calls went through the page vectors with the plug-in, and that
-# none did without it.
+# Goal: calls use the page vectors with the plug-in, and none does without it.
 # Method: a known number of calls and of payload bytes, then the counters: every
-# call counted, pages filled in bulk, every byte accounted for, and a WRITE of
-# 1 MiB in the class of the histogram that its pages belong to. A stock server has
-# no plug-in in its address space and no counters.
+# call counted, pages filled in bulk, every byte accounted for, and a WRITE of 1
+# MiB in the bucket of its pages. A stock server has no plug-in in its address
+# space and no counters.
 source "$(dirname "$0")/lib.sh"
 need_plugin "there are no counters without the plug-in"
 

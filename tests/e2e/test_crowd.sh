@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: Max_Connections holds for connections that never send a byte.
-# Method: three times as many as may be connect and stay silent; those beyond are
-# refused, a client that was there before is served all the while, and when the
-# crowd has left another one is.
+# Method: three times as many as allowed connect and stay silent; those above
+# the limit are refused, a client that was there before is served meanwhile, and
+# when the crowd has closed another client is.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock has no such limit"
 

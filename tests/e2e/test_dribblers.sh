@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: clients behind slow lines are served right, or closed when they send at less
-# than the least rate; whoever is not slow does not notice them; the server's
-# memory stays within its budget.
-# Method: 250 connections of dribblers, see there: calls and WRITEs that come a few
-# bytes at a time, replies that are taken slowly, some that are silent, and a
-# fifth whose records come more slowly than that. All of those, and only they, must be
-# counted as refused; a client copies files beside them. The server may grow by its
-# budget, by the replies that are not read, and by a little.
+# Goal: clients behind slow lines are served, or closed when they send below the
+# least rate; other clients are not affected; the server's memory stays within
+# its budget.
+# Method: 250 connections of dribblers (see its comment): calls and WRITEs that
+# come a few bytes at a time, replies that are taken slowly, some that are
+# silent, and a fifth below the least rate. All of those, and only they, must be
+# counted as refused; a client copies files beside them. The server may grow by
+# its budget, by the unread replies, and by a little.
 source "$(dirname "$0")/lib.sh"
 need_plugin "half a mark stops a thread of stock's"
 
@@ -19,7 +19,7 @@ WRITE_LEN=16384
 MEMORY=$((64 * MIB))
 UNREAD=$((EACH * MIB / 2)) # replies that the slow readers have not read
 OTHERS=$((16 * MIB))       # what the server takes for the copies
-# Twice what the others take, and a margin for a machine that is busy.
+# Twice what the others take, and a margin for a busy machine.
 S_RPCBUF="Memory = $MEMORY; Record_Timeout = 7;"
 
 server_start

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: clients that connect while the server is still starting are served: on the
-# connection that they have, or, where ntirpc had accepted it before the plug-in took
-# over, on the one that they make when it is shut down. That happens at most once.
+# Goal: clients that connect while the server is still starting are served: on
+# their first connection, or, where ntirpc had accepted it before the take-over,
+# on the next one, after the first is shut down. That happens at most once.
 # Method: clients that try to connect every 100 microseconds are started before
-# the server and send at once: single calls, calls that arrive in pieces over the
-# seconds of the take-over, and, after it, calls cut in a way that stock Ganesha
-# refuses, which proves that the connection was adopted. Several starts.
+# the server and send at once: single calls, calls that arrive in pieces over
+# the seconds of the take-over, and, after it, calls cut in a way that stock
+# Ganesha refuses, which proves that the connection was adopted. Several starts.
 source "$(dirname "$0")/lib.sh"
 
 STARTS=5
@@ -17,7 +17,7 @@ if with_plugin; then
 	late+=(--fragment every:1+empty --fragment at:45)
 fi
 
-# What a client does whose connection is shut down (status 3): all of it again.
+# A client whose connection is shut down (status 3) starts again.
 served() {
 	local status=0
 	raw --retry 20 "$@" 2>>"$T/early.err" || status=$?

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a server without a free descriptor accepts nobody, uses no CPU for that,
-# serves those who are connected, and accepts again when there are descriptors.
-# Method: a limit of 128 descriptors and 400 clients that connect and stay silent.
-# One that was there before makes calls all the while. The server may use a quarter
-# of a CPU; one that spins uses one or more. Then the clients leave, twice.
+# Goal: a server without a free descriptor accepts no connection, uses no CPU
+# for that, serves the existing ones, and accepts again when there are
+# descriptors.
+# Method: a limit of 128 descriptors and 400 clients that connect and stay
+# silent. One that was there before makes calls meanwhile. The server may use a
+# quarter of a CPU; one that spins uses one or more. Then the clients close,
+# twice.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock spins"
 

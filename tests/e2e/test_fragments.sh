@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: any legal fragmentation of a record is accepted, and means the same.
-# Method: raw_cuts, see there. Then three of them at once, so that half records of
-# several connections are kept side by side.
+# Method: raw_cuts (see its comment). Then three of them in parallel, so that
+# partial records of several connections exist at the same time.
 source "$(dirname "$0")/lib.sh"
 
 cuts() {

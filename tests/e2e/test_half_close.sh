@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a client that shuts its sending side right behind its calls gets the reply
-# to every one of them, each once, and then end of file.
-# Method: rawrpc sends 64 calls in one go (NULL, GETATTR, READ and WRITE of 64 KiB)
-# and half-closes; it fails on a missing, second or foreign reply, and on anything
-# else than a clean end behind the last. Several rounds, fragmented as well. Last,
-# it asks for 20 MiB, half-closes, and takes replies only when so many wait for it
-# that the server does not read from it any more.
+# Goal: a client that shuts down its sending side right behind its calls gets
+# the reply to every one of them, each once, and then end of file.
+# Method: rawrpc sends 64 calls in one go (NULL, GETATTR, READ and WRITE of 64
+# KiB) and half-closes; it fails on a missing, second or foreign reply, and on
+# anything but a clean end behind the last. Several rounds, fragmented as well.
+# Last, it asks for 20 MiB, half-closes, and takes replies only when so many are
+# unread that the server does not read from it any more.
 source "$(dirname "$0")/lib.sh"
 
 N=64

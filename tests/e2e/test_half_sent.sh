@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: connections that stop in the middle of a mark or of a record block nobody.
-# Method: 400 connections hold 2 of the 4 bytes of a mark, 400 hold half
-# a record, 400 hold a mark alone, and 1000 have made a call and are silent; beside
-# them clients copy files and make calls. Then they go away, and the server must
-# have let go of them.
+# Goal: connections that stop in the middle of a mark or of a record block no
+# other.
+# Method: 400 connections hold 2 of the 4 bytes of a mark, 400 hold half a
+# record, 400 hold a mark alone, and 1000 have made a call and are silent;
+# beside them clients copy files and make calls. Then they close, and the server
+# must have closed them.
 source "$(dirname "$0")/lib.sh"
 
 EACH=400

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: what a client sends again into an export that hangs is done once: it is
-# not told to come later with what the server has done, does, or will do.
-# Method: hung_again, see there: two exports over FSAL SLOW, and REMOVEs whose
-# originals are done, run, and wait, sent again among more READs that hang than a
-# connection may have in flight.
+# Goal: a retransmission into a hanging export is executed once: it is not
+# answered "later" when the server has executed it, is executing it, or will.
+# Method: hung_again (see its comment): two exports over FSAL SLOW, and REMOVEs
+# whose originals are done, run, and wait, sent again among more hanging READs
+# than a connection may have in flight.
 source "$(dirname "$0")/lib.sh"
 need_plugin "a stock server has no share for an export"
 

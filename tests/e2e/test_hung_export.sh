@@ -3,11 +3,11 @@
 #
 # Goal: an export whose file system hangs takes neither all threads nor the
 # connections of its clients: however many calls go into it, other exports are
-# served, the hung one's clients included.
-# Method: two exports over FSAL SLOW, and hung_calls, see there: 300 reads of one
-# hang until calls into the other are answered, so order decides, not time. With
-# Max_Threads as it is by default, one client may have 64 of them run. Over one
-# connection, more than may be in flight there, some are told to come later.
+# served, also for the same clients.
+# Method: two exports over FSAL SLOW, and hung_calls (see its comment): 300
+# reads of one hang until calls into the other are answered, so order decides,
+# not time. With the default of Max_Threads, 64 calls of one client may run.
+# Over one connection, calls above its limit in flight are answered "later".
 source "$(dirname "$0")/lib.sh"
 need_plugin "a stock server has no share for an export"
 
@@ -17,7 +17,7 @@ CLIENT_THREADS=64
 mkfifo "$T/go"
 server_start_slow_pair
 
-# hang VERSION CONNECTIONS: and the looks at the server while they hang.
+# hang VERSION CONNECTIONS: also checks the server while they hang.
 hang() {
 	local pid delayed
 	delayed=$(stat_get delayed)

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: calls under Kerberos have no more than their export's share of the threads
-# either, and those that are told to come later are told so under their own seal.
-# Method: krb5_hung, see there. None of them waits, as its sequence number would
-# grow too old.
+# Goal: calls under Kerberos have no more than their export's share of the
+# threads either, and those answered "later" are answered under their own seal.
+# Method: krb5_hung (see its comment). None of them waits, as its sequence
+# number would grow too old.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-krb5.sh"
 need_plugin "a stock server has no share for an export"

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: an idle connection is closed after RPC_Idle_Timeout_S, a busy one never,
-# and a record that stops costs its sender the connection.
+# and a record that stops closes its connection.
 # Method: with a time-out of 3 s, one connection makes a call a second for four
-# times as long, one reads all the while, one makes a call and falls silent, one
-# never sends a byte, one stays in the middle of a record. Bounds are generous where
-# they are upper ones.
+# times as long, one reads all the time, one makes a call and falls silent, one
+# never sends a byte, one stays in the middle of a record. Upper bounds are
+# generous.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock's reaper is not what is tested"
 
@@ -17,7 +17,7 @@ server_start
 pids=()
 raw --count 13 --interval 1000000 null &
 pids+=($!)
-# Always busy, with replies that take their time to be read.
+# Always busy, with replies that are read slowly.
 truncate -s $((64 << 20)) "$T/export/large"
 raw --count 200 --interval 60000 read large 0 65536 >/dev/null &
 pids+=($!)

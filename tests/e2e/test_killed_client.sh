@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a client that dies in the middle of a write harms nobody and costs no page.
-# Method: nfs-cp of a large file is killed once part of the file has arrived, six
-# times, with one more client that died in the middle of a record (half a WRITE
-# call sent). Afterwards another client copies a file, and with the plug-in the
-# number of pages out must return to what it was before.
+# Goal: a client that is killed in the middle of a write affects no other and
+# costs no page.
+# Method: nfs-cp of a large file is killed once part of the file has arrived,
+# six times, with one more client that was killed in the middle of a record
+# (half a WRITE call sent). Afterwards another client copies a file, and with
+# the plug-in the number of allocated pages must return to its earlier value.
 source "$(dirname "$0")/lib.sh"
 
 has_grown() {
@@ -30,7 +31,7 @@ for i in 1 2 3 4 5 6; do
 	rm -f "$T/export/killed.$i"
 done
 
-# A mark that promises more than is sent; then the client is gone.
+# A mark that promises more than is sent; then the client is killed.
 raw --leave --fragment claim:0x80010000 null
 
 put 3 "$T/small" after

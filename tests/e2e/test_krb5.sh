@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: krb5, krb5i and krb5p work while the plug-in receives, over NFSv3 and v4.
-# Method: a realm of its own, whose KDC runs on a free port for the time of the
-# test, a server that exports to Kerberos alone, and krb5_calls, see there. What
-# it wrote is compared on the server's side. Sealed payloads are decoded from a
-# stream of their own, so none may count as decoded in the pages; with krb5, which
-# seals only the header, Ganesha takes the ordinary way as well. None of the sealed
-# replies that clients left unread may stay in memory.
+# Goal: krb5, krb5i and krb5p work while the plug-in receives, over NFSv3 and
+# v4.
+# Method: a realm of its own, whose KDC runs on a free port during the test, a
+# server that exports to Kerberos alone, and krb5_calls (see its comment). Its
+# data are compared on the server's side. Sealed payloads are decoded from a
+# stream of their own, so none may count as decoded in the pages; with krb5,
+# which seals only the header, Ganesha takes the ordinary path as well. No
+# unread sealed reply may stay in memory.
 source "$(dirname "$0")/lib.sh"
 
 source "$(dirname "$0")/lib-krb5.sh"

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a server under mixed load for a while loses no reply, gives none twice,
-# mixes no bytes up, and is afterwards as it was: no call, no page and no
-# connection is left, memory has gone back, and large payloads were not copied.
-# Method: clients of both versions write and read, large and small, in one go and
-# one by one, in odd fragments, beside some that vanish in the middle, for
-# RPCBUF_SOAK_SECONDS. Every reply is checked by its xid, every byte by a hash or a
-# comparison. `ctest -C soak -L soak` runs it for longer.
+# Goal: under mixed load a server loses no reply, gives none twice, mixes no
+# bytes up, and is afterwards as before: no call, no page and no connection is
+# left, memory was returned, and large payloads were not copied.
+# Method: clients of both versions write and read, large and small, in one go
+# and one by one, in odd fragments, beside some that close in the middle, for
+# RPCBUF_SOAK_SECONDS. Every reply is checked by its xid, every byte by a hash
+# or a comparison. `ctest -C soak -L soak` runs it for longer.
 source "$(dirname "$0")/lib.sh"
 
 SUITE_SECONDS=15
@@ -15,7 +15,7 @@ DURATION=${RPCBUF_SOAK_SECONDS:-$SUITE_SECONDS}
 GROWTH_KIB=49152
 IN_PLACE_PERCENT=95
 
-# while_time COMMAND…: again and again; says how often.
+# while_time COMMAND…: repeats it; prints the number of times.
 while_time() {
 	local rounds=0
 	while (($(now_ms) < END_MS)); do
@@ -96,8 +96,9 @@ rss_at_most() {
 	(($(server_rss_kib) <= $1))
 }
 
-# Ganesha keeps the replies of a connection for ten minutes after its end, in case
-# it comes back (DRC_TCP_Recycle_Expire_S): more than all that is looked for here.
+# Ganesha keeps the replies of a connection for ten minutes after its end, in
+# case it comes back (DRC_TCP_Recycle_Expire_S): more memory than all that this
+# test looks for.
 ((DURATION <= SUITE_SECONDS)) || S_CORE="DRC_Disabled = true;"
 pick_port
 server_configure

@@ -3,10 +3,10 @@
 #
 # Goal: the server's calls to the status monitor and to lock clients of NFSv3
 # work while the plug-in receives.
-# Method: nlm_peer, see there; once more with each order in which such a call meets
-# the adoption of its connection (lib-orders.sh), on the debug plug-in. The server
-# looks for both at port 111, so all of it runs in a network namespace and a /run of
-# its own, with an rpcbind there.
+# Method: nlm_peer (see its comment); once more with each order in which such a
+# call meets the adoption of its connection (lib-orders.sh), on the debug
+# plug-in. The server looks for both at port 111, so all of it runs in a network
+# namespace and a /run of its own, with an rpcbind there.
 if [[ -z ${RPCBUF_TEST_INSIDE:-} ]]; then
 	if ! unshare --mount --net true || ! command -v ip >/dev/null; then
 		echo "test_nlm: skipped: no namespace can be made, or no ip is there"
@@ -43,7 +43,7 @@ start() {
 	S_KEEP_PORTS=1 server_start
 }
 
-# The server has connected to who it is to call.
+# The server has connected to the peer of its call.
 is_connected() {
 	awk -v port="$(printf ':%04X' "$CALLED_PORT")" \
 		'$3 ~ port "$" && $4 == "01" { found = 1 } END { exit !found }' \

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: the payload of a WRITE of 8 KiB and more reaches the file system from
-# the pages that it was received into, over NFSv3 and v4, with AUTH_SYS and
-# AUTH_NONE.
+# the pages that received it, over NFSv3 and v4, with AUTH_SYS and AUTH_NONE.
 # Method: known numbers of WRITEs (see payloads.c), alone and between small
 # calls, and the counters: every payload is counted, none was copied, and the
-# bytes that were copied do not add up to one payload. Shorter ones are not
-# counted. Every byte is read back.
+# copied bytes do not add up to one payload. Shorter ones are not counted. Every
+# byte is read back.
 source "$(dirname "$0")/lib.sh"
 need_plugin "there are no counters without the plug-in"
 

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: the two scripts for bpftrace see what happens: each request of a server
-# with its pages, bytes and reply, and who waits for pages.
-# Method: bpftrace attaches to a real server with the first script; a client makes
-# known calls, and the counts that the script prints must be theirs, in both
-# versions of the protocol. The second script looks at a server of nothing but the
-# engine that is always short of pages; and every thread that goes to sleep for
+# Goal: the two scripts for bpftrace show what happens: each request of a server
+# with its pages, bytes and reply, and the waits for pages.
+# Method: bpftrace attaches to a real server with the first script; a client
+# makes known calls, and the counts that the script prints must be theirs, in
+# both versions of the protocol. The second script observes an engine without a
+# server that is always short of pages; and every thread that goes to sleep for
 # pages is seen to wake up.
 # One back end: requests fire their probes above it.
 source "$(dirname "$0")/lib.sh"
@@ -24,7 +24,7 @@ bpftrace -e "usdt:$PLUGIN:rpcbuf:request_received { exit(); } BEGIN { exit(); }"
 	skip "bpftrace cannot attach here: $(tail -n 1 "$OUT")"
 
 # watch SCRIPT OPTION...: in the background. Probes are attached in the order of
-# the script, so the line that is added says that all are.
+# the script, so the added line shows that all are.
 watch() {
 	local script=$T/$1
 	shift

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: writes of any size at any offset, many in flight, land where they should.
+# Goal: writes of any size at any offset, many in flight, reach the right place.
 # Method: nfs_write mirrors seeded random writes (1 byte to 1 MiB, up to 16 in
 # flight) into a local file; the exported file must hash like it, and so must
-# what nfs-cp reads back. Over v3 and v4, two seeds each; RPCBUF_TEST_SEED adds one.
+# the bytes that nfs-cp reads back. Over v3 and v4, two seeds each;
+# RPCBUF_TEST_SEED adds one.
 source "$(dirname "$0")/lib.sh"
 
 WRITES=1500

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: the grace period after a restart works while the plug-in receives.
-# Method: nfs4_reclaim, see there, with a grace period that outlasts the test; it
-# needs no waiting, the answers say whether the server is in it.
+# Method: nfs4_reclaim (see its comment), with a grace period that outlasts the
+# test; it needs no waiting, the answers tell whether the server is in it.
 source "$(dirname "$0")/lib.sh"
 
 pick_port

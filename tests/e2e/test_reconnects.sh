@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: connections that end while calls are in flight spoil no data and lose no
-# reply to what is sent again.
-# Method: clients that tag what they write (reconnects) make hundreds of connections
-# each, two at a time for each way to go on: what was in flight is forgotten, sent
-# again from another port, or sent again from the same one. RPCBUF_TEST_CONNECTIONS:
-# so many for each, instead.
+# Goal: connections that end while calls are in flight corrupt no data and lose
+# no reply to a retransmission.
+# Method: clients that tag their data (reconnects) make hundreds of connections
+# each, two at a time for each way to continue: calls in flight are forgotten,
+# sent again from another port, or sent again from the same one.
+# RPCBUF_TEST_CONNECTIONS: so many for each, instead.
 source "$(dirname "$0")/lib.sh"
 
 CONNECTIONS=${RPCBUF_TEST_CONNECTIONS:-200}

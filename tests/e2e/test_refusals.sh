@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a record over a limit costs its sender the connection and nobody else
-# anything; the log says which limit, whose record and what value; a counter rises.
-# Method: one kind of abuse after the other, each at its limit (must be answered)
-# and one beyond (must be closed without an answer), while a bystander makes calls
-# on a connection of its own. Claims of 2 GiB and 200 claims of almost the longest
-# record must not show in the server's memory.
+# Goal: a record over a limit closes its connection and affects no other; the
+# log names limit, client and value; a counter rises.
+# Method: one kind of abuse after the other, each at its limit (must be
+# answered) and one past it (must be closed without an answer), while another
+# client makes calls on a connection of its own. Claims of 2 GiB and 200 claims
+# of almost the longest record must not show in the server's memory.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock Ganesha believes every record mark"
 
@@ -15,7 +15,8 @@ HEADER_MIN=40
 FRAGMENTS_MAX=65536
 GROWTH_KIB=32768
 
-# refused COUNTER LIMIT VALUE COMMAND…: the command succeeds if it was closed out.
+# refused COUNTER LIMIT VALUE COMMAND…: the command succeeds if its connection
+# was closed.
 refused() {
 	local counter=$1 limit=$2 value=$3 before lines all
 	shift 3

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a server that runs takes a new RPCBUF block, or says of each parameter why it
-# does not and what stays in force; what is refused can be put right without a
-# restart, and RPCBUF is never put on itself or on nothing.
-# Method: files of exports that are added over the message bus, and the server's own
-# file, which SIGHUP makes it read again. What is in force shows in the log and in the
-# budget that the statistics count.
+# Goal: a running server takes a new RPCBUF block, or states for each parameter
+# why it does not and which value stays in force; a refused block can be
+# corrected without a restart, and RPCBUF is never stacked on itself or on
+# nothing.
+# Method: files of exports that are added over the message bus, and the server's
+# own file, which SIGHUP makes it read again. The log and the budget in the
+# statistics show the values in force.
 #
-# One back end: what is read, and what it changes, is the same with both.
+# One back end: reading a block and its effect are the same with both.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-dbus.sh"
 need_plugin "there is no RPCBUF block without the plug-in"
@@ -68,7 +69,7 @@ pages_are() {
 }
 
 dbus_start
-# What the block of the first export got wrong, the next try puts right.
+# The next try corrects errors in the block of the first export.
 dbus_server_start
 ln -sf "$BIN/libfsalslow.so" "$T/plugins/"
 refused "RPCBUF block is not valid" 2 "$OVER_VFS" "RPCBUF { Memory = 17; }"
@@ -79,7 +80,8 @@ refused "not on itself" 2 "Name = RPCBUF; FSAL { Name = SLOW; FSAL { $OVER_VFS }
 add 2 "$OVER_VFS" "RPCBUF { Memory = $((80 * MIB)); Statistics = \"$STATS\"; }"
 wait_log "Memory is $((80 * MIB)) bytes now, it was $((64 * MIB))"
 wait_log "Statistics = $STATS takes effect when the server is restarted; (none) stays in force"
-# Without a block, the one before holds; with one that is not valid, too.
+# Without a block, the previous one stays in force; also with one that is not
+# valid.
 : >"$LOG"
 add 3 "$OVER_VFS"
 ! logged "Memory" || fail "a file without a block changes Memory"
@@ -88,7 +90,7 @@ raw null
 kill "$SERVER"
 wait "$SERVER" || fail "the exit status"
 
-# The block of the server's own file holds for exports that come by themselves.
+# The block of the server's own file applies to exports in files of their own.
 pick_port
 S_STOCK=1 server_configure
 ln -sf "$PLUGIN" "$T/plugins/"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a call that a client sends again (same xid, same connection) is answered
-# from the duplicate request cache and not run twice, however it is cut this time.
-# Method: REMOVE and guarded CREATE are sent several times over, each time after
-# the reply to the one before, in other fragments. Run twice, they would answer
-# NFS3ERR_NOENT and NFS3ERR_EXIST. The same calls with a new xid must do just that,
-# or the test would not see the difference.
+# Goal: a retransmission (same xid, same connection) is answered from the
+# duplicate request cache and not run twice, however it is cut this time.
+# Method: REMOVE and guarded CREATE are sent several times, each time after the
+# reply to the previous one, in other fragments. Run twice, they would answer
+# NFS3ERR_NOENT and NFS3ERR_EXIST. The same calls with a new xid must do just
+# that, or the test would not see the difference.
 source "$(dirname "$0")/lib.sh"
 
 NOENT=2

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: clients that connect, call and reset as fast as they can harm nobody.
-# Method: four of them make thousands of connections each, so that descriptors are
-# used again at once, while another client makes calls. Then the server has as many
-# descriptors as before, no connection, nothing to send, no more pages out, and
-# serves.
+# Goal: clients that connect, call and reset as fast as they can affect no
+# other.
+# Method: four of them make thousands of connections each, so that descriptors
+# are used again at once, while another client makes calls. Then the server has
+# as many descriptors as before, no connection, nothing to send, no more
+# allocated pages, and serves.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock leaks a descriptor for each"
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: resets with hundreds of calls in flight leak neither a descriptor nor a
-# page, and other clients do not notice.
-# Method: connections with a READ that FSAL SLOW holds, so that it is in flight for
-# certain, and with other calls, of which the last is cut short (slow_reads) are all
-# reset, several times over; another client, at another address, makes calls
-# meanwhile. Then the numbers of descriptors, connections and pages must be what
-# they were.
+# page, and do not affect other clients.
+# Method: connections with a READ that FSAL SLOW holds, so that it is certainly
+# in flight, and with other calls, of which the last is cut short (slow_reads)
+# are all reset, several times over; another client, at another address, makes
+# calls meanwhile. Then the numbers of descriptors, connections and pages must
+# be as before.
 source "$(dirname "$0")/lib.sh"
 
 EACH=150
@@ -53,7 +53,7 @@ fi
 before=$(descriptors)
 for ((round = 1; round <= ROUNDS; round++)); do
 	reset_round
-	# Else the next round would hold the calls of this one.
+	# Otherwise the next round would hold the calls of this one.
 	! with_plugin || wait_stat in_flight == 0
 	say "round $round: $most descriptors, $before before"
 done

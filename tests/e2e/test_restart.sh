@@ -1,12 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a client that retries does not notice a restart of the server, other than
-# by waiting.
-# Method: nfs_write, told to reconnect for ever, keeps up to 16 random writes in
+# Goal: for a client that retries, a restart of the server is only a delay.
+# Method: nfs_write, which reconnects for ever, keeps up to 16 random writes in
 # flight over v3 while the server is ended with SIGTERM and started again on the
-# same ports, three times; each time it must go on making progress. At the end
-# the file must hash like the client's mirror: no write lost, none out of order.
+# same ports, three times; each time it must make progress again. At the end the
+# file must hash like the client's mirror: no write lost, none out of order.
 source "$(dirname "$0")/lib.sh"
 
 progress() {

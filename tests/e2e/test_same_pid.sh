@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: programs of the same process id in different PID namespaces, as servers
-# in containers have, that share a folder for segments are all seen, and a tool
-# never shows the figures of another one than was asked for.
-# Method: two publishers, each the first process of a namespace of its own, and a
-# third one outside. The tools are asked from outside and from within.
+# Goal: programs with equal process ids in different PID namespaces, as servers
+# in containers have, that share a folder for segments are all found, and a tool
+# never shows the figures of another one than requested.
+# Method: two publishers, each the first process of a namespace of its own, and
+# a third one outside. The tools run outside and within a namespace.
 #
 # One back end: no server runs.
 source "$(dirname "$0")/lib.sh"
@@ -59,12 +59,12 @@ grep -q -- "--pid $one .*publisher same" "$T/said" || fail "the first is not nam
 grep -q -- "--pid $two .*publisher same" "$T/said" || fail "the second is not named: $(<"$T/said")"
 expect 0 "publisher same $one," --pid "$one"
 expect 0 "publisher same $two," --pid "$two"
-# Process 1 of here is neither.
+# Process 1 of this namespace is neither.
 expect 5 "process 1 (" --pid 1
 say "two of the same id, seen from outside"
 
-# From a third namespace, whose process 1 is the tool: the others are not seen
-# there but by their files.
+# From a third namespace, whose process 1 is the tool: the others are visible
+# there only by their files.
 status=0
 unshare --pid --fork --mount-proc "$STAT" --folder "$FOLDER" >"$T/said" 2>&1 || status=$?
 assert_eq "$status" 3 "status within a namespace: $(<"$T/said")"
@@ -74,7 +74,8 @@ unshare --pid --fork --mount-proc "$STAT" --folder "$FOLDER" --pid 1 >"$T/said" 
 assert_eq "$status" 5 "status of --pid 1 within a namespace: $(<"$T/said")"
 say "... and from a container of their host"
 
-# One is killed: it is gone, the other is not, and the next publisher cleans up.
+# One is killed: its segment is stale, the other's is not, and the next
+# publisher removes the stale one.
 kill -9 "$one"
 wait "$one_unshare" 2>/dev/null || true
 expect 0 "publisher same $two,"

@@ -6,10 +6,10 @@
 # Method: it is started with the plug-in and without, over VFS and MEM, on
 # folders with awkward names; the nfs-ls and nfs-cp lines are taken from its
 # output and run as they stand; a file goes in over v3 and v4 and comes back.
-# Ctrl-C (SIGINT to its process group) must end it with status 0, leave no process
-# and nothing new in /run.
+# Ctrl-C (SIGINT to its process group) must end it with status 0, leave no
+# process and nothing new in /run.
 #
-# One back end: it is about what tools/serve prints and refuses.
+# One back end: it is about the output and refusals of tools/serve.
 set -euo pipefail
 set -m # a job gets a process group and its SIGINT, as at a terminal
 
@@ -46,7 +46,7 @@ free_port() {
 	echo "$try"
 }
 
-# Whoever starts this test may ignore SIGINT, as shells do for background jobs.
+# The parent of this test may ignore SIGINT, as shells do for background jobs.
 start() {
 	rm -rf run
 	: >out
@@ -72,7 +72,7 @@ interrupt() {
 	! kill -0 "$server" 2>/dev/null || fail "ganesha.nfsd outlived serve"
 }
 
-# The line of the output that holds PATTERN, run as it stands.
+# The line of the output that contains PATTERN, run as it stands.
 pasted() {
 	local line
 	line=$(grep -m 1 -F -e "$1" out) || fail "serve printed no '$1'"

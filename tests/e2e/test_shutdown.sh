@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: the server ends within 5 s of SIGTERM with exit status 0 and every page
-# back, whatever the clients do at that moment.
-# Method: SIGTERM while clients copy large files in and out, read in floods, hold
-# idle connections, half a mark, half a record, and one does not read its replies;
-# server_stop checks time, status and the pages. Several rounds, as the moment
-# matters; also with nobody connected, and right after the start.
+# free, whatever the clients do at that moment.
+# Method: SIGTERM while clients copy large files in and out, read at full rate,
+# hold idle connections, half a mark, half a record, and one does not read its
+# replies; server_stop checks time, status and the pages. Several rounds, as the
+# moment matters; also without clients, and right after the start.
 source "$(dirname "$0")/lib.sh"
 
 ROUNDS=5

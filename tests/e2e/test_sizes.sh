@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: what the server tells of the largest READ, WRITE and call is what it takes,
+# Goal: the server announces the sizes of READ, WRITE and call that it accepts,
 # in every export and session, and no short call makes a huge reply.
-# Method: nfs_sizes, see there, on a server whose limit is far below Ganesha's own of
-# 64 MiB. It has an export over RPCBUF, one beside it that sets sizes of its own, and
-# two that come and change over the message bus.
+# Method: nfs_sizes (see its comment), on a server whose limit is far below
+# Ganesha's own of 64 MiB. It has an export over RPCBUF, one beside it that sets
+# sizes of its own, and two that come and change over the message bus.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-dbus.sh"
 need_plugin "stock takes records of any length"
@@ -51,7 +51,7 @@ server_start
 wait_for "the take-over" grep -q 'receiving into page vectors' "$LOG"
 dbus_wait
 
-# v4 first: what it tells must not be right because v3 has asked.
+# v4 first: its sizes must not be right only because v3 has asked.
 assert_eq "$(sizes attributes "$T/2")" "$PAYLOAD $PAYLOAD" "maxread and maxwrite, asked first"
 tells "$EXPORT" "over RPCBUF"
 tells "$T/2" "beside it"

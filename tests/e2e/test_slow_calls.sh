@@ -1,15 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a call that sleeps in the file system stalls neither the calls behind it
-# on its connection nor any other; threads are bounded and go away.
+# Goal: a call that sleeps in the file system delays neither the calls behind it
+# on its connection nor any other; the number of threads is limited, and idle
+# ones end.
 # Method: FSAL SLOW below the plug-in, whose reads are held until the replies to
-# the others are there (slow_reads): order decides, not time. With nearly as many
-# slow calls as one client may have run in one export, and with more, the number of
-# threads stays in its bound, every call is answered once, and the threads end when
-# idle. At last the server is told to end while as many calls run as may, and do
-# not return: it talks to rpcbind then, and must get the answers; and while a WRITE
-# runs that goes on only when the server has stopped and takes its exports away.
+# the others have come (slow_reads): order decides, not time. With nearly as
+# many slow calls as one client may have running in one export, and with more,
+# the number of threads stays within its limit, every call is answered once, and
+# the threads end when idle. Last, the server is stopped while as many calls as
+# allowed run and do not return: it calls rpcbind then, and must get the
+# answers; and while a WRITE runs that continues only when the server has
+# stopped and removes its exports.
 source "$(dirname "$0")/lib.sh"
 
 MAX_THREADS=72
@@ -23,7 +25,7 @@ slow_reads() {
 	"$BIN/slow_reads" "$PORT" "$MOUNT_PORT" "$EXPORT" "$RPCBUF_SLOW_HOLD" "$@"
 }
 
-# hold_many COMMAND N: runs it, and looks at the server while the reads are held.
+# hold_many COMMAND N: runs it, and checks the server while the reads are held.
 hold_many() {
 	local pid
 	rm -f "$T/said"
@@ -32,7 +34,7 @@ hold_many() {
 	exec 3>"$T/go"
 	wait_for "the slow reads to be sent" grep -q held "$T/said"
 	if with_plugin; then
-		# What no thread is left for waits without one.
+		# Calls without a free thread wait without one.
 		wait_stat in_flight == "$2"
 		wait_stat queued == $(($2 > MOST / 2 ? $2 - MOST / 2 : 0))
 		assert_cmp "$(stat_get threads)" '<=' "$MOST" "threads at $*"
@@ -62,7 +64,7 @@ is_gone() {
 	! kill -0 "$SERVER" 2>/dev/null
 }
 
-# The server is told to end while calls run that do not return in time.
+# SIGTERM while calls run that do not return in time.
 end_with_calls() {
 	local status=0
 	kill -TERM "$SERVER"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a hundred clients whose links are slow have their WRITEs done at the rate of
-# their links, at a budget that holds half of them; none is closed.
-# Method: clients in a network namespace of their own, one address of the server and
-# one of its own for each, and a class of 1 Mbit/s for each on the way to the server.
-# All write 1 MiB at once. The plug-in has Memory = 64M. The time is told, not
-# tested: a link takes 8.8 s for what it carries.
+# Goal: a hundred clients with slow links have their WRITEs done at the rate of
+# their links, with a budget that holds half of them; none is closed.
+# Method: clients in a network namespace of their own, one address of the server
+# and one of its own for each, and a class of 1 Mbit/s for each on the way to
+# the server. All write 1 MiB at the same time. The plug-in has Memory = 64M.
+# The time is printed, not tested: a link needs 8.8 s for its bytes.
 if [[ -z ${RPCBUF_TEST_INSIDE:-} ]]; then
 	if ! unshare --net true || ! command -v tc >/dev/null; then
 		echo "test_slow_crowd: skipped: no namespace can be made, or no tc is there"

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: a WRITE over a slow link is done, however long it takes, also when the
-# server was stopped meanwhile for longer than it waits for a client; one that
-# stops, or whose client sends a byte now and then, is not waited for for ever.
-# Method: with Record_Timeout = 3, a client writes at 32 KiB a second for 8 s, and
-# another does so while the server is stopped for 5 s. A third sends the beginning of
-# a record, a fourth goes on with one by a byte every 200 ms. The other two are
-# closed, and only they.
+# server was stopped meanwhile for longer than its record timeout; one that
+# stops, or whose client sends a byte now and then, is closed in the end.
+# Method: with Record_Timeout = 3, a client writes at 32 KiB a second for 8 s,
+# and another does so while the server is stopped for 5 s. A third sends the
+# beginning of a record, a fourth sends one byte of its record every 200 ms. The
+# last two are closed, and only they.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock has no such limit"
 

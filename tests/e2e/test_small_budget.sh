@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: with hardly more pages than one call needs, calls wait for pages and all are
-# answered; nobody fails, nobody starves, and no page is lost.
-# Method: a budget of hardly more than three vectors; twelve clients that write in
-# blocks of 1 MiB and read at once; thirty that send WRITEs of 1 MiB so slowly that
-# all of them are in the middle of a record; and connections that hold on to half a
-# one. Every file must hash like its original, and somebody must have waited.
+# Goal: with hardly more pages than one call needs, calls wait for pages and all
+# are answered; none fails, none starves, and no page is lost.
+# Method: a budget of hardly more than three vectors; twelve clients that write
+# in blocks of 1 MiB and read at the same time; thirty that send WRITEs of 1 MiB
+# so slowly that all of them are in the middle of a record; and connections that
+# keep half a record. Every file must hash like its original, and some
+# connection must have waited.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock has no page budget"
 

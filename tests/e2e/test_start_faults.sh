@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: whatever the system refuses the plug-in while a server starts, the server says
-# which in its log and ends with a status of its own, or serves all the same.
-# Method: preload/fail_nth.c fails one thing that the plug-in asks for, the first, the
-# second and so on, until a start asks for no more. Then servers start whose page
-# allocator fails on purpose, and must take a WRITE and give it back.
+# Goal: whichever system call the plug-in fails at while a server starts, the
+# server names it in its log and ends with an exit status of its own, or serves
+# all the same.
+# Method: preload/fail_nth.c fails one request of the plug-in, the first, the
+# second and so on, until a start makes no more. Then servers start whose page
+# allocator has injected faults, and must take a WRITE and give it back.
 #
-# One back end: io_uring's asks for what epoll's does, and for more.
+# One back end: io_uring's requests include those of epoll.
 source "$(dirname "$0")/lib.sh"
 need_plugin "what fails is the plug-in's"
 
@@ -33,14 +34,14 @@ said() {
 		sed 's/.*:\(CRIT\|MAJ\|FATAL\|WARN\) ://' | tail -n 1 || true
 }
 
-# It has ended: with a status of its own, and a sentence that does not break off.
+# It has ended: with a status of its own, and a complete sentence.
 check_end() {
 	local status=0 said
 	wait "$SERVER" 2>/dev/null || status=$?
 	SERVER=
 	said=$(said)
-	# Ganesha's own macros abort without a word, in what the plug-in makes of
-	# an export and its root as everywhere in the server.
+	# Ganesha's own macros abort without a message, in the plug-in's export
+	# and root as everywhere in the server.
 	if ((status == 134 && ganesha_aborts < GANESHA_ABORTS)); then
 		[[ -z $said && $1 == *" "[cm]*alloc ]] || fail "$1: it aborts; $said"
 		ganesha_aborts=$((ganesha_aborts + 1))

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: rpcbuf-stat shows what a server counts, all of it and as rates, finds
-# the server by itself, by process id, name and file, and says of everything else
-# in one sentence what is wrong, with the exit status that its manual page lists.
-# Method: on a real server that files went through, what it shows is compared with
-# the statistics file that the server writes as well. For the rates, a program
-# publishes figures that grow evenly: means and shares are then known, and rates
-# within what a busy machine does to them. The bad input is made from the segment
-# of a server that was killed. The text for Prometheus is fetched over HTTP.
+# Goal: rpcbuf-stat shows all counters of a server, and rates; it finds the
+# server by itself, by process id, name and file; and it reports any error in
+# one sentence, with the exit status of its manual page.
+# Method: on a real server with some traffic, its figures are compared with the
+# statistics file that the server writes as well. For the rates, a program
+# publishes figures that grow evenly: means and fractions are then known, and
+# rates up to the disturbance by a busy machine. Bad input is made from the
+# segment of a killed server. The text for Prometheus is fetched over HTTP.
 #
 # One back end: it is about how the counters are shown.
 source "$(dirname "$0")/lib.sh"
@@ -43,7 +43,8 @@ start_publisher() {
 	wait_for "the publisher" shows_requests "$T/even/$(segment_of "$publisher" "$1")"
 }
 
-# What the statistics file and the segment both have is the same, and is shown.
+# Figures that the statistics file and the segment both have are equal, and
+# shown.
 check_shown() {
 	local name value
 	"$STAT" --pid "$SERVER" --raw >"$T/raw"
@@ -72,7 +73,8 @@ for version in 3 4; do
 	put "$version" "$T/in" "file$version"
 	cp_quiet "$(url "$version" "file$version")" "$T/back$version"
 done
-# The file is of the last second, the segment of now: they agree when nothing happens.
+# The file is of the last second, the segment of now: they agree when nothing
+# happens.
 begin=$SECONDS
 until (check_shown) 2>"$T/differs"; do
 	((SECONDS - begin < 60)) || fail "$(<"$T/differs")"
@@ -80,7 +82,8 @@ until (check_shown) 2>"$T/differs"; do
 done
 assert_cmp "$(stat_get requests)" '>' 10 "requests"
 assert_eq "$(stat_get connections)" 0 "connections"
-# The files came back in replies, their data in the pages that they were read into.
+# The files came back in replies, their data in the pages that they were read
+# into.
 data=$((3000000 / 4096))
 assert_cmp "$(stat_get reply_bytes)" '>' 3000000 "bytes of replies"
 assert_cmp "$(stat_get reply_pages)" '>=' $(($(stat_get requests) + data)) "pages of replies"
@@ -90,13 +93,13 @@ assert_eq "$(stat_get unsent_bytes) $(stat_get unsent_kept_bytes)" "0 0" "unsent
 assert_eq "$(awk '/^hist_reply_pages_/ { sum += $2 } END { print sum }' "$STATS")" "$(stat_get requests)" "replies in the histogram"
 say "shows what the server counts"
 
-# Rates: 21 lines, in the background, while the rest goes on.
+# Rates: 21 lines, in the background, meanwhile.
 start_publisher even
 even=$publisher
 "$STAT" --folder "$T/even" 1 21 >"$T/rates" 2>&1 &
 watcher=$!
 
-# Found by itself, by name, among several; by process id in the usual place.
+# Found by itself, by name, among several; by process id in the usual folder.
 expect 0 "pid $even" --raw --folder="$T/even"
 expect 0 "newer_than_the_tool" --folder="$T/even"
 expect 0 "pid $even" --raw --folder="$T/even" --name publisher
@@ -171,7 +174,8 @@ kill "$listener"
 wait "$listener" || fail "the listener's exit status is $?"
 say "JSON, Prometheus"
 
-# 21 lines under 2 headers; what does not depend on the clock is the same in all.
+# 21 lines under 2 headers; columns that do not depend on the clock are the same
+# in all.
 wait "$watcher" || fail "watching the even publisher: $(<"$T/rates")"
 assert_eq "$(grep -c 'call/s' "$T/rates")" 2 "headers"
 assert_eq "$(wc -l <"$T/rates")" 25 "lines of rates"
@@ -184,7 +188,7 @@ assert_cmp "$(awk '{ if (length > n) n = length } END { print n }' "$T/rates")" 
 expect 0 "259" --folder "$T/even" --wide 1 1
 assert_eq "$(tail -n 1 "$T/said" | awk '{ print $(NF - 1), $NF }')" "1.50 3072" "pages and unsent KiB of replies"
 
-# The end of a server under a watcher; what a killed one leaves.
+# The server ends while it is shown; a killed one leaves a segment.
 "$STAT" --folder "$T/even" 1 >"$T/until" 2>&1 &
 watcher=$!
 wait_for "the first line of rates" grep -q 'call/s' "$T/until"
@@ -256,7 +260,8 @@ assert_eq "$status $(<"$T/said")" \
 	"6 rpcbuf-stat: no permission to read $live: its user and root may" "another user"
 say "bad input"
 
-# A killed server's segment goes when the next one starts; a stopped one's at once.
+# A killed server's segment is removed when the next one starts; a stopped one's
+# at once.
 kill -9 "$SERVER"
 wait "$SERVER" 2>/dev/null || true
 expect 10 "has ended" --pid "$SERVER"

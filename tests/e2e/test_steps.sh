@@ -1,21 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: at whatever step a connection is, from accept to close, its client may reset
-# it, and nothing is left of it; or the server may stand still, and nothing is lost.
-# Method: the thread of the server that takes the step is held there. Then the client
-# resets, and the thread goes on: the sockets must be as many as before, and another
-# client be served. Or the server is stopped for seconds while the client
-# sends more: every reply must come, once and with the right bytes. All that is the
-# debug plug-in, so its assertions must hold as well.
+# Goal: at any step of a connection, from accept to close, its client may reset
+# it, and nothing is left of it; or the server may be stopped, and nothing is
+# lost.
+# Method: the thread of the server that takes the step is held there. Then the
+# client resets, and the thread continues: there must be as many sockets as
+# before, and another client is served. Or the server is stopped for seconds
+# while the client sends more: every reply must come, once and with the right
+# bytes. All with the debug plug-in, so its assertions must hold as well.
 #
-# RPCBUF_TEST_STOP_SECONDS: for how long the server is stopped, 1 by default; beyond
-# 4 it is longer than a record may take to come.
+# RPCBUF_TEST_STOP_SECONDS: duration of the stop, 1 by default; above 4 it is
+# longer than the record timeout.
 source "$(dirname "$0")/lib.sh"
 need_plugin "the steps are the plug-in's"
 
 STOP=${RPCBUF_TEST_STOP_SECONDS:-1}
-# Point and what the client does there (step_client.c).
+# Point, and the client's action there (step_client.c).
 STEPS=(
 	"accepted call" "made call" "told call" "claimed call" "adopting call"
 	"adopted call" "collecting call"
@@ -36,7 +37,7 @@ sockets_are() {
 	(($(sockets) == $1))
 }
 
-# The client does what it is told, and says so.
+# The client executes a command, and confirms it.
 tell() {
 	local said=
 	echo "$1" >&3
@@ -44,7 +45,7 @@ tell() {
 	[[ $said == ok ]] || fail "$step: the client cannot $1"
 }
 
-# Holds the thread of the server where the client is to be met.
+# Holds the thread of the server at the point.
 begin() {
 	step="$2 at $1"
 	pause_at "$1"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: SIGTERM with calls in flight: what was received is answered before the
-# server ends, and the replies that a client takes its time to read arrive, too.
+# Goal: after SIGTERM with calls in flight, received calls are answered before
+# the server ends, and replies that a client reads slowly arrive, too.
 # Method: READs that FSAL SLOW holds, on four connections, and READs of 1 MiB
-# whose replies nobody takes yet. SIGTERM; when the server listens no more, the READs
-# are let go and the replies are taken: each must be there once. server_stop's
-# checks: the time, the status, and every page back.
+# whose replies are not read yet. SIGTERM; when the server no longer listens,
+# the READs are released and the replies are read: each must come once.
+# server_stop checks time, status and pages.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock closes on them"
 
@@ -16,7 +16,7 @@ LEN=1048576
 S_SLOW=1
 export RPCBUF_SLOW_HOLD=$T/held
 
-# Holds what the two clients wait for until the server listens no more.
+# Holds back both clients until the server no longer listens.
 hold() {
 	exec 3>"$T/go" 4>"$T/take"
 	until port_is_free "$PORT"; do

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a connection that was read from before the plug-in had it is shut down at
-# the take-over, whatever brings that about, and nothing that a client writes is
-# ever run as a call; clients that connect again go on, and what the server itself
-# had asked for still reaches it.
-# Method: begun_writes, see there, begins WRITEs before the take-over and finishes
-# them after it. The take-over comes with the start of a server whose clients were
-# there before; with the first RPCBUF export that DBus adds to a stock server; and
-# with one that a reload adds. In these two, the server also waits for the answer
-# to a CB_NULL, and a client that writes without a pause must not notice.
+# Goal: a connection that ntirpc read from before the take-over is shut down at
+# the take-over, whatever causes that, and no data that a client writes are ever
+# run as a call; clients that connect again continue, and replies to the
+# server's own calls still reach it.
+# Method: begun_writes (see its comment) begins WRITEs before the take-over and
+# finishes them after it. The take-over comes with the start of a server with
+# early clients; with the first RPCBUF export that DBus adds to a stock server;
+# and with one that a reload adds. In these two, the server also waits for the
+# answer to a CB_NULL, and a client that writes without a pause must not fail.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-dbus.sh"
 need_plugin "there is nothing to take over"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: clients that work at once do not disturb each other's bytes.
+# Goal: clients that work at the same time do not corrupt each other's bytes.
 # Method: ten clients, v3 and v4 mixed, each copy a file of their own in and out
 # three times over; every copy must hash like its original. All start together.
 source "$(dirname "$0")/lib.sh"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: servers made with libtirpc and librpcbuf_tirpc take RPCSEC_GSS.
-# Method: a realm of its own, and gss_calls, which is server and clients, see
-# there: behind libtirpc's transport, and behind ours in both ways to serve.
+# Goal: servers made with libtirpc and librpcbuf_tirpc support RPCSEC_GSS.
+# Method: a realm of its own, and gss_calls, which is server and clients (see
+# its comment): on libtirpc's transport, and on librpcbuf_tirpc's in both modes.
 # One back end: gss_calls makes its own servers.
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/lib-krb5.sh"

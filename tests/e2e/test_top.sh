@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: rpcbuf-top shows the clients of a program: who holds pages, who waits
-# since when, who is refused and why; in the order and on the screen that it is
-# asked for; it outlives the program, and says in one sentence what is wrong.
-# Method: a program publishes 60 clients whose figures are known; batch mode must
-# print them. Then on terminals of two sizes in tmux, with keys sent to it, and on
-# one that is resized: the screens must show what the keys are for. At last a
-# real server with a client connected.
+# Goal: rpcbuf-top shows the clients of a program: their pages, the length of
+# their waits, their refused calls and the reason; in the requested order and on
+# any screen; it outlives the program, and reports errors in one sentence.
+# Method: a program publishes 60 clients whose figures are known; batch mode
+# must print them. Then on terminals of two sizes in tmux, with keys sent to it,
+# and on one that is resized: the screens must show the effect of the keys.
+# Last, a real server with a client connected.
 #
 # One back end: it is about how clients are shown.
 source "$(dirname "$0")/lib.sh"
@@ -73,7 +73,7 @@ assert_eq "$(columns CLIENT WAIT SINCE REFUSED WHY | grep '^10.0.0.41 ')" \
 # So long ago that a slow machine is still within the minute: 10 i seconds.
 columns CLIENT SINCE | grep -E '^10\.0\.0\.56 (9|1[0-9])m[0-9][0-9]s$' >/dev/null ||
 	fail "since when 10.0.0.56 waits: $(columns CLIENT SINCE | grep '^10.0.0.56 ')"
-# i calls a millisecond, as two clocks tell that are not read at once.
+# i calls a millisecond; the two clocks are not read at the same time.
 table --delay 1
 calls=$(columns CLIENT CALL/s | awk '$1 == "10.0.0.5" { print int($2) }')
 assert_cmp "$calls" '>' 2500 "calls of 10.0.0.5 per second"
@@ -179,7 +179,7 @@ assert_eq "$(screen | sed -n 1p)" "$before" "the first line while it is paused"
 keys p
 wait_for "the time to go on" goes_on
 
-# Resized, down to where hardly anything fits, and back.
+# Resized, down to a size where hardly anything fits, and back.
 tm resize-window -t "$NAME" -x 30 -y 9
 see 8 '^CLIENT +.*FLIGHT$'
 tm resize-window -t "$NAME" -x 10 -y 3

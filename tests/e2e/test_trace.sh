@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: rpcbuf-trace shows each call of a real server once, as what it is and with
-# the pages that its size says, in every form; filters leave out what they should;
-# losses are said; what is wrong is said in one sentence with a status of its own.
+# Goal: rpcbuf-trace shows each call of a real server once, with its name and
+# the pages of its size, in every form; filters select as they should; losses
+# are reported; an error is one sentence with an exit status of its own.
 # Method: a known number of calls of known sizes over NFSv3, and files through
 # libnfs over both versions, under a trace in each form; Babeltrace and
-# rpcbuf-bench read what is written for them. Losses are made by stopping the
-# tracer while more calls come than there is room for.
+# rpcbuf-bench read the files written for them. Losses are made by stopping the
+# tracer while more calls come than the ring holds.
 #
-# One back end: it is about what is shown of the calls.
+# One back end: it is about how calls are shown.
 source "$(dirname "$0")/lib.sh"
 need_plugin "a stock server has no trace"
 
@@ -25,7 +25,7 @@ trace() {
 	wait_for "the trace $name" grep -qs 'tracing process' "$T/$name.said"
 }
 
-# What nfs-cp writes must not be there.
+# nfs-cp's target must not exist.
 read_back() {
 	rm -f "$T/back4"
 	cp_quiet "$(url 4 file4)" "$T/back4"
@@ -66,7 +66,7 @@ wait_for "the GETATTRs" has counted ' NFS3 GETATTR$' 100
 end_trace
 assert_eq "$(grep -cE ' NFS3 GETATTR$' "$T/counted")" 100 "GETATTRs"
 
-# It goes on for as long as it is told to, and ends of its own.
+# It runs as long as requested, and ends by itself.
 begin_ms=$(($(date +%s%N) / 1000000))
 trace timed --seconds 2
 status=0

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: however many connections ask for much and read nothing, what waits for them
-# stays within Memory, and others are served meanwhile.
-# Method: connections send 24 READs of 1 MiB each and read nothing, first 64, then
-# 300, with Memory = 64 MiB; the counter, and the server's memory beside that at
-# idle, are looked at until they stand still. Another client makes calls then, and
-# its READ has at least what a short one has. Those that waited read at last, and
-# are answered whole or short.
+# Goal: however many connections ask for much and read nothing, unsent replies
+# stay within Memory, and others are served meanwhile.
+# Method: connections send 24 READs of 1 MiB each and read nothing, first 64,
+# then 300, with Memory = 64 MiB; the counter, and the server's memory above
+# that at idle, are checked until they no longer change. Another client makes
+# calls then, and its READ returns at least as much as a shortened one. Last,
+# the clients read, and are answered in full or shortened.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock keeps what each asks for"
 

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: a client that does not read its replies costs the server a bounded amount of
-# memory and nobody else anything; when it reads at last, every reply is there.
+# Goal: a client that does not read its replies costs the server a limited
+# amount of memory and affects no other; when it reads in the end, every reply
+# comes.
 # Method: two clients send 2000 READs of 64 KiB each (125 MiB of replies), or as
-# many as the server takes, and read nothing. The server's memory must not grow by
-# 32 MiB, and another client works on; then they read, and get all 2000, each once.
+# many as the server takes, and read nothing. The server's memory must not grow
+# by 32 MiB, and another client is served; then they read, and get all 2000,
+# each once.
 source "$(dirname "$0")/lib.sh"
 
 CALLS=2000

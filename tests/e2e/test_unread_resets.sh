@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Goal: clients that vanish with calls in flight and with replies that they did not
-# read leave nothing behind: no descriptor, no page, no memory that grows with them.
-# Method: hundreds of clients ask for 20 MB each and reset the connection, some at
-# a time, while another makes a thousand calls. Then the server has as many
-# descriptors as before, and further hundreds do not make it larger than the first
-# did. Others read nothing until they are not read from either, and are killed
-# then, while the server waits to send to them. No reply is left of these, and the
-# server does not grow from one lot to the next.
+# Goal: clients that reset with calls in flight and with unread replies leave
+# nothing behind: no descriptor, no page, no memory that grows with them.
+# Method: hundreds of clients ask for 20 MB each and reset the connection, some
+# at a time, while another makes a thousand calls. Then the server has as many
+# descriptors as before, and further hundreds do not make it larger than the
+# first did. Others read nothing until the server does not read from them
+# either, and are killed then, while the server waits to send to them. No reply
+# is left of these, and the server does not grow from one group to the next.
 source "$(dirname "$0")/lib.sh"
 need_plugin "stock leaks a descriptor for each"
 
@@ -23,7 +23,7 @@ descriptors() {
 	echo ${#fds[@]}
 }
 
-# Threads and what they have open come and go: not more than at first.
+# Threads and their descriptors come and go: not more than at first.
 few_descriptors() {
 	(($(descriptors) <= before + 4))
 }
@@ -40,7 +40,7 @@ vanish() {
 	done
 }
 
-# killed LENGTH: replies of so many bytes wait when they are.
+# killed LENGTH: unread replies have so many bytes then.
 killed() {
 	local parked pid
 	parked=$(stat_get parked_unsent)
