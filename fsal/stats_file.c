@@ -33,36 +33,44 @@ static void print(FILE *out, const char *name, uint64_t value)
 	fprintf(out, "%s %" PRIu64 "\n", name, value);
 }
 
+static void print_histogram(FILE *out, const char *name,
+			    const uint64_t *buckets, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		fprintf(out, "%s_%u %" PRIu64 "\n", name, 1u << i, buckets[i]);
+}
+
+/* Times are measured only while a reader of the segment asks for it. */
+#define IN_FILE_PAGES true
+#define IN_FILE_NS    false
+
 static void print_all(FILE *out, struct rpcbuf_engine *engine,
 		      struct rpcbuf *mm)
 {
 	struct rpcbuf_engine_stats stats = RPCBUF_ENGINE_STATS_INIT;
 	struct rpcbuf_stats mm_stats = RPCBUF_STATS_INIT;
 	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
-	char name[32];
 
 	rpcbuf_engine_stats(engine, &stats);
 	rpcbuf_mm_counts(mm, &counts);
 	rpcbuf_stats_read(mm, &mm_stats);
 	fprintf(out, "engine %s\n", rpcbuf_engine_backend(engine));
 	print(out, "pid", (uint64_t)getpid());
-#define X(member, what) print(out, #member, stats.member);
+#define X(member, ...) print(out, #member, stats.member);
 	RPCBUF_ENGINE_STATS(X)
 #undef X
 	print(out, "pages_total", counts.pages_total);
 	print(out, "pages_out", counts.pages_out);
 	print(out, "pages_cached", counts.pages_cached);
-#define X(kind, member, what) print(out, "mm_" #member, mm_stats.member);
+#define X(member, ...) print(out, "mm_" #member, mm_stats.member);
 	RPCBUF_STATS(X)
 #undef X
-	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++) {
-		snprintf(name, sizeof(name), "hist_pages_%u", 1u << i);
-		print(out, name, stats.hist_pages[i]);
-	}
-	for (unsigned int i = 0; i < RPCBUF_HIST_PAGES; i++) {
-		snprintf(name, sizeof(name), "hist_reply_pages_%u", 1u << i);
-		print(out, name, stats.hist_reply_pages[i]);
-	}
+#define X(member, name, buckets, unit, ...)                                \
+	if (IN_FILE_##unit)                                                \
+		print_histogram(out, "hist_" #member, stats.hist_##member, \
+				buckets);
+	RPCBUF_ENGINE_HISTOGRAMS(X)
+#undef X
 }
 
 void stats_file_write(struct rpcbuf_engine *engine, struct rpcbuf *mm)

@@ -24,6 +24,7 @@
 #include <rpcbuf/record.h>
 #include <rpcbuf/reply.h>
 #include <rpcbuf/respages.h>
+#include <rpcbuf/tbl/engine_counters.def>
 
 #ifdef __cplusplus
 extern "C" {
@@ -346,77 +347,16 @@ int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number);
 /* The handler is done with @call: its pages go back.  Any thread. */
 void rpcbuf_call_done(struct rpcbuf_call *call);
 
-/*
- * Statistics: one list makes the struct and every printer.
- * X(name, what it counts)
- */
-#define RPCBUF_ENGINE_STATS(X)                                                 \
-	X(requests, "calls received")                                          \
-	X(pages, "pages that calls reached into")                              \
-	X(runs, "stretches of adjacent pages that these were")                 \
-	X(pages_filled, "pages that bulk calls put into request vectors")      \
-	X(bulk_calls, "bulk calls")                                            \
-	X(runs_filled, "runs that were put there for calls with payloads")     \
-	X(runs_missed, "receives that wanted a run when there was none")       \
-	X(bytes_received, "bytes read from sockets")                           \
-	X(bytes_copied, "bytes copied out of request pages")                   \
-	X(payloads_in_place, "payloads of 8 KiB and more used in the pages")     \
-	X(payloads_copied, "payloads of 8 KiB and more copied out of them")    \
-	X(receives, "receive system calls")                                    \
-	X(reply_bytes, "bytes of replies, marks included")                     \
-	X(reply_pages, "pages that replies were encoded in, and data read into") \
-	X(reply_reserve_pages, "... of these, pages of the reserve")           \
-	X(reply_reserve_empty, "looks that found no page there either")        \
-	X(sleeps, "times a vector waited for pages")                           \
-	X(sleep_ns, "nanoseconds that vectors waited for pages")               \
-	X(handovers, "loops taken over from a long call")                      \
-	X(delegated, "calls that ran on a thread of their own: they sleep")    \
-	X(delayed, "calls that were told to be sent again later")              \
-	X(repeated, "calls sent again that waited already: not run twice")     \
-	X(records_refused, "records refused, all reasons")                     \
-	X(refused_length, "records longer than the vector takes")              \
-	X(refused_fragments, "records of too many fragments")                  \
-	X(refused_short, "records too short to be a message")                  \
-	X(refused_timeout, "records that came too slowly, or not at all")      \
-	X(closed_idle, "connections closed because they were idle")            \
-	X(closed_unread, "connections closed because they did not read")       \
-	X(parked_pages, "times a connection waited for pages")                 \
-	X(parked_partial, "... because unfinished records held their share")   \
-	X(parked_unsent, "times a connection waited for its peer to read")     \
-	X(short_replies, "replies asked for less, as peers read no others")    \
-	X(batches, "times replies were held back to leave together")           \
-	X(parked_long, "times a connection waited to begin a long record")     \
-	X(parked_calls, "times a connection waited for its own calls")         \
-	X(fills_timed, "fills of vectors that were timed: somebody looked")    \
-	X(fill_ns_sum, "nanoseconds that these took")                          \
-	X(refused_connections, "connections refused: there were enough")       \
-	X(connections_total, "connections adopted")                            \
-	X(connections, "connections now")                                      \
-	X(in_flight, "calls in flight now")                                    \
-	X(queued, "... of these, that wait for a thread of their share")       \
-	X(held_pages, "pages that unfinished records hold now")                \
-	X(unsent_bytes, "bytes of replies that the engine has to send now")    \
-	X(unsent_kept_bytes, "bytes of memory that these replies keep now")    \
-	X(heap_bytes, "bytes of connections and calls beside the pages now")   \
-	X(threads, "threads now")
-
-/* hist_pages[i] counts calls that reached into at most 2^i pages (and more
- * than 2^(i-1)); the last takes what is longer. */
-#define RPCBUF_HIST_PAGES 14
-/* hist_reply_pages[i] is the same of the pages that replies were encoded in;
- * those in no page of their own, as they joined another one, are in the first. */
-/* hist_fill_ns[i] counts fills that were timed and took at most 2^i ns. */
-#define RPCBUF_HIST_NS	  24
-
-/* Start from RPCBUF_ENGINE_STATS_INIT. */
+/* Statistics: rpcbuf/tbl/engine_counters.def says what each member counts.  Start
+ * from RPCBUF_ENGINE_STATS_INIT. */
 struct rpcbuf_engine_stats {
 	size_t size; /* sizeof(struct rpcbuf_engine_stats) */
-#define X(name, what) uint64_t name;
+#define X(name, ...) uint64_t name;
 	RPCBUF_ENGINE_STATS(X)
 #undef X
-	uint64_t hist_pages[RPCBUF_HIST_PAGES];
-	uint64_t hist_reply_pages[RPCBUF_HIST_PAGES];
-	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
+#define X(member, name, buckets, ...) uint64_t hist_##member[buckets];
+	RPCBUF_ENGINE_HISTOGRAMS(X)
+#undef X
 };
 
 #define RPCBUF_ENGINE_STATS_INIT { .size = sizeof(struct rpcbuf_engine_stats) }

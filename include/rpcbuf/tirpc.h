@@ -47,6 +47,7 @@
 #include <rpcbuf/cursor.h>
 #include <rpcbuf/engine.h>
 #include <rpcbuf/record.h>
+#include <rpcbuf/tbl/svc_counters.def>
 #include <rpcbuf/writer.h>
 #include <sys/uio.h>
 
@@ -145,25 +146,12 @@ void rpcbuf_svc_exit(void);
  */
 const char *rpcbuf_svc_backend(void);
 
-/*
- * Statistics of all svc_rpcbuf transports since the process began.
- * X(name, what it counts)
- */
-#define RPCBUF_SVC_STATS(X)                                                    \
-	X(connections_total, "connections accepted")                           \
-	X(connections, "connections now")                                      \
-	X(replies, "replies sent, or given to the engine to be sent")          \
-	X(replies_kept, "... that waited for the next one, to leave with it")  \
-	X(reply_bytes, "bytes of replies, record marks included")              \
-	X(bytes_attached, "bytes of replies that were not copied")             \
-	X(reply_fragments, "replies sent in part because of their length")     \
-	X(send_timeouts, "clients disconnected because they did not read")     \
-	X(refused, "connections closed because of a limit, under svc_run()")
-
-/* Start from RPCBUF_SVC_STATS_INIT. */
+/* Statistics of all svc_rpcbuf transports since the process began:
+ * rpcbuf/tbl/svc_counters.def says what each member counts.  Start from
+ * RPCBUF_SVC_STATS_INIT. */
 struct rpcbuf_svc_stats {
 	size_t size; /* sizeof(struct rpcbuf_svc_stats) */
-#define X(name, what) uint64_t name;
+#define X(name, ...) uint64_t name;
 	RPCBUF_SVC_STATS(X)
 #undef X
 };

@@ -55,7 +55,7 @@ static bool is_full(struct rpcbuf_engine *engine, int fd)
 	if (!excess.what)
 		return false;
 	os_fetch_add(&engine->connections, -1);
-	os_fetch_add(&engine->refused_connections, 1);
+	os_fetch_add(&engine->stats.refused_connections, 1);
 	log_peer_name(fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_WARNING,
 		   "refusing connection of %s: %s: %llu, limit %llu", peer,
@@ -82,7 +82,7 @@ static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 	if (!stopping) {
 		successor_join(conn);
 		conns_join(conn);
-		os_fetch_add(&engine->connections_total, 1);
+		os_fetch_add(&engine->stats.connections_total, 1);
 		__atomic_store_n(out, conn, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&loop->conns.lock);

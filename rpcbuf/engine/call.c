@@ -147,16 +147,16 @@ struct share_client *call_dispatch(struct rpcbuf_engine *engine,
 static void count_reply(const struct rpcbuf_call *call)
 {
 	struct rpcbuf_conn *conn = call->conn;
-	struct loop_replies *replies = &conn->loop->replies;
+	struct rpcbuf_engine_stats *stats = &conn->loop->done_stats;
 	unsigned int bucket = rpcbuf_log2_up(rpcbuf_max(call->reply_pages, 1u));
 
-	os_fetch_add(&replies->bytes, call->reply_bytes);
-	os_fetch_add(&replies->pages, call->reply_pages);
+	os_fetch_add(&stats->reply_bytes, call->reply_bytes);
+	os_fetch_add(&stats->reply_pages, call->reply_pages);
 	os_fetch_add(
-		&replies->hist_pages[rpcbuf_min(bucket, RPCBUF_HIST_PAGES - 1u)],
+		&stats->hist_reply_pages[rpcbuf_min(bucket, RPCBUF_HIST_PAGES - 1u)],
 		1);
 	if (call->reply_reserved)
-		os_fetch_add(&replies->reserved, call->reply_reserved);
+		os_fetch_add(&stats->reply_reserve_pages, call->reply_reserved);
 	if (RPCBUF_WITH_TRACE)
 		os_fetch_add(&conn->replied_bytes, call->reply_bytes);
 }
@@ -176,11 +176,11 @@ void rpcbuf_call_done(struct rpcbuf_call *call)
 	if (call->reply_bytes)
 		count_reply(call);
 	if (call->bytes_copied)
-		os_fetch_add(&engine->bytes_copied, call->bytes_copied);
+		os_fetch_add(&engine->stats.bytes_copied, call->bytes_copied);
 	if (call->in_place)
-		os_fetch_add(&engine->payloads_in_place, call->in_place);
+		os_fetch_add(&engine->stats.payloads_in_place, call->in_place);
 	if (call->copied)
-		os_fetch_add(&engine->payloads_copied, call->copied);
+		os_fetch_add(&engine->stats.payloads_copied, call->copied);
 	if (os_load(&conn->reply_bytes) != call->reply_bytes)
 		os_store(&conn->reply_bytes, call->reply_bytes);
 	call_put(engine, call);

@@ -142,7 +142,7 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 void conn_refuse(struct rpcbuf_conn *conn, int err,
 		 const struct rpcbuf_record_refusal *refusal)
 {
-	struct loop_stats *stats = &conn->loop->stats;
+	struct rpcbuf_engine_stats *stats = &conn->loop->stats;
 	const char *what = "failed";
 	char peer[LOG_PEER_MAX];
 	enum refusal why = NR_REFUSALS;

@@ -140,7 +140,7 @@ bool delegate_call(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 	if (worker_reserve(conn->loop->engine, &worker))
 		return false;
 	conn_get(conn); /* for call_clock_stop() */
-	os_fetch_add(&conn->loop->engine->delegate.calls, 1);
+	os_fetch_add(&conn->loop->engine->stats.delegated, 1);
 	worker_submit(worker, run_delegated, call);
 	return true;
 }

@@ -17,7 +17,6 @@ struct rpcbuf_engine;
 struct delegate {
 	uint64_t long_ticks; /* a call that takes as long is long; 0: no call
 			      * is */
-	uint64_t calls;	     /* that were delegated; atomic */
 };
 
 /* Of a connection: averages over its calls, learned by any thread. */

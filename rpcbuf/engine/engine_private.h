@@ -46,18 +46,18 @@
  *	conn	member.refs, armed, flight.nr, .awaits, habit, reply_bytes,
  *		replied_bytes, dropped, gone, succession.waits, queued.nr,
  *		sending.timeout
- *	loop	handover.sequence, .owner_id, batched, shrink, replies
+ *	loop	handover.sequence, .owner_id, batched, shrink, done_stats
  *	client	refused, unsent_pinned
  *	engine	admit.quota.partial, admit.shortage.asked_ns, heap's counts,
  *		flight.nr, log.parked_ns, .share_ns, .short_ns, shares.chunks,
- *		queued, delayed, repeated, short_replies, delegate.calls,
- *		stopping, publisher, replies_open, connections to next_loop
+ *		queued, stats, stopping, publisher, replies_open, connections to
+ *		next_loop
  *   atomic, one thread writes, others read
  *	conn	reception.state, .parked_for, admit.quota.partial, counts,
  *		sending.wanted
  *	loop	admit.quota.partial, stats, conns.nr, .nr_clients
  *	client	parts' partial, nr_conns, fair.used_ns; nr_conns
- *	engine	clients.nr, monitor.asleep, .handovers
+ *	engine	clients.nr, monitor.asleep
  *
  * Lock order: clients.lock, then conns.lock; grant_queue.lock, then conns.lock.
  * Each of the others is taken last.  The locks of send lists (out.h) come after
@@ -141,24 +141,6 @@ struct rpcbuf_conn {
 	uint64_t replied_bytes; /* of all that were done; atomic */
 };
 
-/* The owner's stat_add(). */
-struct loop_stats {
-	uint64_t requests, pages, runs, bytes_received, receives;
-	uint64_t refused_length, refused_fragments, refused_short;
-	uint64_t refused_timeout, closed_idle, closed_unread;
-	uint64_t parked_pages, parked_partial, parked_unsent, parked_calls;
-	uint64_t parked_long;
-	uint64_t batches, fills_timed, fill_ns_sum;
-	uint64_t hist_pages[RPCBUF_HIST_PAGES];
-	uint64_t hist_fill_ns[RPCBUF_HIST_NS];
-};
-
-/* Of the replies to its calls: atomic. */
-struct loop_replies {
-	uint64_t bytes, pages, reserved;
-	uint64_t hist_pages[RPCBUF_HIST_PAGES];
-};
-
 /* Polls before blocking. */
 struct spin {
 	unsigned int misses; /* polls in a row that found nothing */
@@ -204,8 +186,10 @@ struct loop {
 	struct conns conns;
 	uint32_t shrink; /* atomic: enum shrink */
 
-	struct loop_stats stats __attribute__((aligned(64)));
-	struct loop_replies replies __attribute__((aligned(64)));
+	/* What is counted here; stats.c sums it.  The owner's stat_add(). */
+	struct rpcbuf_engine_stats stats __attribute__((aligned(64)));
+	/* ... when its calls are done: atomic. */
+	struct rpcbuf_engine_stats done_stats __attribute__((aligned(64)));
 };
 
 #define LOOP_CLOSED ((struct loop){.kick_fd = -1})
@@ -262,13 +246,7 @@ struct rpcbuf_engine {
 
 	/* Atomic. */
 	uint32_t connections;
-	uint64_t refused_connections;
-	uint64_t connections_total;
-	uint64_t bytes_copied;
-	uint64_t delayed;  /* calls that were to be answered "later" */
-	uint64_t repeated; /* ... that waited already, and were dropped */
-	uint64_t short_replies;
-	uint64_t payloads_in_place, payloads_copied;
+	struct rpcbuf_engine_stats stats; /* what no loop counts */
 	uint64_t unsent_bytes;	/* of replies that wait in send lists */
 	uint64_t unsent_pinned; /* ... and of the memory that these pin */
 	uint32_t spinning;

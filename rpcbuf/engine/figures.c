@@ -10,39 +10,30 @@
 
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/mm/fork.h"
-
-/* Statistics that are levels. */
-#define IS(name, other) !__builtin_strcmp(name, other)
-#define KIND(name)                                                             \
-	(IS(name, "connections") || IS(name, "in_flight") ||                   \
-			 IS(name, "queued") || IS(name, "threads") ||          \
-			 IS(name, "held_pages") || IS(name, "heap_bytes") ||   \
-			 IS(name, "unsent_bytes") ||                           \
-			 IS(name, "unsent_kept_bytes")                         \
-		 ? RPCBUF_GAUGE                                                \
-		 : RPCBUF_COUNTER)
+#include "rpcbuf/os/publish.h"
 
 static const struct rpcbuf_figure figures[] = {
-#define X(name, what) {#name, what, KIND(#name), 0},
+#define X(name, kind, unit, group, what) {#name, what, RPCBUF_##kind, 0},
 	RPCBUF_ENGINE_STATS(X)
 #undef X
-		{"pages_per_request", "calls by the pages that they reach into",
-		 RPCBUF_HISTOGRAM, RPCBUF_HIST_PAGES},
-	{"reply_pages_per_request",
-	 "replies by the pages that they were encoded in", RPCBUF_HISTOGRAM,
-	 RPCBUF_HIST_PAGES},
-	{"fill_ns", "fills by how long they took, while somebody looked",
-	 RPCBUF_HISTOGRAM, RPCBUF_HIST_NS},
+#define X(member, name, buckets, unit, group, what) \
+	{#name, what, RPCBUF_HISTOGRAM, buckets},
+		RPCBUF_ENGINE_HISTOGRAMS(X)
+#undef X
 };
 
-#define X(name, what) +1
+#define X(figure, kind, unit, group, what) PUBLISH_FITS(#figure, what)
+RPCBUF_ENGINE_STATS(X)
+#undef X
+#define X(member, name, buckets, unit, group, what) +(buckets)
+#define Y(...)					    +1
 _Static_assert(sizeof(struct rpcbuf_engine_stats) ==
-		       (0 RPCBUF_ENGINE_STATS(X) + 2 * RPCBUF_HIST_PAGES +
-			RPCBUF_HIST_NS) *
+		       (0 RPCBUF_ENGINE_STATS(Y) RPCBUF_ENGINE_HISTOGRAMS(X)) *
 				       sizeof(uint64_t) +
 			       sizeof(size_t),
 	       "nothing behind `size` but the figures, in their order");
 #undef X
+#undef Y
 
 static void read_engine(void *owner, uint64_t *values)
 {

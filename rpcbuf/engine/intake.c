@@ -58,7 +58,7 @@ static bool reserve(struct rpcbuf_conn *conn)
 	    rpcbuf_stream_reserve(stream, loop->rqst, bytes, &copied))
 		return false;
 	if (copied)
-		os_fetch_add(&loop->engine->bytes_copied, copied);
+		os_fetch_add(&loop->engine->stats.bytes_copied, copied);
 	conn->intake.moved = true;
 	return true;
 }
@@ -94,7 +94,7 @@ static void move_to_run(struct rpcbuf_conn *conn)
 	uint32_t nr_moved = stream->nr_pages;
 	bool of_run = stream->run;
 
-	os_fetch_add(&conn->loop->engine->bytes_copied, stream->filled);
+	os_fetch_add(&conn->loop->engine->stats.bytes_copied, stream->filled);
 	rpcbuf_rqst_take(conn->loop->rqst, nr_moved, pages);
 	rpcbuf_stream_move(stream, pages, true);
 	conn->intake.moved = true;

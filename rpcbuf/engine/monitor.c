@@ -36,7 +36,7 @@ static void hand_over_loop(struct rpcbuf_engine *engine, struct loop *loop,
 		worker_release(worker);
 		return;
 	}
-	stat_add(engine->monitor.handovers, 1);
+	os_fetch_add(&engine->stats.handovers, 1);
 	worker_submit(worker, loop_work, loop);
 }
 

@@ -22,7 +22,6 @@ struct monitor {
 	pthread_cond_t wake;
 	bool stop;	    /* under the lock */
 	uint32_t asleep;    /* atomic */
-	uint64_t handovers; /* its own stat_add() */
 	bool alive;	    /* for the thread that starts and stops the
 			     * engine */
 	pthread_t thread;

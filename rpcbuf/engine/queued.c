@@ -47,7 +47,7 @@ static bool pins_too_much(const struct rpcbuf_engine *engine)
 static void delay(struct rpcbuf_conn *conn, struct rpcbuf_call *call)
 {
 	call->later = true;
-	os_fetch_add(&conn->loop->engine->delayed, 1);
+	os_fetch_add(&conn->loop->engine->stats.delayed, 1);
 }
 
 static uint32_t xid_of(const struct rpcbuf_call *call)
@@ -64,7 +64,7 @@ static uint32_t xid_of(const struct rpcbuf_call *call)
 /* The original is still queued, and will be answered. */
 static void drop_repeated(struct rpcbuf_call *call)
 {
-	os_fetch_add(&call->conn->loop->engine->repeated, 1);
+	os_fetch_add(&call->conn->loop->engine->stats.repeated, 1);
 	rpcbuf_call_done(call);
 }
 

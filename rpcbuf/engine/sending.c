@@ -263,7 +263,7 @@ bool rpcbuf_call_be_short(struct rpcbuf_call *call)
 	most = budget.memory / 2;
 	if (!pins_much(call->conn, pinned_all, most))
 		return false;
-	os_fetch_add(&engine->short_replies, 1);
+	os_fetch_add(&engine->stats.short_replies, 1);
 	log_short(engine, pinned_all, most);
 	return true;
 }

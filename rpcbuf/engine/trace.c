@@ -50,7 +50,7 @@ void trace_fill_begin(const struct loop *loop, struct trace_fill *fill)
 	fill->start_ns = os_now();
 }
 
-static void count_fill(struct loop_stats *stats, uint64_t ns)
+static void count_fill(struct rpcbuf_engine_stats *stats, uint64_t ns)
 {
 	unsigned int bucket = rpcbuf_log2_up(ns);
 

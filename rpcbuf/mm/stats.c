@@ -8,20 +8,20 @@
 #include <rpcbuf/mm/stats.h>
 #include <rpcbuf/mm/wait.h>
 #include <rpcbuf/os/assert.h>
+#include <rpcbuf/os/publish.h>
 #include <rpcbuf/os/sized.h>
 #include <rpcbuf/publish.h>
 
-#define ONE(kind, name, what) +1
+#define X(...) +1
 _Static_assert(sizeof(struct rpcbuf_stats) ==
-		       sizeof(size_t) +
-			       sizeof(uint64_t) * (0 RPCBUF_STATS(ONE)),
+		       sizeof(size_t) + sizeof(uint64_t) * (0 RPCBUF_STATS(X)),
 	       "a size and the members of the list");
-#undef ONE
+#undef X
 
 static size_t footprint(unsigned int nr_cpus)
 {
-	size_t length = sizeof(struct stats) +
-			nr_cpus * sizeof(struct stats_cpu);
+	size_t length =
+		sizeof(struct stats) + nr_cpus * sizeof(struct stats_cpu);
 
 	return (length + RPCBUF_PAGE_SIZE - 1) & RPCBUF_PAGE_MASK;
 }
@@ -97,9 +97,9 @@ int rpcbuf_stats_read(struct rpcbuf *mm, struct rpcbuf_stats *given)
 	struct rpcbuf_stats known = {0}, *stats = &known;
 	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
-#define SUM(kind, name, what) stats->name = sum(mm->stats, STAT_##name);
-	RPCBUF_STATS_COUNTED(SUM)
-#undef SUM
+#define X(name, ...) stats->name = sum(mm->stats, STAT_##name);
+	RPCBUF_STATS(X)
+#undef X
 	rpcbuf_mm_counts(mm, &counts);
 	stats->total_pages = counts.pages_total;
 	stats->out_pages = counts.pages_out;
@@ -136,10 +136,9 @@ size_t rpcbuf_stats_print(const struct rpcbuf_stats *given, char *start,
 	struct text text = {.start = start, .len = len};
 
 	sized_read(stats, sizeof(*stats), given);
-#define LINE(kind, name, what) \
-	print(&text, #name " %" PRIu64 "\n", stats->name);
-	RPCBUF_STATS(LINE)
-#undef LINE
+#define X(name, ...) print(&text, #name " %" PRIu64 "\n", stats->name);
+	RPCBUF_STATS(X)
+#undef X
 	return text.at;
 }
 
@@ -151,34 +150,34 @@ size_t rpcbuf_stats_json(const struct rpcbuf_stats *given, char *start,
 	const char *comma = "{";
 
 	sized_read(stats, sizeof(*stats), given);
-#define FIELD(kind, name, what)                                          \
+#define X(name, ...)                                                  \
 	print(&text, "%s\"" #name "\":%" PRIu64, comma, stats->name); \
 	comma = ",";
-	RPCBUF_STATS(FIELD)
-#undef FIELD
+	RPCBUF_STATS(X)
+#undef X
 	print(&text, "}");
 	return text.at;
 }
 
 const char *rpcbuf_stats_what(const char *wanted)
 {
-#define MATCH(kind, name, what)       \
-	if (!strcmp(wanted, #name)) \
+#define X(name, kind, unit, group, what) \
+	if (!strcmp(wanted, #name))      \
 		return what;
-	RPCBUF_STATS(MATCH)
-#undef MATCH
+	RPCBUF_STATS(X)
+#undef X
 	return NULL;
 }
 
-#define PUBLISH_COUNTER RPCBUF_COUNTER
-#define PUBLISH_GAUGE	RPCBUF_GAUGE
-#define PUBLISH_MAX	RPCBUF_MAXIMUM
-
 static const struct rpcbuf_figure figures[] = {
-#define FIGURE(kind, name, what) { "mm_" #name, what, PUBLISH_##kind, 0 },
-	RPCBUF_STATS(FIGURE)
-#undef FIGURE
+#define X(name, kind, unit, group, what) {"mm_" #name, what, RPCBUF_##kind, 0},
+	RPCBUF_STATS(X)
+#undef X
 };
+
+#define X(figure, kind, unit, group, what) PUBLISH_FITS("mm_" #figure, what)
+RPCBUF_STATS(X)
+#undef X
 
 static void read_figures(void *owner, uint64_t *values)
 {

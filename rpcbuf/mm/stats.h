@@ -18,10 +18,11 @@
 #include <rpcbuf/os/list.h>
 #include <rpcbuf/stats.h>
 
+/* Of all figures, also those that rpcbuf_stats_read() looks for. */
 enum stat_id {
-#define STATS_ID(kind, name, what) STAT_##name,
-	RPCBUF_STATS_COUNTED(STATS_ID)
-#undef STATS_ID
+#define X(name, ...) STAT_##name,
+	RPCBUF_STATS(X)
+#undef X
 	STAT_NR
 };
 

@@ -13,6 +13,15 @@
 
 #define PUBLISH_SOURCES_MAX 16
 
+/* The segment has room for the name of a figure, and for what it counts. */
+#define PUBLISH_FITS(figure, what)                                           \
+	_Static_assert(                                                      \
+		sizeof(figure) <= sizeof(((struct rpcbuf_metric *)0)->name), \
+		"the name is too long: " figure);                            \
+	_Static_assert(                                                      \
+		sizeof(what) <= sizeof(((struct rpcbuf_metric *)0)->help),   \
+		"the sentence is too long: " figure);
+
 struct rpcbuf_publisher {
 	/* Set once. */
 	struct rpcbuf_segment_header *header;

@@ -173,7 +173,7 @@ int rpcbuf_svc_stats(struct rpcbuf_svc_stats *stats,
 {
 	static const struct rpcbuf_engine_stats zeroes;
 	const struct rpcbuf_svc_stats known = {
-#define X(name, what) .name = os_load(&home.stats.name),
+#define X(name, ...) .name = os_load(&home.stats.name),
 		RPCBUF_SVC_STATS(X)
 #undef X
 	};

@@ -253,14 +253,14 @@ START_TEST(test_print)
 	uint64_t value, wanted = 1;
 	size_t len;
 
-#define NUMBER(kind, name, what) stats.name = wanted++ << 33;
+#define NUMBER(name, ...) stats.name = wanted++ << 33;
 	RPCBUF_STATS(NUMBER)
 	len = rpcbuf_stats_print(&stats, text, sizeof(text));
 	ck_assert_uint_eq(len, strlen(text));
 	len = rpcbuf_stats_json(&stats, json, sizeof(json));
 	ck_assert_uint_eq(len, strlen(json));
 	ck_assert_int_eq(json[len - 1], '}');
-#define READ_BACK(kind, member, what)                                         \
+#define READ_BACK(member, kind, unit, group, what)                              \
 	line = next_value(line, "%63s %" SCNu64 "\n%n", name, &value);        \
 	ck_assert_str_eq(name, #member);                                      \
 	ck_assert_uint_eq(value, stats.member);                               \

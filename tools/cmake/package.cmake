@@ -38,7 +38,7 @@ install(EXPORT rpcbuf-targets NAMESPACE rpcbuf:: DESTINATION "${cmakedir}"
 	COMPONENT library)
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/rpcbuf"
 	DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT library
-	FILES_MATCHING PATTERN "*.h" PATTERN "tirpc.h" EXCLUDE)
+	FILES_MATCHING PATTERN "*.h" PATTERN "*.def" PATTERN "tirpc.h" EXCLUDE)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/rpcbuf.pc"
 	DESTINATION "${pcdir}" COMPONENT library)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/rpcbuf-config.cmake"
