@@ -78,7 +78,7 @@ static void change_memory(uint64_t memory)
 {
 	struct fsal_rpcbuf_config *config = &fsal_rpcbuf.config;
 	uint64_t least =
-		fsal_rpcbuf_config_least(config, config->receive_threads);
+		fsal_rpcbuf_config_least(config, config->engine.receivers);
 	uint64_t most;
 	int err;
 
@@ -108,7 +108,7 @@ static void change(const struct fsal_rpcbuf_config *config)
 	const struct config_item *item;
 	char now[VALUE_LEN], then[VALUE_LEN];
 
-	for (item = fsal_rpcbuf_config_parameters(); item->name; item++) {
+	for (item = fsal_rpcbuf_config_values(); item->name; item++) {
 		value_text(item, config, now);
 		value_text(item, &fsal_rpcbuf.config, then);
 		if (strcmp(now, then) == 0)

@@ -14,7 +14,6 @@
 #include <rpcbuf/stats.h>
 #include <rpcbuf/why.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -110,16 +109,6 @@ static const struct rpcbuf_handlers handlers = {
 	.share_name = "export",
 };
 
-/* A connection takes a descriptor; files need some as well. */
-static uint32_t default_connections(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= UINT32_MAX)
-		return 0;
-	return (uint32_t)limit.rlim_cur / 2;
-}
-
 static uint32_t longest_record(void)
 {
 	return takeover.config->max_payload +
@@ -128,32 +117,11 @@ static uint32_t longest_record(void)
 
 static int create_engine(void)
 {
-	const struct fsal_rpcbuf_config *config = takeover.config;
-	struct rpcbuf_engine_options options = RPCBUF_ENGINE_OPTIONS_INIT;
+	struct rpcbuf_engine_options options = takeover.config->engine;
 
-	options.backend = (enum rpcbuf_backend)config->engine;
 	options.limits.max_length = longest_record();
-	options.limits.max_fragments = config->max_fragments;
-	options.receivers = config->receive_threads;
-	options.max_threads = config->max_threads;
-	options.read_ahead = config->read_ahead;
-	options.idle_timeout = config->idle_timeout;
-	options.record_timeout = config->record_timeout;
-	options.least_rate = config->least_rate;
-	options.batch_calls = config->batch_calls;
-	options.long_call_us = config->long_call;
-	options.handover_us = config->handover;
-	options.spin_us = config->spin;
 	options.handler_size = sizeof(struct xdr_pages);
-	options.max_unsent = config->max_unsent;
-	options.max_partial = config->max_partial;
-	options.max_partial_conn = config->max_partial_connection;
-	options.max_receiving = config->max_receiving;
-	options.max_calls = config->max_calls;
-	options.max_connections = config->max_connections;
 	options.replies = encode_reserve();
-	if (!options.max_connections)
-		options.max_connections = default_connections();
 	return rpcbuf_engine_create(&takeover.engine, takeover.mm, &handlers,
 				    &options);
 }
@@ -212,7 +180,7 @@ static bool take_over(void)
 	if (err)
 		LogFatal(COMPONENT_INIT,
 			 "RPCBUF: the receive engine cannot start%s: %s",
-			 takeover.config->engine == RPCBUF_BACKEND_URING
+			 takeover.config->engine.backend == RPCBUF_BACKEND_URING
 				 ? " with Engine = io_uring"
 				 : "",
 			 rpcbuf_why());
@@ -314,9 +282,6 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 		return err;
 	}
 	takeover.config = config;
-	if (config->local_congestion || config->keep_awake)
-		LogWarn(COMPONENT_CONFIG,
-			"RPCBUF: Keep_Awake and Local_Congestion do nothing any more: they helped clients on the server's own host alone");
 	stats_file_open(config->statistics);
 	err = os_thread_start(&takeover.thread, takeover_main, NULL);
 	if (err) {

@@ -25,6 +25,7 @@
 #include <rpcbuf/reply.h>
 #include <rpcbuf/respages.h>
 #include <rpcbuf/tbl/engine_counters.def>
+#include <rpcbuf/tbl/options.def>
 
 #ifdef __cplusplus
 extern "C" {
@@ -129,74 +130,24 @@ enum rpcbuf_backend {
 			       * where nothing forbids it */
 };
 
-/* Start from RPCBUF_ENGINE_OPTIONS_INIT. */
+/* Start from RPCBUF_ENGINE_OPTIONS_INIT.  rpcbuf/tbl/options.def says what each
+ * member is for, with its range and its default. */
 struct rpcbuf_engine_options {
 	size_t size; /* sizeof(struct rpcbuf_engine_options) */
 	struct rpcbuf_record_limits limits;
-	enum rpcbuf_backend backend;
-	unsigned int receivers;	  /* loops that receive; 0: one per CPU that
-				   * the process may use at a time, at
-				   * most 64 */
-	unsigned int max_threads; /* threads that run calls, at most 4096 */
-	uint32_t read_ahead;	  /* bytes that one receive takes at most when
-				   * it does not know of a longer record */
-	uint32_t handover_us;	  /* a call that runs for longer gives its loop
-				   * to another thread, before it has run for
-				   * twice as long; at least 100 */
-	uint32_t spin_us;	  /* longest poll before blocking; 0: never */
-	uint32_t idle_timeout;	  /* seconds, 0: never */
-	uint32_t record_timeout;  /* seconds that a started record may fall
-				   * behind least_rate, 0: for ever.  Every
-				   * second in which its peer is waited for
-				   * counts; for least_rate bytes that come one
-				   * is taken off, as long as there is one.  At
-				   * record_timeout the connection is refused.
-				   * Time in which the engine does not read it
-				   * does not count */
-	uint32_t least_rate;	  /* bytes per second, at most 1 MiB, that a
-				   * started record must come with in the end;
-				   * 0: any byte ends what has been counted */
-	size_t handler_size;	  /* bytes of private_data */
-	unsigned int batch_calls; /* calls of one connection that wait together
-				   * and whose replies may leave together, at
-				   * most 1024; 1: each at once */
-	uint32_t max_calls;	  /* in flight on a connection; 0: no limit */
-	uint64_t max_unsent;	  /* bytes that replies to one peer may keep
-				   * before it is not read from; at least the
-				   * longest record, rpcbuf_call_reply() */
-	uint64_t max_partial;	  /* bytes that the unfinished records of all
-				   * connections may hold, those of one client
-				   * at most what all leave; 0, and at most:
-				   * half of what loops leave of the budget */
-	uint32_t max_partial_conn; /* ... that one may hold, unless it is its
-				   * turn; 0: as long as a record may be */
-	uint32_t max_connections; /* that are adopted; 0: no limit */
-	uint32_t long_call_us;	  /* calls of a connection whose calls sleep, and
-				   * take longer on average, run on threads of
-				   * their own; 0: never */
-	uint64_t max_receiving;	  /* bytes of records longer than 128 KiB under
-				   * way in one loop, beyond which it begins
-				   * no other, or twice that for a client that
-				   * has none under way; 0: no limit */
-	struct rpcbuf_mempool *replies; /* the reserve that handlers make
-				   * replies from where there are no other
-				   * pages: of the same instance, and outlives
-				   * the engine.  A call is not run before
-				   * there is a page for its reply.  NULL:
-				   * handlers make replies of their own */
+#define X(type, member, ...) type member;
+	RPCBUF_ENGINE_OPTIONS(X)
+#undef X
 };
 
-#define RPCBUF_ENGINE_OPTIONS_INIT                                             \
-	{                                                                      \
-		.size = sizeof(struct rpcbuf_engine_options),                  \
-		.limits = { .max_length = 258 << RPCBUF_PAGE_SHIFT,            \
-			    .max_fragments = 65536,                            \
-			    .min_length = RPCBUF_CALL_MIN },                   \
-		.max_threads = 256, .read_ahead = 256 << 10,                   \
-		.handover_us = 500, .spin_us = 50, .idle_timeout = 300,        \
-		.record_timeout = 60, .least_rate = 1024, .batch_calls = 8,    \
-		.max_unsent = 1 << 20, .max_calls = 128,                       \
-		.long_call_us = 40, .max_receiving = 4 << 20,                  \
+#define RPCBUF_OPTION_INIT(type, member, least, most, initial, ...) \
+	.member = initial,
+
+#define RPCBUF_ENGINE_OPTIONS_INIT                                   \
+	{                                                            \
+		.size = sizeof(struct rpcbuf_engine_options),        \
+		.limits = {RPCBUF_LIMIT_OPTIONS(RPCBUF_OPTION_INIT)}, \
+		RPCBUF_ENGINE_OPTIONS(RPCBUF_OPTION_INIT)            \
 	}
 
 /*

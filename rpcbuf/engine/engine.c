@@ -41,7 +41,7 @@ static unsigned int loops_for(uint64_t pages, unsigned int vector,
 {
 	if (!wanted)
 		wanted = rpcbuf_min(os_cpus_usable(""),
-				    ENGINE_RECEIVERS_MAX);
+				    RPCBUF_TBL_RECEIVERS_MAX);
 	while (wanted && (wanted + 2) * (uint64_t)vector > pages)
 		wanted--;
 	return wanted;

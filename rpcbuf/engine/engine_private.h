@@ -101,8 +101,6 @@
 
 struct loop;
 
-#define ENGINE_RECEIVERS_MAX 64u
-
 struct rpcbuf_conn {
 	struct reception reception;   /* reception.c */
 	struct member member;	      /* conns.c */

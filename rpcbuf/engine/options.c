@@ -11,18 +11,6 @@
 #include "rpcbuf/os/sized.h"
 #include "rpcbuf/os/why.h"
 
-#define THREADS_MAX	4096u
-#define BATCH_CALLS_MAX 1024u
-#define HANDOVER_US_MIN 100u
-#define READ_AHEAD_MIN	512u
-#define READ_AHEAD_MAX	(1u << 30)
-#define FRAGMENTS_MAX	(1u << 20)
-#define LEAST_RATE_MAX	(1u << 20)
-/* The longest record that a vector takes from any offset in its first page. */
-#define LENGTH_MAX                                                   \
-	(((uint64_t)RPCBUF_RQST_MAXPAGES_MAX << RPCBUF_PAGE_SHIFT) - \
-	 (RPCBUF_PAGE_SIZE - 1))
-
 struct range {
 	const char *name;
 	uint64_t value, least, most;
@@ -108,19 +96,14 @@ bool engine_options_valid(const struct rpcbuf_handlers *handlers,
 			  const struct rpcbuf_engine_options *o)
 {
 	const struct range ranges[] = {
-		{"limits.max_length", o->limits.max_length, RPCBUF_PAGE_SIZE,
-		 LENGTH_MAX},
-		{"limits.max_fragments", o->limits.max_fragments, 1,
-		 FRAGMENTS_MAX},
-		{"backend", o->backend, RPCBUF_BACKEND_AUTO,
-		 RPCBUF_BACKEND_URING},
-		{"receivers", o->receivers, 0, ENGINE_RECEIVERS_MAX},
-		{"max_threads", o->max_threads, 1, THREADS_MAX},
-		{"read_ahead", o->read_ahead, READ_AHEAD_MIN, READ_AHEAD_MAX},
-		{"handover_us", o->handover_us, HANDOVER_US_MIN, UINT32_MAX},
-		{"batch_calls", o->batch_calls, 1, BATCH_CALLS_MAX},
-		{"max_calls", o->max_calls, 0, INT32_MAX},
-		{"least_rate", o->least_rate, 0, LEAST_RATE_MAX},
+#define X(type, member, least, most, ...) \
+	{"limits." #member, o->limits.member, least, most},
+		RPCBUF_LIMIT_OPTIONS(X)
+#undef X
+#define X(type, member, least, most, ...) \
+	{#member, (uint64_t)o->member, least, most},
+		RPCBUF_ENGINE_OPTIONS(X)
+#undef X
 	};
 
 	if (!handlers->call || !handlers->closed)

@@ -2,13 +2,17 @@
 /*
  * Goal: Ganesha's own parser reads the RPCBUF block of ganesha.conf. An unknown
  * parameter or a value out of range stops the server with a line that says what
- * and where; valid values, and defaults, arrive in the configuration.
+ * and where; valid values, and defaults, arrive in the configuration. The block
+ * takes the parameters of its Tuning block as well, but not in both places.
  *
  * Method: servers with one block each. For a block that must be refused, the
  * server's exit status and its log; for a valid one, the values in the plug-in
- * once its export exists.
+ * once its export exists. Values and limits of each parameter are made from
+ * rpcbuf/tbl/options.def.
  */
 #include <rpcbuf/engine.h>
+#include <stdarg.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fsal/fsal_rpcbuf.h"
@@ -18,52 +22,147 @@
 #define STRING_OF(macro) STRING(macro)
 #define HERE		 "ganesha.conf:" STRING_OF(HOST_RPCBUF_LINE)
 #define STOPS		 "RPCBUF block is not valid"
-#define PAGES		 "is not a multiple of a page, 4096 bytes"
+#define PAGES_ONLY	 "is not a multiple of a page, 4096 bytes"
 
 static const struct {
 	const char *block;
 	const char *sentences[2];
 } refused[] = {
 	/* The parser's own complaints, with the line of the parameter. */
-	{ "Colour = 3;", { HERE "): Unknown parameter (Colour)", STOPS } },
-	{ "Memory = 1048575;", { HERE "): (1048575) is out of range", STOPS } },
-	{ "Memory = 0;", { HERE "): (0) is out of range", STOPS } },
-	{ "Memory = 1099511627777;", { HERE "): (1099511627777) is out", STOPS } },
-	{ "Memory = much;", { HERE "): Expected a number", STOPS } },
-	{ "Max_Payload = 65535;", { HERE "): (65535) is out of range", STOPS } },
-	{ "Max_Payload = 4194305;", { HERE "): (4194305) is out", STOPS } },
-	{ "Max_Fragments = 0;", { HERE "): (0) is out of range", STOPS } },
-	{ "Receive_Threads = 65;", { HERE "): (65) is out of range", STOPS } },
-	{ "Max_Threads = 0;", { HERE "): (0) is out of range", STOPS } },
-	{ "Read_Ahead = 4095;", { HERE "): (4095) is out of range", STOPS } },
-	{ "Idle_Timeout = 604801;", { HERE "): (604801) is out", STOPS } },
-	{ "Batch_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
-	{ "Long_Call = 1000001;", { HERE "): (1000001) is out", STOPS } },
-	{ "Handover = 99;", { HERE "): (99) is out", STOPS } },
-	{ "Spin = 1001;", { HERE "): (1001) is out", STOPS } },
-	{ "Record_Timeout = 0;", { HERE "): (0) is out of range", STOPS } },
-	{ "Least_Rate = 1048577;", { HERE "): (1048577) is out", STOPS } },
-	{ "Max_Unsent = 1099511627777;", { HERE "): (1099511627777)", STOPS } },
-	{ "Max_Partial = 1099511627777;", { HERE "): (10995116", STOPS } },
-	{ "Max_Partial_Connection = 8388609;", { HERE "): (8388609)", STOPS } },
-	{ "Max_Calls = 0;", { HERE "): (0) is out of range", STOPS } },
-	{ "Max_Connections = 1048577;", { HERE "): (1048577) is out", STOPS } },
-	{ "Engine = fast;", { HERE "): Unknown token (fast)", STOPS } },
-	{ "Keep_Awake = yes;", { HERE "): Unknown token (yes)", STOPS } },
-	{ "Local_Congestion = bbr;", { HERE "): Unknown token (bbr)", STOPS } },
-	{ "} RPCBUF {", { HERE "): Only one RPCBUF block allowed", STOPS } },
+	{"Colour = 3;", {HERE "): Unknown parameter (Colour)", STOPS}},
+	{"Memory = 0;", {HERE "): (0) is out of range", STOPS}},
+	{"Memory = much;", {HERE "): Expected a number", STOPS}},
+	{"Engine = fast;", {HERE "): Unknown token (fast)", STOPS}},
+	{"Keep_Awake = yes;", {HERE "): Unknown token (yes)", STOPS}},
+	{"Local_Congestion = bbr;", {HERE "): Unknown token (bbr)", STOPS}},
+	{"} RPCBUF {", {HERE "): Only one RPCBUF block allowed", STOPS}},
+	{"Tuning { Colour = 3; }",
+	 {HERE "): Unknown parameter (Colour)", STOPS}},
+	{"Tuning { Memory = 33554432; }",
+	 {HERE "): Unknown parameter (Memory)", STOPS}},
+	{"Tuning { Spin = 1; } Tuning { Handover = 200; }",
+	 {HERE "): Parameter Tuning set more than once", STOPS}},
+	{"Tuning = 3;", {HERE "): Tuning is not a block!", STOPS}},
 	/* The plug-in's, over several parameters or outside of a range. */
-	{ "Max_Payload = 65537;", { "Max_Payload = 65537 " PAGES, STOPS } },
-	{ "Read_Ahead = 4097;", { "Read_Ahead = 4097 " PAGES, STOPS } },
-	{ "Max_Partial_Connection = 5000;",
-	  { "Max_Partial_Connection = 5000 " PAGES, STOPS } },
-	{ "Memory = 2097152; Max_Payload = 2097152;",
-	  { "Memory = 2097152 is less than three page vectors, 6328320 "
-	    "bytes for Max_Payload = 2097152",
-	    STOPS } },
-	{ "Statistics = \"here\";",
-	  { "Statistics = \"here\" is not an absolute path", STOPS } },
+	{"Max_Payload = 65537;", {"Max_Payload = 65537 " PAGES_ONLY, STOPS}},
+	{"Read_Ahead = 4097;", {"Read_Ahead = 4097 " PAGES_ONLY, STOPS}},
+	{"Tuning { Read_Ahead = 4097; }",
+	 {"Read_Ahead = 4097 " PAGES_ONLY, STOPS}},
+	{"Max_Partial_Connection = 5000;",
+	 {"Max_Partial_Connection = 5000 " PAGES_ONLY, STOPS}},
+	{"Memory = 2097152; Max_Payload = 2097152;",
+	 {"Memory = 2097152 is less than three page vectors, 6328320 "
+	  "bytes for Max_Payload = 2097152",
+	  STOPS}},
+	{"Statistics = \"here\";",
+	 {"Statistics = \"here\" is not an absolute path", STOPS}},
+	{"Spin = 1; Tuning { Spin = 1; }",
+	 {"RPCBUF block: Spin stands in the RPCBUF block and in its Tuning { } "
+	  "block: leave only the second",
+	  STOPS}},
 };
+
+/*
+ * All parameters that are numbers:
+ * EACH(where it is kept, place, Name, least, most, default, ...)
+ */
+#define NUMBERS_NUMBER(...)  EACH(__VA_ARGS__)
+#define NUMBERS_BYTES(...)   EACH(__VA_ARGS__)
+#define NUMBERS_PAGES(...)   EACH(__VA_ARGS__)
+#define NUMBERS_US(...)	     EACH(__VA_ARGS__)
+#define NUMBERS_SECONDS(...) EACH(__VA_ARGS__)
+#define NUMBERS_RATE(...)    EACH(__VA_ARGS__)
+#define NUMBERS_BACKEND(...)
+#define NUMBERS_PATH(...)
+#define PLACED_USER(unit, ...)	 NUMBERS_##unit(__VA_ARGS__)
+#define PLACED_TUNING(unit, ...) NUMBERS_##unit(__VA_ARGS__)
+#define PLACED_NONE(...)
+#define LIMIT(type, member, l, m, i, place, Name, unit, ...) \
+	PLACED_##place(unit, engine.limits.member, place, Name, __VA_ARGS__, -)
+#define OPTION(type, member, l, m, i, place, Name, unit, ...) \
+	PLACED_##place(unit, engine.member, place, Name, __VA_ARGS__, -)
+#define SERVER(type, member, place, Name, unit, ...) \
+	PLACED_##place(unit, member, place, Name, __VA_ARGS__, -)
+#define EACH_NUMBER                   \
+	RPCBUF_SERVER_OPTIONS(SERVER) \
+	RPCBUF_LIMIT_OPTIONS(LIMIT)   \
+	RPCBUF_ENGINE_OPTIONS(OPTION)
+
+enum place {
+	USER,
+	TUNING
+};
+
+/* A block, a line for each parameter, and the sentences about them. */
+static struct {
+	char text[2][4096]; /* by place */
+	size_t at[2];
+	int lines[2];
+	char sentences[64][80];
+	const char *wanted[64];
+	int nr;
+} made;
+
+static void start_block(void)
+{
+	memset(&made, 0, sizeof(made));
+}
+
+static void line_of(enum place place, const char *name, uint64_t value)
+{
+	made.at[place] +=
+		(size_t)snprintf(made.text[place] + made.at[place],
+				 sizeof(made.text[place]) - made.at[place],
+				 "%s = %lu;\n", name, (unsigned long)value);
+	made.lines[place]++;
+}
+
+/* The Tuning block behind the others, or @flat: without it. */
+static const char *block_text(bool flat, const char *more)
+{
+	static char text[9000];
+
+	snprintf(text, sizeof(text), "%s%s%s\n%s%s", made.text[USER], more,
+		 flat ? "" : " Tuning {", made.text[TUNING], flat ? "" : "}");
+	return text;
+}
+
+/* Lines of the users' block come first, then that of `Tuning {`. */
+static void want(enum place place, uint64_t value, int before)
+{
+	int line = HOST_RPCBUF_LINE + made.lines[place] - 1 +
+		   (place == TUNING ? before : 0);
+	char *sentence = made.sentences[made.nr];
+
+	snprintf(sentence, sizeof(made.sentences[0]),
+		 "ganesha.conf:%d): (%lu) is out of range", line,
+		 (unsigned long)value);
+	made.wanted[made.nr++] = sentence;
+}
+
+/* Each parameter out of its range, in one block: below it, or above. */
+static int refuses_ranges(bool above, bool flat)
+{
+	struct host_case c = {.sub = "MEM", .path = "/mem"};
+	int users = 0;
+
+	start_block();
+#define EACH(kept, place, Name, least, most, ...) \
+	users += place == USER && (above || (least) != 0);
+	EACH_NUMBER
+#undef EACH
+#define EACH(kept, place, Name, least, most, ...)             \
+	if (above || (least) != 0) {                          \
+		uint64_t value = above ? (most) + UINT64_C(1) \
+				       : (least)-UINT64_C(1); \
+		line_of(place, #Name, value);                 \
+		want(place, value, users + 1);                \
+	}
+	EACH_NUMBER
+#undef EACH
+	c.rpcbuf = block_text(flat, "");
+	return host_refuses(&c, made.wanted, made.nr);
+}
 
 static int failures;
 
@@ -82,37 +181,47 @@ static const struct fsal_rpcbuf_config *config_of(struct host *h)
 			->config;
 }
 
+/* A value that is not the default, and that all checks take. */
+static uint64_t other_than(uint64_t least, uint64_t most, uint64_t initial)
+{
+	uint64_t value = initial ? initial / 2 : (least ? least * 32 : 4096);
+
+	return value < most ? value : most;
+}
+
 static int values_arrive(struct host *h)
 {
 	const struct fsal_rpcbuf_config *cfg = config_of(h);
 
-	expect("Memory", cfg->memory, 33554432);
-	expect("Max_Payload", cfg->max_payload, 131072);
-	expect("Max_Fragments", cfg->max_fragments, 17);
-	expect("Receive_Threads", cfg->receive_threads, 3);
-	expect("Max_Threads", cfg->max_threads, 9);
-	expect("Read_Ahead", cfg->read_ahead, 8192);
-	expect("Batch_Calls", cfg->batch_calls, 2);
-	expect("Long_Call", cfg->long_call, 7);
-	expect("Handover", cfg->handover, 200);
-	expect("Spin", cfg->spin, 0);
-	expect("Idle_Timeout", cfg->idle_timeout, 77);
-	expect("Record_Timeout", cfg->record_timeout, 5);
-	expect("Least_Rate", cfg->least_rate, 0);
-	expect("Max_Unsent", cfg->max_unsent, 0);
-	expect("Max_Partial", cfg->max_partial, 1000000);
-	expect("Max_Partial_Connection", cfg->max_partial_connection, 65536);
-	expect("Max_Receiving", cfg->max_receiving, 99);
-	expect("Max_Calls", cfg->max_calls, 11);
-	expect("Max_Connections", cfg->max_connections, 12);
-	expect("Engine", cfg->engine, RPCBUF_BACKEND_EPOLL);
-	expect("Local_Congestion is given", cfg->local_congestion != 0, true);
-	expect("Keep_Awake is given", cfg->keep_awake != 0, true);
+#define EACH(kept, place, Name, least, most, initial, ...) \
+	expect(#Name, cfg->kept, other_than(least, most, initial));
+	EACH_NUMBER
+#undef EACH
+	expect("Engine", cfg->engine.backend, RPCBUF_BACKEND_EPOLL);
 	expect("Statistics is the path",
 	       cfg->statistics && strcmp(cfg->statistics, "/tmp/s") == 0, true);
 	return failures;
 }
 
+static int accepts_values(bool flat)
+{
+	struct host_case c = {
+		.sub = "MEM", .path = "/mem", .body = values_arrive};
+
+	start_block();
+#define EACH(kept, place, Name, least, most, initial, ...) \
+	line_of(place, #Name, other_than(least, most, initial));
+	EACH_NUMBER
+#undef EACH
+	c.rpcbuf = block_text(flat, "Local_Congestion = reno; "
+				    "Keep_Awake = always; Engine = epoll; "
+				    "Statistics = \"/tmp/s\";");
+	return host_run(&c);
+}
+
+/* What the machine chooses; Ganesha's default of RPC_Idle_Timeout_S is not read
+ * from nfs_param: a program that names the server's data gets a copy of its own,
+ * which the plug-in would not see. */
 static int defaults_arrive(struct host *h)
 {
 	const struct fsal_rpcbuf_config *cfg = config_of(h);
@@ -120,68 +229,67 @@ static int defaults_arrive(struct host *h)
 		       (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t least = 64 << 20;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct rlimit files;
 
+	getrlimit(RLIMIT_NOFILE, &files);
 	expect("Memory", cfg->memory, ram / 8 > least ? ram / 8 : least);
-	expect("Max_Payload", cfg->max_payload, 1 << 20);
-	expect("Max_Fragments", cfg->max_fragments, 65536);
-	expect("Receive_Threads", cfg->receive_threads, cpus < 64 ? cpus : 64);
-	expect("Max_Threads", cfg->max_threads, 256);
-	expect("Read_Ahead", cfg->read_ahead, 256 << 10);
-	expect("Batch_Calls", cfg->batch_calls, 8);
-	expect("Long_Call", cfg->long_call, 40);
-	expect("Handover", cfg->handover, 500);
-	expect("Spin", cfg->spin, 50);
-	/* Ganesha's default of RPC_Idle_Timeout_S. Not read from nfs_param: a
-	 * program that names the server's data gets its own copy, which the
-	 * plug-in does not see. */
-	expect("Idle_Timeout", cfg->idle_timeout, 300);
-	expect("Record_Timeout", cfg->record_timeout, 60);
-	expect("Least_Rate", cfg->least_rate, 1024);
-	expect("Max_Unsent", cfg->max_unsent, 1 << 20);
-	expect("Max_Partial", cfg->max_partial, 0);
-	expect("Max_Partial_Connection", cfg->max_partial_connection, 0);
-	expect("Max_Receiving", cfg->max_receiving, 4 << 20);
-	expect("Max_Calls", cfg->max_calls, 128);
-	expect("Max_Connections", cfg->max_connections, 0);
-	expect("Engine", cfg->engine, RPCBUF_BACKEND_AUTO);
-	expect("Local_Congestion is not given", cfg->local_congestion, 0);
-	expect("Keep_Awake is not given", cfg->keep_awake, 0);
+	expect("Receive_Threads", cfg->engine.receivers, cpus < 64 ? cpus : 64);
+	expect("Idle_Timeout", cfg->engine.idle_timeout, 300);
+	expect("Max_Connections", cfg->engine.max_connections,
+	       files.rlim_cur < UINT32_MAX ? files.rlim_cur / 2 : 0);
+#define EACH(kept, place, Name, least, most, initial, ...) \
+	if ((initial) || place == TUNING)                  \
+		expect(#Name, cfg->kept, initial);
+	EACH_NUMBER
+#undef EACH
+	expect("Engine", cfg->engine.backend, RPCBUF_BACKEND_AUTO);
 	expect("Statistics is left open", cfg->statistics == NULL, true);
+	return failures;
+}
+
+/* The others keep their defaults. */
+static int spin_arrives(struct host *h)
+{
+	const struct fsal_rpcbuf_config *cfg = config_of(h);
+
+	expect("Spin", cfg->engine.spin_us, 7);
+	expect("Handover", cfg->engine.handover_us, 500);
+	expect("Max_Receiving", cfg->engine.max_receiving, 4 << 20);
+	expect("Max_Fragments", cfg->engine.limits.max_fragments, 65536);
 	return failures;
 }
 
 int main(void)
 {
 	static const struct host_case valid[] = {
-		{ .sub = "MEM",
-		  .path = "/mem",
-		  .rpcbuf = "Memory = 33554432; Max_Payload = 131072; "
-			    "Max_Fragments = 17; Receive_Threads = 3; "
-			    "Max_Threads = 9; Read_Ahead = 8192; "
-			    "Batch_Calls = 2; Long_Call = 7; "
-			    "Handover = 200; Spin = 0; "
-			    "Idle_Timeout = 77; Record_Timeout = 5; "
-			    "Least_Rate = 0; "
-			    "Max_Unsent = 0; Max_Partial = 1000000; "
-			    "Max_Partial_Connection = 65536; "
-			    "Max_Receiving = 99; "
-			    "Max_Calls = 11; Max_Connections = 12; "
-			    "Local_Congestion = reno; Keep_Awake = always; "
-			    "Engine = epoll; Statistics = \"/tmp/s\";",
-		  .body = values_arrive },
-		{ .sub = "MEM", .path = "/mem", .body = defaults_arrive },
+		{.sub = "MEM", .path = "/mem", .body = defaults_arrive},
+		{.sub = "MEM",
+		 .path = "/mem",
+		 .rpcbuf = "Tuning { Spin = 7; }",
+		 .body = spin_arrives},
+		{.sub = "MEM",
+		 .path = "/mem",
+		 .rpcbuf = "Spin = 7; Tuning { Handover = 500; }",
+		 .body = spin_arrives},
 	};
 	size_t nr = sizeof(refused) / sizeof(*refused);
 	int failed = 0;
 
 	for (size_t i = 0; i < nr; i++) {
-		const struct host_case c = { .sub = "MEM",
-					     .path = "/mem",
-					     .rpcbuf = refused[i].block };
+		const struct host_case c = {.sub = "MEM",
+					    .path = "/mem",
+					    .rpcbuf = refused[i].block};
 
 		failed += host_refuses(&c, refused[i].sentences, 2);
 	}
-	failed += host_run(&valid[0]) + host_run(&valid[1]);
-	printf("%zu blocks refused, 2 accepted, %d failures\n", nr, failed);
+	for (size_t i = 0; i < sizeof(valid) / sizeof(*valid); i++)
+		failed += host_run(&valid[i]);
+	for (int flat = 0; flat < 2; flat++) {
+		failed += refuses_ranges(true, flat);
+		failed += refuses_ranges(false, flat);
+		failed += accepts_values(flat);
+	}
+	printf("%zu blocks and 4 of values out of range refused, 5 accepted, %d failures\n",
+	       nr, failed);
 	return failed != 0;
 }
