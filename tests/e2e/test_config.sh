@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # Goal: a wrong RPCBUF block is refused with the number of its line, and nothing
-# is served with it; one with parameters without effect is served, with a line
-# in the log.
+# is served with it; one with parameters without effect, or outside their Tuning
+# block, is served, with a line in the log.
 # Method: one wrong line at a time in an otherwise good configuration; the log
 # must name the file with that line's number, and the export must not exist.
 # Ganesha itself may run on without the export, as with any FSAL.
@@ -38,26 +38,31 @@ settled() {
 
 refused "Memori = 100;"
 refused "Max_Fragments = 0;"
-refused "Max_Fragments = 99999999;"
+refused "Tuning { Max_Fragments = 99999999; }"
+refused "Tuning { Max_Calls = 7; }"
 refused "Max_Payload = banana;"
 refused "Max_Payload = 12345678901;"
 refused "Engine = steam;"
 refused "Memory = 1;"
 
-says_without_effect() {
-	grep -q ':WARN :RPCBUF: Keep_Awake and Local_Congestion do nothing' "$LOG"
+# said COUNT PATTERN: lines of the log about parameters, all of them
+said() {
+	assert_eq "$(grep -cE ':WARN :RPCBUF: [A-Za-z_]+ (stands|does)' "$LOG")" "$1" "lines about $S_RPCBUF"
+	(($1 == 0)) || grep -q ":WARN :RPCBUF: $2" "$LOG" || fail "no line $2 on $S_RPCBUF"
 }
 
-S_RPCBUF="Max_Fragments = 100; Max_Payload = 65536;"
-: >"$LOG"
-server_start
-raw null || fail "a good block is not taken"
-! says_without_effect || fail "a line on parameters that are not given"
-server_stop
-for S_RPCBUF in "Keep_Awake = never;" "Local_Congestion = reno;"; do
+# accepted COUNT PATTERN BLOCK
+accepted() {
+	S_RPCBUF=$3
 	: >"$LOG"
 	server_start
 	raw null || fail "$S_RPCBUF is not taken"
-	says_without_effect || fail "no line on $S_RPCBUF"
+	said "$1" "$2"
 	server_stop
-done
+}
+
+accepted 0 "" "Max_Payload = 65536; Tuning { Max_Fragments = 100; Spin = 0; }"
+accepted 1 "Keep_Awake does nothing any more" "Keep_Awake = never;"
+accepted 1 "Local_Congestion does nothing any more" "Local_Congestion = reno;"
+accepted 1 "Spin stands in the RPCBUF block: it belongs into its Tuning { } block; this is accepted until version" \
+	"Spin = 0; Tuning { Handover = 600; }"

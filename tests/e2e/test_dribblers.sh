@@ -20,7 +20,7 @@ MEMORY=$((64 * MIB))
 UNREAD=$((EACH * MIB / 2)) # replies that the slow readers have not read
 OTHERS=$((16 * MIB))       # what the server takes for the copies
 # Twice what the others take, and a margin for a busy machine.
-S_RPCBUF="Memory = $MEMORY; Record_Timeout = 7;"
+S_RPCBUF="Memory = $MEMORY; Tuning { Record_Timeout = 7; }"
 
 server_start
 make_file "$T/in" 3000000

@@ -11,7 +11,7 @@ source "$(dirname "$0")/lib.sh"
 need_plugin "stock's reaper is not what is tested"
 
 S_CORE="RPC_Idle_Timeout_S = 3;"
-S_RPCBUF="Record_Timeout = 2;"
+S_RPCBUF="Tuning { Record_Timeout = 2; }"
 
 server_start
 pids=()

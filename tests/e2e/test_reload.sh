@@ -85,7 +85,7 @@ wait_log "Statistics = $STATS takes effect when the server is restarted; (none) 
 : >"$LOG"
 add 3 "$OVER_VFS"
 ! logged "Memory" || fail "a file without a block changes Memory"
-refused "all of the one before stays in force" 4 "$OVER_VFS" "RPCBUF { Spin = 9999; }"
+refused "all of the one before stays in force" 4 "$OVER_VFS" "RPCBUF { Tuning { Spin = 9999; } }"
 raw null
 kill "$SERVER"
 wait "$SERVER" || fail "the exit status"
@@ -117,6 +117,15 @@ reload "Memory = 1099511627776 does not take effect: while this server runs it i
 reload "Max_Calls = 7 takes effect when the server is restarted; 128 stays in force" \
 	"Memory = $((48 * MIB)); Max_Calls = 7; Engine = epoll; $block"
 wait_log "Engine = epoll takes effect when the server is restarted; auto stays in force"
+reload "Tuning.Spin = 9 takes effect when the server is restarted; 50 stays in force" \
+	"Memory = $((48 * MIB)); Tuning { Spin = 9; } $block"
+reload "Tuning.Spin = 9 takes effect when the server is restarted; 50 stays in force" \
+	"Memory = $((48 * MIB)); Spin = 9; $block"
+wait_log "Spin stands in the RPCBUF block: it belongs into its Tuning { } block"
+assert_eq "$(grep -c 'Spin stands in' "$LOG")" 1 "lines about the place of Spin"
+reload "Spin stands in the RPCBUF block and in its Tuning { } block" \
+	"Memory = $((64 * MIB)); Spin = 9; Tuning { Spin = 9; } $block"
+wait_log "all of the one before stays in force"
 reload "all of the one before stays in force" "Memory = $((64 * MIB)); Max_Calls = banana; $block"
 # Once, however many exports the file has.
 assert_eq "$(grep -c 'all of the one before stays in force' "$LOG")" 1 "lines about the block"

@@ -12,7 +12,7 @@ source "$(dirname "$0")/lib.sh"
 need_plugin "stock has no such limit"
 
 LEN=262144
-S_RPCBUF="Record_Timeout = 3; Least_Rate = 1024;"
+S_RPCBUF="Least_Rate = 1024; Tuning { Record_Timeout = 3; }"
 
 paced() {
 	raw --segment 4096 --pause 125000 write "$1" 0 "$LEN" <"$T/in" >/dev/null

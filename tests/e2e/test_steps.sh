@@ -26,7 +26,7 @@ STEPS=(
 	"ending last" "ending read" "closed read" "shut read" "destroying read"
 )
 S_DEBUG=1
-S_RPCBUF="Long_Call = 0; Record_Timeout = 4;"
+S_RPCBUF="Tuning { Long_Call = 0; Record_Timeout = 4; }"
 
 # Of the server; threads come and go, and have rings and no sockets.
 sockets() {

@@ -72,6 +72,18 @@ static int create_with(uint64_t memory, const struct rpcbuf_handlers *h,
 		ck_assert_int_eq(create_with(memory, &h, &o), -EINVAL); \
 	} while (0)
 
+/* Beyond both ends of the range of @member, of type @type, where the type has such
+ * values. */
+#define REFUSES_BEYOND(type, member, least, most)                   \
+	if ((most) < (sizeof(type) == 8 ? UINT64_MAX : UINT32_MAX)) \
+		REFUSES(o.member = (type)((uint64_t)(most) + 1));   \
+	if ((uint64_t)(least) > 0)                                  \
+		REFUSES(o.member = (type)((uint64_t)(least)-1));
+#define REFUSES_LIMIT(type, member, least, most, ...) \
+	REFUSES_BEYOND(type, limits.member, least, most)
+#define REFUSES_OPTION(type, member, least, most, ...) \
+	REFUSES_BEYOND(type, member, least, most)
+
 START_TEST(options)
 {
 	struct rpcbuf_engine_options good = server_options();
@@ -79,15 +91,8 @@ START_TEST(options)
 	REFUSES(h.call = NULL);
 	REFUSES(h.closed = NULL);
 	REFUSES(o.size = 0);
-	REFUSES(o.limits.max_length = 4095);
-	REFUSES(o.limits.max_length = RPCBUF_RQST_MAXPAGES_MAX * 4096 + 1);
-	REFUSES(o.limits.max_fragments = 0);
-	REFUSES(o.receivers = 65);
-	REFUSES(o.max_threads = 0);
-	REFUSES(o.max_threads = 4097);
-	REFUSES(o.read_ahead = 511);
-	REFUSES(o.handover_us = 99);
-	REFUSES(o.backend = (enum rpcbuf_backend)99);
+	RPCBUF_LIMIT_OPTIONS(REFUSES_LIMIT)
+	RPCBUF_ENGINE_OPTIONS(REFUSES_OPTION)
 	/* Too small for a vector per receiver and two more. */
 	REFUSES(memory = 2 * (MAX_CALL + 4096));
 	/* The engine uses fewer receivers instead. */

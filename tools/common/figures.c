@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <string.h>
 
+#include "counters.h"
 #include "figures.h"
 
 const struct rpcbuf_metric *figure_find(const struct rpcbuf_snapshot *snapshot,
@@ -46,7 +47,7 @@ struct histogram figure_histogram(const struct rpcbuf_snapshot *snapshot,
 		.buckets = &snapshot->values[metric->first],
 		.nr = metric->count < FIGURE_BUCKETS_MAX ? metric->count
 							 : FIGURE_BUCKETS_MAX,
-		.ns = figure_has_suffix(metric->name, "_ns"),
+		.ns = counter_unit(metric->name) == COUNTER_NS,
 	};
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "print.h"
+#include "tools/common/counters.h"
 
 #define PREFIX	    "rpcbuf_"
 #define REFUSED	    "refused_"
@@ -18,14 +19,10 @@
 /* Reasons of refused records; their sum is a figure too. */
 static bool is_reason(const char *name)
 {
-	static const char *const reasons[] = {
-		REFUSED "length", REFUSED "fragments", REFUSED "short",
-		REFUSED "timeout"};
+	const struct counter *counter = counter_find(name);
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		if (strcmp(name, reasons[i]) == 0)
-			return true;
-	return false;
+	return counter && counter->group == COUNTER_GROUP_REFUSED &&
+	       strncmp(name, REFUSED, sizeof(REFUSED) - 1) == 0;
 }
 
 /* Writes Prometheus' name; true: values are nanoseconds, to print in
@@ -33,9 +30,11 @@ static bool is_reason(const char *name)
 static bool base_name(const char *name, char *out)
 {
 	static const char bytes[] = "bytes_";
-	bool ns = figure_has_suffix(name, "_ns");
+	enum counter_unit unit = counter_unit(name);
+	bool ns = unit == COUNTER_NS && figure_has_suffix(name, "_ns");
 
-	if (strncmp(name, bytes, sizeof(bytes) - 1) == 0)
+	if (unit == COUNTER_BYTES &&
+	    strncmp(name, bytes, sizeof(bytes) - 1) == 0)
 		snprintf(out, NAME_LENGTH, PREFIX "%s_bytes",
 			 name + sizeof(bytes) - 1);
 	else if (ns)

@@ -6,8 +6,10 @@
  * figures there when it is asked to.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tools/common/attach.h"
+#include "tools/common/parameters.h"
 #include "tools/rpcbuf_stat/listen.h"
 #include "tools/rpcbuf_stat/print.h"
 #include "tools/rpcbuf_stat/rates.h"
@@ -36,6 +38,7 @@ struct arguments {
 enum {
 	OPTION_LISTEN = 0x100,
 	OPTION_PROMETHEUS,
+	OPTION_PARAMETERS,
 };
 
 static const struct argp_option options[] = {
@@ -46,6 +49,8 @@ static const struct argp_option options[] = {
 	 "print Prometheus' text format", 0},
 	{"listen", OPTION_LISTEN, "ADDRESS:PORT", 0,
 	 "serve that over HTTP as /metrics, until a signal", 0},
+	{"parameters", OPTION_PARAMETERS, NULL, 0,
+	 "print the parameters of ganesha.conf", 0},
 	{0},
 };
 
@@ -86,6 +91,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_PROMETHEUS:
 		set_form(state, args, FORM_PROMETHEUS);
 		return 0;
+	case OPTION_PARAMETERS:
+		parameters_print(stdout);
+		exit(fflush(stdout) ? FAULT_OUTPUT : FAULT_NONE);
 	case OPTION_LISTEN:
 		args->listen = arg;
 		return 0;

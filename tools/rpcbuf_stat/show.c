@@ -5,32 +5,12 @@
 
 #include "rpcbuf/os/clock.h"
 #include "show.h"
+#include "tools/common/counters.h"
 #include "tools/common/figures.h"
 #include "tools/common/format.h"
 #include "tools/common/process.h"
 
 #define PAGE_SHIFT 12
-
-/* Figures that begin a group. */
-static const char *const groups[] = {
-	"reply_bytes",	     "sleeps",	   "records_refused", "parked_pages",
-	"connections_total", "mm_refills", "mm_zone_puts",    "mm_waits",
-	"mm_total_pages",
-};
-
-static bool begins_group(const char *name)
-{
-	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++)
-		if (strcmp(groups[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool counts_pages(const char *name)
-{
-	return figure_has_suffix(name, "_pages") ||
-	       strcmp(name, "pages") == 0 || strcmp(name, "pages_filled") == 0;
-}
 
 /* " (64.0 MiB)" for pages, bytes and nanoseconds. */
 static const char *in_other_unit(const char *name, uint64_t count, char *text,
@@ -39,14 +19,19 @@ static const char *in_other_unit(const char *name, uint64_t count, char *text,
 	char value[FORMAT_SHORT] = "";
 
 	text[0] = '\0';
-	if (strncmp(name, "bytes_", 6) == 0 ||
-	    figure_has_suffix(name, "_bytes"))
+	switch (counter_unit(name)) {
+	case COUNTER_BYTES:
 		format_bytes(value, count);
-	else if (figure_has_suffix(name, "_ns") ||
-		 figure_has_suffix(name, "_ns_sum"))
+		break;
+	case COUNTER_NS:
 		format_ns(value, count);
-	else if (counts_pages(name))
+		break;
+	case COUNTER_PAGES:
 		format_bytes(value, count << PAGE_SHIFT);
+		break;
+	case COUNTER_NUMBER:
+		break;
+	}
 	if (count && value[0])
 		snprintf(text, len, " (%s)", value);
 	return text;
@@ -85,6 +70,7 @@ static void show_heading(const struct server *server,
 static void show_figures(const struct rpcbuf_snapshot *snapshot)
 {
 	char value[FORMAT_GROUPED], unit[FORMAT_SHORT + 4];
+	const struct counter *counter, *before = NULL;
 
 	for (uint32_t i = 0; i < snapshot->nr_metrics; i++) {
 		const struct rpcbuf_metric *metric = &snapshot->metrics[i];
@@ -92,8 +78,10 @@ static void show_figures(const struct rpcbuf_snapshot *snapshot)
 
 		if (metric->kind == RPCBUF_HISTOGRAM)
 			continue;
-		if (i && begins_group(metric->name))
+		counter = counter_find(metric->name);
+		if (counter && before && counter->group != before->group)
 			printf("\n");
+		before = counter ? counter : before;
 		printf("  %-19s %*s  %s%s\n", metric->name,
 		       FORMAT_GROUPED_WIDTH, format_grouped(value, count),
 		       metric->help,
