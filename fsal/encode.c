@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <rpc/svc_auth.h>
 #include <rpc/xdr_ioq.h>
+#include <rpcbuf/mempool.h>
 #include <rpcbuf/record.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #define FSAL_RPCBUF_ENCODE_H
 
 #include <rpcbuf/reply.h>
-#include <rpcbuf/respages.h>
+#include <rpcbuf/reply.h>
 
 #include "abi.h"
 

@@ -134,7 +134,7 @@ bool read_refer(struct read_data *data, struct rpcbuf_writer *writer,
 	const struct xdr_vio *v = &uio->uio_vio[0];
 
 	if ((size_t)(v->vio_tail - v->vio_head) != data->bytes ||
-	    !rpcbuf_writer_refer(writer, data->first, data->bytes) ||
+	    rpcbuf_writer_refer(writer, data->first, data->bytes) ||
 	    rpcbuf_reply_own_run(writer->reply, data->nr, data->first))
 		return false;
 	data->first = NULL;

@@ -32,7 +32,7 @@ static bool leave(XDR *xdrs, bool done)
 
 static bool xdr_reply_newbuf(XDR *xdrs)
 {
-	return leave(xdrs, rpcbuf_writer_page(enter(xdrs)));
+	return leave(xdrs, !rpcbuf_writer_next_page(enter(xdrs)));
 }
 
 static bool xdr_reply_putunit(XDR *xdrs, const uint32_t unit)
@@ -48,7 +48,7 @@ static bool xdr_reply_putunit(XDR *xdrs, const uint32_t unit)
 
 static bool xdr_reply_putbytes(XDR *xdrs, const char *from, u_int len)
 {
-	return leave(xdrs, rpcbuf_writer_put(enter(xdrs), from, len));
+	return leave(xdrs, !rpcbuf_writer_put(enter(xdrs), from, len));
 }
 
 static u_int xdr_reply_getpostn(XDR *xdrs)
@@ -58,7 +58,7 @@ static u_int xdr_reply_getpostn(XDR *xdrs)
 
 static bool xdr_reply_setpostn(XDR *xdrs, u_int position)
 {
-	return leave(xdrs, rpcbuf_writer_seek(enter(xdrs), position));
+	return leave(xdrs, !rpcbuf_writer_seek(enter(xdrs), position));
 }
 
 static void release_uio(void *arg)
@@ -86,8 +86,8 @@ static bool xdr_reply_putbufs(XDR *xdrs, xdr_uio *uio, u_int flags)
 
 		bytes += (size_t)(v->vio_wrap - v->vio_base);
 		/* vio_length is not always the padded one. */
-		done = rpcbuf_writer_refer(w, v->vio_head,
-					   (size_t)(v->vio_tail - v->vio_head));
+		done = !rpcbuf_writer_refer(
+			w, v->vio_head, (size_t)(v->vio_tail - v->vio_head));
 	}
 	return leave(xdrs, done && !rpcbuf_reply_own_ref(w->reply, bytes,
 							 release_uio, uio));
@@ -95,7 +95,7 @@ static bool xdr_reply_putbufs(XDR *xdrs, xdr_uio *uio, u_int flags)
 
 static int xdr_reply_iovcount(XDR *xdrs, u_int start, u_int len)
 {
-	return rpcbuf_writer_extents(enter(xdrs), start, len, NULL);
+	return rpcbuf_writer_iov(enter(xdrs), start, len, NULL);
 }
 
 static void set_piece(xdr_vio *v, void *base, size_t len)
@@ -113,7 +113,7 @@ static bool xdr_reply_fillbufs(XDR *xdrs, u_int start, xdr_vio *vector,
 
 	if (!iov)
 		return nr == 0;
-	rpcbuf_writer_extents(enter(xdrs), start, len, iov);
+	rpcbuf_writer_iov(enter(xdrs), start, len, iov);
 	for (int i = 0; i < nr; i++) {
 		set_piece(&vector[i], iov[i].iov_base, iov[i].iov_len);
 		vector[i].vio_type = VIO_DATA;
@@ -134,13 +134,15 @@ static bool xdr_reply_allochdrs(XDR *xdrs, u_int start, xdr_vio *vector,
 		xdr_vio *v = &vector[i];
 		uint32_t word;
 		void *at;
+		int err;
 
 		if (v->vio_type == VIO_DATA)
 			continue;
-		at = v->vio_type == VIO_HEADER
-			     ? rpcbuf_writer_insert(w, start, v->vio_length)
-			     : rpcbuf_writer_append(w, v->vio_length);
-		if (!at || (v->vio_type == VIO_TRAILER_LEN && i + 1 == count))
+		err = v->vio_type == VIO_HEADER
+			      ? rpcbuf_writer_insert(w, start, v->vio_length,
+						     &at)
+			      : rpcbuf_writer_append(w, v->vio_length, &at);
+		if (err || (v->vio_type == VIO_TRAILER_LEN && i + 1 == count))
 			return false;
 		set_piece(v, at, v->vio_length);
 		if (v->vio_type != VIO_TRAILER_LEN)

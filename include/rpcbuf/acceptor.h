@@ -57,10 +57,14 @@ int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
 int rpcbuf_acceptor_add(struct rpcbuf_acceptor *acceptor, int fd,
 			void *listener);
 
-/* A descriptor cannot be had: gives one of the reserve up, which is filled
- * before the next connection is accepted.  False when there is none.  Any
- * thread. */
-bool rpcbuf_acceptor_spare(struct rpcbuf_acceptor *acceptor);
+/*
+ * rpcbuf_acceptor_spare - give up a descriptor of the reserve.
+ *
+ * For a caller that cannot get one.  The reserve is filled before the next
+ * connection is accepted.  Returns 0; -ENOENT when the reserve is empty; -EPERM in
+ * a child, after fork(2).  Any thread.
+ */
+int rpcbuf_acceptor_spare(struct rpcbuf_acceptor *acceptor);
 
 /* Nothing is accepted any more when this returns, and the sockets are let go.
  * Not from a handler.  NULL is allowed. */

@@ -32,7 +32,7 @@ typedef uint64_t rpcbuf_nodemask_t;
 
 unsigned int rpcbuf_nr_nodes(const struct rpcbuf *mm);
 
-/* The node of a page; -1 for what is no page of the instance. */
+/* The node of a page, from 0; -EINVAL for what is no page of the instance. */
 int rpcbuf_page_node(const struct rpcbuf *mm, const void *page);
 
 /* rpcbuf_alloc_bulk_array(), rpcbuf_alloc_page() and rpcbuf_alloc_pages() for a

@@ -23,7 +23,6 @@
 #include <rpcbuf/cursor.h>
 #include <rpcbuf/record.h>
 #include <rpcbuf/reply.h>
-#include <rpcbuf/respages.h>
 #include <rpcbuf/tbl/engine_counters.def>
 #include <rpcbuf/tbl/options.def>
 
@@ -232,7 +231,7 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn);
  * Nor is one with more than max_unsent, or than the longest record, whichever is
  * larger, of calls that run side by side, which is logged; nor, while the replies
  * of all take a quarter of the budget, those that have any unsent.  A peer that
- * takes no byte of a reply for rpcbuf_conn_send_timeout() is let go of with
+ * takes no byte of a reply for rpcbuf_conn_set_send_timeout() is let go of with
  * RPCBUF_CLOSE_UNREAD.
  * (The kernel's server: svc_tcp_has_wspace(), svc_tcp_sendto() and the socket's
  * sk_sndtimeo of 30 s.)
@@ -267,7 +266,7 @@ int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns);
 
 /* For how many seconds the peer may take no byte of a reply, since the socket was
  * full: 30 unless this says otherwise; at least 1.  Any thread. */
-void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
+void rpcbuf_conn_set_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
 
 /*
  * rpcbuf_call_be_short - is the reply to @call to be as short as it may?

@@ -15,7 +15,7 @@
  * It is for other programs: in this project only its tests and rpcbuf-bench use
  * it.  Pages of replies do not come from pools, as each of some hundred threads
  * would own one, with pages that the others lack, to save 40 to 130 of the 720
- * instructions that a small reply takes (rpcbuf/respages.h).
+ * instructions that a small reply takes (struct rpcbuf_respages).
  *
  * Threads: a pool has an owner, one thread at a time, for the calls that are
  * marked so; the others may be called by any thread at any time, none by a

@@ -71,8 +71,8 @@ void rpcbuf_publisher_destroy(struct rpcbuf_publisher *publisher);
 const char *rpcbuf_publisher_path(const struct rpcbuf_publisher *publisher);
 
 /* One word or two about the program, for the heading of readers. */
-void rpcbuf_publisher_detail(struct rpcbuf_publisher *publisher,
-			     const char *detail);
+void rpcbuf_publisher_describe(struct rpcbuf_publisher *publisher,
+			       const char *detail);
 
 /* A figure, one of an array, so it does not grow; `count` is the number of buckets of a histogram, 0 otherwise. */
 struct rpcbuf_figure {
@@ -122,13 +122,13 @@ unsigned int rpcbuf_publisher_watched(const struct rpcbuf_publisher *publisher,
 				      uint64_t now_ns);
 
 /*
- * rpcbuf_publisher_event - write a record for those who trace.
+ * rpcbuf_publisher_write_event - write a record for those who trace.
  *
  * Only while RPCBUF_WATCH_EVENTS is asked for.  Sets event->sequence; the rest
  * is the caller's.  Any thread; never waits.
  */
-void rpcbuf_publisher_event(struct rpcbuf_publisher *publisher,
-			    struct rpcbuf_event *event);
+void rpcbuf_publisher_write_event(struct rpcbuf_publisher *publisher,
+				  struct rpcbuf_event *event);
 
 #ifdef __cplusplus
 }

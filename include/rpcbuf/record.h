@@ -12,6 +12,7 @@
 #ifndef RPCBUF_RECORD_H
 #define RPCBUF_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -75,7 +76,7 @@ int rpcbuf_record_feed(struct rpcbuf_record_machine *machine,
 uint32_t rpcbuf_record_wanted(const struct rpcbuf_record_machine *machine);
 
 /* True between two records. */
-int rpcbuf_record_idle(const struct rpcbuf_record_machine *machine);
+bool rpcbuf_record_idle(const struct rpcbuf_record_machine *machine);
 
 #ifdef __cplusplus
 }

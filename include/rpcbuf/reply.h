@@ -30,6 +30,20 @@ extern "C" {
 struct rpcbuf_mempool;
 struct rpcbuf_reply;
 
+#define RPCBUF_RESPAGES 4u
+
+/*
+ * The pages that a reply begins in.  The engine fills them before it runs the call
+ * (struct rpcbuf_call); they belong to the thread that has the call.  A writer
+ * (rpcbuf/writer.h) takes the pages that it needs and leaves the others.
+ * (The kernel's rq_respages, svc_alloc_arg() in net/sunrpc/svc_xprt.c.)
+ */
+struct rpcbuf_respages {
+	unsigned int nr;       /* those in front are there */
+	unsigned int reserved; /* ... and so many of them are of the reserve */
+	void *pages[RPCBUF_RESPAGES];
+};
+
 /* Bytes at the start of the first page for the reply itself.
  * rpcbuf_reply_create() does not touch the bytes behind them, so these may be
  * filled before. */

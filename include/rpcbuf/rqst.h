@@ -161,7 +161,7 @@ const void *rpcbuf_rqst_run_left(const struct rpcbuf_rqst *rqst,
 void rpcbuf_rqst_end_run(struct rpcbuf_rqst *rqst);
 
 /* All pages that the vector has, in front or not. */
-unsigned int rpcbuf_rqst_held(const struct rpcbuf_rqst *rqst);
+unsigned int rpcbuf_rqst_nr_pages(const struct rpcbuf_rqst *rqst);
 
 /*
  * rpcbuf_rqst_take - move the first @nr pages in front to @pages.

@@ -16,7 +16,6 @@
 #define RPCBUF_WRITER_H
 
 #include <rpcbuf/reply.h>
-#include <rpcbuf/respages.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -82,7 +81,7 @@ int rpcbuf_writer_begin(struct rpcbuf_writer *writer, struct rpcbuf *mm,
  *
  * @more returns the address of the next *@room bytes, at least 1; or NULL.  It
  * may take what was written, and send it: rpcbuf_writer_flush().
- * rpcbuf_writer_extents() gives the record; rpcbuf_writer_exit() ends it, and
+ * rpcbuf_writer_iov() gives the record; rpcbuf_writer_exit() ends it, and
  * frees none of that memory.
  */
 void rpcbuf_writer_begin_in(struct rpcbuf_writer *writer,
@@ -104,41 +103,56 @@ void rpcbuf_writer_flush(struct rpcbuf_writer *writer);
 int rpcbuf_writer_end(struct rpcbuf_writer *writer, bool keep,
 		      struct rpcbuf_reply **reply);
 
-/* The functions below return false when there is no page or memory; those that
- * append, also when the position is not the end. */
+/*
+ * The functions below return 0 or an error:
+ *   -ENOMEM  there is no page, or no memory for the list of pieces
+ *   -EINVAL  the position is not the end, where they write from there on
+ */
 
-/* Continues in a new page. */
-bool rpcbuf_writer_page(struct rpcbuf_writer *writer);
-/* Writes @len bytes, into as many pages as needed.  After going back it
- * overwrites extents in pages, but not referred bytes. */
-bool rpcbuf_writer_put(struct rpcbuf_writer *writer, const void *from,
-		       size_t len);
-/* Refers to @len bytes at @base, which stay valid until the reply is freed. */
-bool rpcbuf_writer_refer(struct rpcbuf_writer *writer, void *base, size_t len);
-
-/* Offset in the record, without its mark. */
-uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *writer);
-/* Bytes written since the record began, or since the last flush. */
-uint32_t rpcbuf_writer_length(struct rpcbuf_writer *writer);
-/* Moves to a position up to the end, not inside referred bytes.  Then `end` is
- * the end of the extent. */
-bool rpcbuf_writer_seek(struct rpcbuf_writer *writer, uint32_t position);
-
-/* Returns how many extents the @len bytes from @start have, and fills @iov with
- * them if it is not NULL.  -1: less was written. */
-int rpcbuf_writer_extents(struct rpcbuf_writer *writer, uint32_t start,
-			  uint32_t len, struct iovec *iov);
+/* Ends the page at hand and begins a new one, at the end. */
+int rpcbuf_writer_next_page(struct rpcbuf_writer *writer);
 
 /*
- * Both return @len adjacent bytes, at most a page, for the caller to write: at
- * the end, or in front of @position, where a page was begun
- * (rpcbuf_writer_page()).
+ * rpcbuf_writer_put - copy @len bytes to the position, over as many pages as it
+ * takes.
  *
- * The position is the end afterwards.  NULL as above.
+ * Behind rpcbuf_writer_seek() they replace what is there; -EINVAL where they would
+ * reach bytes that are referred to.
  */
-void *rpcbuf_writer_append(struct rpcbuf_writer *writer, uint32_t len);
-void *rpcbuf_writer_insert(struct rpcbuf_writer *writer, uint32_t position,
-			   uint32_t len);
+int rpcbuf_writer_put(struct rpcbuf_writer *writer, const void *from,
+		      size_t len);
+
+/* Appends a reference to the @len bytes at @base, which stay as they are until
+ * the reply is freed.  -EINVAL also for more than UINT32_MAX bytes. */
+int rpcbuf_writer_refer(struct rpcbuf_writer *writer, void *base, size_t len);
+
+/* The position in the record, in bytes, its mark not counted. */
+uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *writer);
+
+/* Bytes written since the record began, or since they were flushed. */
+uint32_t rpcbuf_writer_length(struct rpcbuf_writer *writer);
+
+/* Goes to @position, from 0 to the end.  -ERANGE when it lies beyond the end, in
+ * what was flushed, or within bytes that are referred to; at the start of these the
+ * window is empty. */
+int rpcbuf_writer_seek(struct rpcbuf_writer *writer, uint32_t position);
+
+/* Returns how many pieces the @len bytes from @start are, and writes them to
+ * @iov unless that is NULL; -ERANGE when not all of them were written. */
+int rpcbuf_writer_iov(struct rpcbuf_writer *writer, uint32_t start,
+		      uint32_t len, struct iovec *iov);
+
+/*
+ * @len bytes in one piece, at most a page, for the caller to write: at the end; or
+ * in front of @position, where a page was begun (rpcbuf_writer_next_page()).
+ *
+ * Returns 0 with their address in *bytes, and the position is the end then;
+ * -ENOMEM, or -EINVAL for another @len or @position.
+ */
+int rpcbuf_writer_append(struct rpcbuf_writer *writer, uint32_t len,
+			 void **bytes);
+int rpcbuf_writer_insert(struct rpcbuf_writer *writer, uint32_t position,
+			 uint32_t len, void **bytes);
 
 #ifdef __cplusplus
 }

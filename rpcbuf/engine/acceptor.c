@@ -59,16 +59,16 @@ static bool spare(struct rpcbuf_acceptor *a)
 	return true;
 }
 
-bool rpcbuf_acceptor_spare(struct rpcbuf_acceptor *a)
+int rpcbuf_acceptor_spare(struct rpcbuf_acceptor *a)
 {
 	bool spared;
 
 	if (is_forked(a))
-		return false;
+		return -EPERM;
 	pthread_mutex_lock(&a->lock);
 	spared = spare(a);
 	pthread_mutex_unlock(&a->lock);
-	return spared;
+	return spared ? 0 : -ENOENT;
 }
 
 /* True when it is full. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "rpcbuf/engine/engine_private.h"
+#include "rpcbuf/engine/respages.h"
 #include "rpcbuf/mm/fork.h"
 
 #define ALIGNMENT 16u
@@ -22,7 +23,7 @@ void call_thread_enter(struct worker *worker)
 
 static void call_free(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 {
-	rpcbuf_respages_release(&call->respages, engine->options.replies);
+	respages_release(&call->respages, engine->options.replies);
 	os_fetch_add(&engine->heap.nr_calls, -1);
 	free(call);
 }
@@ -50,8 +51,8 @@ size_t call_size_on_heap(const struct rpcbuf_engine *engine)
 void call_thread_idle(void)
 {
 	if (self->cached)
-		rpcbuf_respages_release(&self->cached->respages,
-					self->engine->options.replies);
+		respages_release(&self->cached->respages,
+				 self->engine->options.replies);
 }
 
 static struct rpcbuf_call *call_create(struct rpcbuf_engine *engine,
@@ -99,8 +100,7 @@ struct rpcbuf_call *call_get(struct rpcbuf_engine *engine, bool outgoing,
 		return NULL;
 	*what = FOR_PAGES;
 	if (replies &&
-	    !rpcbuf_respages_fill(&self->cached->respages, engine->mm,
-				  replies) &&
+	    respages_fill(&self->cached->respages, engine->mm, replies) &&
 	    !outgoing)
 		return NULL;
 	return take_cached_call();

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <errno.h>
 #include "rpcbuf/engine/extents.h"
 
 #include <stdlib.h>
@@ -59,7 +60,7 @@ int extents_gather(const struct rpcbuf_extents *extents, uint32_t start,
 		start -= skip;
 		len -= n;
 	}
-	return len ? -1 : nr;
+	return len ? -ERANGE : nr;
 }
 
 void extents_exit(struct rpcbuf_extents *extents)

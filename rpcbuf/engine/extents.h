@@ -43,7 +43,7 @@ static inline uint32_t extents_bytes(const struct rpcbuf_extents *extents,
 unsigned int extents_find(const struct rpcbuf_extents *extents,
 			  uint32_t offset);
 
-/* As rpcbuf_writer_extents(), @start counted from the first extent. */
+/* As rpcbuf_writer_iov(), @start counted from the first extent. */
 int extents_gather(const struct rpcbuf_extents *extents, uint32_t start,
 		   uint32_t len, struct iovec *iov);
 

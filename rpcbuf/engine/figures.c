@@ -159,7 +159,7 @@ int rpcbuf_engine_publish(struct rpcbuf_engine *engine,
 		return err;
 	snprintf(detail, sizeof(detail), "engine %s",
 		 rpcbuf_engine_backend(engine));
-	rpcbuf_publisher_detail(publisher, detail);
+	rpcbuf_publisher_describe(publisher, detail);
 	os_store_release(&engine->publisher, publisher);
 	return 0;
 }

@@ -122,7 +122,7 @@ static int block_ms(const struct loop *loop)
 {
 	if (engine_stopping(loop->engine) || admit_must_poll(loop))
 		return RETRY_MS;
-	return os_load(&loop->conns.nr) || rpcbuf_rqst_held(loop->rqst)
+	return os_load(&loop->conns.nr) || rpcbuf_rqst_nr_pages(loop->rqst)
 		       ? LAG_SCAN_MS
 		       : -1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "rpcbuf/engine/ready.h"
 
+#include <rpcbuf/mempool.h>
 #include <string.h>
 
 #include "rpcbuf/os/bits.h"

@@ -2,36 +2,38 @@
 /*
  * The pages that a call has for its reply.
  */
-#include <rpcbuf/respages.h>
+#include <errno.h>
 #include <string.h>
 
+#include "rpcbuf/engine/respages.h"
 #include "rpcbuf/os/bits.h"
 
 /* A page of the reserve is for the next reply alone. */
-static __attribute__((noinline)) bool
+static __attribute__((noinline)) int
 take_reserved(struct rpcbuf_respages *respages, struct rpcbuf_mempool *reserve)
 {
 	respages->pages[0] =
 		rpcbuf_mempool_alloc_page(reserve, RPCBUF_GFP_NOWAIT);
 	respages->nr = respages->reserved = respages->pages[0] != NULL;
-	return respages->nr;
+	return respages->nr ? 0 : -ENOMEM;
 }
 
-bool rpcbuf_respages_fill(struct rpcbuf_respages *respages, struct rpcbuf *mm,
-			  struct rpcbuf_mempool *reserve)
+int respages_fill(struct rpcbuf_respages *respages, struct rpcbuf *mm,
+		  struct rpcbuf_mempool *reserve)
 {
 	if (respages->nr)
-		return true;
+		return 0;
 	rpcbuf_mempool_refill(reserve);
 	memset(respages->pages, 0, sizeof(respages->pages));
 	respages->reserved = 0;
 	respages->nr = rpcbuf_alloc_bulk_array(
 		mm, RPCBUF_GFP_NOWAIT, RPCBUF_RESPAGES, respages->pages);
-	return rpcbuf_likely(respages->nr) || take_reserved(respages, reserve);
+	return rpcbuf_likely(respages->nr) ? 0
+					   : take_reserved(respages, reserve);
 }
 
-void rpcbuf_respages_release(struct rpcbuf_respages *respages,
-			     struct rpcbuf_mempool *reserve)
+void respages_release(struct rpcbuf_respages *respages,
+		      struct rpcbuf_mempool *reserve)
 {
 	if (respages->nr)
 		rpcbuf_mempool_free_bulk_array(reserve, respages->nr,

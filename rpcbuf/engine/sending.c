@@ -282,7 +282,7 @@ int rpcbuf_conn_flush(struct rpcbuf_conn *conn, uint64_t until_ns)
 	return rpcbuf_out_flush(&conn->sending.out, until_ns);
 }
 
-void rpcbuf_conn_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds)
+void rpcbuf_conn_set_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds)
 {
 	os_store(&conn->sending.timeout, seconds);
 }

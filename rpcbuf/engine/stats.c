@@ -3,6 +3,8 @@
  * Statistics of an engine: counters per loop, summed by the reader.  Any
  * thread.
  */
+#include <rpcbuf/mempool.h>
+
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/mm/fork.h"
 #include "rpcbuf/os/sized.h"

@@ -209,7 +209,7 @@ void trace_done(struct rpcbuf_call *call)
 	event->reply_bytes = call->reply_bytes;
 	event->reply_pages = call->reply_pages;
 	event->reply_reserved = call->reply_reserved;
-	rpcbuf_publisher_event(publisher, event);
+	rpcbuf_publisher_write_event(publisher, event);
 }
 
 void trace_parked(struct rpcbuf_conn *conn, bool for_pages)

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <rpcbuf/mempool.h>
 #include <rpcbuf/record.h>
 #include <rpcbuf/writer.h>
 #include <string.h>
@@ -82,40 +83,44 @@ static void enter_last(struct rpcbuf_writer *w)
 		     extents_last(&w->extents)->length);
 }
 
-bool rpcbuf_writer_page(struct rpcbuf_writer *w)
+int rpcbuf_writer_next_page(struct rpcbuf_writer *w)
 {
 	save_length(w);
-	if (w->current + 1 != w->extents.nr || !insert_page(w, w->extents.nr))
-		return false;
+	if (w->current + 1 != w->extents.nr)
+		return -EINVAL;
+	if (!insert_page(w, w->extents.nr))
+		return -ENOMEM;
 	enter_extent(w, w->extents.nr - 1,
 		     w->before + w->extents.all[w->extents.nr - 2].length, 0);
-	return true;
+	return 0;
 }
 
 /* Continues behind the end of the current extent. */
-static bool next_extent(struct rpcbuf_writer *w)
+static int next_extent(struct rpcbuf_writer *w)
 {
 	unsigned int next = w->current + 1;
 
 	if (next == w->extents.nr)
-		return rpcbuf_writer_page(w);
+		return rpcbuf_writer_next_page(w);
 	save_length(w);
 	if (w->extents.all[next].length && !w->extents.all[next].room)
-		return false;
+		return -EINVAL;
 	enter_extent(w, next, w->before + w->extents.all[w->current].length, 0);
-	return true;
+	return 0;
 }
 
-bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
+int rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
 {
 	const uint8_t *bytes = from;
+	int err;
 
 	while (len) {
 		size_t n = rpcbuf_min((size_t)(w->end - w->at), len);
 
 		if (!n) {
-			if (!next_extent(w))
-				return false;
+			err = next_extent(w);
+			if (err)
+				return err;
 			continue;
 		}
 		memcpy(w->at, bytes, n);
@@ -123,12 +128,12 @@ bool rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
 		bytes += n;
 		len -= n;
 	}
-	return true;
+	return 0;
 }
 
 /* Referred bytes end the extent of the page.  A new one begins in the room that
  * the page has left. */
-bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
+int rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 {
 	struct rpcbuf_extent *s = extents_last(&w->extents);
 	uint8_t *rest;
@@ -137,16 +142,16 @@ bool rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 	save_length(w);
 	if (w->current + 1 != w->extents.nr || w->at != s->base + s->length ||
 	    len > UINT32_MAX)
-		return false;
+		return -EINVAL;
 	rest = s->base + s->length;
 	room = s->room - rpcbuf_min(s->length, s->room);
 	s->room = s->length;
 	if (!extents_insert(&w->extents, w->extents.nr, base, (uint32_t)len,
 			    0) ||
 	    !extents_insert(&w->extents, w->extents.nr, rest, 0, room))
-		return false;
+		return -ENOMEM;
 	enter_last(w);
-	return true;
+	return 0;
 }
 
 uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *w)
@@ -154,7 +159,7 @@ uint32_t rpcbuf_writer_position(const struct rpcbuf_writer *w)
 	return w->before + (uint32_t)(w->at - w->extents.all[w->current].base);
 }
 
-bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
+int rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 {
 	uint32_t before = w->flushed;
 
@@ -167,23 +172,23 @@ bool rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 			/* A position in front of referred bytes is the end of
 			 * the extent before them. */
 			if (offset || !i)
-				return false;
+				return -ERANGE;
 			s--;
 			enter_extent(w, i - 1, before - s->length, s->length);
-			return true;
+			return 0;
 		}
 		if (offset < s->length ||
 		    (i + 1 == w->extents.nr && offset == s->length)) {
 			enter_extent(w, i, before, offset);
-			return true;
+			return 0;
 		}
 		before += s->length;
 	}
-	return false;
+	return -ERANGE;
 }
 
-int rpcbuf_writer_extents(struct rpcbuf_writer *w, uint32_t start, uint32_t len,
-			  struct iovec *iov)
+int rpcbuf_writer_iov(struct rpcbuf_writer *w, uint32_t start, uint32_t len,
+		      struct iovec *iov)
 {
 	save_length(w);
 	return extents_gather(&w->extents, start - w->flushed, len, iov);
@@ -191,34 +196,37 @@ int rpcbuf_writer_extents(struct rpcbuf_writer *w, uint32_t start, uint32_t len,
 
 /* @len bytes behind the first @at extents: in the room of the last of these, or
  * in a page of their own. */
-static void *place(struct rpcbuf_writer *w, unsigned int at, uint32_t len)
+static int place(struct rpcbuf_writer *w, unsigned int at, uint32_t len,
+		 void **bytes)
 {
 	struct rpcbuf_extent *s;
 
 	if (!at || len > RPCBUF_PAGE_SIZE)
-		return NULL;
+		return -EINVAL;
 	s = &w->extents.all[at - 1];
 	if (s->room < s->length + len) {
 		if (!insert_page(w, at))
-			return NULL;
+			return -ENOMEM;
 		s = &w->extents.all[at];
 	}
 	s->length += len;
 	enter_last(w);
-	return s->base + s->length - len;
+	*bytes = s->base + s->length - len;
+	return 0;
 }
 
-void *rpcbuf_writer_append(struct rpcbuf_writer *w, uint32_t len)
+int rpcbuf_writer_append(struct rpcbuf_writer *w, uint32_t len, void **bytes)
 {
 	save_length(w);
-	return place(w, w->extents.nr, len);
+	return place(w, w->extents.nr, len, bytes);
 }
 
-void *rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
-			   uint32_t len)
+int rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
+			 uint32_t len, void **bytes)
 {
 	save_length(w);
-	return place(w, extents_find(&w->extents, position - w->flushed), len);
+	return place(w, extents_find(&w->extents, position - w->flushed), len,
+		     bytes);
 }
 
 /* There is always an extent. */

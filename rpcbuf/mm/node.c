@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include <errno.h>
 #include <string.h>
 
 #include <rpcbuf/mm/fork.h>
@@ -306,5 +307,5 @@ int rpcbuf_page_node(const struct rpcbuf *mm, const void *page)
 {
 	uint64_t index = arena_index(&mm->arena, page);
 
-	return index < mm->arena.nr_pages ? (int)node_of(mm, index) : -1;
+	return index < mm->arena.nr_pages ? (int)node_of(mm, index) : -EINVAL;
 }

@@ -81,8 +81,8 @@ static void write_event(struct rpcbuf_publisher *publisher,
 }
 
 /* Counted in, so that the ring keeps its memory meanwhile. */
-void rpcbuf_publisher_event(struct rpcbuf_publisher *publisher,
-			    struct rpcbuf_event *event)
+void rpcbuf_publisher_write_event(struct rpcbuf_publisher *publisher,
+				  struct rpcbuf_event *event)
 {
 	os_fetch_add_seq(&publisher->writers, 1);
 	if (os_load_seq(&publisher->ring_ready))

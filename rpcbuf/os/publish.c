@@ -376,8 +376,8 @@ const char *rpcbuf_publisher_path(const struct rpcbuf_publisher *publisher)
 	return publisher->path;
 }
 
-void rpcbuf_publisher_detail(struct rpcbuf_publisher *publisher,
-			     const char *detail)
+void rpcbuf_publisher_describe(struct rpcbuf_publisher *publisher,
+			       const char *detail)
 {
 	char text[sizeof(publisher->header->detail)] = "";
 

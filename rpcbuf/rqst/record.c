@@ -101,7 +101,7 @@ uint32_t rpcbuf_record_wanted(const struct rpcbuf_record_machine *m)
 	return m->fragment_left + (m->last ? 0 : RPCBUF_MARK_SIZE);
 }
 
-int rpcbuf_record_idle(const struct rpcbuf_record_machine *m)
+bool rpcbuf_record_idle(const struct rpcbuf_record_machine *m)
 {
 	return m->complete || (!m->fragments && !m->mark_bytes);
 }

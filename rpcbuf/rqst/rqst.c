@@ -72,7 +72,7 @@ const void *rpcbuf_rqst_run_left(const struct rpcbuf_rqst *rqst,
 	return *nr ? rqst->run.pages[rqst->run.first] : NULL;
 }
 
-unsigned int rpcbuf_rqst_held(const struct rpcbuf_rqst *rqst)
+unsigned int rpcbuf_rqst_nr_pages(const struct rpcbuf_rqst *rqst)
 {
 	return rqst_run_left(rqst) + rqst->refilled + rqst->maxpages -
 	       rqst->first;

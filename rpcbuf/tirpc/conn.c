@@ -186,8 +186,8 @@ int svc_conn_adopt(struct conn *conn)
 				      false, &conn->engine_conn);
 
 	if (!err)
-		rpcbuf_conn_send_timeout(conn->engine_conn,
-					 conn->options.send_timeout);
+		rpcbuf_conn_set_send_timeout(conn->engine_conn,
+					     conn->options.send_timeout);
 	return err;
 }
 

@@ -25,7 +25,7 @@ static bool_t write_putlong(XDR *xdrs, const long *value)
 	uint32_t word = htonl((uint32_t)*value);
 
 	if (rpcbuf_unlikely(at_hand(w) < sizeof(word)))
-		return rpcbuf_writer_put(w, &word, sizeof(word));
+		return !rpcbuf_writer_put(w, &word, sizeof(word));
 	memcpy(w->at, &word, sizeof(word));
 	w->at += sizeof(word);
 	return TRUE;
@@ -33,7 +33,7 @@ static bool_t write_putlong(XDR *xdrs, const long *value)
 
 static bool_t write_putbytes(XDR *xdrs, const char *from, u_int len)
 {
-	return rpcbuf_writer_put(writer(xdrs), from, len);
+	return !rpcbuf_writer_put(writer(xdrs), from, len);
 }
 
 static u_int write_getpostn(XDR *xdrs)
@@ -43,12 +43,12 @@ static u_int write_getpostn(XDR *xdrs)
 
 static bool_t write_setpostn(XDR *xdrs, u_int to)
 {
-	return rpcbuf_writer_seek(writer(xdrs), to);
+	return !rpcbuf_writer_seek(writer(xdrs), to);
 }
 
 bool xdr_write_attach(struct rpcbuf_xdr *x, void *data, uint32_t len)
 {
-	if (!rpcbuf_writer_refer(&x->writer, data, len))
+	if (rpcbuf_writer_refer(&x->writer, data, len))
 		return false;
 	x->attached += len;
 	return true;
@@ -62,7 +62,7 @@ static int32_t *write_inline(XDR *xdrs, u_int len)
 	uint8_t *at;
 
 	if (len && w->at == w->end && w->current + 1 == w->extents.nr &&
-	    !rpcbuf_writer_page(w))
+	    rpcbuf_writer_next_page(w))
 		return NULL;
 	at = w->at;
 	if (at_hand(w) < len || ((uintptr_t)at & 3))

@@ -40,7 +40,7 @@ static void write_event(struct rpcbuf_publisher *publisher, uint64_t number,
 		.reply_ns = 20000,
 	};
 
-	rpcbuf_publisher_event(publisher, &event);
+	rpcbuf_publisher_write_event(publisher, &event);
 }
 
 int main(int argc, char **argv)

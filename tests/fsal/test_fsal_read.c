@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <malloc.h>
+#include <rpcbuf/mempool.h>
 #include <string.h>
 
 #include "fsal/request.h"

@@ -53,7 +53,7 @@ static int child_replies(void)
 	if (rpcbuf_conn_flush(mute.conn, UINT64_MAX) != -EPERM ||
 	    rpcbuf_conn_flush(mute.conn, 0) != -EPERM)
 		return 13;
-	rpcbuf_conn_send_timeout(mute.conn, 1);
+	rpcbuf_conn_set_send_timeout(mute.conn, 1);
 	if (rpcbuf_call_share(call, 7) != -EPERM)
 		return 14;
 	rpcbuf_call_done(call);

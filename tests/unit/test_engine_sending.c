@@ -511,7 +511,7 @@ START_TEST(stopped_while_they_wait)
 
 	start(100000);
 	narrow(&peer);
-	rpcbuf_conn_send_timeout(peer.conn, 4);
+	rpcbuf_conn_set_send_timeout(peer.conn, 4);
 	ask(&peer, 2, ECHO);
 	eventually(seen(answers) == 1 && stats().unsent_bytes > 0);
 	pid = fork();
@@ -553,7 +553,7 @@ START_TEST(never_reads)
 
 	start(100000);
 	narrow(&peer);
-	rpcbuf_conn_send_timeout(peer.conn, 1);
+	rpcbuf_conn_set_send_timeout(peer.conn, 1);
 	ask(&peer, 2, ECHO);
 	expect_closed(&peer, RPCBUF_CLOSE_UNREAD);
 	must(stats().closed_unread == 1 && stats().unsent_bytes == 0);

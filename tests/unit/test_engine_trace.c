@@ -363,7 +363,7 @@ static int answer_with(struct rpcbuf_call *call, struct rpcbuf_mempool *reserve,
 
 	if (err)
 		return err;
-	err = rpcbuf_writer_end(&w, rpcbuf_writer_put(&w, much, len), &reply);
+	err = rpcbuf_writer_end(&w, !rpcbuf_writer_put(&w, much, len), &reply);
 	if (err)
 		return err;
 	must(rpcbuf_call_reply(call, reply) == 0);

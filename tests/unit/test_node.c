@@ -109,7 +109,7 @@ START_TEST(every_page_has_a_node)
 		for (n = count = 0; n < nodes[i]; n++)
 			count += of_node(pages, nr, (int)n);
 		ck_assert_uint_eq(count, nr);
-		ck_assert_int_eq(rpcbuf_page_node(mm, &nr), -1);
+		ck_assert_int_eq(rpcbuf_page_node(mm, &nr), -EINVAL);
 		rpcbuf_free_bulk_array(mm, nr, pages);
 		test_destroy(mm);
 	}

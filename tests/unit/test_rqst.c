@@ -194,7 +194,7 @@ START_TEST(runs_are_kept_apart)
 		rpcbuf_rqst_take(rqst, 1, few + i);
 		ck_assert_ptr_eq(rpcbuf_rqst_run_left(rqst, &left), next);
 		ck_assert_uint_eq(left, VECTOR - 3);
-		ck_assert_uint_eq(rpcbuf_rqst_held(rqst), 2 * VECTOR - 4);
+		ck_assert_uint_eq(rpcbuf_rqst_nr_pages(rqst), 2 * VECTOR - 4);
 	}
 	ck_assert_uint_eq(stats_now().runs, 1);
 	want(3);
@@ -204,7 +204,7 @@ START_TEST(runs_are_kept_apart)
 	ck_assert(!rpcbuf_rqst_is_run(rqst));
 	ck_assert_ptr_null(rpcbuf_rqst_run_left(rqst, &left));
 	ck_assert_uint_eq(left, 0);
-	ck_assert_uint_eq(rpcbuf_rqst_held(rqst), VECTOR - 1);
+	ck_assert_uint_eq(rpcbuf_rqst_nr_pages(rqst), VECTOR - 1);
 	check_populated(rqst, VECTOR - 1);
 	rpcbuf_free_bulk_array(mm, VECTOR, few);
 	rpcbuf_free_run(mm, 3, taken);
@@ -246,7 +246,7 @@ START_TEST(runs_and_shortage)
 	want(0);
 	ck_assert(!rpcbuf_rqst_is_run(rqst));
 	check_full(rqst);
-	ck_assert_uint_eq(rpcbuf_rqst_held(rqst), VECTOR);
+	ck_assert_uint_eq(rpcbuf_rqst_nr_pages(rqst), VECTOR);
 	rpcbuf_rqst_take(rqst, 4, taken);
 	rpcbuf_rqst_want(rqst, 2);
 	ck_assert_int_eq(rpcbuf_rqst_try_fill(rqst), -EAGAIN);

@@ -551,7 +551,7 @@ static void write_events(struct rpcbuf_publisher *publisher, uint32_t from,
 			.reserved = {[8] = i},
 		};
 
-		rpcbuf_publisher_event(publisher, &event);
+		rpcbuf_publisher_write_event(publisher, &event);
 	}
 }
 

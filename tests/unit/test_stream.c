@@ -68,7 +68,7 @@ static uint64_t out(void)
 /* Except for those of the vector. */
 static uint64_t out_beside(void)
 {
-	return out() - rpcbuf_rqst_held(rqst);
+	return out() - rpcbuf_rqst_nr_pages(rqst);
 }
 
 /* Only the reader of the stream is left: it holds nothing. */

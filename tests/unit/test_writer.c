@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "mm_util.h"
+#include "rpcbuf/engine/respages.h"
 #include "until_util.h"
 
 #define ROUNDS	400
@@ -90,7 +91,7 @@ static bool write_some(struct rpcbuf_writer *w, uint64_t *seed)
 	uint32_t len = (uint32_t)test_below(seed, 3000);
 
 	memset(flat + length, (int)test_below(seed, 256), len);
-	if (!rpcbuf_writer_put(w, flat + length, len))
+	if (rpcbuf_writer_put(w, flat + length, len))
 		return false;
 	length += len;
 	return true;
@@ -100,7 +101,7 @@ static bool refer_some(struct rpcbuf_writer *w, uint64_t *seed)
 {
 	uint32_t len = (uint32_t)test_below(seed, sizeof(lent));
 
-	if (!rpcbuf_writer_refer(w, lent, len))
+	if (rpcbuf_writer_refer(w, lent, len))
 		return false;
 	memcpy(flat + length, lent, len);
 	length += len;
@@ -112,25 +113,23 @@ static bool refer_some(struct rpcbuf_writer *w, uint64_t *seed)
 static bool seal_some(struct rpcbuf_writer *w, uint64_t *seed)
 {
 	uint32_t start = length, word = (uint32_t)test_random(seed);
-	uint8_t *at;
+	void *at;
 
-	if ((w->end - w->at < 4 && !rpcbuf_writer_page(w)) ||
-	    !rpcbuf_writer_put(w, "\0\0\0\0", 4) || !rpcbuf_writer_page(w))
+	if ((w->end - w->at < 4 && rpcbuf_writer_next_page(w)) ||
+	    rpcbuf_writer_put(w, "\0\0\0\0", 4) || rpcbuf_writer_next_page(w))
 		return false;
 	length += 4;
 	if (!write_some(w, seed) || !refer_some(w, seed) ||
 	    !write_some(w, seed))
 		return false;
-	ck_assert(rpcbuf_writer_seek(w, start));
-	ck_assert(rpcbuf_writer_put(w, &word, sizeof(word)));
+	ck_assert_int_eq(0, rpcbuf_writer_seek(w, start));
+	ck_assert_int_eq(0, rpcbuf_writer_put(w, &word, sizeof(word)));
 	memcpy(flat + start, &word, sizeof(word));
-	at = rpcbuf_writer_insert(w, start + 4, 24);
-	if (!at)
+	if (rpcbuf_writer_insert(w, start + 4, 24, &at))
 		return false;
 	memset(at, 'h', 24);
 	put_between(start + 4, at, 24);
-	at = rpcbuf_writer_append(w, 40);
-	if (!at)
+	if (rpcbuf_writer_append(w, 40, &at))
 		return false;
 	memset(at, 't', 40);
 	put_between(length, at, 40);
@@ -143,18 +142,18 @@ static void look_back(struct rpcbuf_writer *w, uint64_t *seed)
 	static struct iovec iov[1024];
 	uint32_t from = (uint32_t)test_below(seed, length + 1), at = from;
 	uint32_t len = (uint32_t)test_below(seed, length - from + 1);
-	int nr = rpcbuf_writer_extents(w, from, len, NULL);
+	int nr = rpcbuf_writer_iov(w, from, len, NULL);
 
 	ck_assert_int_ge(nr, 0);
 	ck_assert_int_lt(nr, 1024);
-	ck_assert_int_eq(rpcbuf_writer_extents(w, from, len, iov), nr);
+	ck_assert_int_eq(rpcbuf_writer_iov(w, from, len, iov), nr);
 	for (int i = 0; i < nr; at += (uint32_t)iov[i++].iov_len)
 		ck_assert_mem_eq(iov[i].iov_base, flat + at, iov[i].iov_len);
 	ck_assert_uint_eq(at, from + len);
-	ck_assert_int_eq(
-		rpcbuf_writer_extents(w, from, length - from + 1, NULL), -1);
-	ck_assert(!rpcbuf_writer_seek(w, length + 1));
-	ck_assert(rpcbuf_writer_seek(w, length));
+	ck_assert_int_eq(rpcbuf_writer_iov(w, from, length - from + 1, NULL),
+			 -ERANGE);
+	ck_assert_int_eq(rpcbuf_writer_seek(w, length + 1), -ERANGE);
+	ck_assert_int_eq(0, rpcbuf_writer_seek(w, length));
 	ck_assert_uint_eq(rpcbuf_writer_position(w), length);
 }
 
@@ -194,9 +193,10 @@ START_TEST(any_record)
 		ck_assert_int_eq(rpcbuf_writer_end(&w, true, &reply), 0);
 		check_record(reply);
 		if (i % 3 == 1)
-			ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
+			ck_assert_int_eq(0,
+					 respages_fill(&respages, mm, pages));
 	}
-	rpcbuf_respages_release(&respages, pages);
+	respages_release(&respages, pages);
 }
 END_TEST
 
@@ -209,7 +209,7 @@ static void flush(struct rpcbuf_writer *w)
 {
 	static struct iovec iov[1024];
 	uint32_t at = flushed, len = rpcbuf_writer_length(w);
-	int nr = rpcbuf_writer_extents(w, at, len, iov);
+	int nr = rpcbuf_writer_iov(w, at, len, iov);
 
 	ck_assert_int_ge(nr, 0);
 	ck_assert_int_lt(nr, 1024);
@@ -220,8 +220,8 @@ static void flush(struct rpcbuf_writer *w)
 	rpcbuf_writer_flush(w);
 	ck_assert_uint_eq(rpcbuf_writer_length(w), 0);
 	ck_assert_uint_eq(rpcbuf_writer_position(w), flushed);
-	ck_assert(!flushed || !rpcbuf_writer_seek(w, flushed - 1));
-	ck_assert(rpcbuf_writer_seek(w, flushed));
+	ck_assert(!flushed || rpcbuf_writer_seek(w, flushed - 1));
+	ck_assert_int_eq(0, rpcbuf_writer_seek(w, flushed));
 }
 
 static uint8_t *more_memory(struct rpcbuf_writer *w, uint32_t *room)
@@ -249,15 +249,15 @@ static void overwrite_some(struct rpcbuf_writer *w, uint64_t *seed,
 		len++;
 	if (!own[from] && from && !own[from - 1] && from > flushed) {
 		/* At its start, or within it. */
-		bool there = rpcbuf_writer_seek(w, from);
+		bool there = !rpcbuf_writer_seek(w, from);
 
-		ck_assert(!there || !rpcbuf_writer_put(w, "x", 1));
+		ck_assert(!there || rpcbuf_writer_put(w, "x", 1) == -EINVAL);
 	} else if (own[from]) {
 		memset(flat + from, (int)test_below(seed, 256), len);
-		ck_assert(rpcbuf_writer_seek(w, from));
-		ck_assert(rpcbuf_writer_put(w, flat + from, len));
+		ck_assert_int_eq(0, rpcbuf_writer_seek(w, from));
+		ck_assert_int_eq(0, rpcbuf_writer_put(w, flat + from, len));
 	}
-	ck_assert(rpcbuf_writer_seek(w, length));
+	ck_assert_int_eq(0, rpcbuf_writer_seek(w, length));
 }
 
 /* The same in memory of another owner, which may send it in parts. */
@@ -313,16 +313,16 @@ START_TEST(pages_before_the_call)
 	void *first;
 	unsigned int nr;
 
-	ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
+	ck_assert_int_eq(0, respages_fill(&respages, mm, pages));
 	ck_assert_uint_eq(respages.nr, RPCBUF_RESPAGES);
 	ck_assert_uint_eq(respages.reserved, 0);
 	first = respages.pages[0];
-	ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
+	ck_assert_int_eq(0, respages_fill(&respages, mm, pages));
 	ck_assert_ptr_eq(respages.pages[0], first);
 	for (unsigned int left = RPCBUF_RESPAGES; left--;) {
 		ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages, &respages),
 				 0);
-		ck_assert(rpcbuf_writer_put(&w, lent, 100));
+		ck_assert_int_eq(0, rpcbuf_writer_put(&w, lent, 100));
 		ck_assert_int_eq(rpcbuf_writer_end(&w, true, &reply), 0);
 		ck_assert_uint_eq(rpcbuf_reply_pages(reply), 1);
 		ck_assert_uint_eq(respages.nr, left);
@@ -330,21 +330,21 @@ START_TEST(pages_before_the_call)
 	}
 	nr = take_all(held, 8 << 8);
 	for (unsigned int i = 0; i < 32; i++) {
-		ck_assert(rpcbuf_respages_fill(&more[i], mm, pages));
+		ck_assert_int_eq(0, respages_fill(&more[i], mm, pages));
 		ck_assert_uint_eq(more[i].nr + more[i].reserved, 2);
 	}
-	ck_assert(!rpcbuf_respages_fill(&respages, mm, pages));
+	ck_assert_int_eq(respages_fill(&respages, mm, pages), -ENOMEM);
 	ck_assert_uint_eq(respages.nr, 0);
 	ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages, &respages),
 			 -ENOMEM);
 	/* The page is there, whatever else is not. */
 	ck_assert_int_eq(rpcbuf_writer_begin(&w, mm, pages, &more[0]), 0);
-	ck_assert(!rpcbuf_writer_page(&w));
+	ck_assert_int_eq(rpcbuf_writer_next_page(&w), -ENOMEM);
 	ck_assert_int_eq(rpcbuf_writer_end(&w, false, &reply), -ENOMEM);
-	ck_assert(rpcbuf_respages_fill(&respages, mm, pages));
+	ck_assert_int_eq(0, respages_fill(&respages, mm, pages));
 	for (unsigned int i = 0; i < 32; i++)
-		rpcbuf_respages_release(&more[i], pages);
-	rpcbuf_respages_release(&respages, pages);
+		respages_release(&more[i], pages);
+	respages_release(&respages, pages);
 	rpcbuf_free_bulk_array(mm, nr, held);
 }
 END_TEST
@@ -393,7 +393,7 @@ START_TEST(reserve_gives_what_is_needed)
 		rpcbuf_mempool_stats(pages, &stats);
 		ck_assert_uint_eq(stats.reserve_pages, used);
 		ck_assert_uint_eq(stats.partial, 0);
-		ck_assert(rpcbuf_writer_page(&w) == (used < 32));
+		ck_assert(!rpcbuf_writer_next_page(&w) == (used < 32));
 	}
 	rpcbuf_mempool_stats(pages, &stats);
 	ck_assert_uint_eq(stats.partial, 1);
