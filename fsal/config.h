@@ -74,7 +74,7 @@ int fsal_rpcbuf_config_read(struct fsal_rpcbuf_config *cfg, config_file_t file,
  * fsal_rpcbuf_complain - add a sentence to what @err_type collects.
  *
  * Counts an error.  The sentence goes where the parser's own complaints go: to
- * the log, or to the caller who added an export over the message bus.
+ * the log, or to the caller that added an export over the message bus.
  */
 void fsal_rpcbuf_complain(struct config_error_type *err_type,
 			  const char *format, ...)

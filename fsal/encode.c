@@ -2,7 +2,8 @@
 /*
  * ntirpc encodes the head of a reply itself, and asks for the results through a
  * function, which is ours for that long: what it encodes goes through the
- * flavour first.  Nobody else uses a request while it is replied to.
+ * flavour first.  No other thread uses a
+ * request while it is replied to.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -57,7 +58,7 @@ static bool encode_results(XDR *xdrs, void *arg)
 	return !req->rq_auth || SVCAUTH_WRAP(req, xdrs);
 }
 
-static bool encode(struct svc_req *req, XDR *xdrs)
+static bool encode_message(struct svc_req *req, XDR *xdrs)
 {
 	struct rpc_msg *msg = &req->rq_msg;
 	struct results results = {.req = req};
@@ -74,8 +75,8 @@ static bool encode(struct svc_req *req, XDR *xdrs)
 	return encoded;
 }
 
-/* Ganesha's block was not read into (read.h): without a reference to the pages
- * instead, its bytes are in the reply.  That v4 refers to them is tried at start
+/* The data are in pages, and Ganesha's block has garbage (read.h): true when a reply
+ * did not refer to the pages.  For v4 a probe has tried that it does
  * (facts_xdr.c); v3's function is not exported. */
 static bool is_data_left(const struct svc_req *req,
 			 const struct read_data *read)
@@ -99,7 +100,7 @@ int encode_reply(struct svc_req *req, struct rpcbuf_respages *respages,
 			      call ? &call->read : NULL);
 	if (err)
 		return err;
-	encoded = encode(req, &x.xdr) && !is_data_left(req, x.read);
+	encoded = encode_message(req, &x.xdr) && !is_data_left(req, x.read);
 	err = xdr_reply_end(&x, encoded, reply);
 	return err == -ECANCELED ? -EINVAL : err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The facts, in the order in which they are tried: one may need those before it.
- * README.md has them all, with those that cannot be tried.
+ * README.md has them all, and those that cannot be tried.
  *
  * A probe has connections of its own within this host, and transports at their
  * accepted ends.
@@ -41,7 +41,7 @@ static const struct {
 	 "svc_vc.c, svc_vc_decode()", probe_decode},
 	{"xp_p1 of a transport is left alone", "svc.h, struct svc_xprt",
 	 probe_left_alone},
-	{"a transport has one reference for its table, one for who made it, and one for a client",
+	{"a transport has one reference for its table, one for its creator, and one for a client",
 	 "svc_xprt.c, svc_xprt_lookup()", probe_references},
 	{"xp_recv alone reads, and asks for the next event",
 	 "svc_rqst.c, svc_rqst_xprt_task_recv()", probe_event},
@@ -56,7 +56,7 @@ static const struct {
 	{"a reply goes to xp_reply, and its results are asked for last",
 	 "svc.c, svc_sendreply(); rpc_prot.c, xdr_nreplymsg(); svc_auth_none.c, svcauth_none_wrap()",
 	 probe_results},
-	{"a reply refers to the data of a READ in the block that they were read into, padded, until it lets go",
+	{"a reply refers to the data of a READ in the block that they were read into, padded, until it is freed",
 	 "nfs4_op_read.c, xdr_READ4res_uio_setup()", probe_data},
 };
 
@@ -68,7 +68,7 @@ static int try_all(struct probe *probe, char *why, size_t len)
 				return probe->err;
 			snprintf(
 				why, len,
-				"the server is not as this was built for (%s): not true is that %s",
+				"the server differs from what this was built for (%s): it does not hold that %s",
 				facts_table[i].where, facts_table[i].what);
 			return -ENOTSUP;
 		}
@@ -89,8 +89,8 @@ static int open_probe(struct probe *probe)
 	return probe->err;
 }
 
-/* try_all() has said what does not hold. */
-static void say_why(int err, char *why, size_t len)
+/* try_all() has written its sentence. */
+static void explain(int err, char *why, size_t len)
 {
 	if (err == -ESHUTDOWN)
 		snprintf(why, len, "the server stops");
@@ -100,13 +100,13 @@ static void say_why(int err, char *why, size_t len)
 			"no transport can be made, there are %u connections at most (RPC_Max_Connections)",
 			nfs_param.core_param.rpc.max_connections);
 	else if (err && err != -ENOTSUP)
-		snprintf(why, len, "no transport to try ntirpc with: %s",
+		snprintf(why, len, "cannot create a transport to probe ntirpc: %s",
 			 strerror(-err));
 }
 
 int facts_find(struct facts *facts, char *why, size_t len)
 {
-	/* ntirpc may still look at it where a probe has waited in vain. */
+	/* Static: after the timeout of a probe ntirpc may still use it. */
 	static struct probe probe;
 	const struct loopback none = {-1, -1, -1};
 	int err;
@@ -115,10 +115,10 @@ int facts_find(struct facts *facts, char *why, size_t len)
 	err = open_probe(&probe);
 	if (!err)
 		err = try_all(&probe, why, len);
-	/* It takes transports and threads away, whatever was tried. */
+	/* A stopping server ends transports and threads, so probes fail. */
 	if (err && os_load(&admin_shutdown))
 		err = -ESHUTDOWN;
-	say_why(err, why, len);
+	explain(err, why, len);
 	if (probe.client)
 		CLNT_DESTROY(probe.client);
 	probe_drop(probe.xprt, &probe.pair.accepted);

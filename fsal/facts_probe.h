@@ -2,9 +2,9 @@
 /*
  * facts_probe.h - the probes of the table in facts.c, which is in their order.
  *
- * Each computes one thing, or some that one call shows, on what was made for it,
- * and returns whether that holds, where @err stays 0.  None waits longer than
- * PROBE_WAIT_MS, or than the server runs.
+ * Each tries one fact, or several that one call shows, on transports of its own.  It
+ * returns whether the fact holds; a shortage is in @err.  None waits longer than
+ * PROBE_WAIT_MS, or after the stop of the server.
  */
 #ifndef FSAL_RPCBUF_FACTS_PROBE_H
 #define FSAL_RPCBUF_FACTS_PROBE_H
@@ -12,13 +12,13 @@
 #include "facts.h"
 #include "rpcbuf/engine/loopback.h"
 
-/* For what a thread of ntirpc, or the system, does next: no server is that slow,
- * and one whose threads all hang serves nobody. */
+/* Longest wait for a thread of ntirpc, or the system.  No server is that slow, unless
+ * all of its threads hang. */
 #define PROBE_WAIT_MS 20000u
 
 struct probe {
 	struct facts *facts;
-	int err; /* what there was too little of to try with; -EUSERS: transports */
+	int err; /* of a shortage, for which nothing was tried; -EUSERS: transports */
 	struct loopback pair, second;
 	SVCXPRT *xprt, *listener; /* of `pair` */
 	SVCXPRT *other; /* of `second`, with `ops` in the place of its table */

@@ -16,30 +16,30 @@
 /* Words that a call begins with: xid, direction, version of RPC. */
 #define HEAD_WORDS 3u
 
-/* The reply that tells where it is queued: its stream is the start of what is
- * queued, and asked for its pieces while it is. */
+/* A reply whose place in the queue is read: its stream begins the queue's entry, and
+ * is asked for its pieces while that is queued. */
 static __thread struct {
-	const struct xdr_ops *stock;
+	const struct xdr_ops *original;
 	struct xdr_ops ours;
 	struct poolq_entry **first; /* the queue's */
 	bool alone;
 } sent;
 
-static int tell_queue(XDR *xdrs, u_int start, u_int len)
+static int note_queue(XDR *xdrs, u_int start, u_int len)
 {
 	struct poolq_entry *entry = &XIOQ(xdrs)->ioq_s;
 
 	sent.first = entry->q.tqe_prev;
 	sent.alone = *sent.first == entry && !entry->q.tqe_next;
-	return sent.stock->x_iovcount(xdrs, start, len);
+	return sent.original->x_iovcount(xdrs, start, len);
 }
 
 static bool wrap_probe(struct svc_req *req, XDR *xdrs)
 {
 	(void)req;
-	sent.stock = xdrs->x_ops;
+	sent.original = xdrs->x_ops;
 	sent.ours = *xdrs->x_ops;
-	sent.ours.x_iovcount = tell_queue;
+	sent.ours.x_iovcount = note_queue;
 	xdrs->x_ops = &sent.ours;
 	return true;
 }

@@ -21,7 +21,7 @@ static __thread struct {
 } seen;
 
 /* The window of @xdrs: @len bytes at @at. */
-static void open_window(XDR *xdrs, void *at, size_t used, size_t len)
+static void set_probe_window(XDR *xdrs, void *at, size_t used, size_t len)
 {
 	xdrs->x_v.vio_base = xdrs->x_v.vio_head = at;
 	xdrs->x_v.vio_tail = xdrs->x_v.vio_head + used;
@@ -48,7 +48,7 @@ bool probe_decode(struct probe *probe)
 	XDR xdrs = {.x_ops = &ops, .x_op = XDR_DECODE};
 	struct svc_req req = {.rq_xprt = probe->xprt, .rq_xdrs = &xdrs};
 
-	open_window(&xdrs, call, sizeof(call), sizeof(call));
+	set_probe_window(&xdrs, call, sizeof(call), sizeof(call));
 	memset(&seen, 0, sizeof(seen));
 	probe->xprt->xp_dispatch.process_cb = note_call;
 	return probe->facts->connected->xp_decode(&req) == XPRT_IDLE &&
@@ -56,13 +56,13 @@ bool probe_decode(struct probe *probe)
 	       req.rq_msg.cb_prog == 100003 && req.rq_msg.cb_vers == 3;
 }
 
-static mem_1_size_t stock_malloc;
-static mem_free_size_t stock_free;
+static mem_1_size_t original_malloc;
+static mem_free_size_t original_free;
 
 static void *note_malloc(size_t size, const char *file, int line,
 			 const char *function)
 {
-	void *block = stock_malloc(size, file, line, function);
+	void *block = original_malloc(size, file, line, function);
 
 	if (seen.xdrs && strcmp(function, "xdr_bytes_decode") == 0) {
 		seen.at = seen.xdrs->x_data;
@@ -75,7 +75,7 @@ static void note_free(void *block, size_t size)
 {
 	if (block && block == seen.block)
 		seen.freed = true;
-	stock_free(block, size);
+	original_free(block, size);
 }
 
 static bool note_bytes(XDR *xdrs, char *to, u_int len)
@@ -97,11 +97,11 @@ bool probe_payload(struct probe *probe)
 	bool right;
 
 	(void)probe;
-	open_window(&xdrs, bytes, sizeof(bytes), sizeof(bytes));
+	set_probe_window(&xdrs, bytes, sizeof(bytes), sizeof(bytes));
 	memset(&seen, 0, sizeof(seen));
 	seen.xdrs = &xdrs;
-	stock_malloc = __ntirpc_pkg_params.malloc_;
-	stock_free = __ntirpc_pkg_params.free_size_;
+	original_malloc = __ntirpc_pkg_params.malloc_;
+	original_free = __ntirpc_pkg_params.free_size_;
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, note_free);
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.malloc_, note_malloc);
 	right = xdr_nnetobj(&xdrs, &object) && seen.nr == 1 &&
@@ -109,8 +109,8 @@ bool probe_payload(struct probe *probe)
 		object.n_len == 2 * sizeof(uint32_t);
 	xdrs.x_op = XDR_FREE;
 	right = xdr_nnetobj(&xdrs, &object) && right && seen.freed;
-	fsal_rpcbuf_set(&__ntirpc_pkg_params.malloc_, stock_malloc);
-	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, stock_free);
+	fsal_rpcbuf_set(&__ntirpc_pkg_params.malloc_, original_malloc);
+	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, original_free);
 	seen.xdrs = NULL;
 	return right;
 }
@@ -142,7 +142,7 @@ bool probe_checksum(struct probe *probe)
 	struct svc_req req = {.rq_xprt = &xprt, .rq_xdrs = &xdrs};
 
 	(void)probe;
-	open_window(&xdrs, &arguments, sizeof(arguments), sizeof(arguments));
+	set_probe_window(&xdrs, &arguments, sizeof(arguments), sizeof(arguments));
 	memset(&seen, 0, sizeof(seen));
 	req.rq_msg.rm_xdr.where = (void *)&seen;
 	req.rq_msg.rm_xdr.proc = (xdrproc_t)xdr_void;
@@ -177,7 +177,7 @@ bool probe_results(struct probe *probe)
 	struct rpc_msg *msg = &req.rq_msg;
 
 	(void)probe;
-	open_window(&xdrs, window, 0, sizeof(window));
+	set_probe_window(&xdrs, window, 0, sizeof(window));
 	memset(&seen, 0, sizeof(seen));
 	msg->RPCM_ack.ar_results.proc = (xdrproc_t)note_proc;
 	msg->RPCM_ack.ar_results.where = (void *)&seen;

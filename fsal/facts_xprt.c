@@ -88,7 +88,7 @@ bool probe_listening_table(struct probe *probe)
 }
 
 /* introduce() of listener.c copies an address there. */
-static bool has_room(const struct rpc_address *address)
+static bool has_own_storage(const struct rpc_address *address)
 {
 	return address->nb.buf == (const void *)&address->ss;
 }
@@ -97,8 +97,8 @@ bool probe_fresh(struct probe *probe)
 {
 	SVCXPRT *xprt = probe->xprt;
 	bool fresh = !xprt->xp_p1 && !xprt->xp_parent &&
-		     xprt->xp_fd_send == -1 && has_room(&xprt->xp_remote) &&
-		     has_room(&xprt->xp_local);
+		     xprt->xp_fd_send == -1 && has_own_storage(&xprt->xp_remote) &&
+		     has_own_storage(&xprt->xp_local);
 
 	xprt->xp_p1 = probe;
 	return fresh;
@@ -147,11 +147,11 @@ bool probe_clients_table(struct probe *probe)
 	       fd == probe->xprt->xp_fd;
 }
 
-static bool (*stock_control)(SVCXPRT *xprt, const u_int rq, void *in);
+static bool (*original_control)(SVCXPRT *xprt, const u_int rq, void *in);
 
 static bool pass_control(SVCXPRT *xprt, const u_int rq, void *in)
 {
-	return stock_control(xprt, rq, in);
+	return original_control(xprt, rq, in);
 }
 
 /* Of a listener, which is never asked for one. */
@@ -162,11 +162,11 @@ static void no_checksum(struct svc_req *req, void *data, size_t len)
 	(void)len;
 }
 
-static void (*stock_abort)(CLIENT *client);
+static void (*original_abort)(CLIENT *client);
 
 static void pass_abort(CLIENT *client)
 {
-	stock_abort(client);
+	original_abort(client);
 }
 
 /* A table is filled when its first one is made, and not again. */
@@ -175,13 +175,13 @@ bool probe_exchanges(struct probe *probe)
 	struct xp_ops *connected = probe->facts->connected;
 	struct xp_ops *listening = probe->facts->listening;
 	struct clnt_ops *clients = probe->facts->clients;
-	void *stock_checksum = (void *)listening->xp_checksum;
+	void *original_checksum = (void *)listening->xp_checksum;
 	SVCXPRT *listener;
 	CLIENT *client;
 	bool stay;
 
-	stock_control = connected->xp_control;
-	stock_abort = clients->cl_abort;
+	original_control = connected->xp_control;
+	original_abort = clients->cl_abort;
 	fsal_rpcbuf_set(&connected->xp_control, pass_control);
 	fsal_rpcbuf_set(&listening->xp_checksum, no_checksum);
 	fsal_rpcbuf_set(&clients->cl_abort, pass_abort);
@@ -195,9 +195,9 @@ bool probe_exchanges(struct probe *probe)
 	       connected->xp_control == pass_control &&
 	       listening->xp_checksum == no_checksum &&
 	       clients->cl_abort == pass_abort;
-	fsal_rpcbuf_set(&connected->xp_control, stock_control);
-	fsal_rpcbuf_set(&listening->xp_checksum, stock_checksum);
-	fsal_rpcbuf_set(&clients->cl_abort, stock_abort);
+	fsal_rpcbuf_set(&connected->xp_control, original_control);
+	fsal_rpcbuf_set(&listening->xp_checksum, original_checksum);
+	fsal_rpcbuf_set(&clients->cl_abort, original_abort);
 	CLNT_DESTROY(client);
 	probe_drop(listener, &probe->second.listening);
 	return stay;
@@ -275,7 +275,7 @@ bool probe_event(struct probe *probe)
 
 /* Whether the block with a transport has been freed. */
 static struct {
-	mem_free_size_t stock;
+	mem_free_size_t original;
 	const char *block;
 	bool freed;
 } watched;
@@ -285,7 +285,7 @@ static void watch_free(void *block, size_t size)
 	const char *first = block, *at = os_load(&watched.block);
 	bool is = at && at >= first && at < first + size;
 
-	watched.stock(block, size);
+	watched.original(block, size);
 	if (is)
 		os_store(&watched.freed, true);
 }
@@ -347,7 +347,7 @@ bool probe_end(struct probe *probe)
 	place = token->q.tqe_prev;
 	SVC_REF(listener, SVC_REF_FLAG_NONE);
 	other->xp_parent = listener;
-	watched.stock = __ntirpc_pkg_params.free_size_;
+	watched.original = __ntirpc_pkg_params.free_size_;
 	os_store(&watched.freed, false);
 	os_store(&watched.block, (const char *)other);
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, watch_free);
@@ -356,7 +356,7 @@ bool probe_end(struct probe *probe)
 	other->xp_p1 = NULL;
 	resume_request(probe);
 	freed = probe_wait(probe, is_freed);
-	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, watched.stock);
+	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, watched.original);
 	os_store(&watched.block, NULL);
 	return freed && probe->resumed == 1 && probe->ended == 1 &&
 	       probe->unlinked == 1 && probe->destroyed == 1 &&

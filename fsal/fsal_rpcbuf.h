@@ -74,7 +74,7 @@ static inline struct fsal_obj_handle *sub_of(const struct fsal_obj_handle *obj)
 /*
  * The sub-FSAL's export for the running call.  It comes from op_ctx, not from
  * the object: Ganesha keeps one object for all exports that reach it.  When a
- * cached object outlives its exports, op_ctx may name anybody's export; that
+ * cached object outlives its exports, op_ctx may name another export; that
  * one then stays.
  */
 static inline struct fsal_export *sub_export_now(void)

@@ -4,7 +4,7 @@
  *
  * ntirpc makes a transport of a socket only where it can ask for the peer's
  * address, and forgets half of one otherwise: a peer may have reset it.  So it
- * gets a socket that nobody resets, and the real one takes its place.
+ * gets a placeholder socket that no peer resets, and the real one takes its place.
  *
  * ntirpc knows transports by their descriptors, and a thread of its epoll may be
  * about to look up one that was closed just now, of those that the server opens
@@ -37,12 +37,12 @@ static struct {
 	struct rpcbuf_acceptor *acceptor;
 	bool stopped;
 	void (*accepted)(SVCXPRT *xprt);
-	struct loopback inet, inet6; /* stand in for the real ones */
+	struct loopback inet, inet6; /* of the placeholders */
 	int first_fd;
 } listeners = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* A number of our range, with a socket that stands in for one of @family. */
-static int stand_in(int family)
+/* Opens a placeholder socket of @family with a descriptor of our range. */
+static int open_placeholder(int family)
 {
 	const struct loopback *pair = family == AF_INET6 ? &listeners.inet6
 							 : &listeners.inet;
@@ -93,7 +93,7 @@ static bool put_in_place(SVCXPRT *xprt, int fd)
 	return !err;
 }
 
-/* As ntirpc's own function does it, in the order in which others can look. */
+/* Fills the transport in the order of ntirpc's own function, as others may read it. */
 static void introduce(SVCXPRT *xprt, SVCXPRT *listener,
 		      const struct sockaddr_storage *peer, socklen_t len)
 {
@@ -110,8 +110,8 @@ static void introduce(SVCXPRT *xprt, SVCXPRT *listener,
 	xprt->xp_parent = listener;
 }
 
-/* @fd was accepted: it becomes a transport's, or is closed. */
-static void make(void *data, int fd, const struct sockaddr_storage *peer,
+/* Makes a transport of @fd, which was accepted, or closes it. */
+static void make_transport(void *data, int fd, const struct sockaddr_storage *peer,
 		 socklen_t len)
 {
 	const uint32_t flags = SVC_CREATE_FLAG_XPRT_NOREG |
@@ -120,7 +120,7 @@ static void make(void *data, int fd, const struct sockaddr_storage *peer,
 	int number, one = 1;
 
 	os_pause_at("accepted");
-	number = stand_in(peer->ss_family);
+	number = open_placeholder(peer->ss_family);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (number >= 0)
 		xprt = svc_fd_ncreatef(number, 0, 0, flags);
@@ -143,7 +143,7 @@ static void make(void *data, int fd, const struct sockaddr_storage *peer,
 		SVC_RELEASE(xprt, SVC_RELEASE_FLAG_NONE);
 }
 
-/* The half of what the process may have that is the higher, or less. */
+/* First descriptor of our range: half of the limit, or less. */
 static int choose_first_fd(void)
 {
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
@@ -158,7 +158,7 @@ int listener_start(void (*accepted)(SVCXPRT *xprt),
 {
 	const struct rpcbuf_acceptor_handlers handlers = {
 		.size = sizeof(handlers),
-		.accepted = make,
+		.accepted = make_transport,
 		.thread_start = thread_start,
 		.log = log,
 	};

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The exchange of ntirpc's malloc_ and free_size_ parameters.  Any thread
- * calls them; what a thread decodes is its own affair.
+ * calls them, each for what it decodes itself.
  *
  * A payload is used in place when ntirpc asks on behalf of the function that
  * decodes counted bytes, and the stream stands right behind their count.
- * Freeing an address in the arena then is nothing: the pages belong to the
- * call, which outlives the arguments.
+ * free() of an address in the arena is a no-op then: the pages belong to the call,
+ * which outlives the arguments.
  *
- * Nothing is put back when the server stops: a call may run on for longer than
- * that waits, and its arguments are freed when it ends.
+ * The original functions are not put back at the stop of the server: a call may run
+ * for longer, and its arguments are freed when it ends.
  */
 #include <string.h>
 
@@ -20,8 +20,8 @@
 
 static struct {
 	struct rpcbuf *mm;
-	mem_1_size_t stock_malloc;
-	mem_free_size_t stock_free;
+	mem_1_size_t original_malloc;
+	mem_free_size_t original_free;
 } hook;
 
 static void *payload_malloc(size_t size, const char *file, int line,
@@ -39,20 +39,20 @@ static void *payload_malloc(size_t size, const char *file, int line,
 		}
 		decoding->call->copied++;
 	}
-	return hook.stock_malloc(size, file, line, function);
+	return hook.original_malloc(size, file, line, function);
 }
 
 static void payload_free(void *block, size_t size)
 {
 	if (!rpcbuf_owns(hook.mm, block))
-		hook.stock_free(block, size);
+		hook.original_free(block, size);
 }
 
 void payload_hook(struct rpcbuf *mm)
 {
 	hook.mm = mm;
-	hook.stock_malloc = __ntirpc_pkg_params.malloc_;
-	hook.stock_free = __ntirpc_pkg_params.free_size_;
+	hook.original_malloc = __ntirpc_pkg_params.malloc_;
+	hook.original_free = __ntirpc_pkg_params.free_size_;
 	/* free first: it must be there before the first address in the arena */
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.free_size_, payload_free);
 	fsal_rpcbuf_set(&__ntirpc_pkg_params.malloc_, payload_malloc);

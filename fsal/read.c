@@ -10,24 +10,24 @@
 
 /* Below, a block of malloc's is as cheap. */
 #define READ_MIN ((size_t)8 << 10)
-/* What is read where replies are to be short. */
+/* Length of a READ that is shortened. */
 #define READ_SHORT READ_MIN
 #define READ_MAX ((size_t)RPCBUF_RUN_MAX << RPCBUF_PAGE_SHIFT)
 
-/* Of the budget, that may be lent at a time. */
-#define LENT_SHARE 8
+/* READs in progress may use this fraction of the budget. */
+#define LENT_FRACTION 8
 
-static struct rpcbuf *from;
-static uint64_t most; /* pages that may be lent */
-static uint64_t lent; /* that are; atomic */
+static struct rpcbuf *read_mm;
+static uint64_t lent_max; /* pages */
+static uint64_t lent;	  /* pages; atomic */
 
 void read_start(struct rpcbuf *mm)
 {
 	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
-	most = counts.pages_total / LENT_SHARE;
-	from = mm;
+	lent_max = counts.pages_total / LENT_FRACTION;
+	read_mm = mm;
 }
 
 static void end_loan(struct read_data *data)
@@ -36,30 +36,30 @@ static void end_loan(struct read_data *data)
 	data->lent = 0;
 }
 
-/* Adjacent pages, which calls that wait for some have first. */
-static void *alloc(unsigned int nr)
+/* Adjacent pages, unless a call waits for pages. */
+static void *alloc_adjacent(unsigned int nr)
 {
 	void *pages[RPCBUF_RUN_MAX];
 
-	if (rpcbuf_wait_pending(from) || !rpcbuf_alloc_run(from, nr, pages))
+	if (rpcbuf_wait_pending(read_mm) || !rpcbuf_alloc_run(read_mm, nr, pages))
 		return NULL;
 	return pages[0];
 }
 
 /* The pages of @data behind the first @keep. */
-static void give_back(struct read_data *data, unsigned int keep)
+static void free_tail(struct read_data *data, unsigned int keep)
 {
 	char *first = data->first;
 
 	if (data->nr > keep)
-		rpcbuf_free_contig(from, first + keep * RPCBUF_PAGE_SIZE,
+		rpcbuf_free_contig(read_mm, first + keep * RPCBUF_PAGE_SIZE,
 				   data->nr - keep);
 	data->nr = keep;
 	if (!keep)
 		data->first = NULL;
 }
 
-/* Bytes for one place, and no holes. */
+/* True for one buffer, without holes. */
 static bool is_plain(const struct fsal_io_arg *arg)
 {
 	return !arg->info && arg->iov_count == 1;
@@ -74,10 +74,10 @@ bool read_lend(struct read_data *data, struct fsal_io_arg *arg)
 	    iov->iov_len > READ_MAX)
 		return false;
 	nr = rpcbuf_pages_spanned(0, iov->iov_len);
-	/* Threads that lend at once may go beyond it by what they lend. */
-	if (os_load(&lent) + nr > most)
+	/* Concurrent callers may exceed the limit by one READ each. */
+	if (os_load(&lent) + nr > lent_max)
 		return false;
-	data->first = alloc(nr);
+	data->first = alloc_adjacent(nr);
 	if (!data->first)
 		return false;
 	data->nr = data->lent = nr;
@@ -96,9 +96,9 @@ bool read_shorten(struct read_data *data, struct fsal_io_arg *arg)
 {
 	struct iovec *iov = arg->iov;
 
-	if (data->is_short)
+	if (data->shortened)
 		return false;
-	data->is_short = true;
+	data->shortened = true;
 	/* The server's allocator, which may be another one than this module's. */
 	mem_free(iov->iov_base, iov->iov_len);
 	iov->iov_base = mem_alloc(READ_SHORT);
@@ -113,11 +113,11 @@ void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed)
 
 	end_loan(data);
 	iov->iov_base = data->block;
-	/* There is no more, whatever a file system says. */
+	/* A file system may return a larger number than it was asked for. */
 	arg->io_amount = rpcbuf_min(arg->io_amount, iov->iov_len);
 	bytes = failed ? 0 : arg->io_amount;
 	data->bytes = RNDUP(bytes);
-	give_back(data, rpcbuf_pages_spanned(0, bytes));
+	free_tail(data, rpcbuf_pages_spanned(0, bytes));
 	if (data->first)
 		memset((char *)data->first + bytes, 0, data->bytes - bytes);
 }
@@ -147,5 +147,5 @@ void read_exit(struct read_data *data)
 	if (!data->first)
 		return;
 	end_loan(data);
-	give_back(data, 0);
+	free_tail(data, 0);
 }

@@ -23,50 +23,50 @@ struct fsal_io_arg;
 
 /* Of one call.  Zero-initialised there is none. */
 struct read_data {
-	void *first;	   /* of the pages; NULL: there are none */
-	unsigned int nr;   /* of these */
-	unsigned int lent; /* of these, while they are read into */
-	bool is_short;	   /* a READ of the call was shortened */
-	void *block;	   /* Ganesha's, that they are instead of */
-	size_t bytes;	   /* that were read, rounded up as XDR does */
+	void *first;	   /* page, or NULL */
+	unsigned int nr;   /* pages */
+	unsigned int lent; /* pages that are counted as lent, during the READ */
+	bool shortened;	   /* a READ of the call was shortened */
+	void *block;	   /* Ganesha's, which the pages replace */
+	size_t bytes;	   /* read, rounded up as XDR does */
 };
 
 /* Where pages come from, before the first of the following. */
 void read_start(struct rpcbuf *mm);
 
 /*
- * read_lend - @arg, on its way down, reads into pages of @data.
+ * read_lend - replace Ganesha's block in @arg by pages of @data.
  *
- * False, and @arg is as it was, where it is short, looks for holes as well, @data
- * has pages already, or there are none: then Ganesha's block does.  So it does
- * where an eighth of the budget is lent and not yet read into: a file system that
- * hangs keeps no more.  Never waits.
+ * Returns false, and leaves @arg as it is, when the READ is short or asks for holes,
+ * when @data has pages already, when there are no pages, and when READs in progress
+ * have an eighth of the budget: so a file system that hangs pins no more.
+ * Ganesha's block is read into then.  Never waits.
  */
 bool read_lend(struct read_data *data, struct fsal_io_arg *arg);
 
 /*
- * read_may_shorten, read_shorten - @arg, on its way down, reads less, into a block
- * of that size instead of Ganesha's: for rpcbuf_call_be_short().
+ * read_may_shorten, read_shorten - let @arg read less, into a block of that size in
+ * the place of Ganesha's: for rpcbuf_call_be_short().
  *
- * One of a call; false: it is to be told to come later, as @data was shortened
- * before.
+ * One READ of a call.  Returns false when one was shortened before: the call is
+ * answered with "later" then.
  */
 bool read_may_shorten(const struct fsal_io_arg *arg);
 bool read_shorten(struct read_data *data, struct fsal_io_arg *arg);
 
-/* It was read, or with @failed was not: @arg names Ganesha's block again, @data
- * keeps the pages that there are bytes in. */
+/* The READ has ended: puts Ganesha's block back into @arg.  @data keeps the pages that
+ * have bytes; none when it @failed. */
 void read_done(struct read_data *data, struct fsal_io_arg *arg, bool failed);
 
 /* Are the pages of @data for the block that @uio refers to? */
 bool read_is(const struct read_data *data, const struct xdr_uio *uio);
 
-/* Puts them into a reply, whose they are then, and lets go of the block.  False:
- * the reply cannot be encoded. */
+/* Moves the pages into a reply, and releases the block.  Returns false when the reply
+ * cannot be encoded. */
 bool read_refer(struct read_data *data, struct rpcbuf_writer *writer,
 		struct xdr_uio *uio);
 
-/* Of a call that ends: what no reply has taken goes back. */
+/* The call ends: frees the pages that no reply has taken. */
 void read_exit(struct read_data *data);
 
 #endif /* FSAL_RPCBUF_READ_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What is in force is fsal_rpcbuf.config.  Of its values only the budget can
- * change later; everything else that reads it reads what never does.
+ * fsal_rpcbuf.config has the values in force.  Only Memory can change while the
+ * server runs, so the others are read without a lock.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -122,7 +122,7 @@ static void change(const struct fsal_rpcbuf_config *config)
 	}
 }
 
-/* The block is looked for where the server was told to look at its start. */
+/* Reads the block of the file that the server was started with. */
 static int read_main(struct fsal_rpcbuf_config *config,
 		     struct config_error_type *err_type)
 {
@@ -138,7 +138,7 @@ static int read_main(struct fsal_rpcbuf_config *config,
 	else
 		fsal_rpcbuf_complain(
 			err_type,
-			"the RPCBUF block cannot be looked for in %s, the log says why",
+			"cannot read the RPCBUF block of %s, see the log",
 			nfs_config_path);
 	if (found > 0)
 		LogEvent(COMPONENT_CONFIG,
@@ -166,11 +166,10 @@ static int read_first(config_file_t file, struct config_error_type *err_type)
 }
 
 /*
- * A configuration that Ganesha cannot use: it would go on without our exports.
- * Nobody who named RPCBUF wants that, so a server that is starting stops here,
- * with the parser's complaints in its log.
+ * With a configuration that it cannot use Ganesha would start without our exports.
+ * So a starting server ends here, with the parser's messages in its log.
  */
-static int refuse(struct config_error_type *err_type, const char *what, int rc)
+static int reject_config(struct config_error_type *err_type, const char *what, int rc)
 {
 	if (!fsal_rpcbuf_server_is_up()) {
 		report_config_errors(err_type, NULL, config_errs_to_log);
@@ -189,14 +188,14 @@ static int configure(config_file_t file, struct config_error_type *err_type)
 	int rc = read_first(file, err_type);
 
 	if (rc < 0)
-		return refuse(err_type,
+		return reject_config(err_type,
 			      "its RPCBUF block is not valid, see the "
 			      "lines above and the ranges in "
 			      "ganesha-rpcbuf-config(8)",
 			      rc);
 	rc = fsal_rpcbuf_takeover_start(&fsal_rpcbuf.config);
 	if (rc < 0)
-		return refuse(err_type, "the receive path cannot be taken over",
+		return reject_config(err_type, "the receive path cannot be taken over",
 			      rc);
 	reload.generation = root_of(file)->generation;
 	fsal_rpcbuf.configured = true;
@@ -223,7 +222,7 @@ static int reconfigure(config_file_t file, struct config_error_type *err_type)
 
 	if (found < 0) {
 		LogCrit(COMPONENT_CONFIG,
-			"RPCBUF: the RPCBUF block of %s is not valid, see the lines around this one; all of the one before stays in force",
+			"RPCBUF: the RPCBUF block of %s is not valid, see the lines around this one; the previous one stays in force",
 			name);
 		return found;
 	}

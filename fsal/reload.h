@@ -21,7 +21,7 @@ config_file_t rpcbuf_file_of(void *node);
 /*
  * rpcbuf_configure - read the block for the first time, and start with it.
  *
- * When the server runs and @file has none, the server's own file is looked at.
+ * When the server runs and @file has none, the server's own file is read.
  * Returns 0, as well when it has been done before; or -errno, with the reason
  * in @err_type and the log: it can be tried again.
  */

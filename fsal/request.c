@@ -176,6 +176,6 @@ void request_checksum(struct svc_req *req, void *data, size_t len)
 	len = rpcbuf_min(len, CHECKSUM_BYTES);
 	skip = rpcbuf_min(skip, len);
 	if (pages)
-		share_look(pages, (const uint8_t *)data + skip, len - skip);
+		share_find(pages, (const uint8_t *)data + skip, len - skip);
 	req->rq_cksum = hash((const uint8_t *)data + skip, len - skip);
 }

@@ -16,9 +16,9 @@ _Static_assert(HANDLE_HEAD == offsetof(file_handle_v3_t, fs_len) &&
 
 #define ROOT 0
 
-/* As handle_find() returned @err.  A server of data (pNFS) has a number of
- * another kind in its handles. */
-static int number_of(int err, const uint8_t *handle)
+/* The Export_Id of a handle; @err: the result of handle_find().  Handles of a data
+ * server (pNFS) have none. */
+static int export_number(int err, const uint8_t *handle)
 {
 	file_handle_v4_t head;
 
@@ -36,10 +36,10 @@ int share_of(const struct rpcbuf_call *call)
 	uint8_t handle[HANDLE_HEAD];
 	int err = handle_find(&call->message, handle, sizeof(handle));
 
-	return number_of(err, handle);
+	return export_number(err, handle);
 }
 
-void share_look(struct xdr_pages *pages, const void *arguments, size_t size)
+void share_find(struct xdr_pages *pages, const void *arguments, size_t size)
 {
 	const struct rpc_msg *msg = &pages->req->rq_msg;
 	struct rpcbuf_call *call = pages->call;
@@ -50,14 +50,14 @@ void share_look(struct xdr_pages *pages, const void *arguments, size_t size)
 		return;
 	number = handle_in_arguments(msg->cb_prog, msg->cb_vers, msg->cb_proc,
 				     arguments, size, handle, sizeof(handle));
-	number = number_of(number, handle);
+	number = export_number(number, handle);
 	if (number >= 0)
 		rpcbuf_call_share(call, (unsigned int)number);
 }
 
-/* So that it is refused for its first handle, or for its session, before the
- * server asks for what these name. */
-static void spoil(uint32_t version, nfs_arg_t *arg, uint32_t *first_op)
+/* Invalidates the first handle, or the session, so that the server rejects the call
+ * before it looks up either. */
+static void invalidate(uint32_t version, nfs_arg_t *arg, uint32_t *first_op)
 {
 	nfs_argop4 *op = arg->arg_compound4.argarray.argarray_val;
 
@@ -78,11 +78,11 @@ static void spoil(uint32_t version, nfs_arg_t *arg, uint32_t *first_op)
 	op->nfs_argop4_u.opputfh.object.nfs_fh4_len = 0;
 }
 
-void share_spoil(struct xdr_pages *pages, nfs_request_t *request)
+void share_invalidate(struct xdr_pages *pages, nfs_request_t *request)
 {
 	pages->refused = pages->call->later;
 	if (pages->refused)
-		spoil(request->svc.rq_msg.cb_vers, &request->arg_nfs,
+		invalidate(request->svc.rq_msg.cb_vers, &request->arg_nfs,
 		      &pages->first_op);
 }
 

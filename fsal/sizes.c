@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Where a size is told: FSINFO of v3, in its results; maxread and maxwrite of
+ * Where a size is announced: FSINFO of v3, in its results; maxread and maxwrite of
  * v4, in the fields of the export, which the operation reads right after it
  * has asked for the object's attributes; the channels of a session, which the
  * server copies from the arguments of CREATE_SESSION (RFC 8881, 18.36: it may
@@ -27,9 +27,9 @@
 
 static struct {
 	uint32_t payload, record;
-	struct fsal_obj_ops stock_objects; /* of the server's cache */
+	struct fsal_obj_ops original_objects; /* of the server's cache */
 	struct svc_auth_ops *sealed;	   /* of RPCSEC_GSS, or NULL */
-	struct svc_auth_ops stock_sealed;
+	struct svc_auth_ops original_sealed;
 } hook;
 
 static void lower(uint32_t *value, uint32_t limit)
@@ -37,7 +37,7 @@ static void lower(uint32_t *value, uint32_t limit)
 	*value = rpcbuf_min(*value, limit);
 }
 
-/* Returns what the READs behind this one have of @left. */
+/* Lowers one READ.  Returns what is left for the READs behind it. */
 static uint32_t lower_read(uint32_t *count, uint32_t left)
 {
 	lower(count, rpcbuf_max(left, READ_LEAST));
@@ -98,7 +98,7 @@ static bool decode_and_lower(XDR *xdrs, void *args)
 	if (!request->funcdesc->xdr_decode_func(xdrs, args))
 		return false;
 	if (pages)
-		share_spoil(pages, request);
+		share_invalidate(pages, request);
 	if (is_nfs(&request->svc, NFS_V4) && procedure == NFSPROC4_COMPOUND)
 		lower_compound(&arg->arg_compound4);
 	else if (is_nfs(&request->svc, NFS_V3) && procedure == NFSPROC3_READ)
@@ -138,10 +138,10 @@ void sizes_encode(struct svc_req *req)
 
 /* In the place of the function that unseals arguments and decodes them, which
  * gets the decoder before it asks for a checksum. */
-static bool sealed_checksum(struct svc_req *req)
+static bool gss_checksum(struct svc_req *req)
 {
 	sizes_decode(req);
-	return hook.stock_sealed.svc_ah_checksum(req);
+	return hook.original_sealed.svc_ah_checksum(req);
 }
 
 static bool is_sealed(const struct svc_req *req)
@@ -161,12 +161,12 @@ void sizes_authenticated(struct svc_req *req)
 	if (!hook.sealed) {
 		struct svc_auth_ops *ops = req->rq_auth->svc_ah_ops;
 
-		hook.stock_sealed = *ops;
+		hook.original_sealed = *ops;
 		if (os_table_is_writable(ops, sizeof(*ops)))
-			fsal_rpcbuf_set(&ops->svc_ah_checksum, sealed_checksum);
+			fsal_rpcbuf_set(&ops->svc_ah_checksum, gss_checksum);
 		else
 			LogWarn(COMPONENT_DISPATCH,
-				"RPCBUF: calls under RPCSEC_GSS may ask for more than Max_Payload: its functions cannot be exchanged");
+				"RPCBUF: cannot limit READs under RPCSEC_GSS to Max_Payload: its function table is read-only");
 		fsal_rpcbuf_set(&hook.sealed, ops);
 	}
 	pthread_mutex_unlock(&lock);
@@ -189,7 +189,7 @@ static fsal_status_t getattrs(struct fsal_obj_handle *obj,
 		lower_field(&export->MaxRead);
 		lower_field(&export->MaxWrite);
 	}
-	return hook.stock_objects.getattrs(obj, attrs);
+	return hook.original_objects.getattrs(obj, attrs);
 }
 
 /* The table that the root of an export has, whichever it is. */
@@ -220,7 +220,7 @@ int sizes_hook(uint32_t payload, uint32_t record)
 	hook.record = record;
 	if (!ops || !os_table_is_writable(ops, sizeof(*ops)))
 		return -ENOENT;
-	hook.stock_objects = *ops;
+	hook.original_objects = *ops;
 	fsal_rpcbuf_set(&ops->getattrs, getattrs);
 	return 0;
 }

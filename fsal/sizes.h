@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * sizes.h - one limit for what clients are told and for what they may ask.
+ * sizes.h - one limit for the sizes that are announced and for those that are asked for.
  *
  * Every TCP connection of the server is received by us, whichever export its
  * calls are for.  So no export may announce a WRITE that does not fit into a

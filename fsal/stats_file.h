@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * stats_file.h - the counters as a text file, `name value` a line, for those
- * who want one; rpcbuf-stat reads the segment.
+ * stats_file.h - the counters as a text file, `name value` per line.  Optional:
+ * rpcbuf-stat reads the segment.
  *
  * The file is replaced as a whole, so a reader never sees half of one.  Not
  * thread-safe: opened before, written by one thread, closed after it.

@@ -10,7 +10,6 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <rpcbuf/budget.h>
-#include <rpcbuf/publish.h>
 #include <rpcbuf/stats.h>
 #include <rpcbuf/why.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "listener.h"
 #include "payload.h"
 #include "read.h"
+#include "rpcbuf/engine/show.h"
 #include "rpcbuf/os/clock.h"
 #include "rpcbuf/os/thread.h"
 #include "request.h"
@@ -35,8 +35,8 @@
 
 /* The server has five seconds from SIGTERM in all. */
 #define STOP_MS	      4200
-/* Between two looks whether the server has started. */
-#define START_LOOK_MS 10
+/* Period of the check whether the server has started. */
+#define START_CHECK_MS 10
 /* Pages beside the payload: headers, and a record that begins anywhere. */
 #define HEADER_PAGES 2u
 
@@ -126,21 +126,14 @@ static int create_engine(void)
 				    &options);
 }
 
-/* A server that cannot be looked at still serves. */
-static void publish(void)
+/* A failure to publish is logged only. */
+static void publish_engine(void)
 {
-	int err = rpcbuf_publisher_create(&takeover.publisher, NULL);
+	int err = show_server(takeover.engine, takeover.mm,
+			      &takeover.publisher);
 
-	if (!err)
-		err = rpcbuf_engine_publish(takeover.engine,
-					    takeover.publisher);
-	if (!err)
-		err = rpcbuf_stats_publish(takeover.mm, takeover.publisher);
 	if (err)
-		LogWarn(COMPONENT_INIT,
-			"RPCBUF: nothing can be shown in " RPCBUF_SEGMENT_FOLDER
-			" (%s): rpcbuf-stat will not find this server",
-			strerror(-err));
+		LogWarn(COMPONENT_INIT, "RPCBUF: " SHOW_FAILED, strerror(-err));
 }
 
 /* Waits until the server is up; false when it stops before. */
@@ -151,14 +144,14 @@ static bool wait_for_server(void)
 	pthread_mutex_lock(&takeover.lock);
 	while (!takeover.stopping && !fsal_rpcbuf_server_is_up())
 		os_cond_wait_until(&takeover.change, &takeover.lock,
-				   os_now() + START_LOOK_MS * OS_MS_NS);
+				   os_now() + START_CHECK_MS * OS_MS_NS);
 	stopping = takeover.stopping;
 	pthread_mutex_unlock(&takeover.lock);
 	return !stopping;
 }
 
-/* A server whose receive path is not ours must not pass for one whose is.  False:
- * it stops. */
+/* A failure is fatal: without the take-over the server must not look as if it had
+ * one.  Returns false when the server stops. */
 static bool take_over(void)
 {
 	struct rpcbuf_budget budget = RPCBUF_BUDGET_INIT;
@@ -174,7 +167,7 @@ static bool take_over(void)
 	err = encode_start(takeover.mm);
 	if (err)
 		LogFatal(COMPONENT_INIT,
-			 "RPCBUF: there are no pages to keep for replies: %s",
+			 "RPCBUF: cannot create the reply reserve: %s",
 			 rpcbuf_why());
 	err = create_engine();
 	if (err)
@@ -184,10 +177,10 @@ static bool take_over(void)
 				 ? " with Engine = io_uring"
 				 : "",
 			 rpcbuf_why());
-	publish();
+	publish_engine();
 	payload_hook(takeover.mm);
 	read_start(takeover.mm);
-	/* What is announced, before what is received by it. */
+	/* Lower the announced sizes before connections are taken over. */
 	if (sizes_hook(takeover.config->max_payload, longest_record()))
 		LogWarn(COMPONENT_INIT,
 			"RPCBUF: exports that are not over RPCBUF may announce a maxwrite of more than %" PRIu32
@@ -225,15 +218,15 @@ static void *takeover_main(void *arg)
 	return NULL;
 }
 
-static void log_misuse(const char *sentence)
+static void log_sentence(const char *sentence)
 {
 	log_line(RPCBUF_LOG_ERROR, sentence);
 }
 
 /*
  * Address space for as much memory as the machine has: the budget may grow, and
- * so may what the process is allowed, as the limit of a container, while it
- * runs.  Where a limit on address space forbids that, for the budget alone.
+ * so may the limit of its container, while the process runs.  When a limit on
+ * address space forbids that: for the budget only.
  */
 static int create_pages(uint64_t memory)
 {
@@ -242,7 +235,7 @@ static int create_pages(uint64_t memory)
 	struct rpcbuf_options options = RPCBUF_OPTIONS_INIT;
 	int err;
 
-	options.log = log_misuse;
+	options.log = log_sentence;
 	options.memory = memory;
 	options.memory_max = rpcbuf_max(memory, machine);
 	err = rpcbuf_create(&takeover.mm, &options);
@@ -276,7 +269,7 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 	err = create_pages(config->memory);
 	if (err) {
 		LogCrit(COMPONENT_INIT,
-			"RPCBUF: there is no instance with Memory = %" PRIu64
+			"RPCBUF: cannot create the page allocator with Memory = %" PRIu64
 			": %s",
 			config->memory, rpcbuf_why());
 		return err;
@@ -286,7 +279,7 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 	err = os_thread_start(&takeover.thread, takeover_main, NULL);
 	if (err) {
 		LogCrit(COMPONENT_INIT,
-			"RPCBUF: there is no thread for the take-over: %s",
+			"RPCBUF: cannot start the take-over thread: %s",
 			strerror(-err));
 		rpcbuf_destroy(takeover.mm);
 		takeover.mm = NULL;
@@ -297,9 +290,9 @@ int fsal_rpcbuf_takeover_start(const struct fsal_rpcbuf_config *config)
 }
 
 /*
- * Answers what was received, lets go of every connection, ends the threads.
- * What is hooked stays so, and the instance is left to the end of the process:
- * free() asks it for as long as anything is freed.
+ * Answers what was received, closes every connection, ends the threads.  The
+ * exchanged functions and the allocator stay to the end of the process: free() asks
+ * the allocator whether an address is its own.
  */
 static void stop_engine(void)
 {
@@ -314,7 +307,7 @@ static void stop_engine(void)
 	if (takeover.publisher)
 		rpcbuf_publisher_end(takeover.publisher);
 	if (err) {
-		/* They may use all of it. */
+		/* The calls may use the engine. */
 		LogMajor(COMPONENT_INIT,
 			 "RPCBUF: calls are still running after %d ms",
 			 STOP_MS);
@@ -326,7 +319,7 @@ static void stop_engine(void)
 	rpcbuf_publisher_destroy(takeover.publisher);
 	rpcbuf_mm_counts(takeover.mm, &counts);
 	if (counts.pages_out)
-		LogMajor(COMPONENT_INIT, "RPCBUF: pages are missing");
+		LogMajor(COMPONENT_INIT, "RPCBUF: pages were not released");
 }
 
 void fsal_rpcbuf_takeover_stop(void)

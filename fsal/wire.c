@@ -30,7 +30,7 @@ void wire_start(const struct facts *found)
 	}
 }
 
-static struct bucket *bucket_of(int fd)
+static struct bucket *fd_bucket(int fd)
 {
 	return &by_fd[(unsigned int)fd % BUCKETS];
 }
@@ -40,18 +40,18 @@ static struct poolq_head *queue_of(const struct wire *wire)
 	return facts_queue(facts, wire->xprt);
 }
 
-static void join(struct wire *wire)
+static void link_wire(struct wire *wire)
 {
-	struct bucket *bucket = bucket_of(wire->xprt->xp_fd);
+	struct bucket *bucket = fd_bucket(wire->xprt->xp_fd);
 
 	pthread_mutex_lock(&bucket->lock);
 	list_add_tail(&wire->link, &bucket->wires);
 	pthread_mutex_unlock(&bucket->lock);
 }
 
-static void leave(struct wire *wire)
+static void unlink_wire(struct wire *wire)
 {
-	struct bucket *bucket = bucket_of(wire->xprt->xp_fd);
+	struct bucket *bucket = fd_bucket(wire->xprt->xp_fd);
 
 	pthread_mutex_lock(&bucket->lock);
 	list_del(&wire->link);
@@ -68,33 +68,33 @@ int wire_claim(SVCXPRT *xprt)
 	if (!wire)
 		return -ENOMEM;
 	wire->xprt = xprt;
-	join(wire);
+	link_wire(wire);
 	if (!__atomic_compare_exchange_n((struct wire **)&xprt->xp_p1, &none,
 					 wire, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
-		leave(wire);
+		unlink_wire(wire);
 		free(wire);
 		return -EEXIST;
 	}
-	wire_hold(wire);
+	wire_queue_token(wire);
 	return 0;
 }
 
-void wire_hold(struct wire *wire)
+void wire_queue_token(struct wire *wire)
 {
 	struct poolq_head *queue = queue_of(wire);
 
 	pthread_mutex_lock(&queue->qmutex);
-	if (!wire->holds && !TAILQ_FIRST(&queue->qh)) {
+	if (!wire->token_queued && !TAILQ_FIRST(&queue->qh)) {
 		TAILQ_INSERT_TAIL(&queue->qh, &wire->token, q);
-		wire->holds = true;
+		wire->token_queued = true;
 	}
 	pthread_mutex_unlock(&queue->qmutex);
 }
 
-/* The first behind the token, taken out; NULL, and another thread may collect,
- * when there is none. */
-static struct xdr_ioq *take(struct wire *wire)
+/* Takes out the entry behind the token.  NULL: there is none, and another thread may
+ * collect. */
+static struct xdr_ioq *dequeue_behind_token(struct wire *wire)
 {
 	struct poolq_head *queue = queue_of(wire);
 	struct poolq_entry *entry;
@@ -104,13 +104,13 @@ static struct xdr_ioq *take(struct wire *wire)
 	if (entry)
 		TAILQ_REMOVE(&queue->qh, entry, q);
 	else
-		wire->collects = false;
+		wire->collecting = false;
 	pthread_mutex_unlock(&queue->qmutex);
 	return entry ? _IOQ(entry) : NULL;
 }
 
 /* Each has a reference on its transport. */
-static void release(void *arg)
+static void free_xioq(void *arg)
 {
 	struct xdr_ioq *xioq = arg;
 	SVCXPRT *xprt = xioq->xdrs[0].x_lib[1];
@@ -126,10 +126,10 @@ static void pass_on(struct wire *wire, struct xdr_ioq *xioq, bool lives)
 	struct rpcbuf_reply *reply;
 
 	if (!lives || !conn) {
-		release(xioq);
-	} else if (encode_foreign(xioq, release, &reply)) {
+		free_xioq(xioq);
+	} else if (encode_foreign(xioq, free_xioq, &reply)) {
 		/* The peer would wait for it in vain. */
-		release(xioq);
+		free_xioq(xioq);
 		if (!__atomic_exchange_n(&wire->dropped, true,
 					 __ATOMIC_ACQ_REL))
 			rpcbuf_conn_drop(conn);
@@ -138,14 +138,14 @@ static void pass_on(struct wire *wire, struct xdr_ioq *xioq, bool lives)
 	}
 }
 
-/* While a connection is being adopted, what is queued waits for that. */
+/* True when adoption has succeeded or failed; until then entries stay queued. */
 static bool is_settled(const struct wire *wire)
 {
 	return __atomic_load_n(&wire->conn, __ATOMIC_ACQUIRE) ||
 	       __atomic_load_n(&wire->dropped, __ATOMIC_ACQUIRE);
 }
 
-/* Who comes while another thread collects leaves it to that: it looks again. */
+/* When another thread is collecting, this is left to it: it checks the queue again. */
 void wire_collect(struct wire *wire, bool lives)
 {
 	struct poolq_head *queue = queue_of(wire);
@@ -153,20 +153,20 @@ void wire_collect(struct wire *wire, bool lives)
 	bool mine;
 
 	pthread_mutex_lock(&queue->qmutex);
-	mine = wire->holds && !wire->collects && (!lives || is_settled(wire));
+	mine = wire->token_queued && !wire->collecting && (!lives || is_settled(wire));
 	if (mine)
-		wire->collects = true;
+		wire->collecting = true;
 	pthread_mutex_unlock(&queue->qmutex);
 	if (mine)
 		os_pause_at("collecting");
-	while (mine && (xioq = take(wire)))
+	while (mine && (xioq = dequeue_behind_token(wire)))
 		pass_on(wire, xioq, lives);
 	os_pause_at("collected");
 }
 
 struct wire *wire_by_fd(int fd)
 {
-	struct bucket *bucket = bucket_of(fd);
+	struct bucket *bucket = fd_bucket(fd);
 	struct wire *wire, *tmp, *found = NULL;
 
 	pthread_mutex_lock(&bucket->lock);
@@ -183,9 +183,9 @@ void wire_free(SVCXPRT *xprt)
 
 	if (!wire)
 		return;
-	/* What is behind the token has a reference, as who collects. */
-	rpcbuf_assert_debug(!wire->collects && !TAILQ_NEXT(&wire->token, q));
-	leave(wire);
+	/* Entries behind the token hold a reference, and so does the collector. */
+	rpcbuf_assert_debug(!wire->collecting && !TAILQ_NEXT(&wire->token, q));
+	unlink_wire(wire);
 	if (wire->conn)
 		rpcbuf_conn_put(wire->conn);
 	free(wire);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * wire.h - what we have of a transport that is ours, and the token.
+ * wire.h - our state of a transport, and the token.
  *
  * ntirpc writes to a socket only when its queue was empty before.  The token is
- * an entry of ours in that queue, for as long as the transport exists: behind
- * it, what the server sends itself is queued and no more, and is taken from
- * there to the send list of the engine's connection, in order.
+ * an entry of ours in that queue, for as long as the transport exists.  ntirpc
+ * queues the server's own calls behind it, and does not send them.  They are moved
+ * from there to the send list of the engine's connection, in order.
  */
 #ifndef FSAL_RPCBUF_WIRE_H
 #define FSAL_RPCBUF_WIRE_H
@@ -23,8 +23,8 @@ struct wire {
 				   * not adopted; atomic */
 	struct list_head link;	  /* by descriptor: wire.c's */
 	struct poolq_entry token; /* from here under the queue's mutex */
-	bool holds;		  /* the token is in the queue */
-	bool collects;		  /* a thread takes what is behind it */
+	bool token_queued;	  /* the token is in the queue */
+	bool collecting;	  /* a thread takes the entries behind it */
 };
 
 /* That of @xprt, or NULL.  It lives as long as the transport. */
@@ -40,14 +40,14 @@ void wire_start(const struct facts *facts);
  * reference. */
 int wire_claim(SVCXPRT *xprt);
 
-/* Puts the token in, unless it is in, or ntirpc is just sending. */
-void wire_hold(struct wire *wire);
+/* Queues the token, unless it is queued, or ntirpc is sending. */
+void wire_queue_token(struct wire *wire);
 
 /*
- * wire_collect - what is behind the token goes to the connection.
+ * wire_collect - send the entries behind the token on the connection.
  *
- * @lives: the engine does; otherwise it is dropped.  While the transport is being
- * adopted nothing is done: who adopts it calls this then.  The caller holds a
+ * Drops them when @lives is false: the engine has ended.  Does nothing during
+ * adoption; the adopting thread calls it afterwards.  The caller holds a
  * reference on the transport.  Any thread; does not wait.
  */
 void wire_collect(struct wire *wire, bool lives);

@@ -23,7 +23,7 @@ static struct xdr_pages *pages_of(XDR *xdrs)
 }
 
 /* ntirpc's window is what is contiguous at the cursor. */
-static void open_window(struct xdr_pages *p)
+static void show_window(struct xdr_pages *p)
 {
 	struct xdr_vio *window = &p->xdr.x_v;
 	size_t len;
@@ -43,7 +43,7 @@ static uint32_t read_in_window(const struct xdr_pages *p)
 }
 
 /* Moves the cursor to where ntirpc is. */
-static void close_window(struct xdr_pages *p)
+static void sync_cursor(struct xdr_pages *p)
 {
 	rpcbuf_cursor_skip(&p->cursor, read_in_window(p));
 	p->xdr.x_v.vio_head = p->xdr.x_data;
@@ -67,7 +67,7 @@ struct xdr_pages *xdr_pages_create(struct rpcbuf_call *call,
 		.req = req,
 	};
 	rpcbuf_cursor_init(&p->cursor, &call->message);
-	open_window(p);
+	show_window(p);
 	return p;
 }
 
@@ -99,8 +99,8 @@ void *xdr_pages_payload(struct xdr_pages *p, size_t size)
 		return NULL;
 	if (xdr_tail_inline(xdrs) == 0) {
 		/* The window ended with the length: the next one is due. */
-		close_window(p);
-		open_window(p);
+		sync_cursor(p);
+		show_window(p);
 	}
 	if (size > xdr_tail_inline(xdrs) ||
 	    rpcbuf_cursor_seek(&cursor, xdr_pages_getpostn(xdrs) -
@@ -121,10 +121,10 @@ static bool xdr_pages_getbytes(XDR *xdrs, char *to, u_int len)
 			return true; /* xdr_pages_payload() */
 		memcpy(to, xdrs->x_data - len, len);
 	} else {
-		close_window(p);
+		sync_cursor(p);
 		if (rpcbuf_cursor_read(&p->cursor, to, len))
 			return false;
-		open_window(p);
+		show_window(p);
 	}
 	p->call->bytes_copied += len;
 	return true;
@@ -134,11 +134,11 @@ static bool xdr_pages_getunit(XDR *xdrs, uint32_t *unit)
 {
 	struct xdr_pages *p = pages_of(xdrs);
 
-	close_window(p);
+	sync_cursor(p);
 	if (rpcbuf_cursor_read(&p->cursor, unit, sizeof(*unit)))
 		return false;
 	*unit = ntohl(*unit);
-	open_window(p);
+	show_window(p);
 	return true;
 }
 
@@ -146,10 +146,10 @@ static bool xdr_pages_setpostn(XDR *xdrs, u_int position)
 {
 	struct xdr_pages *p = pages_of(xdrs);
 
-	close_window(p);
+	sync_cursor(p);
 	if (rpcbuf_cursor_seek(&p->cursor, position))
 		return false;
-	open_window(p);
+	show_window(p);
 	return true;
 }
 
@@ -158,19 +158,18 @@ static void xdr_pages_destroy(XDR *xdrs)
 	struct xdr_pages *p = pages_of(xdrs);
 
 	read_exit(&p->read);
-	/* It waited for its original, and was forgotten: share.h.  What was
-	 * answered before is sent, and the connection ends. */
+	/* A duplicate of a running call, which the server has dropped: share.h.
+	 * Replies that were made before are sent, and the connection ends. */
 	if (p->refused && !p->answered)
 		shutdown(p->req->rq_xprt->xp_fd, SHUT_RD);
 	rpcbuf_call_done(p->call);
 }
 
 /*
- * The contiguous stretches of @len bytes from @start: how many there are, and
- * the stretches themselves where @vector is not NULL; -1 when the message ends
- * before.  RPCSEC_GSS checks and decrypts in these.
+ * The contiguous extents of @len bytes from @start: returns how many, and fills
+ * @vector unless that is NULL; -1 when the message ends before.  RPCSEC_GSS checks and decrypts in these.
  */
-static int stretches(struct xdr_pages *p, u_int start, xdr_vio *vector,
+static int get_extents(struct xdr_pages *p, u_int start, xdr_vio *vector,
 		     u_int len)
 {
 	struct rpcbuf_cursor cursor = p->cursor;
@@ -204,13 +203,13 @@ static int stretches(struct xdr_pages *p, u_int start, xdr_vio *vector,
 
 static int xdr_pages_iovcount(XDR *xdrs, u_int start, u_int len)
 {
-	return stretches(pages_of(xdrs), start, NULL, len);
+	return get_extents(pages_of(xdrs), start, NULL, len);
 }
 
 static bool xdr_pages_fillbufs(XDR *xdrs, u_int start, xdr_vio *vector,
 			       u_int len)
 {
-	return stretches(pages_of(xdrs), start, vector, len) >= 0;
+	return get_extents(pages_of(xdrs), start, vector, len) >= 0;
 }
 
 static const struct xdr_ops xdr_pages_ops = {

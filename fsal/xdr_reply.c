@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The XDR operations over a writer.  An operation first tells the writer how far
- * ntirpc has written in the window, and opens the window that follows at its end.
+ * The XDR operations over a writer.  An operation begins with the position to which
+ * ntirpc has written, and ends with the window in which ntirpc writes on.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "xdr_none.h"
 #include "xdr_reply.h"
 
-static struct rpcbuf_writer *enter(XDR *xdrs)
+static struct rpcbuf_writer *sync_writer(XDR *xdrs)
 {
 	struct rpcbuf_writer *w = &((struct xdr_reply *)xdrs)->writer;
 
@@ -18,7 +18,7 @@ static struct rpcbuf_writer *enter(XDR *xdrs)
 	return w;
 }
 
-static bool leave(XDR *xdrs, bool done)
+static bool publish_window(XDR *xdrs, bool done)
 {
 	const struct rpcbuf_writer *w = &((struct xdr_reply *)xdrs)->writer;
 	struct xdr_vio *window = &xdrs->x_v;
@@ -32,7 +32,8 @@ static bool leave(XDR *xdrs, bool done)
 
 static bool xdr_reply_newbuf(XDR *xdrs)
 {
-	return leave(xdrs, !rpcbuf_writer_next_page(enter(xdrs)));
+	return publish_window(xdrs,
+			      !rpcbuf_writer_next_page(sync_writer(xdrs)));
 }
 
 static bool xdr_reply_putunit(XDR *xdrs, const uint32_t unit)
@@ -48,17 +49,19 @@ static bool xdr_reply_putunit(XDR *xdrs, const uint32_t unit)
 
 static bool xdr_reply_putbytes(XDR *xdrs, const char *from, u_int len)
 {
-	return leave(xdrs, !rpcbuf_writer_put(enter(xdrs), from, len));
+	return publish_window(xdrs,
+			      !rpcbuf_writer_put(sync_writer(xdrs), from, len));
 }
 
 static u_int xdr_reply_getpostn(XDR *xdrs)
 {
-	return rpcbuf_writer_position(enter(xdrs));
+	return rpcbuf_writer_position(sync_writer(xdrs));
 }
 
 static bool xdr_reply_setpostn(XDR *xdrs, u_int position)
 {
-	return leave(xdrs, !rpcbuf_writer_seek(enter(xdrs), position));
+	return publish_window(xdrs,
+			      !rpcbuf_writer_seek(sync_writer(xdrs), position));
 }
 
 static void release_uio(void *arg)
@@ -68,19 +71,19 @@ static void release_uio(void *arg)
 	uio->uio_release(uio, UIO_FLAG_NONE);
 }
 
-/* Where this fails, the caller releases what it had: once, which must be the
- * last time then. */
+/* Takes a reference on @uio.  On failure the caller releases one, which must be the
+ * last. */
 static bool xdr_reply_putbufs(XDR *xdrs, xdr_uio *uio, u_int flags)
 {
 	struct read_data *read = ((struct xdr_reply *)xdrs)->read;
-	struct rpcbuf_writer *w = enter(xdrs);
+	struct rpcbuf_writer *w = sync_writer(xdrs);
 	size_t bytes = 0;
 	bool done = true;
 
 	(void)flags;
 	uio->uio_references++;
 	if (read && read_is(read, uio))
-		return leave(xdrs, read_refer(read, w, uio));
+		return publish_window(xdrs, read_refer(read, w, uio));
 	for (size_t i = 0; i < uio->uio_count && done; i++) {
 		const xdr_vio *v = &uio->uio_vio[i];
 
@@ -89,13 +92,14 @@ static bool xdr_reply_putbufs(XDR *xdrs, xdr_uio *uio, u_int flags)
 		done = !rpcbuf_writer_refer(
 			w, v->vio_head, (size_t)(v->vio_tail - v->vio_head));
 	}
-	return leave(xdrs, done && !rpcbuf_reply_own_ref(w->reply, bytes,
-							 release_uio, uio));
+	return publish_window(xdrs,
+			      done && !rpcbuf_reply_own_ref(w->reply, bytes,
+							    release_uio, uio));
 }
 
 static int xdr_reply_iovcount(XDR *xdrs, u_int start, u_int len)
 {
-	return rpcbuf_writer_iov(enter(xdrs), start, len, NULL);
+	return rpcbuf_writer_iov(sync_writer(xdrs), start, len, NULL);
 }
 
 static void set_piece(xdr_vio *v, void *base, size_t len)
@@ -113,7 +117,7 @@ static bool xdr_reply_fillbufs(XDR *xdrs, u_int start, xdr_vio *vector,
 
 	if (!iov)
 		return nr == 0;
-	rpcbuf_writer_iov(enter(xdrs), start, len, iov);
+	rpcbuf_writer_iov(sync_writer(xdrs), start, len, iov);
 	for (int i = 0; i < nr; i++) {
 		set_piece(&vector[i], iov[i].iov_base, iov[i].iov_len);
 		vector[i].vio_type = VIO_DATA;
@@ -128,7 +132,7 @@ static bool xdr_reply_fillbufs(XDR *xdrs, u_int start, xdr_vio *vector,
 static bool xdr_reply_allochdrs(XDR *xdrs, u_int start, xdr_vio *vector,
 				int count)
 {
-	struct rpcbuf_writer *w = enter(xdrs);
+	struct rpcbuf_writer *w = sync_writer(xdrs);
 
 	for (int i = 0; i < count; i++) {
 		xdr_vio *v = &vector[i];
@@ -150,7 +154,7 @@ static bool xdr_reply_allochdrs(XDR *xdrs, u_int start, xdr_vio *vector,
 		word = htonl(vector[i + 1].vio_length);
 		memcpy(at, &word, sizeof(word));
 	}
-	return leave(xdrs, true);
+	return publish_window(xdrs, true);
 }
 
 static const struct xdr_ops xdr_reply_ops = {
@@ -178,11 +182,11 @@ int xdr_reply_begin(struct xdr_reply *x, struct rpcbuf *mm,
 		return err;
 	x->read = read;
 	x->xdr = (XDR){.x_ops = &xdr_reply_ops, .x_op = XDR_ENCODE};
-	leave(&x->xdr, true);
+	publish_window(&x->xdr, true);
 	return 0;
 }
 
 int xdr_reply_end(struct xdr_reply *x, bool keep, struct rpcbuf_reply **reply)
 {
-	return rpcbuf_writer_end(enter(&x->xdr), keep, reply);
+	return rpcbuf_writer_end(sync_writer(&x->xdr), keep, reply);
 }

@@ -2,16 +2,16 @@
 /*
  * Transports.  A transport that is ours has a wire (wire.h) in xp_p1, which
  * neither ntirpc nor Ganesha uses, and carries a reference of the engine's on
- * itself while that has its connection.  Whoever destroys the transport, the
- * server or we, drops that connection, once.
+ * itself while that has its connection.  The thread that destroys the
+ * transport, the server's or ours, drops that connection, once.
  *
- * Where a record begins in a stream can be known in one way: by having read all
- * of it.  Bytes that look like a call may be what a client writes to a file.
- * So a connection is the engine's from its first byte, or it is shut down, and
- * its peer or its owner tries again, as after a restart:
+ * Only a reader of the whole stream knows where a record begins: bytes that look
+ * like a call may be the data of a WRITE.  So a connection belongs to the engine from
+ * its first byte, or it is shut down, and its peer connects again, as after a
+ * restart:
  *
- *  - One that is accepted from now on is made, told to the server, given its
- *    token and adopted, in this order, by one thread (listener.c).
+ *  - For one that is accepted from now on, one thread (listener.c) makes the
+ *    transport, introduces it to the server, queues the token and adopts it.
  *  - One that was accepted before is shut down at its next event.
  *  - What the server opened itself, as callbacks, NLM, NSM and rpcbind do, comes
  *    to xprt_recv() with its first event.  ntirpc reads from a connection only in
@@ -25,7 +25,7 @@
  * side is ours alone, as sending is by the token.  Our functions stay in the
  * tables for good, as the module stays mapped: ntirpc's xp_recv must never see a
  * stream that the engine has read from, and calls may still run when the engine
- * has stopped.  `gate` is held for reading while the engine is used by threads
+ * has stopped.  `engine_lock` is held for reading while the engine is used by threads
  * that have no call of it.
  */
 #include <errno.h>
@@ -51,36 +51,36 @@
 #include "xprt.h"
 
 static struct {
-	pthread_rwlock_t gate;
-	struct rpcbuf_engine *engine; /* under `gate`; NULL: it is gone */
+	pthread_rwlock_t engine_lock;
+	struct rpcbuf_engine *engine; /* under `engine_lock`; NULL: it is gone */
 	void (*listeners_gone)(void);
 	struct facts facts;
-	struct xp_ops stock_connected, stock_listening;
-	enum clnt_stat (*stock_call)(struct clnt_req *call);
-} hook = { .gate = PTHREAD_RWLOCK_INITIALIZER };
+	struct xp_ops original_connected, original_listening;
+	enum clnt_stat (*original_call)(struct clnt_req *call);
+} hook = { .engine_lock = PTHREAD_RWLOCK_INITIALIZER };
 
 static void drop_conn(struct wire *wire)
 {
 	struct rpcbuf_conn *conn;
 
-	pthread_rwlock_rdlock(&hook.gate);
+	pthread_rwlock_rdlock(&hook.engine_lock);
 	conn = __atomic_load_n(&wire->conn, __ATOMIC_ACQUIRE);
 	if (hook.engine && conn &&
 	    !__atomic_exchange_n(&wire->dropped, true, __ATOMIC_ACQ_REL))
 		rpcbuf_conn_drop(conn);
-	pthread_rwlock_unlock(&hook.gate);
+	pthread_rwlock_unlock(&hook.engine_lock);
 }
 
 static int adopt_socket(SVCXPRT *xprt)
 {
 	int err = -ESHUTDOWN;
 
-	pthread_rwlock_rdlock(&hook.gate);
+	pthread_rwlock_rdlock(&hook.engine_lock);
 	if (hook.engine)
 		err = rpcbuf_engine_adopt(hook.engine, xprt->xp_fd, xprt,
 					  !xprt->xp_parent,
 					  &wire_of(xprt)->conn);
-	pthread_rwlock_unlock(&hook.gate);
+	pthread_rwlock_unlock(&hook.engine_lock);
 	return err;
 }
 
@@ -93,13 +93,14 @@ static void shut_down(SVCXPRT *xprt)
 	SVC_DESTROY(xprt);
 }
 
-/* What is sent may free replies under the gate.  A release may come back for it:
- * readers get it while a writer waits (PTHREAD_RWLOCK_PREFER_READER_NP). */
-static void collect(struct wire *wire)
+/* Sending may free replies under engine_lock, and a release may take it again for
+ * reading.  That is safe: readers get it while a writer waits
+ * (PTHREAD_RWLOCK_PREFER_READER_NP). */
+static void collect_locked(struct wire *wire)
 {
-	pthread_rwlock_rdlock(&hook.gate);
+	pthread_rwlock_rdlock(&hook.engine_lock);
 	wire_collect(wire, hook.engine != NULL);
-	pthread_rwlock_unlock(&hook.gate);
+	pthread_rwlock_unlock(&hook.engine_lock);
 }
 
 /* After wire_claim().  The caller holds a reference: the engine may be done with the
@@ -126,11 +127,11 @@ static void adopt(SVCXPRT *xprt)
 	/* Destroyed meanwhile: xprt_unlink() may have come too early. */
 	if (flags & SVC_XPRT_FLAG_DESTROYED)
 		drop_conn(wire);
-	/* What the server has queued since the token was there. */
-	collect(wire);
+	/* Calls that the server has queued behind the token. */
+	collect_locked(wire);
 }
 
-/* The acceptor has made it, and nobody else knows of it. */
+/* For a new transport, of which no other thread knows. */
 static void accepted(SVCXPRT *xprt)
 {
 	os_pause_at("told");
@@ -149,8 +150,7 @@ static bool is_tcp(int fd)
 	       protocol == IPPROTO_TCP;
 }
 
-/* In the place of xp_recv: the first event of a connection since that is, or any
- * event of one that is not taken over. */
+/* Replaces xp_recv: adopts a TCP connection at its first event, or shuts it down. */
 static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 {
 	int err;
@@ -158,10 +158,10 @@ static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 	if (wire_of(xprt) || xprt->xp_flags & SVC_XPRT_FLAG_DESTROYED)
 		return SVC_STAT(xprt);
 	if (!is_tcp(xprt->xp_fd))
-		return hook.stock_connected.xp_recv(xprt);
+		return hook.original_connected.xp_recv(xprt);
 	if (xprt->xp_parent || !untouched(xprt->xp_fd)) {
 		LogInfo(COMPONENT_DISPATCH,
-			"RPCBUF: shutting down a connection from before the take-over: its peer connects again");
+			"RPCBUF: closing a connection accepted before the take-over; its peer connects again");
 		shut_down(xprt);
 		return SVC_STAT(xprt);
 	}
@@ -179,7 +179,7 @@ static void xprt_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 {
 	if (wire_of(xprt))
 		drop_conn(wire_of(xprt));
-	hook.stock_connected.xp_unlink(xprt, flags, tag, line);
+	hook.original_connected.xp_unlink(xprt, flags, tag, line);
 }
 
 /* In the place of xp_destroy: runs once, when the last reference is gone. */
@@ -197,7 +197,7 @@ static void xprt_destroy(SVCXPRT *xprt, u_int flags, const char *tag,
 	 * closing it alone would not tell the peer. */
 	if (xprt->xp_flags & SVC_XPRT_FLAG_CLOSE)
 		shutdown(xprt->xp_fd, SHUT_RDWR);
-	hook.stock_connected.xp_destroy(xprt, flags, tag, line);
+	hook.original_connected.xp_destroy(xprt, flags, tag, line);
 }
 
 /* In the place of a listener's xp_recv: its first event since that is. */
@@ -209,21 +209,21 @@ static enum xprt_stat listener_recv(SVCXPRT *xprt)
 		return SVC_STAT(xprt);
 	if (err != -EAFNOSUPPORT)
 		LogCrit(COMPONENT_DISPATCH,
-			"RPCBUF: a listening socket cannot be taken over yet, and what connects to it is shut down: %s",
+			"RPCBUF: cannot take over a listening socket yet, its connections are closed: %s",
 			strerror(-err));
-	return hook.stock_listening.xp_recv(xprt);
+	return hook.original_listening.xp_recv(xprt);
 }
 
 /* A listener goes away for good only when the server shuts down. */
 static void listener_unlink(SVCXPRT *xprt, u_int flags, const char *tag,
 			    const int line)
 {
-	void (*stock)(SVCXPRT *, u_int, const char *, const int) =
-		hook.stock_listening.xp_unlink;
+	void (*original)(SVCXPRT *, u_int, const char *, const int) =
+		hook.original_listening.xp_unlink;
 
 	if (admin_shutdown)
 		hook.listeners_gone();
-	stock(xprt, flags, tag, line);
+	original(xprt, flags, tag, line);
 }
 
 void xprt_closed(void *conn_data, enum rpcbuf_close_reason reason)
@@ -262,7 +262,7 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 
 	/* Received by ntirpc, before the take-over or on what is no TCP. */
 	if (!pages)
-		return hook.stock_connected.xp_reply(req);
+		return hook.original_connected.xp_reply(req);
 	if (req->rq_msg.rm_reply.rp_stat == MSG_ACCEPTED &&
 	    req->rq_msg.RPCM_ack.ar_stat == SUCCESS) {
 		if (pages->refused)
@@ -274,13 +274,13 @@ static enum xprt_stat xprt_reply(struct svc_req *req)
 		return no_reply(req, err);
 	pages->answered = true;
 	os_pause_at("encoded");
-	/* A peer that is gone has no use for it, but it was made. */
+	/* An error means that the peer is gone: the reply is dropped. */
 	(void)rpcbuf_call_reply(pages->call, reply);
 	return XPRT_IDLE;
 }
 
-/* In the place of cl_call: a call of the server's own.  Who calls holds the
- * client, and that its transport. */
+/* In the place of cl_call: a call of the server's own.  The caller holds
+ * the client, and the client its transport. */
 static enum clnt_stat client_call(struct clnt_req *call)
 {
 	struct wire *wire = NULL;
@@ -291,26 +291,26 @@ static enum clnt_stat client_call(struct clnt_req *call)
 	if (CLNT_CONTROL(call->cc_clnt, CLGET_FD, &fd) && fd >= 0)
 		wire = wire_by_fd(fd);
 	if (wire)
-		wire_hold(wire);
+		wire_queue_token(wire);
 	os_pause_at("calling");
-	stat = hook.stock_call(call);
+	stat = hook.original_call(call);
 	os_pause_at("called");
 	/* It may have become ours meanwhile, with the call behind the token. */
 	if (!wire && fd >= 0)
 		wire = wire_by_fd(fd);
 	if (wire)
-		collect(wire);
+		collect_locked(wire);
 	return stat;
 }
 
-/* The server's tables, from now on. */
-static void exchange(void)
+/* From now on the server's tables have our functions. */
+static void hook_tables(void)
 {
 	struct xp_ops *connected = hook.facts.connected;
 
-	hook.stock_connected = *connected;
-	hook.stock_listening = *hook.facts.listening;
-	hook.stock_call = hook.facts.clients->cl_call;
+	hook.original_connected = *connected;
+	hook.original_listening = *hook.facts.listening;
+	hook.original_call = hook.facts.clients->cl_call;
 	fsal_rpcbuf_set(&hook.facts.listening->xp_unlink, listener_unlink);
 	fsal_rpcbuf_set(&hook.facts.clients->cl_call, client_call);
 	fsal_rpcbuf_set(&connected->xp_checksum, request_checksum);
@@ -333,9 +333,9 @@ int xprt_hook(struct rpcbuf_engine *engine,
 {
 	int err;
 
-	pthread_rwlock_wrlock(&hook.gate);
+	pthread_rwlock_wrlock(&hook.engine_lock);
 	hook.engine = engine;
-	pthread_rwlock_unlock(&hook.gate);
+	pthread_rwlock_unlock(&hook.engine_lock);
 	hook.listeners_gone = listeners_gone;
 	wire_start(&hook.facts);
 	err = listener_start(accepted, handlers->thread_start, handlers->log);
@@ -343,13 +343,13 @@ int xprt_hook(struct rpcbuf_engine *engine,
 		snprintf(why, len, "connections cannot be accepted: %s",
 			 strerror(-err));
 	else
-		exchange();
+		hook_tables();
 	return err;
 }
 
 void xprt_end(void)
 {
-	pthread_rwlock_wrlock(&hook.gate);
+	pthread_rwlock_wrlock(&hook.engine_lock);
 	hook.engine = NULL;
-	pthread_rwlock_unlock(&hook.gate);
+	pthread_rwlock_unlock(&hook.engine_lock);
 }

@@ -4,6 +4,7 @@
 #include <rpcbuf/mempool.h>
 #include <string.h>
 
+#include "rpcbuf/engine/reply.h"
 #include "rpcbuf/os/bits.h"
 
 /* Takes the call's own pages. */
@@ -31,11 +32,9 @@ void ready_init(struct rpcbuf_ready *ready, struct rpcbuf *mm,
 }
 
 /* What is not needed at once is not for a reserve to give. */
-static __attribute__((noinline)) void take_reserved(struct rpcbuf_ready *ready)
+static __attribute__((noinline)) void use_reserve(struct rpcbuf_ready *ready)
 {
-	ready->pages[0] =
-		rpcbuf_mempool_alloc_page(ready->pool, RPCBUF_GFP_NOWAIT);
-	ready->nr = ready->pages[0] != NULL;
+	ready->nr = reply_reserved_page(ready->pool, &ready->pages[0]);
 	ready->nr_reserved += ready->nr;
 }
 
@@ -49,7 +48,7 @@ void *ready_take(struct rpcbuf_ready *ready)
 						    ready->grow, ready->pages);
 		ready->grow = rpcbuf_min(4 * ready->grow, RPCBUF_WRITER_PAGES);
 		if (rpcbuf_unlikely(!ready->nr))
-			take_reserved(ready);
+			use_reserve(ready);
 	}
 	ready->out_of_pages = ready->next == ready->nr;
 	return ready->out_of_pages ? NULL : ready->pages[ready->next++];

@@ -7,6 +7,7 @@
 #ifndef RPCBUF_ENGINE_REPLY_H
 #define RPCBUF_ENGINE_REPLY_H
 
+#include <rpcbuf/mempool.h>
 #include <rpcbuf/reply.h>
 #include <sys/uio.h>
 
@@ -51,6 +52,15 @@ struct rpcbuf_reply {
 	unsigned int index;
 	size_t offset;
 };
+
+/* A page of the replies' reserve into *@page, without waiting.  Returns how many:
+ * 1, or 0, and *@page is NULL then. */
+static inline unsigned int reply_reserved_page(struct rpcbuf_mempool *reserve,
+					       void **page)
+{
+	*page = rpcbuf_mempool_alloc_page(reserve, RPCBUF_GFP_NOWAIT);
+	return *page != NULL;
+}
 
 /*
  * reply_gather - fills @iov with the unsent bytes, at most *@most bytes in @max

@@ -5,16 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rpcbuf/engine/reply.h"
 #include "rpcbuf/engine/respages.h"
 #include "rpcbuf/os/bits.h"
 
 /* A page of the reserve is for the next reply alone. */
 static __attribute__((noinline)) int
-take_reserved(struct rpcbuf_respages *respages, struct rpcbuf_mempool *reserve)
+fill_reserved(struct rpcbuf_respages *respages, struct rpcbuf_mempool *reserve)
 {
-	respages->pages[0] =
-		rpcbuf_mempool_alloc_page(reserve, RPCBUF_GFP_NOWAIT);
-	respages->nr = respages->reserved = respages->pages[0] != NULL;
+	respages->nr = respages->reserved =
+		reply_reserved_page(reserve, &respages->pages[0]);
 	return respages->nr ? 0 : -ENOMEM;
 }
 
@@ -29,7 +29,7 @@ int respages_fill(struct rpcbuf_respages *respages, struct rpcbuf *mm,
 	respages->nr = rpcbuf_alloc_bulk_array(
 		mm, RPCBUF_GFP_NOWAIT, RPCBUF_RESPAGES, respages->pages);
 	return rpcbuf_likely(respages->nr) ? 0
-					   : take_reserved(respages, reserve);
+					   : fill_reserved(respages, reserve);
 }
 
 void respages_release(struct rpcbuf_respages *respages,

@@ -12,7 +12,7 @@
 #define OP_SEQUENCE   53
 #define SEQUENCE_ARGS 32
 
-static int copy(struct words *words, void *to, size_t len)
+static int copy_opaque(struct words *words, void *to, size_t len)
 {
 	uint32_t length;
 
@@ -37,11 +37,11 @@ static int find_in_compound(struct words *words, void *to, size_t len)
 		return -ENOENT;
 	if (op == OP_PUTROOTFH || op == OP_PUTPUBFH)
 		return -ENXIO;
-	return op == OP_PUTFH ? copy(words, to, len) : -ENOENT;
+	return op == OP_PUTFH ? copy_opaque(words, to, len) : -ENOENT;
 }
 
 /* In the arguments of a call. */
-static int find(struct words *words, const struct words_head *call, void *to,
+static int find_handle(struct words *words, const struct words_head *call, void *to,
 		size_t len)
 {
 	if (nfs_is_compound(call->program, call->version, call->procedure))
@@ -49,7 +49,7 @@ static int find(struct words *words, const struct words_head *call, void *to,
 	if (call->version != NFS_V3 || !call->procedure ||
 	    (call->program != NFS_PROGRAM && call->program != ACL_PROGRAM))
 		return -ENOENT;
-	return copy(words, to, len);
+	return copy_opaque(words, to, len);
 }
 
 int handle_in_arguments(uint32_t program, uint32_t version, uint32_t procedure,
@@ -64,7 +64,7 @@ int handle_in_arguments(uint32_t program, uint32_t version, uint32_t procedure,
 	struct words words;
 
 	words_of_bytes(&words, arguments, size);
-	return find(&words, &head, to, len);
+	return find_handle(&words, &head, to, len);
 }
 
 int handle_find(const struct rpcbuf_message *message, void *to, size_t len)
@@ -80,5 +80,5 @@ int handle_find(const struct rpcbuf_message *message, void *to, size_t len)
 	    !words_skip(&words, sizeof(uint32_t)) ||
 	    !words_skip_counted(&words, 1))
 		return -ENOENT;
-	return find(&words, &head, to, len);
+	return find_handle(&words, &head, to, len);
 }

@@ -2,7 +2,7 @@
 /*
  * What a message says it is.  To find the operations of a compound their
  * arguments are stepped over, and so the shape of each has to be known; the
- * walk ends at one whose shape is not.  Runs only while somebody traces.
+ * walk ends at one whose shape is not.  Runs only while a reader traces.
  */
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/rqst/nfs.h"

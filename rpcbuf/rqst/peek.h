@@ -2,8 +2,8 @@
 /*
  * peek.h - what a message says it is, for traces.
  *
- * Looks at the bytes of a received message without decoding it: who the call is
- * for, and of an NFSv4 COMPOUND which operations it has.  Trusts nothing in
+ * Reads program, version and procedure of a received message without decoding it,
+ * and the operations of an NFSv4 COMPOUND.  Trusts nothing in
  * there.
  */
 #ifndef RPCBUF_RQST_PEEK_H
@@ -25,7 +25,7 @@ struct peek {
 
 /*
  * Fills in what can be read; the rest is 0.  Arguments that are encrypted are
- * not looked at, and ->cut is set then.  RFC 5531, section 9 (messages);
+ * skipped, and ->cut is set then.  RFC 5531, section 9 (messages);
  * RFC 2203, section 5.3 (seals); RFC 7531, 5662, 7863 and 8276 (compounds).
  */
 void peek_message(struct peek *peek, const struct rpcbuf_message *message);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Record marking: finds the end of a record in bytes that arrive in any
- * portions.  Owns nothing; whoever owns the machine may call it.
+ * portions.  Owns nothing; the owner of the machine calls it.
  *
- * Inside a fragment the bytes are not looked at, only counted, so the cost is
- * per mark and per portion.  Limits are checked when a mark is whole, before
- * anybody makes room for what it claims.
+ * Inside a fragment the bytes are only counted, so the cost is per mark and per
+ * portion.  Limits are checked as soon as a mark is whole, before memory is
+ * allocated for it.
  */
 #include <errno.h>
 #include <rpcbuf/record.h>
 
-static int refuse(struct rpcbuf_record_refusal *refusal, uint64_t value,
+static int set_refusal(struct rpcbuf_record_refusal *refusal, uint64_t value,
 		  uint64_t limit, int err)
 {
 	refusal->value = value;
@@ -30,12 +30,12 @@ static int enter_fragment(struct rpcbuf_record_machine *m,
 	m->mark = 0;
 	m->mark_bytes = 0;
 	if (++m->fragments > limits->max_fragments)
-		return refuse(refusal, m->fragments, limits->max_fragments,
+		return set_refusal(refusal, m->fragments, limits->max_fragments,
 			      -E2BIG);
 	if (length > limits->max_length)
-		return refuse(refusal, length, limits->max_length, -EMSGSIZE);
+		return set_refusal(refusal, length, limits->max_length, -EMSGSIZE);
 	if (m->last && length < limits->min_length)
-		return refuse(refusal, length, limits->min_length, -EBADMSG);
+		return set_refusal(refusal, length, limits->min_length, -EBADMSG);
 	m->fragment_left = claim;
 	m->in_fragment = 1;
 	return 0;

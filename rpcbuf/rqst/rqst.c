@@ -100,13 +100,13 @@ void rpcbuf_rqst_take(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
 		rqst->first += nr;
 }
 
-/* Past the caches: who waits gets them, and runs are whole again. */
-static void put(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
+/* Frees past the caches: waiters get the pages, and runs become whole. */
+static void free_pages(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
 {
 	if (!nr)
 		return;
-	/* What came from the reserve is missing there: others may wait for it
-	 * who hold the pages that this thread's next call needs. */
+	/* Refill the reserve first: a waiter for it may hold the pages that this
+	 * thread's next call needs. */
 	if (rqst->reserve)
 		mempool_put_back(rqst->reserve, nr, pages);
 	rpcbuf_free_run(rqst->mm, nr, pages);
@@ -114,7 +114,7 @@ static void put(struct rpcbuf_rqst *rqst, unsigned int nr, void **pages)
 
 void rqst_give_back(struct rpcbuf_rqst *rqst)
 {
-	put(rqst, rqst->maxpages, rqst->pages);
+	free_pages(rqst, rqst->maxpages, rqst->pages);
 	rqst->refilled = 0;
 	rqst->first = rqst->maxpages;
 }
@@ -123,7 +123,7 @@ void rpcbuf_rqst_end_run(struct rpcbuf_rqst *rqst)
 {
 	struct rqst_run *run = &rqst->run;
 
-	put(rqst, run->end - run->first, run->pages + run->first);
+	free_pages(rqst, run->end - run->first, run->pages + run->first);
 	run->first = run->end = 0;
 	run->in_front = false;
 }

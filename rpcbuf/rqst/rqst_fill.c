@@ -4,9 +4,9 @@
  *
  * The wait, after the kernel's svc_alloc_arg(): fill what is there; retry at
  * once while that makes progress; on none, queue up.  Only the head of the
- * queue keeps a partial fill: if two vectors each held half of the last pages
- * nobody would finish.  The first of those that share a reserve takes from that
- * all that it needs, or nothing.
+ * queue keeps a partial fill: if two vectors each had half of the last pages
+ * neither would finish.  The first of the vectors that share a reserve takes all
+ * that it needs from it, or nothing.
  */
 #include <errno.h>
 #include <rpcbuf/mempool.h>
@@ -19,14 +19,14 @@
 #include "rpcbuf/os/why.h"
 #include "rpcbuf/rqst/rqst_private.h"
 
-/* Longest sleep before the stop flag is looked at again, nanoseconds.  A stop
+/* Longest sleep before the stop flag is checked again, nanoseconds.  A stop
  * wakes the queue, so this only bounds what a lost signal could cost. */
 #define SLEEP_MAX_NS OS_SECOND_NS
 /* Pages of a run that is taken: two such runs to a block of 2 MiB. */
 #define RUN_KEPT     256u
 
-/* A reserve that was shrunk below a vector is of no use to it. */
-static void join(struct rpcbuf_rqst *rqst)
+/* Joins the queue; with the reserve, unless that was shrunk below the vector. */
+static void queue_for_pages(struct rpcbuf_rqst *rqst)
 {
 	rqst->shortage_since = os_now();
 	stat_add(rqst->stats.sleeps, 1);
@@ -53,7 +53,7 @@ int rpcbuf_rqst_reserve(struct rpcbuf_rqst *rqst,
 }
 
 /* After a bulk call that filled @got slots.  True when the vector is full. */
-static bool account(struct rpcbuf_rqst *rqst, unsigned int got)
+static bool count_filled(struct rpcbuf_rqst *rqst, unsigned int got)
 {
 	rqst->refilled += got;
 	stat_add(rqst->stats.bulk_calls, 1);
@@ -75,7 +75,7 @@ static bool fill_while_progress(struct rpcbuf_rqst *rqst)
 		got = rpcbuf_alloc_bulk_array(rqst->mm, RPCBUF_GFP_NOWAIT,
 					      rqst->first - rqst->refilled,
 					      rqst->pages + rqst->refilled);
-		if (account(rqst, got))
+		if (count_filled(rqst, got))
 			return true;
 	} while (got);
 	return false;
@@ -92,7 +92,7 @@ static bool fill_from_reserve(struct rpcbuf_rqst *rqst)
 		return false;
 	rpcbuf_page_list_to_array(rqst->mm, &list, nr,
 				  rqst->pages + rqst->refilled);
-	return account(rqst, nr);
+	return count_filled(rqst, nr);
 }
 
 void *rqst_alloc_page(struct rpcbuf_rqst *rqst)
@@ -127,7 +127,7 @@ static bool get_run(struct rpcbuf_rqst *rqst)
 	rpcbuf_rqst_end_run(rqst);
 	if (rqst->shortage_since || rpcbuf_wait_pending(rqst->mm))
 		return false;
-	/* More than this call wants is for those to come. */
+	/* The rest is for the next calls. */
 	if (run->wanted < kept)
 		got = alloc_run(rqst, kept);
 	if (!got)
@@ -142,7 +142,7 @@ static bool get_run(struct rpcbuf_rqst *rqst)
 	return run->in_front = true;
 }
 
-/* -EAGAIN, if waiting makes sense. */
+/* -EAGAIN when waiting can succeed, else -ENOMEM. */
 static int wait_or_refuse(struct rpcbuf_rqst *rqst)
 {
 	if (rqst->shares || budget_suffices(rqst->mm, rqst->maxpages))
@@ -154,7 +154,7 @@ static int wait_or_refuse(struct rpcbuf_rqst *rqst)
 		      rqst->maxpages);
 }
 
-/* Out of the fast path: somebody waits for pages, or we must. */
+/* Out of the fast path: there are waiters for pages, or this vector must wait. */
 static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 {
 	bool full = false;
@@ -162,7 +162,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 	rqst->woken = rpcbuf_wait_count(&rqst->waiter);
 	rpcbuf_rqst_end_run(rqst);
 	if (!rqst->shortage_since)
-		join(rqst);
+		queue_for_pages(rqst);
 	if (rpcbuf_wait_is_head(&rqst->waiter))
 		full = fill_while_progress(rqst);
 	else
@@ -173,7 +173,7 @@ static __attribute__((noinline)) int fill_queued(struct rpcbuf_rqst *rqst)
 	return 0;
 }
 
-/* What is short is not kept for payloads to come. */
+/* In a shortage the rest of a run is freed. */
 static bool fill_now(struct rpcbuf_rqst *rqst)
 {
 	if (rpcbuf_wait_pending(rqst->mm))

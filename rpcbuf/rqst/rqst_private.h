@@ -10,7 +10,7 @@
 #include "rpcbuf/os/bits.h"
 #include "rpcbuf/os/stat.h"
 
-/* Struct rpcbuf_rqst_stats: written by the owner, read by anybody. */
+/* Struct rpcbuf_rqst_stats: written by the owner, read by others. */
 struct rqst_counts {
 	struct os_u64 fills, pages_filled, bulk_calls, runs, no_runs, sleeps,
 		sleep_ns;

@@ -172,7 +172,7 @@ static void copy_from(struct rpcbuf_stream *s, void *const *had, uint32_t head)
 
 /* @nr adjacent pages of a vector, behind a single one if @lone; all of them or
  * none. */
-static bool take_pages(struct rpcbuf_rqst *rqst, bool lone, uint32_t nr,
+static bool take_adjacent(struct rpcbuf_rqst *rqst, bool lone, uint32_t nr,
 		       void **pages)
 {
 	rpcbuf_rqst_want(rqst, nr);
@@ -203,7 +203,7 @@ int rpcbuf_stream_reserve(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 		return -ENOMEM;
 	rpcbuf_stream_trim(s);
 	memcpy(old, s->pages, had * sizeof(*old));
-	if (!take_pages(rqst, lone, (uint32_t)nr, s->pages)) {
+	if (!take_adjacent(rqst, lone, (uint32_t)nr, s->pages)) {
 		memcpy(s->pages, old, had * sizeof(*old));
 		return -ENOMEM;
 	}
@@ -220,8 +220,9 @@ int rpcbuf_stream_reserve(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 	return 0;
 }
 
-/* Shows the machine what has arrived, page by page, up to the record's end. */
-static int parse(struct rpcbuf_stream *s,
+/* Feeds the record machine with the bytes that have arrived, up to the end of the
+ * record. */
+static int feed_record(struct rpcbuf_stream *s,
 		 const struct rpcbuf_record_limits *limits,
 		 struct rpcbuf_record_refusal *refusal)
 {
@@ -299,7 +300,7 @@ int rpcbuf_stream_next(struct rpcbuf_stream *s,
 		       struct rpcbuf_message *message,
 		       struct rpcbuf_record_refusal *refusal)
 {
-	int ret = parse(s, limits, refusal);
+	int ret = feed_record(s, limits, refusal);
 
 	return ret == 1 ? cut(s, message) : ret;
 }

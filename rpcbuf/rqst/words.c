@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "rpcbuf/rqst/words.h"
 
-static void open_window(struct words *words)
+static void open_span(struct words *words)
 {
 	words->start = rpcbuf_cursor_window(&words->cursor, &words->left);
 	words->at = words->start;
 }
 
 /* Moves the cursor to where the reader is: false where there is none. */
-static bool close_window(struct words *words)
+static bool close_span(struct words *words)
 {
 	if (!words->cursor.message)
 		return false;
@@ -21,7 +21,7 @@ static bool close_window(struct words *words)
 void words_of_message(struct words *words, const struct rpcbuf_message *message)
 {
 	rpcbuf_cursor_init(&words->cursor, message);
-	open_window(words);
+	open_span(words);
 }
 
 void words_of_bytes(struct words *words, const void *bytes, size_t size)
@@ -31,17 +31,17 @@ void words_of_bytes(struct words *words, const void *bytes, size_t size)
 
 bool words_read_on(struct words *words, void *to, size_t len)
 {
-	if (!close_window(words) || rpcbuf_cursor_read(&words->cursor, to, len))
+	if (!close_span(words) || rpcbuf_cursor_read(&words->cursor, to, len))
 		return false;
-	open_window(words);
+	open_span(words);
 	return true;
 }
 
 bool words_skip_on(struct words *words, size_t len)
 {
-	if (!close_window(words) || rpcbuf_cursor_skip(&words->cursor, len))
+	if (!close_span(words) || rpcbuf_cursor_skip(&words->cursor, len))
 		return false;
-	open_window(words);
+	open_span(words);
 	return true;
 }
 

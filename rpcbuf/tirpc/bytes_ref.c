@@ -11,7 +11,7 @@
 
 /* Copying fewer is cheaper than another entry of a vector. */
 #define ATTACH_MIN 1024u
-/* A length is a claim: memory grows with what arrives. */
+/* The length is not trusted: memory is allocated as bytes arrive. */
 #define COPY_STEP  ((uint32_t)64 << 10)
 
 static bool_t decode_copy(XDR *xdrs, rpcbuf_bytes_ref *ref, uint32_t len)
@@ -73,7 +73,7 @@ static bool_t encode_piece(XDR *xdrs, void *data, size_t len)
 	return !len || XDR_PUTBYTES(xdrs, data, (u_int)len);
 }
 
-static bool_t encode(XDR *xdrs, rpcbuf_bytes_ref *ref)
+static bool_t encode_ref(XDR *xdrs, rpcbuf_bytes_ref *ref)
 {
 	uint32_t left = ref->length;
 
@@ -101,7 +101,7 @@ bool_t xdr_rpcbuf_bytes_ref(XDR *xdrs, rpcbuf_bytes_ref *ref)
 	case XDR_DECODE:
 		return decode(xdrs, ref);
 	case XDR_ENCODE:
-		return encode(xdrs, ref);
+		return encode_ref(xdrs, ref);
 	case XDR_FREE:
 		free(ref->owned);
 		*ref = (rpcbuf_bytes_ref){0};

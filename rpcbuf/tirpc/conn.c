@@ -4,8 +4,8 @@
  * dispatchers call.
  *
  * Under svc_run() all of it belongs to that thread.  Under rpcbuf_svc_run()
- * the call at hand belongs to the thread that runs it, and the engine says
- * when the connection has ended: whoever wants it to end kills it.
+ * the call at hand belongs to the thread that runs it, and the engine reports the
+ * end.  Any thread ends a connection by svc_conn_kill().
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -67,13 +67,13 @@ static bool_t op_reply(SVCXPRT *xprt, struct rpc_msg *msg)
 	return encode_reply(svc_conn_of(xprt), msg);
 }
 
-/* By a dispatcher, the end of the call is waited for; it may use the transport
- * until it returns. */
+/* From a dispatcher: destroys the transport after the call, which may use it until
+ * it returns. */
 static void op_destroy(SVCXPRT *xprt)
 {
 	struct conn *conn = svc_conn_of(xprt);
 
-	/* What it has answered arrives. */
+	/* The replies that it has sent must arrive. */
 	if (conn->dispatching && !svc_conn_dead(conn))
 		(void)deliver_all(conn);
 	if (conn->engine_conn || conn->dispatching)

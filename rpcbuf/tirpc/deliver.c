@@ -3,10 +3,10 @@
  * Where replies go: to the send list of the engine's connection, or under
  * svc_run() to one of our own (rpcbuf/out.h).
  *
- * The engine goes on where a client does not read; under svc_run() nobody else
- * would, so this waits for it, for send_timeout at most, as libtirpc does.  So it
- * does under the engine for a reply whose bytes the dispatcher needs again, or
- * which goes out in part because there is no room for it.
+ * The engine sends later what a client does not read now.  Under svc_run() no
+ * thread would, so this waits for the client, for send_timeout at most, as libtirpc
+ * does.  Under the engine it waits for a reply whose bytes the dispatcher needs
+ * again, and for one that is sent in fragments.
  *
  * The thread that runs the call.
  */
@@ -35,7 +35,7 @@ void deliver_begin_reply(struct conn *conn)
 	conn->until_ns = 0;
 }
 
-static void tell_timeout(struct conn *conn)
+static void log_timeout(struct conn *conn)
 {
 	svc_stat_add(send_timeouts, 1);
 	svc_log(&conn->options, RPCBUF_LOG_WARNING,
@@ -53,15 +53,15 @@ static uint64_t until(struct conn *conn)
 	return conn->until_ns;
 }
 
-static int flush(struct conn *conn, uint64_t until_ns)
+static int flush_list(struct conn *conn, uint64_t until_ns)
 {
 	return conn->engine_conn
 		       ? rpcbuf_conn_flush(conn->engine_conn, until_ns)
 		       : rpcbuf_out_flush(conn->out, until_ns);
 }
 
-/* In a child the list is the parent's, and its lock may be held for ever: what
- * waited has left before the fork, and the child sends alone. */
+/* In a forked child the list is the parent's, and its lock may be held for ever.
+ * It was flushed before the fork, and the child sends by itself. */
 static bool has_list(const struct conn *conn)
 {
 	return !home.forked && (conn->engine_conn || conn->out);
@@ -70,14 +70,14 @@ static bool has_list(const struct conn *conn)
 void deliver_push(struct conn *conn)
 {
 	if (has_list(conn))
-		(void)flush(conn, 0);
+		(void)flush_list(conn, 0);
 }
 
 void svc_conn_kill(struct conn *conn)
 {
 	if (__atomic_exchange_n(&conn->dead, true, __ATOMIC_ACQ_REL))
 		return;
-	/* A child lets go of it; the connection is its parent's. */
+	/* In a forked child: the connection is the parent's. */
 	if (home.forked)
 		return;
 	deliver_push(conn);
@@ -92,16 +92,16 @@ bool deliver_all(struct conn *conn)
 
 	if (!has_list(conn))
 		return true;
-	err = flush(conn, 0);
+	err = flush_list(conn, 0);
 	if (err == -ETIMEDOUT)
-		err = flush(conn, until(conn));
+		err = flush_list(conn, until(conn));
 	if (err == -ETIMEDOUT)
-		tell_timeout(conn);
+		log_timeout(conn);
 	return !err;
 }
 
-/* Another call of the connection is at hand: the reply to this one can wait for
- * that to it. */
+/* True when another call of the connection is received: its reply and this one
+ * can leave together. */
 static bool more_follow(const struct conn *conn)
 {
 	return conn->dispatching && conn->slots &&
@@ -147,7 +147,7 @@ int deliver_join(struct conn *conn, const void *bytes, size_t len)
 	return ret;
 }
 
-void deliver_rest(struct conn *conn)
+void deliver_flush(struct conn *conn)
 {
 	if (home.forked || !conn->out || !rpcbuf_out_unsent(conn->out))
 		return;
@@ -156,8 +156,8 @@ void deliver_rest(struct conn *conn)
 		svc_conn_kill(conn);
 }
 
-/* In the midst of a reply a child could not answer: what waits leaves before
- * there is one. */
+/* A child could not continue a reply that was sent in part: flush it before the
+ * fork. */
 void deliver_before_fork(void)
 {
 	struct conn *conn = at_hand;
@@ -169,7 +169,7 @@ void deliver_before_fork(void)
 		svc_conn_kill(conn);
 }
 
-bool deliver_alone(struct conn *conn, const void *data, size_t len)
+bool deliver_in_child(struct conn *conn, const void *data, size_t len)
 {
 	struct pollfd pfd = {.fd = conn->xprt.xp_fd, .events = POLLOUT};
 	const uint8_t *at = data;
@@ -190,7 +190,7 @@ bool deliver_alone(struct conn *conn, const void *data, size_t len)
 		end = until(conn);
 		now = os_now();
 		if (now >= end) {
-			tell_timeout(conn);
+			log_timeout(conn);
 			return false;
 		}
 		(void)poll(&pfd, 1, (int)((end - now) / 1000000) + 1);

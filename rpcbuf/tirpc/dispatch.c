@@ -4,9 +4,9 @@
  *
  * Calls of a connection run one after the other, in the order in which they
  * came: SVCXPRT has room for one xid and one verifier, and clients batch calls.
- * One that comes before its turn, or finds another one running, is queued on
- * the connection and run by the thread that runs the one before it.  The
- * engine's bound of calls in flight is that of the queue.
+ * A call that is not the next one, or finds another one running, is queued on
+ * the connection and run by the thread that runs the one before it.  The engine's
+ * limit of calls in flight is the limit of the queue.
  *
  * Any thread of the engine.
  */
@@ -25,7 +25,7 @@ static void run_call(struct conn *conn, struct rpcbuf_call *call)
 }
 
 /* Numbers wrap. */
-static void queue(struct conn *conn, struct rpcbuf_call *call)
+static void queue_call(struct conn *conn, struct rpcbuf_call *call)
 {
 	struct pending *pending = call->private_data;
 	struct pending **at = &conn->first;
@@ -36,7 +36,7 @@ static void queue(struct conn *conn, struct rpcbuf_call *call)
 	*at = pending;
 }
 
-/* False: another thread will run it, after those before it. */
+/* Returns false when the call was queued behind others of its connection. */
 static bool begin_or_queue(struct conn *conn, struct rpcbuf_call *call)
 {
 	bool begin;
@@ -46,7 +46,7 @@ static bool begin_or_queue(struct conn *conn, struct rpcbuf_call *call)
 	if (begin)
 		conn->running = true;
 	else
-		queue(conn, call);
+		queue_call(conn, call);
 	pthread_mutex_unlock(&conn->lock);
 	return begin;
 }
@@ -68,8 +68,8 @@ static struct rpcbuf_call *next_or_end(struct conn *conn)
 	return pending ? pending->call : NULL;
 }
 
-/* A call in flight keeps its connection: the next one is taken before the one
- * at hand is done with. */
+/* A call in flight keeps its connection: dequeue the next one before completing
+ * this one. */
 static void on_call(struct rpcbuf_call *call)
 {
 	struct conn *conn = call->conn_data;
@@ -87,8 +87,8 @@ static void on_call(struct rpcbuf_call *call)
 	}
 }
 
-/* While the engine stops it may let go of connections whose calls still run:
- * rpcbuf_svc_run() frees what is left. */
+/* A stopping engine may close connections whose calls still run:
+ * rpcbuf_svc_run() frees these. */
 static void on_closed(void *conn_data, enum rpcbuf_close_reason reason)
 {
 	struct conn *conn = conn_data;

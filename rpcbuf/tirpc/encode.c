@@ -4,20 +4,20 @@
  * bulk before it encodes, and while it does where it needs more.  What was used
  * goes with the reply, and comes back when that was sent.
  *
- * The thread holds the pages of the call, so it never sleeps for those of the
- * reply: the threads that have them may sleep for what this one holds.  Where
- * none come in bulk it takes from the reserve, few at a time; where these are
- * used, or one reply had its share, what is encoded is sent as a fragment, and
- * waited for: a reply needs no more memory than there is.  When there is not
- * even a page of the reserve, as others have all of it whose clients do not read,
- * the connection is closed: its client sends the call again.
+ * A thread never sleeps for pages of a reply: it has the pages of the call, for
+ * which the holders of the others may be waiting.  When a bulk request brings none
+ * it takes pages of the reserve, few at a time.  When these are used up, or a reply
+ * reaches its limit, the encoded part is sent as a fragment and flushed: so a reply
+ * needs no more memory than there is.  Without a page of the reserve, because
+ * clients do not read and have all of it, the connection is closed: its client
+ * sends the call again.
  *
- * Each thread of the engine has one; all others share one under a lock, which
- * under svc_run() nobody contends for.
+ * Each thread of the engine has a vector; all others share one under a lock, which
+ * is free under svc_run().
  *
- * A child of the process that made the instance gets no pages, and a lock may
- * be held there for ever.  It answers from memory of its own, and at once; the
- * replies that waited when it was forked are its parent's to send.
+ * A forked child of the process that made the instance gets no pages, and a lock
+ * may be held there for ever.  It answers from memory of its own, and at once; the
+ * parent sends the replies that were unsent at the fork.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static struct {
 	struct encoder *encoder;
 } others = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Keeps @nr pages of those that are not used, and gives the others back. */
+/* Keeps @nr of the unused pages, and frees the others. */
 static void keep_pages(struct encoder *r, unsigned int nr)
 {
 	if (r->nr <= nr)
@@ -106,20 +106,18 @@ static bool fill_pages(struct encoder *r, unsigned int most)
 	return want;
 }
 
-/* One of the reserve, where there are no others. */
-static bool take_reserved(struct encoder *r)
+/* When there are no other pages. */
+static bool add_reserved(struct encoder *r)
 {
-	void *page = rpcbuf_mempool_alloc_page(home.reserve, RPCBUF_GFP_NOWAIT);
+	unsigned int got = reply_reserved_page(home.reserve, &r->pages[r->nr]);
 
-	if (!page)
-		return false;
-	r->pages[r->nr++] = page;
-	r->reserved++;
-	return true;
+	r->nr += got;
+	r->reserved += got;
+	return got;
 }
 
 /* The pages that were used go with the reply. */
-static struct rpcbuf_reply *take_pages(struct encoder *r)
+static struct rpcbuf_reply *reply_of_pages(struct encoder *r)
 {
 	struct rpcbuf_reply *reply = rpcbuf_reply_create(home.mm, r->pages[0]);
 	unsigned int nr = r->next;
@@ -153,7 +151,7 @@ static int own_wrapped(struct encoder *r, struct rpcbuf_reply *reply)
 }
 
 /* The record mark, and what is encoded behind it, in @first and elsewhere. */
-static int add_pieces(struct encoder *r, struct rpcbuf_reply *reply,
+static int add_extents(struct encoder *r, struct rpcbuf_reply *reply,
 		      uint8_t *first, bool is_last)
 {
 	struct rpcbuf_writer *w = &r->xdr.writer;
@@ -169,9 +167,8 @@ static int add_pieces(struct encoder *r, struct rpcbuf_reply *reply,
 	return err;
 }
 
-/* A short reply in its first page joins those that are held back, and leaves the
- * page to the next one. */
-static int join(struct encoder *r)
+/* Copies a short reply behind one that is corked; its page is for the next one. */
+static int send_joined(struct encoder *r)
 {
 	struct rpcbuf_xdr *x = &r->xdr;
 	uint8_t *record = (uint8_t *)r->pages[0] + RPCBUF_REPLY_HEAD;
@@ -191,8 +188,8 @@ static int join(struct encoder *r)
 	return ret;
 }
 
-/* What is encoded, as one fragment.  The client is waited for where bytes are the
- * dispatcher's, or pages are wanted again. */
+/* Sends what is encoded as one fragment.  Waits for the client when bytes belong to
+ * the dispatcher, or the pages are needed again. */
 static bool send_fragment(struct encoder *r, bool is_last)
 {
 	uint8_t *first = r->pages[0];
@@ -200,27 +197,27 @@ static bool send_fragment(struct encoder *r, bool is_last)
 	bool wait = r->in_fragments || r->xdr.attached > r->wrapped_bytes;
 	int ret;
 
-	ret = is_last ? join(r) : -EAGAIN;
+	ret = is_last ? send_joined(r) : -EAGAIN;
 	if (ret != -EAGAIN)
 		return ret >= 0;
-	reply = take_pages(r);
+	reply = reply_of_pages(r);
 	if (!reply)
 		return false;
-	if (add_pieces(r, reply, first, is_last) || own_wrapped(r, reply)) {
+	if (add_extents(r, reply, first, is_last) || own_wrapped(r, reply)) {
 		rpcbuf_reply_free(reply);
 		return false;
 	}
 	return deliver(r->conn, reply, wait);
 }
 
-static void tell_no_page(const struct conn *conn)
+static void log_no_page(const struct conn *conn)
 {
 	svc_log(&conn->options, RPCBUF_LOG_WARNING,
 		"closing a connection: there is no page for a reply");
 }
 
 /* The pages that came with the call. */
-static bool take_of_call(struct encoder *r)
+static bool add_pages_of_call(struct encoder *r)
 {
 	struct rpcbuf_call *call = r->conn->call;
 	unsigned int nr = call ? call->respages.nr : 0;
@@ -234,14 +231,14 @@ static bool take_of_call(struct encoder *r)
 	return true;
 }
 
-/* Is there a page for the next reply, or the next part of one? */
+/* Gets a page for the next reply, or its next fragment. */
 static bool has_page(struct encoder *r)
 {
 	if (r->nr < REPLY_PAGES / 2)
 		fill_pages(r, REPLY_PAGES);
-	if (r->nr || take_of_call(r) || take_reserved(r))
+	if (r->nr || add_pages_of_call(r) || add_reserved(r))
 		return true;
-	tell_no_page(r->conn);
+	log_no_page(r->conn);
 	return false;
 }
 
@@ -254,15 +251,15 @@ static uint8_t *use_page(struct encoder *r, uint32_t *room)
 	return (uint8_t *)r->pages[r->next++] + front;
 }
 
-/* Room for another page: from the thread's, then in bulk, or one of the reserve,
- * else by sending. */
+/* The next page: one of the thread's, then of a bulk request, then of the reserve;
+ * else sends a fragment to get its pages back. */
 static uint8_t *more(struct rpcbuf_writer *w, uint32_t *room)
 {
 	struct encoder *r = rpcbuf_container_of(w, struct encoder, xdr.writer);
 
 	if (r->next < r->nr || fill_pages(r, REPLY_PAGES_MAX) ||
 	    (r->nr < REPLY_PAGES_MAX && r->reserved < RESERVED_MAX &&
-	     take_reserved(r)))
+	     add_reserved(r)))
 		return use_page(r, room);
 	if (!r->in_fragments)
 		svc_stat_add(reply_fragments, 1);
@@ -324,7 +321,7 @@ static struct results take_results(struct rpc_msg *msg)
 	return results;
 }
 
-static bool encode(struct encoder *r, struct rpc_msg *msg)
+static bool encode_body(struct encoder *r, struct rpc_msg *msg)
 {
 	struct conn *conn = r->conn;
 	struct results results = take_results(msg);
@@ -380,7 +377,7 @@ static bool reply_in_child(struct conn *conn, struct rpc_msg *msg)
 	block = encode_in_child(conn, msg, &length);
 	if (!block)
 		return false;
-	sent = deliver_alone(conn, block, length);
+	sent = deliver_in_child(conn, block, length);
 	free(block);
 	return sent;
 }
@@ -399,7 +396,7 @@ static bool encode_and_send(struct encoder *r, struct rpc_msg *msg)
 	r->in_fragments = false;
 	r->wrapped_bytes = 0;
 	deliver_begin_reply(r->conn);
-	encoded = encode(r, msg);
+	encoded = encode_body(r, msg);
 	sent = encoded && send_fragment(r, true);
 	/* A reply that was sent in part cannot be followed by another one. */
 	if ((encoded || r->in_fragments) && !sent)
@@ -410,8 +407,7 @@ static bool encode_and_send(struct encoder *r, struct rpc_msg *msg)
 	XDR_DESTROY(&r->xdrs);
 	free(r->wrapped);
 	r->wrapped = NULL;
-	/* Those of the reserve go back; and where others wait for pages, none are
-	 * kept for replies to come. */
+	/* Pages of the reserve go back, and all do when others wait for pages. */
 	keep_pages(r, r->reserved || rpcbuf_wait_pending(home.mm)
 			      ? 0
 			      : REPLY_PAGES);

@@ -5,15 +5,15 @@
  * Its server side keeps the credentials of the process in a variable that each
  * control procedure sets and DESTROY frees: one control procedure at a time.
  *
- * It finds the context of a connection by the address of its SVCXPRT, in a
- * list that it weeds when it is called: what was not used for 300 seconds goes.
- * So the address of a connection must not be that of another one before its
- * context is gone: recent ones are destroyed with the connection; the memory of
- * others is kept until the list was weeded.
+ * It finds the context of a connection by the address of its SVCXPRT.  When it is
+ * called it expires the contexts that were unused for 300 seconds.  So the address of
+ * a freed connection must not be used again before its context is gone: a recent
+ * context is destroyed with the connection; for another one the memory of the
+ * connection is kept until libtirpc has expired it.
  *
- * libtirpc weeds by the wall clock, so that is looked at here, before and after
- * each of its calls: where the clock was set meanwhile, the earlier time says
- * what has gone, and the latest time ever seen what may have gone.
+ * libtirpc expires by the wall clock, which is read here before and after each of its
+ * calls.  If the clock was set meanwhile, the earlier time tells what has expired,
+ * and the latest time ever read tells what may have expired.
  */
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@
 
 #include <rpc/auth_gss.h>
 
-#define WEEDED_NS (300 * OS_SECOND_NS)
+#define EXPIRED_NS (300 * OS_SECOND_NS)
 /* Of uncertainty, on each side. */
 #define MARGIN_NS (2 * OS_SECOND_NS)
 
@@ -39,7 +39,7 @@ static struct {
 	.conns = {&kept.conns, &kept.conns},
 };
 
-static uint64_t look_at_clock(void)
+static uint64_t read_clock(void)
 {
 	uint64_t now = os_wall_clock();
 
@@ -67,7 +67,7 @@ void gss_begin(struct conn *conn, const struct rpc_msg *msg)
 	if (cred->oa_flavor != RPCSEC_GSS)
 		return;
 	conn->gss_used = true;
-	conn->gss_ns = look_at_clock();
+	conn->gss_ns = read_clock();
 	if (procedure(cred) == RPCSEC_GSS_DATA)
 		return;
 	pthread_mutex_lock(&control);
@@ -82,7 +82,7 @@ static void free_kept(uint64_t called_ns)
 	pthread_mutex_lock(&kept.lock);
 	list_for_each_entry_safe(conn, tmp, &kept.conns, struct conn, link)
 	{
-		if (conn->gss_ns + WEEDED_NS + MARGIN_NS >= called_ns)
+		if (conn->gss_ns + EXPIRED_NS + MARGIN_NS >= called_ns)
 			continue;
 		list_del(&conn->link);
 		free(conn);
@@ -96,7 +96,7 @@ void gss_end(struct conn *conn)
 		pthread_mutex_unlock(&control);
 	conn->gss_alone = false;
 	if (conn->gss_used)
-		free_kept(rpcbuf_min(conn->gss_ns, look_at_clock()));
+		free_kept(rpcbuf_min(conn->gss_ns, read_clock()));
 }
 
 /* Integrity, privacy or just a context: libtirpc's flavour for no wrapping has
@@ -114,9 +114,9 @@ void gss_conn_free(struct conn *conn)
 		free(conn);
 		return;
 	}
-	look_at_clock();
+	read_clock();
 	pthread_mutex_lock(&kept.lock);
-	recent = kept.latest_ns < conn->gss_ns + WEEDED_NS - MARGIN_NS;
+	recent = kept.latest_ns < conn->gss_ns + EXPIRED_NS - MARGIN_NS;
 	pthread_mutex_unlock(&kept.lock);
 	if (recent && gss_applies(conn)) {
 		SVCAUTH_DESTROY(&conn->ext.xp_auth);

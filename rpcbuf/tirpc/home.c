@@ -46,7 +46,7 @@ void svc_log(const struct rpcbuf_svc_options *options,
 	if (!ratelimit_ok(&limit, os_now(), &left_out))
 		return;
 	if (left_out) {
-		snprintf(line, sizeof(line), "%u lines like the last left out",
+		snprintf(line, sizeof(line), "%u similar lines suppressed",
 			 left_out);
 		write_line(options, level, line);
 	}

@@ -19,17 +19,17 @@ static void mark_child(void)
 	home.forked = true;
 }
 
-static int watch_forks(void)
+static int register_fork_handlers(void)
 {
-	static bool watched;
+	static bool registered;
 
-	if (!watched && pthread_atfork(deliver_before_fork, NULL, mark_child))
+	if (!registered && pthread_atfork(deliver_before_fork, NULL, mark_child))
 		return -ENOMEM;
-	watched = true;
+	registered = true;
 	return 0;
 }
 
-static void log_misuse(const char *sentence)
+static void log_line(const char *sentence)
 {
 	svc_log(&home.options, RPCBUF_LOG_ERROR, "%s", sentence);
 }
@@ -41,11 +41,11 @@ static int make_mm(const struct rpcbuf_svc_options *o)
 	home.own_mm = !o->mm;
 	home.mm = o->mm;
 	options.memory = o->memory;
-	options.log = log_misuse;
+	options.log = log_line;
 	return o->mm ? 0 : rpcbuf_create(&home.mm, &options);
 }
 
-static void unmake(void)
+static void free_home(void)
 {
 	encode_home_free();
 	rpcbuf_rqst_destroy(home.rqst);
@@ -57,12 +57,13 @@ static void unmake(void)
 	home.mm = NULL;
 }
 
-static unsigned int pages_of(const struct rpcbuf_svc_options *o)
+static unsigned int pages_of_call(const struct rpcbuf_svc_options *o)
 {
 	return rpcbuf_pages_spanned(RPCBUF_PAGE_SIZE - 1, o->limits.max_length);
 }
 
-/* Pages for the longest call must be there now, not with the first call. */
+/* The budget must have pages for the longest call now, not only with the first
+ * call. */
 static int try_pages(unsigned int nr)
 {
 	struct rpcbuf_mempool *pages;
@@ -73,13 +74,13 @@ static int try_pages(unsigned int nr)
 	return err;
 }
 
-static int make(const struct rpcbuf_svc_options *o)
+static int make_home(const struct rpcbuf_svc_options *o)
 {
-	unsigned int maxpages = pages_of(o);
-	int err = watch_forks();
+	unsigned int maxpages = pages_of_call(o);
+	int err = register_fork_handlers();
 
 	if (err) {
-		svc_log(o, RPCBUF_LOG_ERROR, "no memory to be told of forks");
+		svc_log(o, RPCBUF_LOG_ERROR, "cannot register fork handlers");
 		return err;
 	}
 	err = make_mm(o);
@@ -101,7 +102,7 @@ static int make(const struct rpcbuf_svc_options *o)
 		"no room for a call of %u bytes and a reply, %u pages, within "
 		"the budget: %s",
 		o->limits.max_length, maxpages + REPLY_RESERVE, rpcbuf_why());
-	unmake();
+	free_home();
 	return err;
 }
 
@@ -111,7 +112,7 @@ int home_get(const struct rpcbuf_svc_options *o)
 
 	pthread_mutex_lock(&home.lock);
 	if (!home.refs) {
-		err = make(o);
+		err = make_home(o);
 	} else if (!home_is_ours(o)) {
 		err = -ECHILD;
 	} else if (o->mm && o->mm != home.mm) {
@@ -131,6 +132,6 @@ void home_put(void)
 {
 	pthread_mutex_lock(&home.lock);
 	if (!--home.refs)
-		unmake();
+		free_home();
 	pthread_mutex_unlock(&home.lock);
 }

@@ -17,12 +17,14 @@
 #include "rpcbuf/tirpc/tirpc_private.h"
 
 #define IOV_RECEIVE RECEIVE_PAGES
-/* What one receive asks for at least: as much as the shared vector has, but
- * where calls are small: all that it brings are run before others' turn. */
+/* What one receive asks for at least: as much as the shared vector has.  Less
+ * where calls are small: all that it brings run before other connections are
+ * served. */
 #define READ_AHEAD  ((uint32_t)(RECEIVE_PAGES << RPCBUF_PAGE_SHIFT))
 #define READ_SMALL  ((uint32_t)64 << 10)
 #define SMALL_CALL  ((uint32_t)8 << 10)
-/* So much of a record is better received to its end before others go on. */
+/* A record of so many bytes is received to its end before other connections
+ * are served. */
 #define LONG_RECORD ((uint32_t)64 << 10)
 
 /* The arrays for the pages of the stream and of a call. */
@@ -56,7 +58,7 @@ void poll_reset(struct conn *conn)
 	detach_slots(conn);
 }
 
-static void refuse(struct conn *conn, const char *why, uint64_t value,
+static void close_refused(struct conn *conn, const char *why, uint64_t value,
 		   uint64_t limit)
 {
 	char host[64] = "a client", port[16] = "";
@@ -72,8 +74,8 @@ static void refuse(struct conn *conn, const char *why, uint64_t value,
 	svc_conn_kill(conn);
 }
 
-/* Of all connections, the one whose partial record holds most. */
-static struct conn *fullest(void)
+/* The connection whose partial record has most pages. */
+static struct conn *largest_partial(void)
 {
 	struct conn *conn, *tmp, *most = NULL;
 
@@ -89,19 +91,19 @@ static struct conn *fullest(void)
 }
 
 /*
- * Pages to receive into.  This thread is the one that would give pages back, so
- * it does not wait for any: a partial record has to make room.
+ * Pages to receive into.  Only this thread frees the pages of records, so it
+ * cannot wait for them: it closes the connection with the largest partial record.
  */
-static bool fill(struct conn *conn)
+static bool fill_shared_vector(struct conn *conn)
 {
 	while (rpcbuf_rqst_try_fill(home.rqst) &&
 	       rpcbuf_rqst_make_do(home.rqst, 1)) {
-		struct conn *most = fullest();
+		struct conn *most = largest_partial();
 
 		rpcbuf_rqst_give_up(home.rqst);
 		if (!most)
 			most = conn;
-		refuse(most, "no page is left, pages of its record",
+		close_refused(most, "no free page, pages of its record",
 		       most->stream.nr_pages, 0);
 		poll_reset(most);
 		if (most == conn)
@@ -110,10 +112,10 @@ static bool fill(struct conn *conn)
 	return true;
 }
 
-/* One receive; false when there are no bytes, or no more ever. */
-static bool receive(struct conn *conn, bool *full)
+/* One receive.  Returns false when there are no bytes, or never more. */
+static bool receive_once(struct conn *conn, bool *full)
 {
-	/* The last call's: what follows is likely to be as long. */
+	/* The next call is likely to be as long as the last one. */
 	bool small = conn->received.wire_length < SMALL_CALL;
 	size_t want = rpcbuf_max(rpcbuf_stream_wanted(&conn->stream),
 				 small ? READ_SMALL : READ_AHEAD);
@@ -122,7 +124,7 @@ static bool receive(struct conn *conn, bool *full)
 	size_t room = 0;
 	ssize_t n;
 
-	if (!fill(conn))
+	if (!fill_shared_vector(conn))
 		return false;
 	msg.msg_iovlen = rpcbuf_stream_iov(&conn->stream, home.rqst, want, iov,
 					   IOV_RECEIVE);
@@ -143,7 +145,7 @@ static bool receive(struct conn *conn, bool *full)
 }
 
 /* The next call of the stream: 1, 0, or refused. */
-static int next_call(struct conn *conn)
+static int take_call(struct conn *conn)
 {
 	const struct rpcbuf_record_limits *limits = &conn->options.limits;
 	struct rpcbuf_record_refusal refusal;
@@ -157,15 +159,15 @@ static int next_call(struct conn *conn)
 		why = "record has too many fragments";
 	else if (ret == -EBADMSG)
 		why = "record is shorter than a call, in bytes";
-	refuse(conn, why, refusal.value, refusal.limit);
+	close_refused(conn, why, refusal.value, refusal.limit);
 	return ret;
 }
 
 /*
  * Whether the socket may have more of the call under way.  While a long record
- * is received its peer goes on sending: each receive makes room for it.  What
- * is broken off holds its pages until its next turn, so that many peers at once
- * would hold much.
+ * is received its peer goes on sending: each receive makes room for it.  A record
+ * that is interrupted pins its pages until its next poll, so long ones are
+ * received to their end first.
  */
 static bool more_may_come(const struct conn *conn, bool full)
 {
@@ -174,8 +176,8 @@ static bool more_may_come(const struct conn *conn, bool full)
 		       LONG_RECORD;
 }
 
-/* A turn is the rest of one record, and the calls that the last receive brought
- * with it: libtirpc asks for these until poll_stat() says that it is over. */
+/* One poll receives the rest of a record, and runs the calls that came with it:
+ * libtirpc repeats this until poll_stat() returns XPRT_IDLE. */
 bool poll_receive(struct conn *conn)
 {
 	bool full = true, begins;
@@ -188,12 +190,12 @@ bool poll_receive(struct conn *conn)
 	}
 	begins = conn->stream.parsed == conn->stream.filled;
 	while (!svc_conn_dead(conn)) {
-		if (next_call(conn) == 1) {
+		if (take_call(conn) == 1) {
 			conn->message = &conn->received;
 			return true;
 		}
 		if (!begins || svc_conn_dead(conn) ||
-		    !more_may_come(conn, full) || !receive(conn, &full))
+		    !more_may_come(conn, full) || !receive_once(conn, &full))
 			break;
 	}
 	return false;
@@ -203,7 +205,7 @@ enum xprt_stat poll_stat(struct conn *conn)
 {
 	if (conn->message) {
 		if (!rpcbuf_stream_ready(&conn->stream))
-			deliver_rest(conn);
+			deliver_flush(conn);
 		svc_conn_end_call(conn);
 		rpcbuf_message_release(&conn->received);
 		conn->received.nr_pages = 0;

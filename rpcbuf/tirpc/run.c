@@ -4,30 +4,28 @@
  * libtirpc's table of descriptors (listeners, UDP, stock TCP) a loop like that
  * of svc_run(), on the thread that called.
  *
- * The table may be reallocated by whoever registers a transport, so it is
- * copied under table_lock(), which our registrations take; libtirpc's own
- * happen on this thread.
+ * Registering a transport may reallocate the table, so it is copied under
+ * table_lock(), which our registrations take; libtirpc's own happen on this thread.
  */
 #include <errno.h>
 #include <poll.h>
-#include <rpcbuf/publish.h>
-#include <rpcbuf/stats.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "rpcbuf/engine/show.h"
 #include "rpcbuf/tirpc/tirpc_private.h"
 #include "rpcbuf/os/sized.h"
 
 #define STOP_MS	  10000u
-/* Of one connection, which runs one at a time: what waits holds pages. */
+/* Most calls of one connection, which run one at a time: queued ones pin pages. */
 #define CALLS_MAX 8u
-/* Unless the caller has options of its own: with two records of 1 MiB under way
- * in each loop, clients find a whole one in their sockets all the same. */
+/* Default: a loop admits two records of 1 MiB at a time, which is enough to have
+ * a whole one in the socket while another one is received. */
 #define RECEIVING (2u << 20)
-/* Likewise: a reply that leaves with others costs no system call, and none
- * waits for longer than 50 us but for the last call. */
+/* Default: replies that leave together share a system call.  A corked reply waits
+ * 50 us at most, or for the last call. */
 #define BATCH	  32u
 
 /* One for the process, never closed: rpcbuf_svc_exit() may come at any time,
@@ -35,7 +33,7 @@
 static int wake_fd = -1;
 static bool exit_asked; /* atomic */
 
-static void wake(void)
+static void wake_table_thread(void)
 {
 	const uint64_t one = 1;
 	int fd = os_load(&wake_fd);
@@ -49,12 +47,12 @@ static void wake(void)
 void rpcbuf_svc_exit(void)
 {
 	os_store_release(&exit_asked, true);
-	wake();
+	wake_table_thread();
 }
 
 void run_poke(void)
 {
-	wake();
+	wake_table_thread();
 }
 
 static int wake_open(void)
@@ -64,37 +62,37 @@ static int wake_open(void)
 	return wake_fd < 0 ? -errno : 0;
 }
 
-/* What is to be polled: libtirpc's descriptors but for the engine's. */
-struct watched {
+/* libtirpc's descriptors without the engine's. */
+struct pollset {
 	struct pollfd *fds;
 	nfds_t nr, room;
 };
 
-static bool watch(struct watched *w)
+static bool build_pollset(struct pollset *set)
 {
 	uint64_t count;
 
 	(void)!read(wake_fd, &count, sizeof(count));
 	table_lock();
-	if (w->room < (nfds_t)svc_max_pollfd + 1) {
+	if (set->room < (nfds_t)svc_max_pollfd + 1) {
 		nfds_t room = 2 * (nfds_t)svc_max_pollfd + 1;
-		struct pollfd *fds = realloc(w->fds, room * sizeof(*fds));
+		struct pollfd *fds = realloc(set->fds, room * sizeof(*fds));
 
 		if (!fds) {
 			table_unlock();
 			return false;
 		}
-		w->fds = fds;
-		w->room = room;
+		set->fds = fds;
+		set->room = room;
 	}
-	w->nr = 0;
-	w->fds[w->nr++] = (struct pollfd){wake_fd, POLLIN, 0};
+	set->nr = 0;
+	set->fds[set->nr++] = (struct pollfd){wake_fd, POLLIN, 0};
 	for (int i = 0; i < svc_max_pollfd; i++) {
 		struct pollfd pfd = svc_pollfd[i];
 
 		pfd.revents = 0;
 		if (pfd.fd >= 0 && !table_owns(pfd.fd))
-			w->fds[w->nr++] = pfd;
+			set->fds[set->nr++] = pfd;
 	}
 	table_unlock();
 	return true;
@@ -106,27 +104,27 @@ static bool goes_on(void)
 	return !os_load_acquire(&exit_asked) && svc_pollfd;
 }
 
-static int serve_others(void)
+static int serve_table(void)
 {
-	struct watched w = {0};
+	struct pollset set = {0};
 	int err = 0;
 
 	while (goes_on()) {
 		int nr;
 
-		if (!watch(&w)) {
+		if (!build_pollset(&set)) {
 			err = -ENOMEM;
 			break;
 		}
 		if (!goes_on())
 			break;
-		nr = poll(w.fds, w.nr, -1);
-		for (nfds_t i = 1; nr > 0 && i < w.nr && goes_on(); i++) {
-			if (w.fds[i].revents)
-				svc_getreq_poll(&w.fds[i], 1);
+		nr = poll(set.fds, set.nr, -1);
+		for (nfds_t i = 1; nr > 0 && i < set.nr && goes_on(); i++) {
+			if (set.fds[i].revents)
+				svc_getreq_poll(&set.fds[i], 1);
 		}
 	}
-	free(w.fds);
+	free(set.fds);
 	return err;
 }
 
@@ -159,27 +157,18 @@ static void adopt_all(void)
 	pthread_mutex_lock(&home.lock);
 }
 
-/* For rpcbuf-stat and its like.  A server that cannot be looked at still serves;
- * one that publishes by itself, under no name, is left to do so. */
-static void publish(void)
+/* Publishing is optional: a failure is logged only.  -EEXIST: the program
+ * publishes by itself. */
+static void publish_service(void)
 {
-	int err = rpcbuf_publisher_create(&home.publisher, NULL);
+	int err = show_server(home.engine, home.mm, &home.publisher);
 
-	if (err)
-		home.publisher = NULL;
-	else
-		err = rpcbuf_engine_publish(home.engine, home.publisher);
-	if (!err)
-		err = rpcbuf_stats_publish(home.mm, home.publisher);
 	if (err && err != -EEXIST)
 		svc_log(&home.options, RPCBUF_LOG_INFO,
-			"rpcbuf_svc_run: nothing can be shown in "
-			RPCBUF_SEGMENT_FOLDER " (%s): rpcbuf-stat will not "
-			"find this server",
-			strerror(-err));
+			"rpcbuf_svc_run: " SHOW_FAILED, strerror(-err));
 }
 
-static int begin(struct rpcbuf_engine_options *options)
+static int start_service(struct rpcbuf_engine_options *options)
 {
 	if (!home.refs) {
 		svc_log(NULL, RPCBUF_LOG_ERROR,
@@ -202,7 +191,7 @@ static int begin(struct rpcbuf_engine_options *options)
 
 	if (err) {
 		home.engine = NULL;
-		/* What is wrong with an option the engine has said. */
+		/* The engine has logged what is wrong with an option. */
 		if (err != -EINVAL)
 			svc_log(&home.options, RPCBUF_LOG_ERROR,
 				"rpcbuf_svc_run: the engine cannot be made: %s",
@@ -213,12 +202,12 @@ static int begin(struct rpcbuf_engine_options *options)
 	rpcbuf_rqst_release(home.rqst);
 	home.running = true;
 	home.refs++; /* the instance outlives the engine */
-	publish();
+	publish_service();
 	adopt_all();
 	return 0;
 }
 
-/* Connections that the engine let go of when it stopped. */
+/* Connections that the engine has closed when it stopped. */
 static void free_all(void)
 {
 	struct conn *conn, *tmp;
@@ -238,7 +227,7 @@ static void free_all(void)
 		svc_conn_free(conn);
 }
 
-static int end(void)
+static int stop_service(void)
 {
 	struct rpcbuf_engine *engine = home.engine;
 	int err;
@@ -289,11 +278,11 @@ int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
 	if (!options.max_calls || options.max_calls > CALLS_MAX)
 		options.max_calls = CALLS_MAX;
 	pthread_mutex_lock(&home.lock);
-	err = begin(&options);
+	err = start_service(&options);
 	pthread_mutex_unlock(&home.lock);
 	if (err)
 		return err;
-	err = serve_others();
-	end_err = end();
+	err = serve_table();
+	end_err = stop_service();
 	return err ? err : end_err;
 }

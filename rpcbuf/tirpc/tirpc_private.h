@@ -21,7 +21,7 @@
 #include "rpcbuf/os/plain.h"
 #include "rpcbuf/tirpc/xdr_pages.h"
 
-/* What svc_run() receives into at a time: pages that were used just now are
+/* Pages that one receive of svc_run() fills: pages that were used a moment ago are
  * still in the processor's caches. */
 #define RECEIVE_PAGES 64u
 
@@ -51,8 +51,8 @@ struct conn {
 	XDR xdrs;
 	struct rpcbuf_xdr xdr;
 	bool dispatching;
-	uint64_t until_ns; /* when the client must have taken the reply; 0: it
-			    * did not make us wait yet */
+	uint64_t until_ns; /* when the client must have taken the reply; 0: we
+			    * have not waited for it yet */
 	bool dead;	/* atomic: nothing more is received or sent */
 	bool gss_alone; /* holds the lock of gss.c */
 	bool gss_used;
@@ -156,7 +156,7 @@ enum xprt_stat poll_stat(struct conn *conn);
 void poll_reset(struct conn *conn);
 
 /* run.c */
-/* Lets rpcbuf_svc_run() look at libtirpc's table again. */
+/* Makes rpcbuf_svc_run() read libtirpc's table again. */
 void run_poke(void);
 
 /* dispatch.c */
@@ -184,22 +184,23 @@ static inline bool svc_conn_dead(const struct conn *conn)
 void svc_conn_kill(struct conn *conn);
 void deliver_begin_call(struct conn *conn);
 void deliver_end_call(void);
-/* The client has its time for what follows from here. */
+/* The time that the client has for a reply begins. */
 void deliver_begin_reply(struct conn *conn);
 /* Sends @reply, now or later, or a part of one; @wait: nothing of it is needed
  * when this returns.  False: it cannot be sent. */
 bool deliver(struct conn *conn, struct rpcbuf_reply *reply, bool wait);
-/* Sends a short reply with one that is held back; -EAGAIN: there is none. */
+/* Sends a short reply with one that is corked; -EAGAIN: there is none. */
 int deliver_join(struct conn *conn, const void *bytes, size_t len);
-/* Waits until all has left: false when it cannot, or the client does not read. */
+/* Waits until all is sent.  Returns false on an error, or when the client does not
+ * read. */
 bool deliver_all(struct conn *conn);
 /* Sends what the socket takes, and does not wait.  Any thread. */
 void deliver_push(struct conn *conn);
-/* Under svc_run() the call at hand is over, and none is behind it: what was held
- * back leaves, but in a child, where it is the parent's. */
-void deliver_rest(struct conn *conn);
+/* Under svc_run(), when the call at hand is over and no other is received: flushes
+ * the corked replies.  Not in a forked child, where they are the parent's. */
+void deliver_flush(struct conn *conn);
 void deliver_before_fork(void);
-/* In a child: sends what is a whole reply, and nothing else; no lock is taken. */
-bool deliver_alone(struct conn *conn, const void *data, size_t len);
+/* In a forked child: sends a whole reply, takes no lock. */
+bool deliver_in_child(struct conn *conn, const void *data, size_t len);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Decoding from pages.
  *
- * The cursor rests at `start`; from there to `end` is the window, the bytes in
- * one piece; `at` is how far the stream has read in it.  What the window holds
+ * The cursor is at `start`; from there to `end` is the span, contiguous bytes;
+ * `at` is how far the stream has read in it.  What the span holds
  * is decoded from it; the rest goes through the cursor, which knows page edges
  * and record marks.  One thread at a time uses a stream.
  */
@@ -19,8 +19,8 @@
 
 static const struct xdr_ops read_ops;
 
-/* Opens the window at the cursor. */
-static void open_window(struct rpcbuf_xdr *x)
+/* The contiguous bytes at the cursor. */
+static void open_span(struct rpcbuf_xdr *x)
 {
 	static uint8_t nothing;
 	size_t len;
@@ -34,28 +34,28 @@ static void open_window(struct rpcbuf_xdr *x)
 }
 
 /* Moves the cursor to where the stream is. */
-static void close_window(struct rpcbuf_xdr *x)
+static void close_span(struct rpcbuf_xdr *x)
 {
 	rpcbuf_cursor_skip(&x->cursor, (size_t)(x->at - x->start));
 	x->start = x->at;
 }
 
-static void next_window(struct rpcbuf_xdr *x)
+static void next_span(struct rpcbuf_xdr *x)
 {
 	if (x->at == x->end) {
-		close_window(x);
-		open_window(x);
+		close_span(x);
+		open_span(x);
 	}
 }
 
-/* Copies across the edges of windows. */
+/* Copies across the edges of spans. */
 static bool read_across(struct rpcbuf_xdr *x, void *to, size_t len)
 {
 	bool ok;
 
-	close_window(x);
+	close_span(x);
 	ok = rpcbuf_cursor_read(&x->cursor, to, len) == 0;
-	open_window(x);
+	open_span(x);
 	return ok;
 }
 
@@ -97,7 +97,7 @@ static u_int read_getpostn(XDR *xdrs)
 	return x->cursor.position + (u_int)(x->at - x->start);
 }
 
-/* A vector without record marks is one fragment, which the cursor is told. */
+/* For the cursor a vector without record marks is one fragment. */
 static void rewind_cursor(struct rpcbuf_xdr *x)
 {
 	if (x->cursor.message != &x->own) {
@@ -116,11 +116,11 @@ static bool_t read_setpostn(XDR *xdrs, u_int position)
 
 	if (position > x->cursor.message->length)
 		return FALSE;
-	close_window(x);
+	close_span(x);
 	if (position < x->cursor.position)
 		rewind_cursor(x);
 	rpcbuf_cursor_skip(&x->cursor, position - x->cursor.position);
-	open_window(x);
+	open_span(x);
 	return TRUE;
 }
 
@@ -128,7 +128,7 @@ static int32_t *read_inline(XDR *xdrs, u_int len)
 {
 	struct rpcbuf_xdr *x = xdr_state(xdrs);
 
-	next_window(x);
+	next_span(x);
 	return xdr_take_inline(x, len);
 }
 
@@ -160,10 +160,10 @@ bool xdr_read_refer(struct rpcbuf_xdr *x, uint32_t len, void **data,
 	*data = NULL;
 	*iov = NULL;
 	*nr_iov = 0;
-	close_window(x);
+	close_span(x);
 	if (len > rpcbuf_cursor_left(&x->cursor))
 		return false;
-	open_window(x);
+	open_span(x);
 	if (len <= xdr_at_hand(x)) {
 		*data = x->at;
 		x->at += len;
@@ -176,7 +176,7 @@ bool xdr_read_refer(struct rpcbuf_xdr *x, uint32_t len, void **data,
 		return false;
 	pieces(x, len, *iov);
 	rpcbuf_cursor_skip(&x->cursor, len);
-	open_window(x);
+	open_span(x);
 	x->refs_in_place += len >= PAYLOAD_MIN;
 	return true;
 }
@@ -224,7 +224,7 @@ static void read_begin(XDR *xdrs, struct rpcbuf_xdr *x)
 	x->copied = 0;
 	x->refs_in_place = 0;
 	x->refs_copied = 0;
-	open_window(x);
+	open_span(x);
 	*xdrs = (XDR){
 		.x_op = XDR_DECODE,
 		.x_ops = &read_ops,

@@ -85,7 +85,7 @@ wait_log "Statistics = $STATS takes effect when the server is restarted; (none) 
 : >"$LOG"
 add 3 "$OVER_VFS"
 ! logged "Memory" || fail "a file without a block changes Memory"
-refused "all of the one before stays in force" 4 "$OVER_VFS" "RPCBUF { Tuning { Spin = 9999; } }"
+refused "the previous one stays in force" 4 "$OVER_VFS" "RPCBUF { Tuning { Spin = 9999; } }"
 raw null
 kill "$SERVER"
 wait "$SERVER" || fail "the exit status"

@@ -303,7 +303,7 @@ START_TEST(tables_are_filled_again)
 }
 END_TEST
 
-static enum clnt_stat (*stock_call)(struct clnt_req *call);
+static enum clnt_stat (*original_call)(struct clnt_req *call);
 static SVCXPRT *last_made;
 
 static void note_made(SVCXPRT *xprt)
@@ -313,7 +313,7 @@ static void note_made(SVCXPRT *xprt)
 
 static enum clnt_stat call_that_is_begun(struct clnt_req *call)
 {
-	enum clnt_stat stat = stock_call(call);
+	enum clnt_stat stat = original_call(call);
 	struct poolq_head *queue = facts_queue(&facts, last_made);
 
 	_IOQ(TAILQ_LAST(&queue->qh, poolq_head_s))->write_start = 4;
@@ -324,7 +324,7 @@ START_TEST(call_is_not_whole)
 {
 	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
 	spoil.xprt = note_made;
-	stock_call = facts.clients->cl_call;
+	original_call = facts.clients->cl_call;
 	facts.clients->cl_call = call_that_is_begun;
 	refused_for("behind an entry of another's is queued whole");
 }
@@ -364,11 +364,11 @@ START_TEST(references_are_others)
 }
 END_TEST
 
-static svc_xprt_fun_t stock_recv;
+static svc_xprt_fun_t original_recv;
 
 static enum xprt_stat recv_and_arm(SVCXPRT *xprt)
 {
-	enum xprt_stat stat = stock_recv(xprt);
+	enum xprt_stat stat = original_recv(xprt);
 
 	atomic_set_uint16_t_bits(&xprt->xp_flags, SVC_XPRT_FLAG_ADDED_RECV);
 	return stat;
@@ -379,7 +379,7 @@ static enum xprt_stat recv_a_byte(SVCXPRT *xprt)
 	char byte;
 
 	ck_assert_int_eq(recv(xprt->xp_fd, &byte, 1, 0), 1);
-	return stock_recv(xprt);
+	return original_recv(xprt);
 }
 
 static svc_xprt_fun_t eager;
@@ -389,7 +389,7 @@ static void be_eager(SVCXPRT *xprt)
 {
 	if (xprt->xp_ops->xp_recv == facts.connected->xp_recv)
 		return;
-	stock_recv = xprt->xp_ops->xp_recv;
+	original_recv = xprt->xp_ops->xp_recv;
 	xprt->xp_ops->xp_recv = eager;
 }
 
@@ -402,7 +402,7 @@ START_TEST(event_is_not_one)
 }
 END_TEST
 
-static void (*stock_destroy)(SVCXPRT *, u_int, const char *, const int);
+static void (*original_destroy)(SVCXPRT *, u_int, const char *, const int);
 
 static void destroy_the_queue(SVCXPRT *xprt, u_int flags, const char *tag,
 			      const int line)
@@ -411,20 +411,20 @@ static void destroy_the_queue(SVCXPRT *xprt, u_int flags, const char *tag,
 
 	if (first)
 		first->q.tqe_prev = NULL;
-	stock_destroy(xprt, flags, tag, line);
+	original_destroy(xprt, flags, tag, line);
 }
 
 static void destroy_and_keep_parent(SVCXPRT *xprt, u_int flags,
 				    const char *tag, const int line)
 {
 	xprt->xp_parent = NULL;
-	stock_destroy(xprt, flags, tag, line);
+	original_destroy(xprt, flags, tag, line);
 }
 
 START_TEST(end_is_another)
 {
 	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), 0);
-	stock_destroy = facts.connected->xp_destroy;
+	original_destroy = facts.connected->xp_destroy;
 	if (_i == 0)
 		facts.connected->xp_destroy = destroy_and_keep_parent;
 	else if (_i == 1)
@@ -585,7 +585,7 @@ START_TEST(no_descriptors)
 	limit.rlim_cur = (rlim_t)(first + _i);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(facts_find(&facts, why, sizeof(why)), -EMFILE);
-	ck_assert_msg(strstr(why, "no transport to try ntirpc with: Too many"),
+	ck_assert_msg(strstr(why, "cannot create a transport to probe ntirpc: Too many"),
 		      "it says: %s", why);
 }
 END_TEST

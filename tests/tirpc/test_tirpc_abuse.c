@@ -385,7 +385,7 @@ START_TEST(records_beyond_the_budget)
 		raw_send(fds[i], call, len - 1);
 	}
 	eventually(stats().refused >= 1);
-	eventually(logged("no page is left"));
+	eventually(logged("no free page"));
 	witness = client_open();
 	client_add(witness, 1);
 	client_blob(witness, COPY, 100000);
