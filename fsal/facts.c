@@ -100,7 +100,8 @@ static void explain(int err, char *why, size_t len)
 			"no transport can be made, there are %u connections at most (RPC_Max_Connections)",
 			nfs_param.core_param.rpc.max_connections);
 	else if (err && err != -ENOTSUP)
-		snprintf(why, len, "cannot create a transport to probe ntirpc: %s",
+		snprintf(why, len,
+			 "cannot create a transport to probe ntirpc: %s",
 			 strerror(-err));
 }
 

@@ -142,7 +142,8 @@ bool probe_checksum(struct probe *probe)
 	struct svc_req req = {.rq_xprt = &xprt, .rq_xdrs = &xdrs};
 
 	(void)probe;
-	set_probe_window(&xdrs, &arguments, sizeof(arguments), sizeof(arguments));
+	set_probe_window(&xdrs, &arguments, sizeof(arguments),
+			 sizeof(arguments));
 	memset(&seen, 0, sizeof(seen));
 	req.rq_msg.rm_xdr.where = (void *)&seen;
 	req.rq_msg.rm_xdr.proc = (xdrproc_t)xdr_void;

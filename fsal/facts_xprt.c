@@ -97,7 +97,8 @@ bool probe_fresh(struct probe *probe)
 {
 	SVCXPRT *xprt = probe->xprt;
 	bool fresh = !xprt->xp_p1 && !xprt->xp_parent &&
-		     xprt->xp_fd_send == -1 && has_own_storage(&xprt->xp_remote) &&
+		     xprt->xp_fd_send == -1 &&
+		     has_own_storage(&xprt->xp_remote) &&
 		     has_own_storage(&xprt->xp_local);
 
 	xprt->xp_p1 = probe;

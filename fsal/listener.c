@@ -111,8 +111,8 @@ static void introduce(SVCXPRT *xprt, SVCXPRT *listener,
 }
 
 /* Makes a transport of @fd, which was accepted, or closes it. */
-static void make_transport(void *data, int fd, const struct sockaddr_storage *peer,
-		 socklen_t len)
+static void make_transport(void *data, int fd,
+			   const struct sockaddr_storage *peer, socklen_t len)
 {
 	const uint32_t flags = SVC_CREATE_FLAG_XPRT_NOREG |
 			       SVC_CREATE_FLAG_CLOSE;

@@ -41,7 +41,8 @@ static void *alloc_adjacent(unsigned int nr)
 {
 	void *pages[RPCBUF_RUN_MAX];
 
-	if (rpcbuf_wait_pending(read_mm) || !rpcbuf_alloc_run(read_mm, nr, pages))
+	if (rpcbuf_wait_pending(read_mm) ||
+	    !rpcbuf_alloc_run(read_mm, nr, pages))
 		return NULL;
 	return pages[0];
 }

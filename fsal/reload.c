@@ -169,7 +169,8 @@ static int read_first(config_file_t file, struct config_error_type *err_type)
  * With a configuration that it cannot use Ganesha would start without our exports.
  * So a starting server ends here, with the parser's messages in its log.
  */
-static int reject_config(struct config_error_type *err_type, const char *what, int rc)
+static int reject_config(struct config_error_type *err_type, const char *what,
+			 int rc)
 {
 	if (!fsal_rpcbuf_server_is_up()) {
 		report_config_errors(err_type, NULL, config_errs_to_log);
@@ -189,14 +190,14 @@ static int configure(config_file_t file, struct config_error_type *err_type)
 
 	if (rc < 0)
 		return reject_config(err_type,
-			      "its RPCBUF block is not valid, see the "
-			      "lines above and the ranges in "
-			      "ganesha-rpcbuf-config(8)",
-			      rc);
+				     "its RPCBUF block is not valid, see the "
+				     "lines above and the ranges in "
+				     "ganesha-rpcbuf-config(8)",
+				     rc);
 	rc = fsal_rpcbuf_takeover_start(&fsal_rpcbuf.config);
 	if (rc < 0)
-		return reject_config(err_type, "the receive path cannot be taken over",
-			      rc);
+		return reject_config(
+			err_type, "the receive path cannot be taken over", rc);
 	reload.generation = root_of(file)->generation;
 	fsal_rpcbuf.configured = true;
 	return 0;

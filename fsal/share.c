@@ -83,7 +83,7 @@ void share_invalidate(struct xdr_pages *pages, nfs_request_t *request)
 	pages->refused = pages->call->later;
 	if (pages->refused)
 		invalidate(request->svc.rq_msg.cb_vers, &request->arg_nfs,
-		      &pages->first_op);
+			   &pages->first_op);
 }
 
 /* All results of v3 begin with their status. */

@@ -129,8 +129,8 @@ static int create_engine(void)
 /* A failure to publish is logged only. */
 static void publish_engine(void)
 {
-	int err = show_server(takeover.engine, takeover.mm,
-			      &takeover.publisher);
+	int err =
+		show_server(takeover.engine, takeover.mm, &takeover.publisher);
 
 	if (err)
 		LogWarn(COMPONENT_INIT, "RPCBUF: " SHOW_FAILED, strerror(-err));

@@ -153,7 +153,8 @@ void wire_collect(struct wire *wire, bool lives)
 	bool mine;
 
 	pthread_mutex_lock(&queue->qmutex);
-	mine = wire->token_queued && !wire->collecting && (!lives || is_settled(wire));
+	mine = wire->token_queued && !wire->collecting &&
+	       (!lives || is_settled(wire));
 	if (mine)
 		wire->collecting = true;
 	pthread_mutex_unlock(&queue->qmutex);

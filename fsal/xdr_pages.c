@@ -170,7 +170,7 @@ static void xdr_pages_destroy(XDR *xdrs)
  * @vector unless that is NULL; -1 when the message ends before.  RPCSEC_GSS checks and decrypts in these.
  */
 static int get_extents(struct xdr_pages *p, u_int start, xdr_vio *vector,
-		     u_int len)
+		       u_int len)
 {
 	struct rpcbuf_cursor cursor = p->cursor;
 	int nr = 0;

@@ -57,7 +57,7 @@ static struct {
 	struct facts facts;
 	struct xp_ops original_connected, original_listening;
 	enum clnt_stat (*original_call)(struct clnt_req *call);
-} hook = { .engine_lock = PTHREAD_RWLOCK_INITIALIZER };
+} hook = {.engine_lock = PTHREAD_RWLOCK_INITIALIZER};
 
 static void drop_conn(struct wire *wire)
 {

@@ -11,8 +11,8 @@
 #include <rpcbuf/stats.h>
 
 /* For a log, with strerror(). */
-#define SHOW_FAILED                                                           \
-	"cannot publish counters in " RPCBUF_SEGMENT_FOLDER                   \
+#define SHOW_FAILED                                         \
+	"cannot publish counters in " RPCBUF_SEGMENT_FOLDER \
 	" (%s): rpcbuf-stat will not find this server"
 
 /*

@@ -41,8 +41,8 @@ static int find_in_compound(struct words *words, void *to, size_t len)
 }
 
 /* In the arguments of a call. */
-static int find_handle(struct words *words, const struct words_head *call, void *to,
-		size_t len)
+static int find_handle(struct words *words, const struct words_head *call,
+		       void *to, size_t len)
 {
 	if (nfs_is_compound(call->program, call->version, call->procedure))
 		return find_in_compound(words, to, len);

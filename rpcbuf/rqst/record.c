@@ -11,7 +11,7 @@
 #include <rpcbuf/record.h>
 
 static int set_refusal(struct rpcbuf_record_refusal *refusal, uint64_t value,
-		  uint64_t limit, int err)
+		       uint64_t limit, int err)
 {
 	refusal->value = value;
 	refusal->limit = limit;
@@ -31,11 +31,13 @@ static int enter_fragment(struct rpcbuf_record_machine *m,
 	m->mark_bytes = 0;
 	if (++m->fragments > limits->max_fragments)
 		return set_refusal(refusal, m->fragments, limits->max_fragments,
-			      -E2BIG);
+				   -E2BIG);
 	if (length > limits->max_length)
-		return set_refusal(refusal, length, limits->max_length, -EMSGSIZE);
+		return set_refusal(refusal, length, limits->max_length,
+				   -EMSGSIZE);
 	if (m->last && length < limits->min_length)
-		return set_refusal(refusal, length, limits->min_length, -EBADMSG);
+		return set_refusal(refusal, length, limits->min_length,
+				   -EBADMSG);
 	m->fragment_left = claim;
 	m->in_fragment = 1;
 	return 0;

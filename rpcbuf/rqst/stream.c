@@ -173,7 +173,7 @@ static void copy_from(struct rpcbuf_stream *s, void *const *had, uint32_t head)
 /* @nr adjacent pages of a vector, behind a single one if @lone; all of them or
  * none. */
 static bool take_adjacent(struct rpcbuf_rqst *rqst, bool lone, uint32_t nr,
-		       void **pages)
+			  void **pages)
 {
 	rpcbuf_rqst_want(rqst, nr);
 	if (rpcbuf_rqst_try_fill(rqst) || !rpcbuf_rqst_is_run(rqst))
@@ -223,8 +223,8 @@ int rpcbuf_stream_reserve(struct rpcbuf_stream *s, struct rpcbuf_rqst *rqst,
 /* Feeds the record machine with the bytes that have arrived, up to the end of the
  * record. */
 static int feed_record(struct rpcbuf_stream *s,
-		 const struct rpcbuf_record_limits *limits,
-		 struct rpcbuf_record_refusal *refusal)
+		       const struct rpcbuf_record_limits *limits,
+		       struct rpcbuf_record_refusal *refusal)
 {
 	while (s->parsed < s->filled) {
 		uint32_t at = s->head + s->parsed;

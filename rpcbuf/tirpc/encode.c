@@ -152,7 +152,7 @@ static int own_wrapped(struct encoder *r, struct rpcbuf_reply *reply)
 
 /* The record mark, and what is encoded behind it, in @first and elsewhere. */
 static int add_extents(struct encoder *r, struct rpcbuf_reply *reply,
-		      uint8_t *first, bool is_last)
+		       uint8_t *first, bool is_last)
 {
 	struct rpcbuf_writer *w = &r->xdr.writer;
 	uint32_t mark = htonl(rpcbuf_writer_length(w) |

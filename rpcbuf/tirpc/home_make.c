@@ -23,7 +23,8 @@ static int register_fork_handlers(void)
 {
 	static bool registered;
 
-	if (!registered && pthread_atfork(deliver_before_fork, NULL, mark_child))
+	if (!registered &&
+	    pthread_atfork(deliver_before_fork, NULL, mark_child))
 		return -ENOMEM;
 	registered = true;
 	return 0;

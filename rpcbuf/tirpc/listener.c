@@ -137,7 +137,7 @@ static int option_of(int fd, int name)
 }
 
 static int fail_create(const struct rpcbuf_svc_options *o, int fd, int err,
-		  const char *why)
+		       const char *why)
 {
 	svc_log(o, RPCBUF_LOG_ERROR, "descriptor %d: %s", fd, why);
 	return err;
@@ -151,7 +151,8 @@ static int check_socket(const struct rpcbuf_svc_options *o, int fd)
 	if (type < 0)
 		return fail_create(o, fd, type, strerror(-type));
 	if (type != SOCK_STREAM)
-		return fail_create(o, fd, -ESOCKTNOSUPPORT, "not a stream socket");
+		return fail_create(o, fd, -ESOCKTNOSUPPORT,
+				   "not a stream socket");
 	return 0;
 }
 
@@ -162,10 +163,11 @@ static int check_listener(const struct rpcbuf_svc_options *o, int fd)
 	if (err)
 		return err;
 	if (option_of(fd, SO_ACCEPTCONN) != 1)
-		return fail_create(o, fd, -EINVAL, "the socket does not listen");
+		return fail_create(o, fd, -EINVAL,
+				   "the socket does not listen");
 	if (fd >= _rpc_dtablesize())
 		return fail_create(o, fd, -EMFILE,
-			      "above the end of libtirpc's table");
+				   "above the end of libtirpc's table");
 	return 0;
 }
 
@@ -267,7 +269,8 @@ SVCXPRT *svc_rpcbuf_fd_create(int fd, const struct rpcbuf_svc_options *options)
 		return NULL;
 	err = check_socket(&o, fd);
 	if (!err && getpeername(fd, (void *)&peer, &len))
-		err = fail_create(&o, fd, -errno, "the socket is not connected");
+		err = fail_create(&o, fd, -errno,
+				  "the socket is not connected");
 	if (!err)
 		err = svc_conn_create(fd, &o, &conn);
 	if (!err)

@@ -59,7 +59,7 @@ void poll_reset(struct conn *conn)
 }
 
 static void close_refused(struct conn *conn, const char *why, uint64_t value,
-		   uint64_t limit)
+			  uint64_t limit)
 {
 	char host[64] = "a client", port[16] = "";
 
@@ -104,7 +104,7 @@ static bool fill_shared_vector(struct conn *conn)
 		if (!most)
 			most = conn;
 		close_refused(most, "no free page, pages of its record",
-		       most->stream.nr_pages, 0);
+			      most->stream.nr_pages, 0);
 		poll_reset(most);
 		if (most == conn)
 			return false;
