@@ -74,7 +74,7 @@ static struct rpcbuf_conn *claim_batch(struct loop *loop)
 }
 
 /* The owner. */
-void batch_flush(struct loop *loop)
+void batch_uncork(struct loop *loop)
 {
 	struct rpcbuf_conn *conn = claim_batch(loop);
 
@@ -84,7 +84,7 @@ void batch_flush(struct loop *loop)
 
 /* The monitor, under its lock, which it gives up while it sends: replies that
  * were sent are freed, and that calls their owners. */
-void batch_flush_late(struct loop *loop)
+void batch_uncork_late(struct loop *loop)
 {
 	struct rpcbuf_engine *engine = loop->engine;
 	struct rpcbuf_conn *conn = claim_batch(loop);
@@ -105,7 +105,7 @@ void batch_end_conn(struct rpcbuf_conn *conn)
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
 	if (os_load(&conn->loop->batched) == conn)
-		batch_flush(conn->loop);
+		batch_uncork(conn->loop);
 	pthread_mutex_lock(&engine->monitor.lock);
 	pthread_mutex_unlock(&engine->monitor.lock);
 }

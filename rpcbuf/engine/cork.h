@@ -9,7 +9,7 @@
  * that; it says so before each call (out_more()).
  *
  * If such a call runs long, another thread uncorks the list: the engine's
- * monitor (monitor.c), or for lists without an engine the flusher
+ * monitor (monitor.c), or for lists without an engine the uncorker
  * (standalone.c).
  */
 #ifndef RPCBUF_ENGINE_CORK_H

@@ -28,7 +28,7 @@
  *   workers.lock
  *	workers, all; a worker's link, job, arg, reserved; replies_starting
  *   monitor.lock
- *	monitor.stop; held over the monitor's batch_flush_late(), so that an
+ *	monitor.stop; held over the monitor's batch_uncork_late(), so that an
  *	owner that takes it knows that this is over
  *   clients.lock
  *	clients, all; a client's link, nr_conns and row, and that it is there; a
@@ -322,11 +322,11 @@ bool conn_try_close(struct rpcbuf_conn *conn);
 void conn_refuse(struct rpcbuf_conn *conn, int err,
 		 const struct rpcbuf_record_refusal *refusal);
 
-/* batch.c: the owner only, but for batch_flush_late() */
+/* batch.c: the owner only, but for batch_uncork_late() */
 void batch_begin(struct loop *loop, struct rpcbuf_conn *conn);
-void batch_flush_late(struct loop *loop);
+void batch_uncork_late(struct loop *loop);
 bool batch_joins(struct loop *loop, const struct rpcbuf_conn *conn);
-void batch_flush(struct loop *loop);
+void batch_uncork(struct loop *loop);
 void batch_end_conn(struct rpcbuf_conn *conn);
 
 /* observe.c: while somebody looks on */

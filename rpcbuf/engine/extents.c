@@ -50,12 +50,12 @@ int extents_gather(const struct rpcbuf_extents *extents, uint32_t start,
 	int nr = 0;
 
 	for (unsigned int i = 0; i < extents->nr && len; i++) {
-		const struct rpcbuf_extent *s = &extents->all[i];
-		uint32_t skip = rpcbuf_min(s->length, start);
-		uint32_t n = rpcbuf_min(s->length - skip, len);
+		const struct rpcbuf_extent *e = &extents->all[i];
+		uint32_t skip = rpcbuf_min(e->length, start);
+		uint32_t n = rpcbuf_min(e->length - skip, len);
 
 		if (n && iov)
-			iov[nr] = (struct iovec){s->base + skip, n};
+			iov[nr] = (struct iovec){e->base + skip, n};
 		nr += n > 0;
 		start -= skip;
 		len -= n;

@@ -27,7 +27,7 @@ void flight_done(struct rpcbuf_conn *conn)
 	rpcbuf_conn_put(conn);
 }
 
-/* Has the completing call at that number post @conn.  Pairs with
+/* Makes the completing call at that number post @conn.  Pairs with
  * flight_done(). */
 static void set_awaits(struct rpcbuf_conn *conn, enum conn_awaits awaits)
 {

@@ -44,7 +44,7 @@ void flight_done(struct rpcbuf_conn *conn);
  * below. */
 bool flight_too_many(struct rpcbuf_conn *conn);
 
-/* The owner: has the last call post @conn. */
+/* The owner: makes the last call post @conn. */
 void flight_await_last(struct rpcbuf_conn *conn);
 
 /* True when no call is in flight.  Only the owner can start another one. */

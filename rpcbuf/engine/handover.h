@@ -15,7 +15,7 @@
 
 struct loop;
 
-/* Of a loop.  Atomic, but for what is the monitor's. */
+/* Of a loop.  Atomic, except for the monitor's members. */
 struct handover {
 	uint32_t sequence;	   /* odd (LOOP_BUSY) while a call runs */
 	int owner_id;		   /* the owner's os_thread_id() */

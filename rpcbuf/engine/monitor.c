@@ -56,14 +56,14 @@ static bool is_due(struct loop *loop)
 }
 
 /* Uncorks replies that wait for a long call. */
-static void flush_long_batch(struct loop *loop)
+static void uncork_long_batch(struct loop *loop)
 {
 	struct monitor *monitor = &loop->engine->monitor;
 
 	if (!os_load(&loop->batched))
 		return;
 	pthread_mutex_lock(&monitor->lock);
-	batch_flush_late(loop);
+	batch_uncork_late(loop);
 	pthread_mutex_unlock(&monitor->lock);
 }
 
@@ -80,7 +80,7 @@ static bool scan_loops(struct rpcbuf_engine *engine)
 		if (sequence != loop->handover.seen_sequence) {
 			loop->handover.running_scans = 0;
 		} else if (sequence & LOOP_BUSY) {
-			flush_long_batch(loop);
+			uncork_long_batch(loop);
 			if (is_due(loop))
 				hand_over_loop(engine, loop, sequence);
 		}

@@ -22,7 +22,7 @@
  *
  * Locks: `lock` guards all members but those that say otherwise.  No system
  * call but the clock's is made under it, no reply is freed, and no callback is
- * called but `charge` and `corked`.  The flusher's lock of standalone.c is
+ * called but `charge` and `corked`.  The uncorker's lock of standalone.c is
  * taken within it.
  */
 #ifndef RPCBUF_ENGINE_OUT_H
@@ -76,7 +76,7 @@ struct rpcbuf_out {
 	uint64_t cork_until_ns;			/* in CORKED */
 	uint64_t blocked_ns; /* since when the socket has been full; 0: it is
 			      * not. Others read it */
-	/* For standalone.c: under the flusher's lock. */
+	/* For standalone.c: under the uncorker's lock. */
 	struct list_head cork_link;
 	uint64_t corked_ns;
 };

@@ -41,9 +41,9 @@ struct queued {
 
 void queued_init(struct rpcbuf_conn *conn, const uint8_t *address);
 
-/* The owner: returns true when @call of @conn, which is in flight, runs now.
- * It gets its results, or is answered "later" when call->later is set.  False:
- * @call was queued or dropped. */
+/* The owner: returns true when @call of @conn, which is in flight, must be
+ * dispatched now; call->later tells the handler to answer "later".  False: @call
+ * was queued or dropped. */
 bool queued_may_run(struct rpcbuf_conn *conn, struct rpcbuf_call *call);
 
 /* A call that @client counted (NULL: none did) returned from the handler.

@@ -315,9 +315,9 @@ unsigned int reply_gather(const struct rpcbuf_reply *reply, struct iovec *iov,
 
 size_t reply_advance(struct rpcbuf_reply *reply, size_t n)
 {
-	size_t beyond = n - (size_t)rpcbuf_min((uint64_t)n, reply_left(reply));
+	size_t excess = n - (size_t)rpcbuf_min((uint64_t)n, reply_left(reply));
 
-	n -= beyond;
+	n -= excess;
 	reply->sent += n;
 	while (n) {
 		const struct iovec *piece;
@@ -336,5 +336,5 @@ size_t reply_advance(struct rpcbuf_reply *reply, size_t n)
 			reply->index++;
 		}
 	}
-	return beyond;
+	return excess;
 }

@@ -11,7 +11,7 @@
  *
  * A share hangs for a client when its calls wait and none of them returned or
  * started for SHARE_HUNG_NS.  Waiting calls may be withdrawn then.  This is a
- * hint:  no limit depends on it.
+ * hint: no limit depends on it.
  *
  * A waiter with the id of another waiter of its owner is a retransmission: one
  * answer serves both.  In a share that hangs it is not queued.  Where both were
@@ -50,7 +50,7 @@ struct share_client {
 	uint64_t progress_ns; /* when `progressed` was last seen set */
 };
 
-/* Under the lock, but for what is atomic. */
+/* Under the lock, except for the atomic members. */
 struct share {
 	pthread_mutex_t lock;
 	unsigned int number;  /* never changes */

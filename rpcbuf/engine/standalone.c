@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Send lists of programs that have no engine (rpcbuf/out.h), and the flusher: a
+ * Send lists of programs that have no engine (rpcbuf/out.h), and the uncorker: a
  * thread that uncorks their lists, as the monitor of an engine does.  It scans
  * every millisecond, and sleeps after IDLE_SCANS scans that found no corked
  * list.
  *
- * Lock order: life.lock, the lock of a list, flusher.lock.  The flusher uncorks
- * a list with none of them held; flusher.at names that list, and
+ * Lock order: life.lock, the lock of a list, uncorker.lock.  The uncorker uncorks
+ * a list with none of them held; uncorker.at names that list, and
  * rpcbuf_out_free() waits until it names another.
  */
 #include <errno.h>
@@ -37,111 +37,111 @@ static struct {
 	struct list_head lists; /* corked ones, the oldest first */
 	struct rpcbuf_out *at;	/* the one that is being uncorked, or NULL */
 	bool stop, asleep;
-} flusher = {
+} uncorker = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.wake = PTHREAD_COND_INITIALIZER,
 	.passed = PTHREAD_COND_INITIALIZER,
-	.lists = {&flusher.lists, &flusher.lists},
+	.lists = {&uncorker.lists, &uncorker.lists},
 };
 
 /* The list was corked, or uncorked. */
 static void on_corked(struct rpcbuf_out *out, bool corked)
 {
-	pthread_mutex_lock(&flusher.lock);
+	pthread_mutex_lock(&uncorker.lock);
 	if (corked) {
 		out->corked_ns = out->cork_until_ns;
-		list_add_tail(&out->cork_link, &flusher.lists);
-		if (flusher.asleep)
-			pthread_cond_signal(&flusher.wake);
+		list_add_tail(&out->cork_link, &uncorker.lists);
+		if (uncorker.asleep)
+			pthread_cond_signal(&uncorker.wake);
 	} else {
 		list_del(&out->cork_link);
 	}
-	pthread_mutex_unlock(&flusher.lock);
+	pthread_mutex_unlock(&uncorker.lock);
 }
 
 static const struct out_ops ops = {.corked = on_corked};
 
 /* Uncorks the lists that have been corked for SCAN_NS.  Returns true when there
  * was a corked list. */
-static bool flush_overdue(void)
+static bool uncork_overdue(void)
 {
 	uint64_t now = os_now();
-	bool any = !list_empty(&flusher.lists);
+	bool any = !list_empty(&uncorker.lists);
 
-	while (!list_empty(&flusher.lists)) {
+	while (!list_empty(&uncorker.lists)) {
 		struct rpcbuf_out *out = list_first_entry(
-			&flusher.lists, struct rpcbuf_out, cork_link);
+			&uncorker.lists, struct rpcbuf_out, cork_link);
 
 		if (now < out->corked_ns + SCAN_NS)
 			break;
 		list_del(&out->cork_link);
-		flusher.at = out;
-		pthread_mutex_unlock(&flusher.lock);
+		uncorker.at = out;
+		pthread_mutex_unlock(&uncorker.lock);
 		out_uncork(out);
-		pthread_mutex_lock(&flusher.lock);
-		flusher.at = NULL;
-		pthread_cond_broadcast(&flusher.passed);
+		pthread_mutex_lock(&uncorker.lock);
+		uncorker.at = NULL;
+		pthread_cond_broadcast(&uncorker.passed);
 	}
 	return any;
 }
 
-static void *flusher_main(void *arg)
+static void *uncorker_main(void *arg)
 {
 	unsigned int idle = 0;
 
 	(void)arg;
 	pthread_setname_np(pthread_self(), "rpcbuf-replies");
-	pthread_mutex_lock(&flusher.lock);
-	while (!flusher.stop) {
+	pthread_mutex_lock(&uncorker.lock);
+	while (!uncorker.stop) {
 		uint64_t until = os_now() + SCAN_NS;
 
-		idle = flush_overdue() ? 0 : idle + 1;
-		flusher.asleep = idle > IDLE_SCANS;
-		while (flusher.asleep && !flusher.stop &&
-		       list_empty(&flusher.lists))
-			pthread_cond_wait(&flusher.wake, &flusher.lock);
-		flusher.asleep = false;
-		(void)os_cond_await(&flusher.wake, &flusher.lock, flusher.stop,
-				    until);
+		idle = uncork_overdue() ? 0 : idle + 1;
+		uncorker.asleep = idle > IDLE_SCANS;
+		while (uncorker.asleep && !uncorker.stop &&
+		       list_empty(&uncorker.lists))
+			pthread_cond_wait(&uncorker.wake, &uncorker.lock);
+		uncorker.asleep = false;
+		(void)os_cond_await(&uncorker.wake, &uncorker.lock,
+				    uncorker.stop, until);
 	}
-	pthread_mutex_unlock(&flusher.lock);
+	pthread_mutex_unlock(&uncorker.lock);
 	return NULL;
 }
 
-/* In a forked child there is no flusher, and corked replies are the
+/* In a forked child there is no uncorker, and corked replies are the
  * parent's. */
 static void reset_in_child(void)
 {
 	pthread_mutex_init(&life.lock, NULL);
-	pthread_mutex_init(&flusher.lock, NULL);
-	pthread_cond_init(&flusher.wake, NULL);
-	list_init(&flusher.lists);
-	flusher.at = NULL;
+	pthread_mutex_init(&uncorker.lock, NULL);
+	pthread_cond_init(&uncorker.wake, NULL);
+	list_init(&uncorker.lists);
+	uncorker.at = NULL;
 	life.lists = 0;
 	life.alive = false;
 }
 
 /* Under life.lock. */
-static bool start_flusher(void)
+static bool start_uncorker(void)
 {
 	if (!life.knows_forks && pthread_atfork(NULL, NULL, reset_in_child))
 		return false;
 	life.knows_forks = true;
-	flusher.stop = false;
+	uncorker.stop = false;
 	os_store(&life.alive,
-		 !os_thread_start(&life.thread, flusher_main, NULL));
+		 !os_thread_start(&life.thread, uncorker_main, NULL));
 	return life.alive;
 }
 
-/* Starts the flusher if needed. */
-static bool flusher_is_alive(void)
+/* Starts the uncorker if needed. */
+static bool uncorker_is_alive(void)
 {
 	bool alive;
 
 	if (os_load(&life.alive))
 		return true;
 	pthread_mutex_lock(&life.lock);
-	alive = life.alive || start_flusher();
+	alive = life.alive || start_uncorker();
 	pthread_mutex_unlock(&life.lock);
 	return alive;
 }
@@ -153,25 +153,25 @@ static void count_list(void)
 	pthread_mutex_unlock(&life.lock);
 }
 
-static void stop_flusher(void)
+static void stop_uncorker(void)
 {
-	pthread_mutex_lock(&flusher.lock);
-	flusher.stop = true;
-	pthread_cond_signal(&flusher.wake);
-	pthread_mutex_unlock(&flusher.lock);
+	pthread_mutex_lock(&uncorker.lock);
+	uncorker.stop = true;
+	pthread_cond_signal(&uncorker.wake);
+	pthread_mutex_unlock(&uncorker.lock);
 	pthread_join(life.thread, NULL);
 	os_store(&life.alive, false);
 }
 
 static void uncount_list(struct rpcbuf_out *out)
 {
-	pthread_mutex_lock(&flusher.lock);
-	while (flusher.at == out)
-		pthread_cond_wait(&flusher.passed, &flusher.lock);
-	pthread_mutex_unlock(&flusher.lock);
+	pthread_mutex_lock(&uncorker.lock);
+	while (uncorker.at == out)
+		pthread_cond_wait(&uncorker.passed, &uncorker.lock);
+	pthread_mutex_unlock(&uncorker.lock);
 	pthread_mutex_lock(&life.lock);
 	if (!--life.lists && life.alive)
-		stop_flusher();
+		stop_uncorker();
 	pthread_mutex_unlock(&life.lock);
 }
 
@@ -206,7 +206,7 @@ int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 		rpcbuf_reply_free(reply);
 		return -EPERM;
 	}
-	return out_append_own(out, reply, more && flusher_is_alive());
+	return out_append_own(out, reply, more && uncorker_is_alive());
 }
 
 int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
@@ -214,5 +214,5 @@ int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
 {
 	if (out_is_forked(out))
 		return -EPERM;
-	return out_join_own(out, bytes, len, more && flusher_is_alive());
+	return out_join_own(out, bytes, len, more && uncorker_is_alive());
 }

@@ -271,6 +271,6 @@ bool loop_step(struct loop *loop, struct rpcbuf_conn *conn)
 	while (step == STEP_RAN && batch_joins(loop, conn));
 	if (step == STEP_TAKEN)
 		return false;
-	batch_flush(loop);
+	batch_uncork(loop);
 	return true;
 }

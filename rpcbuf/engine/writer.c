@@ -22,10 +22,10 @@
 /* The bytes from the start to the position belong to the extent. */
 static void save_length(struct rpcbuf_writer *w)
 {
-	struct rpcbuf_extent *s = &w->extents.all[w->current];
+	struct rpcbuf_extent *e = &w->extents.all[w->current];
 
-	if (s->room)
-		s->length = rpcbuf_max(s->length, (uint32_t)(w->at - s->base));
+	if (e->room)
+		e->length = rpcbuf_max(e->length, (uint32_t)(w->at - e->base));
 }
 
 /* Moves to byte @offset of extent @nr, which has @before bytes in front of
@@ -33,13 +33,13 @@ static void save_length(struct rpcbuf_writer *w)
 static void enter_extent(struct rpcbuf_writer *w, unsigned int nr,
 			 uint32_t before, uint32_t offset)
 {
-	const struct rpcbuf_extent *s = &w->extents.all[nr];
+	const struct rpcbuf_extent *e = &w->extents.all[nr];
 
 	w->current = nr;
 	w->before = before;
-	w->at = s->base + offset;
+	w->at = e->base + offset;
 	/* Only the last extent can grow. */
-	w->end = s->base + (nr + 1 == w->extents.nr ? s->room : s->length);
+	w->end = e->base + (nr + 1 == w->extents.nr ? e->room : e->length);
 }
 
 /* Room in memory of the caller; it may have flushed the writer. */
@@ -135,17 +135,17 @@ int rpcbuf_writer_put(struct rpcbuf_writer *w, const void *from, size_t len)
  * the page has left. */
 int rpcbuf_writer_refer(struct rpcbuf_writer *w, void *base, size_t len)
 {
-	struct rpcbuf_extent *s = extents_last(&w->extents);
+	struct rpcbuf_extent *e = extents_last(&w->extents);
 	uint8_t *rest;
 	uint32_t room;
 
 	save_length(w);
-	if (w->current + 1 != w->extents.nr || w->at != s->base + s->length ||
+	if (w->current + 1 != w->extents.nr || w->at != e->base + e->length ||
 	    len > UINT32_MAX)
 		return -EINVAL;
-	rest = s->base + s->length;
-	room = s->room - rpcbuf_min(s->length, s->room);
-	s->room = s->length;
+	rest = e->base + e->length;
+	room = e->room - rpcbuf_min(e->length, e->room);
+	e->room = e->length;
 	if (!extents_insert(&w->extents, w->extents.nr, base, (uint32_t)len,
 			    0) ||
 	    !extents_insert(&w->extents, w->extents.nr, rest, 0, room))
@@ -165,24 +165,24 @@ int rpcbuf_writer_seek(struct rpcbuf_writer *w, uint32_t position)
 
 	save_length(w);
 	for (unsigned int i = 0; i < w->extents.nr; i++) {
-		const struct rpcbuf_extent *s = &w->extents.all[i];
+		const struct rpcbuf_extent *e = &w->extents.all[i];
 		uint32_t offset = position - before;
 
-		if (offset < s->length && !s->room) {
+		if (offset < e->length && !e->room) {
 			/* A position in front of referred bytes is the end of
 			 * the extent before them. */
 			if (offset || !i)
 				return -ERANGE;
-			s--;
-			enter_extent(w, i - 1, before - s->length, s->length);
+			e--;
+			enter_extent(w, i - 1, before - e->length, e->length);
 			return 0;
 		}
-		if (offset < s->length ||
-		    (i + 1 == w->extents.nr && offset == s->length)) {
+		if (offset < e->length ||
+		    (i + 1 == w->extents.nr && offset == e->length)) {
 			enter_extent(w, i, before, offset);
 			return 0;
 		}
-		before += s->length;
+		before += e->length;
 	}
 	return -ERANGE;
 }
@@ -199,19 +199,19 @@ int rpcbuf_writer_iov(struct rpcbuf_writer *w, uint32_t start, uint32_t len,
 static int place(struct rpcbuf_writer *w, unsigned int at, uint32_t len,
 		 void **bytes)
 {
-	struct rpcbuf_extent *s;
+	struct rpcbuf_extent *e;
 
 	if (!at || len > RPCBUF_PAGE_SIZE)
 		return -EINVAL;
-	s = &w->extents.all[at - 1];
-	if (s->room < s->length + len) {
+	e = &w->extents.all[at - 1];
+	if (e->room < e->length + len) {
 		if (!insert_page(w, at))
 			return -ENOMEM;
-		s = &w->extents.all[at];
+		e = &w->extents.all[at];
 	}
-	s->length += len;
+	e->length += len;
 	enter_last(w);
-	*bytes = s->base + s->length - len;
+	*bytes = e->base + e->length - len;
 	return 0;
 }
 

@@ -155,22 +155,22 @@ unsigned int rpcbuf_xdr_iov(const struct rpcbuf_xdr *x, struct iovec *iov,
 	unsigned int nr = 0;
 
 	for (unsigned int i = 0; i < w->extents.nr; i++) {
-		const struct rpcbuf_extent *s = &w->extents.all[i];
-		uint32_t length = s->length;
+		const struct rpcbuf_extent *e = &w->extents.all[i];
+		uint32_t length = e->length;
 
-		if (i == w->current && s->room)
+		if (i == w->current && e->room)
 			length =
-				rpcbuf_max(length, (uint32_t)(w->at - s->base));
+				rpcbuf_max(length, (uint32_t)(w->at - e->base));
 		if (!length)
 			continue;
-		if (s->base != end) {
+		if (e->base != end) {
 			if (nr < max)
-				iov[nr] = (struct iovec){s->base, 0};
+				iov[nr] = (struct iovec){e->base, 0};
 			nr++;
 		}
 		if (nr <= max)
 			iov[nr - 1].iov_len += length;
-		end = s->base + length;
+		end = e->base + length;
 	}
 	return nr;
 }

@@ -233,7 +233,7 @@ void __wrap_out_more(struct rpcbuf_out *out, bool more)
 
 	if (count(nr_told) == seen(intrude)) {
 		pthread_mutex_lock(&server.engine->monitor.lock);
-		batch_flush_late(conn->loop);
+		batch_uncork_late(conn->loop);
 		pthread_mutex_unlock(&server.engine->monitor.lock);
 	}
 	__real_out_more(out, more);

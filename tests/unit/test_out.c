@@ -593,7 +593,7 @@ static void *holder(void *arg)
 
 /* Without an engine, a thread of the library sends corked replies when nothing
  * follows. */
-START_TEST(uncorked_by_flusher)
+START_TEST(uncorked_by_thread)
 {
 	size_t at = 0;
 
@@ -746,7 +746,7 @@ int main(void)
 	tcase_add_test(tcase, longer_than_a_round);
 	tcase_add_test(tcase, flush);
 	tcase_add_loop_test(tcase, many_threads, 0, 3);
-	tcase_add_test(tcase, uncorked_by_flusher);
+	tcase_add_test(tcase, uncorked_by_thread);
 	tcase_add_loop_test(tcase, forked, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);
