@@ -79,14 +79,14 @@ static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 }
 
 /* Nodes take turns, a share at a time. */
-static uint64_t turn(const struct rpcbuf *mm, uint64_t want)
+static uint64_t round_pages(const struct rpcbuf *mm, uint64_t want)
 {
 	return rpcbuf_max(want / mm->nr_nodes / 4, (uint64_t)ZONE_BLOCK_PAGES);
 }
 
 static uint64_t withhold_some(struct rpcbuf *mm, uint64_t want)
 {
-	uint64_t share = rpcbuf_min(want, turn(mm, want));
+	uint64_t share = rpcbuf_min(want, round_pages(mm, want));
 	struct zone *zone = pick(mm, false);
 	uint64_t got = zone_withhold(zone, share);
 	unsigned int node;
@@ -166,7 +166,7 @@ static void grow_locked(struct rpcbuf *mm)
 	while (os_own(&budget->withheld) > target(mm)) {
 		unsigned int node;
 
-		want = turn(mm, os_own(&budget->withheld) - target(mm));
+		want = round_pages(mm, os_own(&budget->withheld) - target(mm));
 		got = zone_unwithhold(pick(mm, true), want);
 		for (node = 0; !got && node < mm->nr_nodes; node++)
 			got = zone_unwithhold(&mm->nodes[node].zone, want);

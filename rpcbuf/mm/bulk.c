@@ -31,7 +31,7 @@ unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 		       unsigned int want)
 {
 	return mm->wide ? bulk_take_wide(mm, gfp, pages, want)
-			: take(mm, gfp, pages, want);
+			: fill_slots(mm, gfp, pages, want);
 }
 
 /* What the cache does not have, or a page that is to be zeroed. */
@@ -98,8 +98,8 @@ static __attribute__((noinline)) void put_few(struct rpcbuf *mm,
 	pcp_pushed(mm, pcp, pages, nr, pcp_push_singles(mm, pcp, pages, nr));
 }
 
-SLOTS_INLINE unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-			       unsigned int nr, void **pages)
+SLOTS_INLINE unsigned int alloc_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				      unsigned int nr, void **pages)
 {
 	if (nr == 1 && bulk_fill_one(mm, gfp, pages))
 		return 1;
@@ -128,7 +128,7 @@ unsigned int bulk_fill_empty(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	return filled;
 }
 
-SLOTS_INLINE void put(struct rpcbuf *mm, unsigned int nr, void **pages)
+SLOTS_INLINE void free_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
 	if (nr == 1 && bulk_put_one(mm, pages))
 		return;
@@ -147,7 +147,7 @@ static __attribute__((noinline, cold)) unsigned int
 fill_probed(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 {
 	uint64_t began = bulk_fill_begin();
-	unsigned int filled = fill(mm, gfp, nr, pages);
+	unsigned int filled = alloc_array(mm, gfp, nr, pages);
 
 	bulk_fill_end(mm, nr, filled, began);
 	return filled;
@@ -158,7 +158,7 @@ put_probed(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
 	uint64_t began = bulk_free_begin();
 
-	put(mm, nr, pages);
+	free_array(mm, nr, pages);
 	bulk_free_end(mm, nr, began);
 }
 
@@ -167,7 +167,7 @@ unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 {
 	if (probe_bulk_fill_on())
 		return fill_probed(mm, gfp, nr, pages);
-	return fill(mm, gfp, nr, pages);
+	return alloc_array(mm, gfp, nr, pages);
 }
 
 void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
@@ -175,7 +175,7 @@ void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 	if (probe_bulk_free_on())
 		put_probed(mm, nr, pages);
 	else
-		put(mm, nr, pages);
+		free_array(mm, nr, pages);
 }
 
 void *rpcbuf_alloc_page(struct rpcbuf *mm, rpcbuf_gfp_t gfp)

@@ -3,7 +3,10 @@
 #ifndef RPCBUF_MM_BULK_H
 #define RPCBUF_MM_BULK_H
 
+#include <rpcbuf/bulk.h>
 #include <rpcbuf/mm/instance.h>
+#include <rpcbuf/mm/pcp.h>
+#include <rpcbuf/mm/slots.h>
 #include <rpcbuf/os/os.h>
 #include <rpcbuf/os/probes.h>
 
@@ -13,6 +16,34 @@
  */
 unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 		       unsigned int want);
+
+/*
+ * Hands up to @nr pages to @sink, one by one and with no lock held.  Once that
+ * returns false, the page and those behind it are released.  Returns how many
+ * pages it accepted.
+ */
+SLOTS_INLINE unsigned int bulk_take_each(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+					 unsigned int nr, rpcbuf_page_fn sink,
+					 void *opaque)
+{
+	unsigned int done, want, got, i;
+	void *pages[PCP_WINDOW];
+
+	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
+	for (done = 0; done < nr; done += got) {
+		want = rpcbuf_min(nr - done, PCP_WINDOW);
+		got = bulk_take(mm, gfp, pages, want);
+		for (i = 0; i < got; i++) {
+			if (sink(pages[i], opaque))
+				continue;
+			rpcbuf_free_bulk_array(mm, got - i, pages + i);
+			return done + i;
+		}
+		if (got < want)
+			return done + got;
+	}
+	return nr;
+}
 
 /*
  * As rpcbuf_alloc_bulk_array(), @nr up to RPCBUF_BULK_MAX, but not beyond slots

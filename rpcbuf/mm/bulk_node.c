@@ -38,8 +38,9 @@ static unsigned int take_on(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	return got;
 }
 
-static unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, int preferred,
-			 rpcbuf_nodemask_t mask, unsigned int nr, void **pages)
+static unsigned int alloc_on_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				  int preferred, rpcbuf_nodemask_t mask,
+				  unsigned int nr, void **pages)
 {
 	unsigned int node = preferred == RPCBUF_NODE_HERE
 				    ? pcp_node(mm)
@@ -67,7 +68,8 @@ unsigned int rpcbuf_alloc_bulk_array_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 					  unsigned int nr, void **pages)
 {
 	uint64_t began = bulk_fill_begin();
-	unsigned int filled = fill(mm, gfp, preferred, mask, nr, pages);
+	unsigned int filled =
+		alloc_on_node(mm, gfp, preferred, mask, nr, pages);
 
 	bulk_fill_end(mm, nr, filled, began);
 	return filled;

@@ -23,5 +23,5 @@ void bulk_put_wide(struct rpcbuf *mm, unsigned int nr, void **pages)
 unsigned int bulk_take_wide(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 			    unsigned int want)
 {
-	return take(mm, gfp, pages, want);
+	return fill_slots(mm, gfp, pages, want);
 }

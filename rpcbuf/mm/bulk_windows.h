@@ -31,8 +31,8 @@ SLOTS_INLINE bool bulk_put_one(struct rpcbuf *mm, void **page)
 }
 
 /* Fills @want (up to PCP_WINDOW) empty slots; returns how many. */
-SLOTS_INLINE unsigned int take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
-			       void **pages, unsigned int want)
+SLOTS_INLINE unsigned int fill_slots(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
+				     void **pages, unsigned int want)
 {
 	struct pcp *pcp = pcp_trylock(mm);
 	unsigned int got = 0, cached;
@@ -60,7 +60,7 @@ fill_holes(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr)
 	void *fresh[PCP_WINDOW];
 
 	if (holes)
-		got = take(mm, gfp, fresh, holes);
+		got = fill_slots(mm, gfp, fresh, holes);
 	return bulk_merge(pages, nr, fresh, got);
 }
 
@@ -70,7 +70,7 @@ SLOTS_INLINE unsigned int fill_window(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 {
 	if (rpcbuf_unlikely(!slots_all_null(pages, nr)))
 		return only_empty ? 0 : fill_holes(mm, gfp, pages, nr);
-	return take(mm, gfp, pages, nr);
+	return fill_slots(mm, gfp, pages, nr);
 }
 
 /* The window to come next: arrays that another CPU worked on last are in that

@@ -52,7 +52,7 @@ void *rpcbuf_alloc_contig(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint64_t nr)
 
 /* Pages from @first up to @end, block by block, so that no hold of the zone's
  * lock is longer than that. */
-static void give(struct rpcbuf *mm, char *first, const char *end)
+static void free_by_block(struct rpcbuf *mm, char *first, const char *end)
 {
 	size_t n;
 
@@ -94,10 +94,10 @@ void contig_release(struct rpcbuf *mm, void *first, uint64_t nr)
 				RPCBUF_PAGE_SIZE;
 			if (page == end || page_drop(mm, page))
 				continue;
-			give(mm, begin, page);
+			free_by_block(mm, begin, page);
 			begin = page + RPCBUF_PAGE_SIZE;
 		}
-		give(mm, begin, end);
+		free_by_block(mm, begin, end);
 	}
 	page_tell(mm);
 }

@@ -13,7 +13,7 @@
 #define MILLION 1000000u
 
 /* splitmix64: the same number for the same seed and request. */
-static uint64_t draw(uint64_t seed, uint64_t request)
+static uint64_t fault_random(uint64_t seed, uint64_t request)
 {
 	uint64_t z = seed + request * 0x9e3779b97f4a7c15ull;
 
@@ -39,7 +39,8 @@ static bool hits(struct rpcbuf *mm, rpcbuf_gfp_t gfp)
 		return true;
 	if (request == os_load(&state->nth) || (every && request % every == 0))
 		return true;
-	return share && draw(os_load(&state->seed), request) % MILLION < share;
+	return share &&
+	       fault_random(os_load(&state->seed), request) % MILLION < share;
 }
 
 /* One of the `times`, as long as there are any. */

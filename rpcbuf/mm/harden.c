@@ -82,8 +82,8 @@ void harden_destroy(struct rpcbuf *mm)
 					  RPCBUF_PAGE_MASK);
 }
 
-static void give_back(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void *const *pages,
-		      unsigned int nr)
+static void put_back(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void *const *pages,
+		     unsigned int nr)
 {
 	if (gfp & RPCBUF_GFP_NOLOCK)
 		mm_give_nolock(mm, pages, nr);
@@ -93,7 +93,7 @@ static void give_back(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void *const *pages,
 
 /* splitmix64 of a number that each draw steps on; not for secrets, but not to
  * be foretold by who sees addresses only. */
-static unsigned int draw(struct rpcbuf *mm, unsigned int below)
+static unsigned int random_below(struct rpcbuf *mm, unsigned int below)
 {
 	uint64_t z = os_fetch_add(&mm->shuffle, 0x9e3779b97f4a7c15ull);
 
@@ -114,12 +114,12 @@ static unsigned int take_shuffled(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 	got = pcp_refill(mm, gfp, node, mask, batch, ask);
 	want = rpcbuf_min(want, got);
 	for (i = 0; i < want; i++) {
-		unsigned int at = i + draw(mm, got - i);
+		unsigned int at = i + random_below(mm, got - i);
 
 		pages[i] = batch[at];
 		batch[at] = batch[i];
 	}
-	give_back(mm, gfp, batch + want, got - want);
+	put_back(mm, gfp, batch + want, got - want);
 	return want;
 }
 

@@ -31,8 +31,8 @@ int hook_add(struct hook_list *list, struct rpcbuf_hook *hook)
 	return err;
 }
 
-static struct rpcbuf_hook_link *find(struct hook_list *list,
-				     const struct rpcbuf_hook *hook)
+static struct rpcbuf_hook_link *find_hook(struct hook_list *list,
+					  const struct rpcbuf_hook *hook)
 {
 	struct rpcbuf_hook_link *link = &list->first;
 
@@ -46,9 +46,10 @@ int hook_del(struct hook_list *list, struct rpcbuf_hook *hook)
 	struct rpcbuf_hook_link *link;
 
 	os_lock(&list->lock);
-	while ((link = find(list, hook)) && os_own(&hook->state) == HOOK_BUSY) {
+	while ((link = find_hook(list, hook)) &&
+	       os_own(&hook->state) == HOOK_BUSY) {
 		os_unlock(&list->lock);
-		/* Partner: the wake in release().  Woken for no reason: looks
+		/* Partner: the wake in mark_idle().  Woken for no reason: looks
 		 * again. */
 		os_futex_wait(os_word(&hook->state), HOOK_BUSY, OS_FOREVER);
 		os_lock(&list->lock);
@@ -63,7 +64,7 @@ int hook_del(struct hook_list *list, struct rpcbuf_hook *hook)
 
 /* The wake is under the lock: who unregisters may free the hook once he has
  * had it. */
-static void release(struct rpcbuf_hook *hook)
+static void mark_idle(struct rpcbuf_hook *hook)
 {
 	os_store(&hook->state, HOOK_ON);
 	os_futex_wake(os_word(&hook->state), INT32_MAX);
@@ -76,7 +77,7 @@ struct rpcbuf_hook *hook_next(struct hook_list *list, struct rpcbuf_hook *hook)
 	os_lock(&list->lock);
 	next = os_own(hook ? &hook->next : &list->first);
 	if (hook)
-		release(hook);
+		mark_idle(hook);
 	while (next && os_own(&next->state) == HOOK_BUSY)
 		next = os_own(&next->next);
 	if (next)
@@ -88,6 +89,6 @@ struct rpcbuf_hook *hook_next(struct hook_list *list, struct rpcbuf_hook *hook)
 void hook_done(struct hook_list *list, struct rpcbuf_hook *hook)
 {
 	os_lock(&list->lock);
-	release(hook);
+	mark_idle(hook);
 	os_unlock(&list->lock);
 }

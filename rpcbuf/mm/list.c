@@ -24,30 +24,26 @@ static void append(struct rpcbuf *mm, struct rpcbuf_page_list *list,
 	list->nr++;
 }
 
-static unsigned int fill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr,
-			 struct rpcbuf_page_list *list)
-{
-	unsigned int done, want, got, i;
-	void *pages[PCP_WINDOW];
+struct list_sink {
+	struct rpcbuf *mm;
+	struct rpcbuf_page_list *list;
+};
 
-	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
-	for (done = 0; done < nr; done += got) {
-		want = rpcbuf_min(nr - done, PCP_WINDOW);
-		got = bulk_take(mm, gfp, pages, want);
-		for (i = 0; i < got; i++)
-			append(mm, list, arena_index(&mm->arena, pages[i]));
-		if (got < want)
-			return done + got;
-	}
-	return nr;
+static bool append_page(void *page, void *opaque)
+{
+	struct list_sink *sink = opaque;
+
+	append(sink->mm, sink->list, arena_index(&sink->mm->arena, page));
+	return true;
 }
 
 unsigned int rpcbuf_alloc_bulk_list(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 				    unsigned int nr,
 				    struct rpcbuf_page_list *list)
 {
+	struct list_sink sink = {mm, list};
 	uint64_t began = bulk_fill_begin();
-	unsigned int filled = fill(mm, gfp, nr, list);
+	unsigned int filled = bulk_take_each(mm, gfp, nr, append_page, &sink);
 
 	bulk_fill_end(mm, nr, filled, began);
 	return filled;

@@ -39,8 +39,8 @@ static void count_reserved(struct rpcbuf_mempool *pool, int64_t nr)
 	os_fetch_add(&pool->mm->reserved, (uint64_t)nr);
 }
 
-static bool claim(struct rpcbuf_mempool *pool, unsigned int nr,
-		  const struct rpcbuf_waiter *self)
+static bool claim_pages(struct rpcbuf_mempool *pool, unsigned int nr,
+			const struct rpcbuf_waiter *self)
 {
 	struct mempool_reserve *reserve;
 	bool granted;
@@ -68,7 +68,7 @@ bool mempool_take(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 	void *batch[ZONE_BATCH];
 	unsigned int n, i;
 
-	if (!claim(pool, nr, self))
+	if (!claim_pages(pool, nr, self))
 		return false;
 	stats_add(pool->mm, STAT_mempool_pages, nr);
 	for (; nr; nr -= n) {
@@ -118,7 +118,8 @@ static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 }
 
 /* Gives back pages that are in no reserve any more. */
-static void let_go(struct rpcbuf_mempool *pool, void **pages, unsigned int nr)
+static void free_surplus(struct rpcbuf_mempool *pool, void **pages,
+			 unsigned int nr)
 {
 	page_mark_out(pool->mm, pages, 0, nr);
 	rpcbuf_free_bulk_array(pool->mm, nr, pages);
@@ -140,7 +141,7 @@ static void trim(struct rpcbuf_mempool *pool)
 				rpcbuf_page_list_pop(pool->mm, &reserve->pages);
 		count_reserved(pool, -(int64_t)nr);
 		os_unguard(&pool->reserve);
-		let_go(pool, surplus, nr);
+		free_surplus(pool, surplus, nr);
 	} while (nr == ZONE_BATCH);
 }
 
@@ -207,7 +208,7 @@ free_hungry(struct rpcbuf_mempool *pool, unsigned int nr, void **pages)
 		return;
 	taken = offer(pool, last, kept);
 	if (taken < kept)
-		let_go(pool, last + taken, kept - taken);
+		free_surplus(pool, last + taken, kept - taken);
 }
 
 /* Acquire: whoever handed us the page had seen the pool hungry at the latest
@@ -264,7 +265,8 @@ void rpcbuf_mempool_free_bulk_list(struct rpcbuf_mempool *pool,
 	rpcbuf_free_bulk_list(pool->mm, list);
 }
 
-static unsigned int refill(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp)
+static unsigned int refill_reserve(struct rpcbuf_mempool *pool,
+				   rpcbuf_gfp_t gfp)
 {
 	void *batch[ZONE_BATCH];
 	unsigned int want, got, taken, added = 0, i;
@@ -284,7 +286,7 @@ static unsigned int refill(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp)
 		taken = offer(pool, batch, got);
 		added += taken;
 		if (taken < got)
-			let_go(pool, batch + taken, got - taken);
+			free_surplus(pool, batch + taken, got - taken);
 		if (got < want)
 			break;
 	}
@@ -293,7 +295,7 @@ static unsigned int refill(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp)
 
 unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 {
-	return refill(pool, RPCBUF_GFP_NOWAIT);
+	return refill_reserve(pool, RPCBUF_GFP_NOWAIT);
 }
 
 /*
@@ -301,7 +303,7 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
  * made: what failed for that alone is tried again, as long as that brings pages
  * now and then.  What is not there is not.
  */
-static void fill(struct rpcbuf_mempool *pool)
+static void fill_new_reserve(struct rpcbuf_mempool *pool)
 {
 	uint64_t faults = rpcbuf_fault_injected(pool->mm), now;
 	unsigned int tries = 0;
@@ -312,7 +314,7 @@ static void fill(struct rpcbuf_mempool *pool)
 		if (now == faults)
 			break;
 		faults = now;
-		if (refill(pool, RPCBUF_GFP_RESERVE))
+		if (refill_reserve(pool, RPCBUF_GFP_RESERVE))
 			tries = 0;
 	}
 }
@@ -361,7 +363,7 @@ int rpcbuf_mempool_resize(struct rpcbuf_mempool *pool, unsigned int min_nr)
 	if (err)
 		return err;
 	trim(pool);
-	fill(pool);
+	fill_new_reserve(pool);
 	return 0;
 }
 

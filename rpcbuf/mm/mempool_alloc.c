@@ -64,9 +64,9 @@ static bool take_rest(struct rpcbuf_mempool *pool,
 
 /* Steps 2 and 3 for a queued request.  Only the head of the queue keeps what the
  * allocator gives; the others do without what they have. */
-static bool serve(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
-		  rpcbuf_gfp_t gfp, unsigned int nr,
-		  struct rpcbuf_page_list *list)
+static bool try_queued(struct rpcbuf_mempool *pool,
+		       const struct rpcbuf_waiter *self, rpcbuf_gfp_t gfp,
+		       unsigned int nr, struct rpcbuf_page_list *list)
 {
 	if (rpcbuf_wait_is_head(self))
 		rpcbuf_alloc_bulk_list(pool->mm, nowait(gfp), nr - list->nr,
@@ -76,8 +76,8 @@ static bool serve(struct rpcbuf_mempool *pool, const struct rpcbuf_waiter *self,
 	return list->nr == nr || take_rest(pool, self, gfp, nr, list);
 }
 
-static bool wait_for(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp,
-		     unsigned int nr, struct rpcbuf_page_list *list)
+static bool wait_in_pool(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp,
+			 unsigned int nr, struct rpcbuf_page_list *list)
 {
 	struct rpcbuf_waiter self = RPCBUF_WAITER_INIT;
 	uint64_t since = os_now();
@@ -89,7 +89,7 @@ static bool wait_for(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp,
 	}
 	/* Count before try: then no wake is lost in between. */
 	while (count = rpcbuf_wait_count(&self),
-	       !serve(pool, &self, gfp, nr, list))
+	       !try_queued(pool, &self, gfp, nr, list))
 		rpcbuf_wait_sleep(&self, count, SLEEP_MAX_NS);
 	mempool_leave(pool, &self, os_now() - since);
 	return true;
@@ -107,7 +107,7 @@ acquire(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp, unsigned int nr,
 	if (take_rest(pool, NULL, gfp, nr, list))
 		return 0;
 	if (may_sleep(gfp))
-		return wait_for(pool, gfp, nr, list) ? 0 : -EINVAL;
+		return wait_in_pool(pool, gfp, nr, list) ? 0 : -EINVAL;
 	os_fetch_add(&pool->partial, 1);
 	probe_reserve_empty(pool->mm, pool, nr - list->nr);
 	return 0;

@@ -16,8 +16,8 @@ static const char *const sentences[PAGE_MISUSES] = {
 	[PAGE_GOT_FREE] = "a reference was taken on page %p, which is free",
 };
 
-static void describe(const struct rpcbuf *mm, const void *page,
-		     enum page_misuse misuse, char *text, size_t size)
+static void misuse_text(const struct rpcbuf *mm, const void *page,
+			enum page_misuse misuse, char *text, size_t size)
 {
 	snprintf(text, size, sentences[misuse], page, (void *)mm->arena.base,
 		 arena_page(&mm->arena, mm->arena.nr_pages));
@@ -28,7 +28,7 @@ static void panic(const struct rpcbuf *mm, const void *page,
 {
 	char text[200];
 
-	describe(mm, page, misuse, text, sizeof(text));
+	misuse_text(mm, page, misuse, text, sizeof(text));
 	if (misuse == PAGE_FOREIGN)
 		os_panic("%s", text);
 	os_panic("%s (thread %d): %s", text, os_thread_id(),
@@ -55,7 +55,7 @@ static void tell(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
 
 	if (!page || !ratelimit_ok(&mm->refusals.limit, os_now(), &left_out))
 		return;
-	describe(mm, page, misuse, text, sizeof(text));
+	misuse_text(mm, page, misuse, text, sizeof(text));
 	length = strlen(text);
 	snprintf(text + length, sizeof(text) - length,
 		 ": that was refused; %llu times so far",

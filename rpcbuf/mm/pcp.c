@@ -68,7 +68,7 @@ static void widen(struct os_u32 *high, uint32_t most)
 	os_store(high, rpcbuf_min(wider, most));
 }
 
-static void grow(const struct rpcbuf *mm, struct pcp *pcp)
+static void double_limits(const struct rpcbuf *mm, struct pcp *pcp)
 {
 	stat_add(pcp->misses, 1);
 	widen(&pcp->high_singles, os_load(&mm->pcp_singles));
@@ -86,7 +86,7 @@ static struct pcp *trylock_stock(struct rpcbuf *mm, unsigned int node)
 		os_cpulock_release(&pcp->lock);
 		return NULL;
 	}
-	grow(mm, pcp);
+	double_limits(mm, pcp);
 	return pcp;
 }
 
@@ -239,7 +239,7 @@ void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 	void *cold[PCP_WINDOW];
 	unsigned int n, kept;
 
-	grow(mm, pcp);
+	double_limits(mm, pcp);
 	if (os_own(&pcp->nr_singles) > os_own(&pcp->high_singles)) {
 		n = pcp_cut_stack(pcp_singles(pcp), &pcp->nr_singles, cold,
 				  PCP_WINDOW);

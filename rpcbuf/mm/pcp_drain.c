@@ -117,7 +117,7 @@ uint64_t pcp_drain_all(struct rpcbuf *mm)
 	return drained;
 }
 
-static void shrink(struct pcp *pcp)
+static void halve_limits(struct pcp *pcp)
 {
 	uint32_t misses = os_own(&pcp->misses);
 	uint32_t singles = os_own(&pcp->high_singles);
@@ -202,7 +202,7 @@ uint64_t pcp_decay(struct rpcbuf *mm)
 		if (!os_load(&pcp->lock.closed))
 			continue;
 		os_cpulock_wait(&pcp->lock, mm->rseq);
-		shrink(pcp);
+		halve_limits(pcp);
 		idle = os_own(&pcp->idle);
 		empty(pcp, idle ? 0 : os_own(&pcp->high_singles),
 		      idle ? 0 : os_own(&pcp->high_runs), &copy);

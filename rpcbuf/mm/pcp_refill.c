@@ -12,7 +12,7 @@
 #include <rpcbuf/mm/wait.h>
 
 /* The zones are empty: CPUs' caches and lists of the deferred may not be. */
-static void gather(struct rpcbuf *mm)
+static void drain_caches(struct rpcbuf *mm)
 {
 	node_flush(mm);
 	/* A drain or a report that is under way ends with its pages in the
@@ -34,7 +34,7 @@ static unsigned int take_singly(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 
 	node_ask_for_reclaim(mm);
 	if (got < want) {
-		gather(mm);
+		drain_caches(mm);
 		got += node_walk(mm, gfp, node, mask, pages + got, want - got);
 	}
 	stats_add(mm, STAT_single_pages, got);

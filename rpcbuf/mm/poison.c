@@ -57,7 +57,7 @@ static void set(void *page)
 	__asan_poison_memory_region(page, RPCBUF_PAGE_SIZE);
 }
 
-static void check(const struct rpcbuf *mm, uint64_t index, void *page)
+static void check_poison(const struct rpcbuf *mm, uint64_t index, void *page)
 {
 	(void)mm;
 	(void)index;
@@ -76,7 +76,7 @@ static void set(void *page)
 	(void)page;
 }
 
-static void check(const struct rpcbuf *mm, uint64_t index, void *page)
+static void check_poison(const struct rpcbuf *mm, uint64_t index, void *page)
 {
 	(void)mm;
 	(void)index;
@@ -126,7 +126,7 @@ static void check_end(const struct rpcbuf *mm, uint64_t index,
 			 poison_owner(mm, index));
 }
 
-static void check(const struct rpcbuf *mm, uint64_t index, void *page)
+static void check_poison(const struct rpcbuf *mm, uint64_t index, void *page)
 {
 	if (!os_is_committed(page))
 		return;
@@ -141,7 +141,7 @@ void poison_out(struct rpcbuf *mm, uint64_t index, void *const *callers)
 {
 	struct page_owner *owner = &mm->owners[index];
 
-	check(mm, index, arena_page(&mm->arena, index));
+	check_poison(mm, index, arena_page(&mm->arena, index));
 	memcpy(owner->callers, callers, sizeof(owner->callers));
 	owner->allocated_by = os_thread_id();
 }

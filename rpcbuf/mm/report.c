@@ -85,8 +85,8 @@ int mm_discard(const struct rpcbuf *mm, void *first, size_t length)
 }
 
 /* Gives back what is left in @seen; NULL afterwards for what was not. */
-static unsigned int give(struct rpcbuf *mm, unsigned int node, void **seen,
-			 unsigned int nr)
+static unsigned int discard_blocks(struct rpcbuf *mm, unsigned int node,
+				   void **seen, unsigned int nr)
 {
 	struct mm_report *stats = &mm->report;
 	unsigned int i, given = 0;
@@ -143,7 +143,7 @@ unsigned int report_batch(struct rpcbuf *mm, unsigned int node, uint64_t before,
 	if (nr && !alone)
 		consult(mm, seen, nr);
 	if (nr)
-		*given += give(mm, node, seen, nr);
+		*given += discard_blocks(mm, node, seen, nr);
 	put_back(mm, node, blocks, seen, nr);
 	if (alone)
 		os_unlock(&mm->report.giving);

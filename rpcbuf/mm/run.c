@@ -14,7 +14,8 @@
 #include <rpcbuf/mm/pcp_fast.h>
 #include <rpcbuf/mm/stats.h>
 
-static unsigned int fill(struct rpcbuf *mm, unsigned int nr, void **pages)
+static unsigned int alloc_adjacent(struct rpcbuf *mm, unsigned int nr,
+				   void **pages)
 {
 	unsigned int i;
 	char *first;
@@ -33,7 +34,7 @@ static unsigned int fill(struct rpcbuf *mm, unsigned int nr, void **pages)
 unsigned int rpcbuf_alloc_run(struct rpcbuf *mm, unsigned int nr, void **pages)
 {
 	uint64_t began = bulk_fill_begin();
-	unsigned int filled = fill(mm, nr, pages);
+	unsigned int filled = alloc_adjacent(mm, nr, pages);
 
 	bulk_fill_end(mm, nr, filled, began);
 	return filled;

@@ -118,7 +118,7 @@ struct text {
 };
 
 static void __attribute__((format(printf, 2, 3)))
-print(struct text *text, const char *format, ...)
+append_text(struct text *text, const char *format, ...)
 {
 	size_t left = text->at < text->len ? text->len - text->at : 0;
 	va_list ap;
@@ -136,7 +136,7 @@ size_t rpcbuf_stats_print(const struct rpcbuf_stats *given, char *start,
 	struct text text = {.start = start, .len = len};
 
 	sized_read(stats, sizeof(*stats), given);
-#define X(name, ...) print(&text, #name " %" PRIu64 "\n", stats->name);
+#define X(name, ...) append_text(&text, #name " %" PRIu64 "\n", stats->name);
 	RPCBUF_STATS(X)
 #undef X
 	return text.at;
@@ -151,11 +151,11 @@ size_t rpcbuf_stats_json(const struct rpcbuf_stats *given, char *start,
 
 	sized_read(stats, sizeof(*stats), given);
 #define X(name, ...)                                                  \
-	print(&text, "%s\"" #name "\":%" PRIu64, comma, stats->name); \
+	append_text(&text, "%s\"" #name "\":%" PRIu64, comma, stats->name); \
 	comma = ",";
 	RPCBUF_STATS(X)
 #undef X
-	print(&text, "}");
+	append_text(&text, "}");
 	return text.at;
 }
 
@@ -179,7 +179,7 @@ static const struct rpcbuf_figure figures[] = {
 RPCBUF_STATS(X)
 #undef X
 
-static void read_figures(void *owner, uint64_t *values)
+static void read_instance(void *owner, uint64_t *values)
 {
 	struct rpcbuf_stats stats = RPCBUF_STATS_INIT;
 
@@ -195,7 +195,7 @@ int rpcbuf_stats_publish(struct rpcbuf *mm, struct rpcbuf_publisher *publisher)
 		.owner = mm,
 		.figures = figures,
 		.nr_figures = sizeof(figures) / sizeof(*figures),
-		.read = read_figures,
+		.read = read_instance,
 	};
 
 	return rpcbuf_publisher_add(publisher, &source);

@@ -58,8 +58,8 @@ static const char *check_list(const struct zone *zone,
 	return NULL;
 }
 
-static const char *check(const struct zone *zone,
-			 const struct zone_lists *lists)
+static const char *check_lists(const struct zone *zone,
+			       const struct zone_lists *lists)
 {
 	uint32_t fresh = os_own(&zone->fresh);
 	uint32_t nr_blocks = os_own(&zone->nr_blocks);
@@ -97,7 +97,7 @@ const char *zone_is_valid(struct zone *zone)
 {
 	const char *wrong;
 
-	wrong = check(zone, os_guard(&zone->lists));
+	wrong = check_lists(zone, os_guard(&zone->lists));
 	os_unguard(&zone->lists);
 	return wrong;
 }

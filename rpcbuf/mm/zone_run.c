@@ -147,8 +147,8 @@ static bool find_length(struct zone *zone, int8_t row, unsigned int want,
 	return false;
 }
 
-static bool find(struct zone *zone, int8_t row, unsigned int want,
-		 struct place *place)
+static bool find_place(struct zone *zone, int8_t row, unsigned int want,
+		       struct place *place)
 {
 	unsigned int order = log2_of(want);
 
@@ -163,7 +163,7 @@ static bool find_anywhere(struct zone *zone, unsigned int want,
 			  struct place *place)
 {
 	do {
-		if (find(zone, 0, want, place))
+		if (find_place(zone, 0, want, place))
 			return true;
 		if (os_own(&zone->listed) >> ZONE_REPORTED & 1) {
 			place->number =
@@ -173,7 +173,7 @@ static bool find_anywhere(struct zone *zone, unsigned int want,
 			return true;
 		}
 	} while (zone_open_fresh(zone));
-	return find(zone, ZONE_SINGLES, want, place);
+	return find_place(zone, ZONE_SINGLES, want, place);
 }
 
 /* The index of the first page of a run that is no longer free, or -1. */

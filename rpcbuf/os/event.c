@@ -55,7 +55,7 @@ void publish_end_leases(struct rpcbuf_publisher *publisher, uint64_t now_ns)
  * round ago, or that has come from behind.  Then this event is lost; the
  * reader has lost it anyway.
  */
-static bool claim(struct rpcbuf_event *record, uint64_t number)
+static bool claim_record(struct rpcbuf_event *record, uint64_t number)
 {
 	uint64_t sequence = os_load(&record->sequence);
 
@@ -64,14 +64,14 @@ static bool claim(struct rpcbuf_event *record, uint64_t number)
 			      EVENT_BUSY | (number + 1));
 }
 
-static void write_event(struct rpcbuf_publisher *publisher,
+static void store_event(struct rpcbuf_publisher *publisher,
 			struct rpcbuf_event *event)
 {
 	uint64_t number = os_fetch_add(&publisher->header->head, 1);
 	struct rpcbuf_event *record =
 		&publisher->ring[number & (publisher->nr_events - 1)];
 
-	if (!claim(record, number))
+	if (!claim_record(record, number))
 		return;
 	event->sequence = number + 1;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -86,6 +86,6 @@ void rpcbuf_publisher_write_event(struct rpcbuf_publisher *publisher,
 {
 	os_fetch_add_seq(&publisher->writers, 1);
 	if (os_load_seq(&publisher->ring_ready))
-		write_event(publisher, event);
+		store_event(publisher, event);
 	os_fetch_add_release(&publisher->writers, -1u);
 }

@@ -114,8 +114,8 @@ static bool match_mount(struct os_cgroup *found, const char *root, char *line,
 	       (int)sizeof(found->path);
 }
 
-static bool find(struct os_cgroup *found, const char *root,
-		 const char *controller)
+static bool find_cgroup(struct os_cgroup *found, const char *root,
+			const char *controller)
 {
 	char group[PATH_MAX], path[PATH_MAX], line[3 * PATH_MAX];
 	bool done = false;
@@ -142,8 +142,8 @@ static bool find(struct os_cgroup *found, const char *root,
 void os_cgroup_find(struct os_cgroup *group, const char *root,
 		    const char *controller)
 {
-	if (!controller || !find(group, root, controller))
-		find(group, root, NULL);
+	if (!controller || !find_cgroup(group, root, controller))
+		find_cgroup(group, root, NULL);
 }
 
 /* Goes to the group above; false: that is not to be seen. */
@@ -168,7 +168,7 @@ static bool read_file(const struct os_cgroup *group, const char *name,
 
 /* A number at the beginning of @text; anything else, "max" and "-1" too, is
  * @otherwise. */
-static uint64_t number(const char *text, uint64_t otherwise)
+static uint64_t number_or(const char *text, uint64_t otherwise)
 {
 	unsigned long long value;
 	char *end;
@@ -187,7 +187,7 @@ static uint64_t read_number(const struct os_cgroup *group, const char *name,
 	char text[64];
 
 	return read_file(group, name, text, sizeof(text))
-		       ? number(text, otherwise)
+		       ? number_or(text, otherwise)
 		       : otherwise;
 }
 
@@ -202,7 +202,7 @@ static uint64_t read_stat(const struct os_cgroup *group, const char *name,
 	text[0] = '\n';
 	snprintf(line, sizeof(line), "\n%s ", name);
 	at = strstr(text, line);
-	return at ? number(at + strlen(line), otherwise) : otherwise;
+	return at ? number_or(at + strlen(line), otherwise) : otherwise;
 }
 
 /* Of this group alone.  0 would be a typing error: nothing could run. */
@@ -306,10 +306,10 @@ static uint64_t quota(const struct os_cgroup *group, uint64_t otherwise)
 	if (group->unified) {
 		if (!read_file(group, "cpu.max", text, sizeof(text)))
 			return otherwise;
-		us = number(text, 0);
+		us = number_or(text, 0);
 		blank = strchr(text, ' ');
 		if (blank)
-			period = number(blank + 1, 0);
+			period = number_or(blank + 1, 0);
 	} else {
 		us = read_number(group, "cpu.cfs_quota_us", 0);
 		period = read_number(group, "cpu.cfs_period_us", 0);

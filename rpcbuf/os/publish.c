@@ -199,13 +199,13 @@ static void free_publisher(struct rpcbuf_publisher *publisher)
 }
 
 /* Readers that copy meanwhile see an odd or another sequence. */
-static void begin(struct rpcbuf_segment_header *header)
+static void publication_begin(struct rpcbuf_segment_header *header)
 {
 	os_store(&header->sequence, header->sequence + 1);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
-static void end(struct rpcbuf_segment_header *header)
+static void publication_end(struct rpcbuf_segment_header *header)
 {
 	os_store_release(&header->sequence, header->sequence + 1);
 }
@@ -238,13 +238,13 @@ static void collect_values(struct rpcbuf_publisher *publisher)
 }
 
 /* Under the lock. */
-static void publish(struct rpcbuf_publisher *publisher)
+static void publish_now(struct rpcbuf_publisher *publisher)
 {
 	struct rpcbuf_segment_header *header = publisher->header;
 
 	collect_values(publisher);
 	collect_clients(publisher);
-	begin(header);
+	publication_begin(header);
 	segment_copy(segment_at(publisher->map, VALUES_AT), publisher->values,
 		     publisher->nr_values * sizeof(uint64_t));
 	segment_copy(segment_at(publisher->map, CLIENTS_AT), publisher->clients,
@@ -255,7 +255,7 @@ static void publish(struct rpcbuf_publisher *publisher)
 	os_store(&header->lost_clients, publisher->lost_clients);
 	os_store(&header->realtime_ns, os_wall_clock());
 	os_store(&header->monotonic_ns, os_now());
-	end(header);
+	publication_end(header);
 }
 
 /* The ring has memory while somebody traces, and a while after. */
@@ -294,7 +294,7 @@ static void *publisher_main(void *arg)
 		/* First: who asked for both finds the ring ready. */
 		tend_ring(publisher);
 		pthread_mutex_lock(&publisher->lock);
-		publish(publisher);
+		publish_now(publisher);
 		pthread_mutex_unlock(&publisher->lock);
 		if (os_load_acquire(&publisher->stop))
 			return NULL;
@@ -383,8 +383,8 @@ void rpcbuf_publisher_describe(struct rpcbuf_publisher *publisher,
 
 	snprintf(text, sizeof(text), "%s", detail);
 	pthread_mutex_lock(&publisher->lock);
-	begin(publisher->header);
+	publication_begin(publisher->header);
 	segment_copy(publisher->header->detail, text, sizeof(text));
-	end(publisher->header);
+	publication_end(publisher->header);
 	pthread_mutex_unlock(&publisher->lock);
 }

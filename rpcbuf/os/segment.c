@@ -91,7 +91,7 @@ static bool header_is_sound(const struct rpcbuf_segment_header *h)
 }
 
 /* Small files first: what is no segment need not be long enough for one. */
-static int check(struct rpcbuf_segment *segment)
+static int check_header(struct rpcbuf_segment *segment)
 {
 	struct rpcbuf_segment_header *header = &segment->header;
 	struct stat st;
@@ -119,7 +119,7 @@ static int check(struct rpcbuf_segment *segment)
 	return header_is_sound(header) ? 0 : -EBADMSG;
 }
 
-static int map(struct rpcbuf_segment *segment)
+static int map_segment(struct rpcbuf_segment *segment)
 {
 	void *control;
 
@@ -161,9 +161,9 @@ int rpcbuf_segment_attach(struct rpcbuf_segment **out, const char *path)
 		free(segment);
 		return err;
 	}
-	err = check(segment);
+	err = check_header(segment);
 	if (!err)
-		err = map(segment);
+		err = map_segment(segment);
 	if (err) {
 		rpcbuf_segment_detach(segment);
 		return err;
@@ -241,8 +241,8 @@ static const void *section(const struct rpcbuf_segment *segment,
 	return segment->map + segment->header.sections[i].offset;
 }
 
-static void copy(const struct rpcbuf_segment *segment,
-		 struct rpcbuf_snapshot *snapshot)
+static void copy_snapshot(const struct rpcbuf_segment *segment,
+			  struct rpcbuf_snapshot *snapshot)
 {
 	const struct rpcbuf_segment_header *shared = segment->shared;
 
@@ -315,7 +315,7 @@ static int read_snapshot(const struct rpcbuf_segment *segment,
 		bool sound = false;
 
 		if (!(sequence & 1)) {
-			copy(segment, snapshot);
+			copy_snapshot(segment, snapshot);
 			sound = counts_are_sound(segment, snapshot);
 			if (sound)
 				copy_sections(segment, snapshot);

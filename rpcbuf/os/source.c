@@ -26,8 +26,8 @@ static unsigned int count_values(const struct rpcbuf_source *source)
 }
 
 /* Before nr_metrics counts them in, with the next publication. */
-static void describe(struct rpcbuf_publisher *publisher,
-		     const struct rpcbuf_source *source)
+static void append_metrics(struct rpcbuf_publisher *publisher,
+			   const struct rpcbuf_source *source)
 {
 	const struct rpcbuf_segment_section *section =
 		&publisher->header->sections[RPCBUF_SECTION_METRICS];
@@ -48,8 +48,8 @@ static void describe(struct rpcbuf_publisher *publisher,
 	}
 }
 
-static struct rpcbuf_source *find(struct rpcbuf_publisher *publisher,
-				  const void *owner)
+static struct rpcbuf_source *find_source(struct rpcbuf_publisher *publisher,
+					 const void *owner)
 {
 	for (unsigned int i = 0; i < publisher->nr_sources; i++)
 		if (publisher->sources[i].owner == owner)
@@ -67,8 +67,8 @@ static struct rpcbuf_source *find_kind(struct rpcbuf_publisher *publisher,
 	return NULL;
 }
 
-static int add(struct rpcbuf_publisher *publisher,
-	       const struct rpcbuf_source *source)
+static int add_locked(struct rpcbuf_publisher *publisher,
+		      const struct rpcbuf_source *source)
 {
 	struct rpcbuf_source *before = find_kind(publisher, source->figures);
 	unsigned int nr = publisher->nr_sources;
@@ -86,7 +86,7 @@ static int add(struct rpcbuf_publisher *publisher,
 	publisher->sources[nr] = *source;
 	publisher->first_value[nr] = publisher->nr_values;
 	publisher->nr_sources++;
-	describe(publisher, source);
+	append_metrics(publisher, source);
 	return 0;
 }
 
@@ -99,7 +99,7 @@ int rpcbuf_publisher_add(struct rpcbuf_publisher *publisher,
 	if (err)
 		return err;
 	pthread_mutex_lock(&publisher->lock);
-	err = add(publisher, &known);
+	err = add_locked(publisher, &known);
 	pthread_mutex_unlock(&publisher->lock);
 	return err;
 }
@@ -109,7 +109,7 @@ void rpcbuf_publisher_remove(struct rpcbuf_publisher *publisher, void *owner)
 	struct rpcbuf_source *source;
 
 	pthread_mutex_lock(&publisher->lock);
-	source = find(publisher, owner);
+	source = find_source(publisher, owner);
 	if (source) {
 		source->read(
 			owner,

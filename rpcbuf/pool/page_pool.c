@@ -58,7 +58,7 @@ static uint64_t inflight(const struct stats_pool *entry)
 
 /* Memory is short: what lies in the ring goes back, and what the cache has as
  * soon as its owner calls. */
-static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
+static uint64_t shrink_pool(struct rpcbuf_shrinker *shrinker, uint64_t nr)
 {
 	struct rpcbuf_page_pool *pool = rpcbuf_container_of(
 		shrinker, struct rpcbuf_page_pool, shrinker);
@@ -101,7 +101,7 @@ int rpcbuf_page_pool_create(struct rpcbuf_page_pool **out, struct rpcbuf *mm,
 		       known.ring_size);
 		goto unmap_words;
 	}
-	pool->shrinker.shrink = shrink;
+	pool->shrinker.shrink = shrink_pool;
 	err = rpcbuf_shrinker_register(mm, &pool->shrinker);
 	if (err)
 		goto free_ring;

@@ -9,7 +9,8 @@
 /* Pages that one array of puts gathers before it appends them to the ring. */
 #define PUT_BATCH 64u
 
-static void refuse(struct rpcbuf_page_pool *pool, const void *address)
+static void reject_foreign_put(struct rpcbuf_page_pool *pool,
+			       const void *address)
 {
 	if (RPCBUF_DEBUG)
 		os_panic("%p is put, but is not in use from this page pool",
@@ -33,7 +34,7 @@ static bool drop_user(struct rpcbuf_page_pool *pool, void *page)
 	}
 	do {
 		if (rpcbuf_unlikely(!(old & POOL_USERS))) {
-			refuse(pool, page);
+			reject_foreign_put(pool, page);
 			return false;
 		}
 		new = old - 1;
@@ -49,7 +50,7 @@ put_begin_slow(struct rpcbuf_page_pool *pool, void *address)
 	void *page = pool_page_of(pool, address);
 
 	if (rpcbuf_unlikely(!page)) {
-		refuse(pool, address);
+		reject_foreign_put(pool, address);
 		return NULL;
 	}
 	if (!drop_user(pool, page))
