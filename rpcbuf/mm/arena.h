@@ -3,8 +3,8 @@
  * An arena: the one mapping that the pages of an instance lie in.
  *
  * It owns address space, nothing else: which page is free is the zone's
- * business.  Memory is committed by whoever first writes to a page; the
- * allocator never reads or writes one.
+ * business.  The first write to a page commits its memory; the allocator itself
+ * never reads or writes one.
  */
 #ifndef RPCBUF_MM_ARENA_H
 #define RPCBUF_MM_ARENA_H

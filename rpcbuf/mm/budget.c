@@ -11,13 +11,13 @@
 #include <rpcbuf/os/sized.h>
 #include <rpcbuf/os/stat.h>
 
-/* What the budget wants withheld. */
+/* How many pages are to be withheld. */
 static uint64_t target(const struct rpcbuf *mm)
 {
 	return mm->arena.nr_pages - os_load(&mm->budget.pages);
 }
 
-/* The zone that has most to give, or the one that has given most. */
+/* The zone with the most free pages; @give: with the fewest. */
 static struct zone *pick(struct rpcbuf *mm, bool give)
 {
 	struct zone *best = &mm->nodes[0].zone, *zone;
@@ -32,7 +32,8 @@ static struct zone *pick(struct rpcbuf *mm, bool give)
 	return best;
 }
 
-/* Adjacent pages go to the balloon.  0, or -errno: they keep their memory. */
+/* Adds adjacent free pages to the balloon, and discards their memory.  0, or
+ * -errno: they are in `resident`. */
 static int add_to_balloon(struct rpcbuf *mm, char *first, unsigned int nr)
 {
 	struct mm_balloon *balloon = os_guarded(&mm->budget.balloon);
@@ -40,20 +41,22 @@ static int add_to_balloon(struct rpcbuf *mm, char *first, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		rpcbuf_page_list_add(mm, err ? &balloon->kept : &balloon->pages,
+		rpcbuf_page_list_add(mm,
+				     err ? &balloon->resident : &balloon->pages,
 				     first + i * RPCBUF_PAGE_SIZE);
-	os_store(&mm->budget.nr_kept, balloon->kept.nr);
+	os_store(&mm->budget.nr_resident, balloon->resident.nr);
 	return err;
 }
 
-/* Tries again for pages that kept their memory, up to one that still does. */
-static void discard_kept(struct rpcbuf *mm)
+/* Discards the memory of resident pages, up to one that keeps it still. */
+static void discard_resident(struct rpcbuf *mm)
 {
-	struct rpcbuf_page_list *kept = &os_guarded(&mm->budget.balloon)->kept;
+	struct rpcbuf_page_list *resident =
+		&os_guarded(&mm->budget.balloon)->resident;
 	unsigned int most = ZONE_BLOCK_PAGES;
 
-	while (kept->nr && most-- &&
-	       !add_to_balloon(mm, rpcbuf_page_list_pop(mm, kept), 1))
+	while (resident->nr && most-- &&
+	       !add_to_balloon(mm, rpcbuf_page_list_pop(mm, resident), 1))
 		;
 }
 
@@ -78,7 +81,7 @@ static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 	return nr;
 }
 
-/* Nodes take turns, a share at a time. */
+/* How many pages one node gives before the next is asked. */
 static uint64_t round_pages(const struct rpcbuf *mm, uint64_t want)
 {
 	return rpcbuf_max(want / mm->nr_nodes / 4, (uint64_t)ZONE_BLOCK_PAGES);
@@ -98,7 +101,8 @@ static uint64_t withhold_some(struct rpcbuf *mm, uint64_t want)
 	return got;
 }
 
-/* Out of reach while something is to be withheld that is not free yet. */
+/* While pages are still to be withheld, the watermarks are above what the zone
+ * has. */
 static void set_watermarks(struct rpcbuf *mm, bool enough)
 {
 	unsigned int node;
@@ -126,13 +130,13 @@ static bool settle_locked(struct rpcbuf *mm)
 	return true;
 }
 
-/* Those that have memory first. */
+/* Takes pages that still have memory first. */
 static void *take_from_balloon(struct rpcbuf *mm)
 {
 	struct mm_balloon *balloon = os_guarded(&mm->budget.balloon);
-	void *page = rpcbuf_page_list_pop(mm, &balloon->kept);
+	void *page = rpcbuf_page_list_pop(mm, &balloon->resident);
 
-	os_store(&mm->budget.nr_kept, balloon->kept.nr);
+	os_store(&mm->budget.nr_resident, balloon->resident.nr);
 	return page ? page : rpcbuf_page_list_pop(mm, &balloon->pages);
 }
 
@@ -219,7 +223,8 @@ int budget_promise(struct rpcbuf *mm, uint64_t nr)
 	else
 		err = -ENOMEM;
 	os_unguard(&mm->budget.balloon);
-	/* It may wait for what is promised now: budget_suffices(). */
+	/* The head may wait for pages that are promised now: it is woken to
+	 * ask budget_suffices() again. */
 	if (!err && wait_pending(mm))
 		wait_wake(mm);
 	return err;
@@ -234,9 +239,9 @@ bool budget_settle(struct rpcbuf *mm)
 {
 	bool enough = true;
 
-	if (os_load(&mm->budget.nr_kept)) {
+	if (os_load(&mm->budget.nr_resident)) {
 		os_guard(&mm->budget.balloon);
-		discard_kept(mm);
+		discard_resident(mm);
 		os_unguard(&mm->budget.balloon);
 	}
 	if (os_load(&mm->budget.withheld) >= target(mm))

@@ -23,7 +23,7 @@
 
 struct mm_balloon {
 	struct rpcbuf_page_list pages;
-	struct rpcbuf_page_list kept; /* the same, but they have memory: the
+	struct rpcbuf_page_list resident; /* the same, but they have memory: the
 				       * system did not take it back */
 };
 
@@ -32,7 +32,7 @@ struct mm_budget {
 	/* Read by anybody. */
 	struct os_u64 pages;	/* the budget */
 	struct os_u64 withheld; /* fresh blocks and the balloon */
-	struct os_u64 nr_kept;	/* pages of the balloon's `kept` */
+	struct os_u64 nr_resident; /* pages of the balloon's `resident` */
 	struct os_u64 promised; /* to reserves; raised with the lock only */
 };
 
@@ -44,17 +44,16 @@ void budget_init(struct rpcbuf *mm, uint64_t pages);
 bool budget_settle(struct rpcbuf *mm);
 
 /*
- * Sets @nr pages of the budget aside for a reserve, not pages themselves: the
- * sum of what is promised is never more than the budget lets callers have, so
- * each promise can be kept whatever the others keep.  0 or -ENOMEM.
+ * Sets @nr pages of the budget aside for a reserve, not pages themselves.  The
+ * sum of all promises stays within what the budget lets callers have, so each
+ * can be met.  0 or -ENOMEM.
  */
 int budget_promise(struct rpcbuf *mm, uint64_t nr);
 void budget_unpromise(struct rpcbuf *mm, uint64_t nr);
 
 /*
- * True when the head of the queue, of whom no reserve knows, has @nr pages at
- * the latest when all that was taken is back.  It is woken when that may have
- * changed.
+ * True when the head of the queue, which uses no reserve, can get @nr pages once
+ * all that was taken is released.  It is woken when that may have changed.
  */
 bool budget_suffices(struct rpcbuf *mm, uint64_t nr);
 

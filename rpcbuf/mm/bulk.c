@@ -2,29 +2,29 @@
 /*
  * The bulk calls.
  *
- * Arrays of 16 slots and more are worked on in windows (bulk_windows.h), by
+ * Arrays of 16 slots and more are worked on in chunks (bulk_chunks.h), by
  * code that is compiled twice, for AVX2 and without.  Smaller arrays have a
  * path of their own, and single pages one that calls nothing.
  */
-#include <rpcbuf/mm/bulk_windows.h>
+#include <rpcbuf/mm/bulk_chunks.h>
 
 static __attribute__((noinline)) unsigned int
 fill_plain(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 {
-	return fill_windows(mm, gfp, nr, pages, false);
+	return fill_chunks(mm, gfp, nr, pages, false);
 }
 
 static __attribute__((noinline)) unsigned int
 fill_empty_plain(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr,
 		 void **pages)
 {
-	return fill_windows(mm, gfp, nr, pages, true);
+	return fill_chunks(mm, gfp, nr, pages, true);
 }
 
 static __attribute__((noinline)) void put_plain(struct rpcbuf *mm,
 						unsigned int nr, void **pages)
 {
-	put_windows(mm, nr, pages);
+	put_chunks(mm, nr, pages);
 }
 
 unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
@@ -42,7 +42,7 @@ finish_few(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages, unsigned int nr,
 	unsigned int cached = got;
 
 	if (got < nr)
-		got += pcp_take_slow(mm, gfp, pages + got, nr - got);
+		got += miss_take_here(mm, gfp, pages + got, nr - got);
 	page_mark_out(mm, pages, cached, got);
 	if (rpcbuf_unlikely(gfp & RPCBUF_GFP_ZERO))
 		page_prepare(gfp, pages, got);
@@ -92,7 +92,7 @@ static __attribute__((noinline)) void put_few(struct rpcbuf *mm,
 	struct pcp *pcp = pcp_trylock_put(mm);
 
 	if (rpcbuf_unlikely(!pcp)) {
-		pcp_put_slow(mm, pages, nr);
+		miss_put(mm, pages, nr);
 		return;
 	}
 	pcp_pushed(mm, pcp, pages, nr, pcp_push_singles(mm, pcp, pages, nr));
@@ -141,8 +141,8 @@ SLOTS_INLINE void free_array(struct rpcbuf *mm, unsigned int nr, void **pages)
 	}
 }
 
-/* The probes are asked first and have ways of their own, so that the others
- * keep nothing for them over a call. */
+/* The probed paths are functions of their own, so that the others save no
+ * registers for them. */
 static __attribute__((noinline, cold)) unsigned int
 fill_probed(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int nr, void **pages)
 {

@@ -11,7 +11,7 @@
 #include <rpcbuf/os/probes.h>
 
 /*
- * Writes up to @want (at most PCP_WINDOW) pages to @pages, whatever is in
+ * Writes up to @want (at most PCP_CHUNK) pages to @pages, whatever is in
  * there, prepared as @gfp asks; returns how many.  No lock is held on return.
  */
 unsigned int bulk_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
@@ -27,11 +27,11 @@ SLOTS_INLINE unsigned int bulk_take_each(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 					 void *opaque)
 {
 	unsigned int done, want, got, i;
-	void *pages[PCP_WINDOW];
+	void *pages[PCP_CHUNK];
 
 	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
 	for (done = 0; done < nr; done += got) {
-		want = rpcbuf_min(nr - done, PCP_WINDOW);
+		want = rpcbuf_min(nr - done, PCP_CHUNK);
 		got = bulk_take(mm, gfp, pages, want);
 		for (i = 0; i < got; i++) {
 			if (sink(pages[i], opaque))
@@ -97,7 +97,7 @@ static inline unsigned int bulk_merge(void **pages, unsigned int nr,
 	return i;
 }
 
-/* Around a fill that has no time to lose only while nobody looks on: */
+/* Around a fill, for its probe: a test each while no probe is attached. */
 static inline uint64_t bulk_fill_begin(void)
 {
 	return probe_bulk_fill_on() ? os_now() : 0;

@@ -46,13 +46,13 @@ static unsigned int alloc_on_node(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 				    ? pcp_node(mm)
 				    : (unsigned int)preferred;
 	unsigned int done, n, full, holes, got;
-	void *fresh[PCP_WINDOW];
+	void *fresh[PCP_CHUNK];
 
 	nr = rpcbuf_min(nr, RPCBUF_BULK_MAX);
 	if (node >= mm->nr_nodes)
 		mask = 0;
 	for (done = 0; done < nr; done += n) {
-		n = rpcbuf_min(nr - done, PCP_WINDOW);
+		n = rpcbuf_min(nr - done, PCP_CHUNK);
 		holes = bulk_holes(pages + done, n);
 		got = holes && mask ? take_on(mm, gfp, node, mask, fresh, holes)
 				    : 0;

@@ -64,9 +64,9 @@ static void free_by_block(struct rpcbuf *mm, char *first, const char *end)
 	}
 }
 
-/* How many of @nr adjacent pages are dropped at once, as they have no other
- * holder.  They were taken together: of two who release all, only one gets past
- * the first. */
+/* Drops those of @nr adjacent pages at the front that have no other holder;
+ * returns how many.  They were taken together: of two threads that release all,
+ * only one gets past the first page. */
 static uint64_t drop_unshared(struct rpcbuf *mm, void *first, uint64_t nr)
 {
 	struct os_u16 *refs = &mm->refs[arena_index(&mm->arena, first)];
@@ -99,7 +99,7 @@ void contig_release(struct rpcbuf *mm, void *first, uint64_t nr)
 		}
 		free_by_block(mm, begin, end);
 	}
-	page_tell(mm);
+	page_log(mm);
 }
 
 void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr)
@@ -110,7 +110,7 @@ void rpcbuf_free_contig(struct rpcbuf *mm, void *pages, uint64_t nr)
 		return;
 	if (index >= mm->arena.nr_pages || nr > mm->arena.nr_pages - index) {
 		page_refuse(mm, pages, PAGE_FOREIGN);
-		page_tell(mm);
+		page_log(mm);
 		return;
 	}
 	contig_release(mm, pages, nr);

@@ -47,7 +47,7 @@ void depot_init(struct depot *depot, uint64_t nr_pages, unsigned int each);
  * in which they came; returns how many. */
 unsigned int depot_take(struct depot *depot, void **entries, unsigned int want);
 
-/* The same by one try for the lock, for who must not wait. */
+/* The same by one try for the lock, for callers that must not wait. */
 unsigned int depot_try_take(struct depot *depot, void **entries,
 			    unsigned int want);
 
@@ -63,11 +63,11 @@ void depot_thaw(struct depot *depot);
 unsigned int depot_take_frozen(struct depot *depot, void **entries,
 			       unsigned int want);
 
-/* Takes up to DEPOT_BATCH of the entries that nobody needed since the last call,
- * the coldest first; returns how many. */
+/* Takes up to DEPOT_BATCH of the entries that were not needed since the last
+ * call, the coldest first; returns how many. */
 unsigned int depot_decay(struct depot *depot, void **entries);
 
-/* For the holder of the lock, or who froze it. */
+/* The caller holds the lock, or has frozen the depot. */
 static inline struct depot_stack *depot_stack(struct depot *depot)
 {
 	return os_held(&depot->lock, &depot->stack);

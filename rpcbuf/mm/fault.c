@@ -22,7 +22,8 @@ static uint64_t fault_random(uint64_t seed, uint64_t request)
 	return z ^ z >> 31;
 }
 
-/* `reserve` hits without end: whoever waits would ask again and again. */
+/* `reserve` fails every request, so it is off while a waiter is queued: that one
+ * would ask for ever. */
 static bool must_live_on_reserve(const struct rpcbuf *mm, rpcbuf_gfp_t gfp)
 {
 	return os_load(&mm->fault.reserve) && !(gfp & RPCBUF_GFP_RESERVE) &&

@@ -92,10 +92,10 @@ void fork_unwatch(struct rpcbuf *mm)
 
 void fork_complain(struct rpcbuf *mm)
 {
-	if (os_load(&mm->forked) == FORK_TOLD)
+	if (os_load(&mm->forked) == FORK_LOGGED)
 		return;
-	os_store(&mm->forked, FORK_TOLD);
-	fputs("rpcbuf: this process is a fork of the one that made the "
-	      "instance, and gets no pages from it: create one after fork()\n",
+	os_store(&mm->forked, FORK_LOGGED);
+	fputs("rpcbuf: this process is a fork of the instance's process and "
+	      "gets no pages from it: create an instance after fork()\n",
 	      stderr);
 }

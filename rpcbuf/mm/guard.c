@@ -6,8 +6,8 @@
 
 /*
  * Shut: closed by a freezer that never opens it.  No thread gets into such a
- * cache, whatever it read of mm before; what was in it is in the zone.  Those
- * who empty or walk caches find none.
+ * cache, whatever it read of mm before; its pages are in the zone.  Drains and
+ * walks find no cache.
  */
 static void shut_caches(struct rpcbuf *mm)
 {
@@ -26,8 +26,7 @@ static void shut_caches(struct rpcbuf *mm)
 		os_cpulock_wait(&pcp->lock, mm->rseq);
 		pcp_give_runs(mm, pcp_runs(pcp), os_own(&pcp->nr_runs));
 		for (i = 0; i < os_own(&pcp->nr_singles); i += n) {
-			n = rpcbuf_min(os_own(&pcp->nr_singles) - i,
-				       PCP_WINDOW);
+			n = rpcbuf_min(os_own(&pcp->nr_singles) - i, PCP_CHUNK);
 			mm_give(mm, pcp_singles(pcp) + i, n);
 		}
 		os_store(&pcp->nr_runs, 0);

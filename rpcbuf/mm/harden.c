@@ -91,8 +91,7 @@ static void put_back(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void *const *pages,
 		mm_give(mm, pages, nr);
 }
 
-/* splitmix64 of a number that each draw steps on; not for secrets, but not to
- * be foretold by who sees addresses only. */
+/* splitmix64 of a counter: not for secrets, but addresses do not predict it. */
 static unsigned int random_below(struct rpcbuf *mm, unsigned int below)
 {
 	uint64_t z = os_fetch_add(&mm->shuffle, 0x9e3779b97f4a7c15ull);
@@ -102,14 +101,14 @@ static unsigned int random_below(struct rpcbuf *mm, unsigned int below)
 	return (unsigned int)((z ^ z >> 31) % below);
 }
 
-/* Chosen at random, one by one, from a batch; the rest goes back.  While
- * somebody waits there is no rest. */
+/* Chooses at random, one by one, from a batch; the surplus goes back.  While a
+ * waiter is queued the batch has none. */
 static unsigned int take_shuffled(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 				  unsigned int node, rpcbuf_nodemask_t mask,
 				  void **pages, unsigned int want)
 {
-	unsigned int ask = wait_pending(mm) ? want : PCP_WINDOW, got, i;
-	void *batch[PCP_WINDOW];
+	unsigned int ask = wait_pending(mm) ? want : PCP_CHUNK, got, i;
+	void *batch[PCP_CHUNK];
 
 	got = pcp_refill(mm, gfp, node, mask, batch, ask);
 	want = rpcbuf_min(want, got);
@@ -209,8 +208,8 @@ static void free_red(struct rpcbuf *mm, uint64_t index)
 
 	for (i = 0; i < RPCBUF_PAGE_SIZE; i++)
 		if (zone[i] != RED_BYTE)
-			os_panic("somebody wrote behind page %p, which is being "
-				 "released: the red zone is damaged at %p",
+			os_panic("the red zone behind page %p, which is being "
+				 "released, was overwritten at %p",
 				 arena_page(&mm->arena, index - 1),
 				 (void *)(zone + i));
 	memset(zone, 0, RPCBUF_PAGE_SIZE); /* what debug builds take for fresh */

@@ -5,7 +5,7 @@
  *
  * Red zone: the page behind an allocation, out with it, filled with a pattern
  * that the release of the allocation's last page checks.  `red` has a byte for
- * each page, 1 for red zones.  It belongs to whoever holds the page before.
+ * each page, 1 for red zones.  The holder of the page before owns it.
  */
 #ifndef RPCBUF_MM_HARDEN_H
 #define RPCBUF_MM_HARDEN_H

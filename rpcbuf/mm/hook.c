@@ -62,8 +62,8 @@ int hook_del(struct hook_list *list, struct rpcbuf_hook *hook)
 	return link ? 0 : -ENOENT;
 }
 
-/* The wake is under the lock: who unregisters may free the hook once he has
- * had it. */
+/* Wakes under the lock: unregistering may free the hook as soon as it sees the
+ * state. */
 static void mark_idle(struct rpcbuf_hook *hook)
 {
 	os_store(&hook->state, HOOK_ON);

@@ -58,7 +58,7 @@ static size_t align_up(size_t n, size_t align)
 
 /* Carves the bookkeeping out of one mapping; `refs` in multiples of four counts,
  * as runs are read, and on a line's edge: what two CPUs take from a zone in
- * windows then has its counts in lines of its own. */
+ * chunks then has its counts in lines of its own. */
 static int map_bookkeeping(struct rpcbuf **mm, uint64_t nr_pages,
 			   unsigned int nr_cpus, unsigned int nr_nodes)
 {
@@ -192,7 +192,7 @@ static int create_more(struct rpcbuf *mm, const struct rpcbuf_options *options)
 			      (unsigned long long)mm->arena.nr_pages);
 	err = fork_watch(mm);
 	if (err)
-		os_why(err, "no memory to be told of forks");
+		os_why(err, "cannot register fork handlers");
 	return err;
 }
 

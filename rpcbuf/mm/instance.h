@@ -14,9 +14,8 @@
  *
  * Callers that must not wait only try for any of these.
  *
- * The fields up to `refusals` are written when the instance is made, and
- * `waiting` when a queue forms or dissolves: the fast paths share these lines
- * with nobody who writes.
+ * The fields up to `refusals` are read-mostly, for the fast paths: written at
+ * creation, and `waiting` when a queue forms or empties.
  */
 #ifndef RPCBUF_MM_INSTANCE_H
 #define RPCBUF_MM_INSTANCE_H
@@ -34,8 +33,8 @@
 
 enum fork_state {
 	FORK_NONE,
-	FORK_CHILD, /* and not told yet */
-	FORK_TOLD,
+	FORK_CHILD, /* and not logged yet */
+	FORK_LOGGED,
 };
 
 struct pcp;
@@ -59,7 +58,7 @@ enum page_misuse {
 
 struct page_refusals {
 	struct os_u64 nr;
-	struct os_u32 untold; /* something below is not told yet */
+	struct os_u32 unlogged; /* something below is not logged yet */
 	OS_PTR(const void) pages[PAGE_MISUSES]; /* the latest, or NULL */
 	struct ratelimit limit;
 };
@@ -69,7 +68,7 @@ struct wait_list {
 };
 
 struct wait_queue {
-	OS_GUARDED(struct wait_list) list; /* with the links of those in it */
+	OS_GUARDED(struct wait_list) list; /* with the links of its waiters */
 	struct os_u32 missed;		   /* a wake that found it locked */
 	struct os_lock joining; /* raising `waiting`, until caches are empty */
 };

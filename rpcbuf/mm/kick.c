@@ -7,8 +7,7 @@ int kick_open(struct rpcbuf *mm, bool pressure)
 	int err = os_pressure_open(&mm->maintain.pressure, pressure, "");
 
 	if (err)
-		return os_why(err, "no descriptor to wake the thread of the "
-				   "instance");
+		return os_why(err, "no eventfd for the maintenance thread");
 	os_store_release(&mm->maintain.listens, true);
 	return 0;
 }

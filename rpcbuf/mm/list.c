@@ -56,7 +56,7 @@ void rpcbuf_page_list_add(struct rpcbuf *mm, struct rpcbuf_page_list *list,
 
 	if (rpcbuf_unlikely(index >= mm->arena.nr_pages)) {
 		page_refuse(mm, page, PAGE_FOREIGN);
-		page_tell(mm);
+		page_log(mm);
 		return;
 	}
 	append(mm, list, index);
@@ -105,11 +105,11 @@ unsigned int rpcbuf_page_list_to_array(struct rpcbuf *mm,
 
 void rpcbuf_free_bulk_list(struct rpcbuf *mm, struct rpcbuf_page_list *list)
 {
-	void *pages[PCP_WINDOW];
+	void *pages[PCP_CHUNK];
 	unsigned int n;
 
 	while (list->first) {
-		for (n = 0; n < PCP_WINDOW && list->first; n++)
+		for (n = 0; n < PCP_CHUNK && list->first; n++)
 			pages[n] = rpcbuf_page_list_pop(mm, list);
 		rpcbuf_free_bulk_array(mm, n, pages);
 	}

@@ -39,7 +39,7 @@ static uint64_t shortage(struct rpcbuf *mm)
 	return missing;
 }
 
-/* A shortage that could not be ended is not looked at again at once. */
+/* True for RECLAIM_PAUSE_MS after a reclaim. */
 static bool is_muted(struct rpcbuf *mm, uint64_t now)
 {
 	struct mm_pass *pass = os_guarded(&mm->maintain.pass);
@@ -70,7 +70,7 @@ static int reclaim(struct rpcbuf *mm, uint64_t now)
 		return RECLAIM_PAUSE_MS;
 	enough = budget_settle(mm);
 	asked = os_load(&mm->reclaim_asked);
-	/* Without the thread nobody asks. */
+	/* Without the thread no request sets reclaim_asked. */
 	missing = asked || alone || !enough ? shortage(mm) : 0;
 	if (enough && !asked && !missing)
 		return IDLE_MS;
@@ -104,7 +104,8 @@ static int decay(struct rpcbuf *mm, uint64_t now)
 	return pcp_nr_cached(mm) ? BUSY_MS : IDLE_MS;
 }
 
-/* Free pages among others, a batch of blocks; returns how many blocks. */
+/* Reports the free pages of blocks that are partly used, a batch; returns how
+ * many blocks. */
 static unsigned int report_among_others(struct rpcbuf *mm)
 {
 	unsigned int node, nr = 0;
@@ -159,7 +160,7 @@ int rpcbuf_maintain(struct rpcbuf *mm)
 	ms = rpcbuf_min(ms, decay(mm, now));
 	ms = rpcbuf_min(ms, report(mm, now));
 	os_unguard(&mm->maintain.pass);
-	page_tell(mm);
+	page_log(mm);
 	return ms;
 }
 
@@ -202,7 +203,7 @@ int maintain_start(struct rpcbuf *mm, bool pressure)
 	err = start_thread(mm);
 	if (err) {
 		kick_close(mm);
-		return os_why(err, "no thread for the upkeep of the instance");
+		return os_why(err, "cannot start the maintenance thread");
 	}
 	return err;
 }

@@ -2,15 +2,15 @@
 /*
  * Maintenance: what an instance does beside requests.
  *
- * Owns the thread, and when what was done last.  One pass at a time, whoever
- * runs it; another that comes meanwhile finds it done.  The thread is started
+ * Owns the thread, and when what was done last.  One pass runs at a time; a
+ * second caller finds the work done.  The thread is started
  * with the instance and sleeps while nothing is due: for seconds at a time when
  * no page was used, until it is kicked at a low watermark, or until the kernel
  * reports memory pressure.
  *
- * kick.h wakes it.  `reclaim_asked` keeps those who take pages from doing so
- * again until the pass cleared it, which it does only a moment after it
- * reclaimed: a shortage that lasts must not make it spin.
+ * kick.h wakes it.  `reclaim_asked` suppresses further kicks by requests until
+ * the pass clears it, a moment after the reclaim: a shortage that lasts must not
+ * make the thread spin.
  */
 #ifndef RPCBUF_MM_MAINTAIN_H
 #define RPCBUF_MM_MAINTAIN_H
@@ -21,7 +21,7 @@
 #include <rpcbuf/mm/hook.h>
 #include <rpcbuf/os/pressure.h>
 
-/* What the one that runs a pass has. */
+/* State of the passes, of the thread that runs one. */
 struct mm_pass {
 	bool urgent;	       /* report what was free at this moment: */
 	uint64_t urgent_since; /* report_moment() */

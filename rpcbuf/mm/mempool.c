@@ -32,8 +32,8 @@ static void update_hunger(struct rpcbuf_mempool *pool)
 	os_store(&pool->hungry, available(reserve) < os_own(&pool->min_nr));
 }
 
-/* For whoever asks how many pages are out: those of the reserve are not.  With
- * the lock held, so that it never goes below zero. */
+/* Pages of a reserve do not count as out.  With the lock held, so that the sum
+ * never goes below zero. */
 static void count_reserved(struct rpcbuf_mempool *pool, int64_t nr)
 {
 	os_fetch_add(&pool->mm->reserved, (uint64_t)nr);
@@ -45,7 +45,7 @@ static bool claim_pages(struct rpcbuf_mempool *pool, unsigned int nr,
 	struct mempool_reserve *reserve;
 	bool granted;
 
-	/* Who is first stays first until it leaves. */
+	/* Asked without the lock: the first waiter stays first until it leaves. */
 	if (self && !wait_is_first_of_pool(self))
 		return false;
 	reserve = os_guard(&pool->reserve);
@@ -111,7 +111,7 @@ static unsigned int offer(struct rpcbuf_mempool *pool, void *const *pages,
 		count_reserved(pool, i);
 	waited_for = i && reserve->waiting;
 	os_unguard(&pool->reserve);
-	/* Who is counted as waiting after this finds the pages. */
+	/* A waiter that is counted after this finds the pages. */
 	if (waited_for)
 		wait_wake_pool(pool->mm, pool);
 	return i;
@@ -145,7 +145,7 @@ static void trim(struct rpcbuf_mempool *pool)
 	} while (nr == ZONE_BATCH);
 }
 
-/* With the lock held: what was promised to those who have left. */
+/* With the lock held: returns the promises of waiters that have left. */
 static void take_back_promise(struct rpcbuf_mempool *pool)
 {
 	struct mempool_reserve *reserve = os_guarded(&pool->reserve);
@@ -203,7 +203,7 @@ free_hungry(struct rpcbuf_mempool *pool, unsigned int nr, void **pages)
 		if (page && page_drop(pool->mm, page))
 			last[kept++] = page;
 	}
-	page_tell(pool->mm);
+	page_log(pool->mm);
 	if (!kept)
 		return;
 	taken = offer(pool, last, kept);
@@ -211,8 +211,8 @@ free_hungry(struct rpcbuf_mempool *pool, unsigned int nr, void **pages)
 		free_surplus(pool, last + taken, kept - taken);
 }
 
-/* Acquire: whoever handed us the page had seen the pool hungry at the latest
- * when it took the page from the reserve. */
+/* Acquire: a page that came from the reserve was taken after `hungry` was set,
+ * so its release sees that. */
 static bool is_hungry(const struct rpcbuf_mempool *pool)
 {
 	return os_load_acquire(&pool->hungry) && !fork_is_child(pool->mm);
@@ -299,9 +299,9 @@ unsigned int rpcbuf_mempool_refill(struct rpcbuf_mempool *pool)
 }
 
 /*
- * Faults are for those who live on a reserve, and not to keep it from being
- * made: what failed for that alone is tried again, as long as that brings pages
- * now and then.  What is not there is not.
+ * Injected faults are for users of a reserve, not for its creation: what failed
+ * by a fault alone is tried again, as long as that brings pages now and then.
+ * What failed for lack of pages is not.
  */
 static void fill_new_reserve(struct rpcbuf_mempool *pool)
 {
@@ -334,8 +334,8 @@ static int promise(struct rpcbuf_mempool *pool, unsigned int min_nr)
 		err = budget_promise(pool->mm, more);
 		if (err)
 			os_why(err,
-			       "the budget has no %u pages more for a "
-			       "reserve beside those that are promised",
+			       "the budget has no %u unpromised pages for a "
+			       "reserve",
 			       more);
 		reserve = os_guard(&pool->reserve);
 		reserve->promised += err ? 0 : more;
@@ -449,11 +449,11 @@ const char *mempool_is_valid(struct rpcbuf_mempool *pool)
 		wrong = "the reserve has more than min_nr";
 	else if (os_own(&pool->hungry) !=
 		 (available(reserve) < os_own(&pool->min_nr)))
-		wrong = "hungry is not what it should be";
+		wrong = "hungry and the reserve differ";
 	else if (reserve->promised < os_own(&pool->min_nr) ||
 		 (!reserve->waiting &&
 		  reserve->promised > os_own(&pool->min_nr)))
-		wrong = "what is promised is not what is due";
+		wrong = "promised is not what min_nr and the waiters need";
 	os_unguard(&pool->reserve);
 	return wrong;
 }

@@ -4,9 +4,9 @@
  *
  * The reserve is a page list.  Taking from it is in two steps: a request claims
  * all that it needs, or nothing, then moves the pages out, a batch per hold of
- * the lock.  Claimed pages are still on the list, but nobody else's.
+ * the lock.  Claimed pages stay on the list, reserved for the claimer.
  *
- * There is no queue here: who waits is in the instance's queue (wait.h), marked
+ * There is no queue here: waiters are in the instance's queue (wait.h), marked
  * with the pool.  The head of that queue keeps what the allocator gives and may
  * sleep on it; all others hold nothing.  Of those with the same pool the first
  * may claim from the reserve, so that a pool goes on however long the head has
@@ -20,8 +20,8 @@
  *
  * `promised` is min_nr, but never less than what a request that waits asked
  * for: a pool may be shrunk meanwhile.  `hungry` tells releases that the
- * reserve is short of min_nr.  Whoever took from the reserve finds it hungry
- * when it releases, unless others have filled it.
+ * reserve is short of min_nr.  A release of a page of the reserve finds it
+ * hungry, unless others have filled it.
  *
  * Concurrency: one lock covers the reserve, for ZONE_BATCH pages at most.  No
  * other lock is taken under it, and no page is allocated or released.

@@ -3,8 +3,8 @@
  * Taking pages from a mempool: array, list and callback over one slow path,
  * acquire(), which brings what the allocator's bulk call left missing.
  *
- * Who may sleep keeps the pages of its first step apart from those that the
- * caller had, so that it can give them back before it does.
+ * A request that may sleep keeps the pages of step 1 apart from those that the
+ * caller had, and gives them back before it sleeps.
  */
 #include <errno.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static bool may_sleep(rpcbuf_gfp_t gfp)
 	return gfp & RPCBUF_GFP_WAIT;
 }
 
-/* Step 1 is not for those who should queue up behind others. */
+/* A request that may sleep skips step 1 while others wait. */
 static bool may_try(const struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp)
 {
 	return !may_sleep(gfp) || !wait_pending(pool->mm);
@@ -113,7 +113,7 @@ acquire(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp, unsigned int nr,
 	return 0;
 }
 
-/* Who cannot sleep: what step 1 gave is in the array, its to keep. */
+/* For a request that cannot sleep: the pages of step 1 stay in the array. */
 static int __attribute__((noinline))
 array_rest(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp, unsigned int nr,
 	   void **pages)
@@ -124,7 +124,7 @@ array_rest(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp, unsigned int nr,
 	return (int)rpcbuf_page_list_to_array(pool->mm, &list, nr, pages);
 }
 
-/* Who may sleep: of what is in the array, @mine at the front are of step 1. */
+/* For a request that may sleep: @mine pages at the front are of step 1. */
 static int __attribute__((noinline))
 array_wait(struct rpcbuf_mempool *pool, rpcbuf_gfp_t gfp, unsigned int nr,
 	   void **pages, unsigned int mine)
@@ -221,8 +221,8 @@ static bool relay_page(void *page, void *opaque)
 	return !relay->refused;
 }
 
-/* Nothing that the callback was given can be taken back: for who may sleep it is
- * called when all is there. */
+/* Pages that the callback had cannot be taken back: where the request may sleep,
+ * it is called once all pages are there. */
 int rpcbuf_mempool_alloc_bulk_callback(struct rpcbuf_mempool *pool,
 				       rpcbuf_gfp_t gfp, unsigned int nr,
 				       rpcbuf_page_fn fn, void *opaque)

@@ -69,15 +69,15 @@ void *miss_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr)
 	return first;
 }
 
-unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
-			   unsigned int want)
+unsigned int miss_take_here(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
+			    unsigned int want)
 {
 	return miss_take(mm, gfp, pcp_node(mm), RPCBUF_NODES_ALL, pages, want);
 }
 
-void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
+void miss_put(struct rpcbuf *mm, void **pages, unsigned int nr)
 {
-	void *batch[PCP_WINDOW];
+	void *batch[PCP_CHUNK];
 	unsigned int i, kept = 0;
 	bool ignore = fork_is_child(mm);
 
@@ -90,5 +90,5 @@ void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
 	}
 	if (kept)
 		mm_give(mm, batch, kept);
-	page_tell(mm);
+	page_log(mm);
 }

@@ -14,7 +14,7 @@
 #include <rpcbuf/mm/harden.h>
 #include <rpcbuf/mm/page.h>
 
-/* Up to @want (at most PCP_WINDOW) pages; returns how many. */
+/* Up to @want (at most PCP_CHUNK) pages; returns how many. */
 unsigned int miss_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		       rpcbuf_nodemask_t mask, void **pages, unsigned int want);
 
@@ -27,14 +27,14 @@ void *miss_take_blocks(struct rpcbuf *mm, rpcbuf_gfp_t gfp, uint32_t nr);
 
 /*
  * The misses of the fast paths (pcp_fast.h).  Take: up to @want (1 to
- * PCP_WINDOW) pages without waiting, from the zone, else from every CPU's
+ * PCP_CHUNK) pages without waiting, from the zone, else from every CPU's
  * cache; returns how many.  Put: drops a reference on each page of @pages
- * (at most PCP_WINDOW slots, NULL is skipped), clears the slots, and gives
- * those whose last it was to the zone.
+ * (at most PCP_CHUNK slots, NULL is skipped), clears the slots, and gives
+ * the pages without further references to the zone.
  */
-unsigned int pcp_take_slow(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
-			   unsigned int want) __attribute__((cold, noinline));
-void pcp_put_slow(struct rpcbuf *mm, void **pages, unsigned int nr)
+unsigned int miss_take_here(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
+			    unsigned int want) __attribute__((cold, noinline));
+void miss_put(struct rpcbuf *mm, void **pages, unsigned int nr)
 	__attribute__((cold, noinline));
 
 /*

@@ -10,9 +10,9 @@
 #include <rpcbuf/mm/wait.h>
 
 /*
- * A 512th of what a large zone has is kept for those who need a page in order
- * to free others; small budgets have no reserve, they count every page.  Bulk
- * requests leave some more to single pages, and ask for reclaim there.
+ * `min` is a 512th of a large zone: pages for requests that free others
+ * (RPCBUF_GFP_RESERVE).  Small budgets have no reserve, every page counts.  Bulk
+ * requests stop at `low`, and ask for reclaim there.
  */
 #define RESERVE_FROM	16384u /* pages; only zones above have a reserve */
 #define RESERVE_SHARE	512u
@@ -292,7 +292,7 @@ void mm_give_nolock(struct rpcbuf *mm, void *const *pages, unsigned int nr)
 		for (i = 0; i < n; i++)
 			zone_defer(zone, pages[i]);
 	}
-	/* Partner: the flush of who is going to sleep, wait.c. */
+	/* Partner: the waiter's flush before it sleeps, waiter.c. */
 	os_fence();
 	if (wait_pending(mm))
 		wait_wake_nolock(mm);

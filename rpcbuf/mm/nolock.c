@@ -15,7 +15,7 @@
 /* Drops a reference on what is left in the slots, past the caches. */
 static void put_rest(struct rpcbuf *mm, void **pages, unsigned int nr)
 {
-	void *batch[PCP_WINDOW];
+	void *batch[PCP_CHUNK];
 	unsigned int i, kept = 0;
 	bool ignore = fork_is_child(mm);
 
@@ -30,10 +30,10 @@ static void put_rest(struct rpcbuf *mm, void **pages, unsigned int nr)
 		mm_give_nolock(mm, batch, kept);
 }
 
-static void put_window(struct rpcbuf *mm, void **pages, unsigned int nr)
+static void put_chunk(struct rpcbuf *mm, void **pages, unsigned int nr)
 {
 	struct pcp *pcp = pcp_trylock_put(mm);
-	void *cold[PCP_WINDOW];
+	void *cold[PCP_CHUNK];
 	unsigned int n = 0;
 	bool left = true;
 
@@ -55,10 +55,10 @@ void rpcbuf_free_bulk_array_nolock(struct rpcbuf *mm, unsigned int nr,
 	int saved = errno; /* of the code that a signal interrupted */
 
 	while (nr) {
-		unsigned int n = (nr - 1) % PCP_WINDOW + 1;
+		unsigned int n = (nr - 1) % PCP_CHUNK + 1;
 
 		nr -= n;
-		put_window(mm, pages + nr, n);
+		put_chunk(mm, pages + nr, n);
 	}
 	errno = saved;
 }

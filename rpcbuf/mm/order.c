@@ -69,7 +69,7 @@ void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order)
 	if (order > RPCBUF_ORDER_MAX || index % nr ||
 	    index + nr > mm->arena.nr_pages) {
 		page_refuse(mm, pages, PAGE_FOREIGN);
-		page_tell(mm);
+		page_log(mm);
 		return;
 	}
 	contig_release(mm, pages, nr);

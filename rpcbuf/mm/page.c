@@ -44,10 +44,11 @@ void page_refuse(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
 		panic(mm, page, misuse);
 	os_fetch_add(&refusals->nr, 1);
 	os_store(&refusals->pages[misuse], page);
-	os_store_release(&refusals->untold, 1);
+	os_store_release(&refusals->unlogged, 1);
 }
 
-static void tell(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
+static void log_one(struct rpcbuf *mm, const void *page,
+		    enum page_misuse misuse)
 {
 	unsigned int left_out;
 	char text[300];
@@ -58,7 +59,7 @@ static void tell(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
 	misuse_text(mm, page, misuse, text, sizeof(text));
 	length = strlen(text);
 	snprintf(text + length, sizeof(text) - length,
-		 ": that was refused; %llu times so far",
+		 ": refused, %llu times so far",
 		 (unsigned long long)os_load(&mm->refusals.nr));
 	if (mm->log)
 		mm->log(text);
@@ -66,17 +67,18 @@ static void tell(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
 		fprintf(stderr, "rpcbuf: %s\n", text);
 }
 
-void page_tell_untold(struct rpcbuf *mm)
+void page_log_misuse(struct rpcbuf *mm)
 {
 	unsigned int misuse;
 
-	/* What a child inherited is its parent's to tell. */
+	/* The parent logs what a child inherited. */
 	if (os_load(&mm->forked) ||
-	    !os_exchange_acquire(&mm->refusals.untold, 0))
+	    !os_exchange_acquire(&mm->refusals.unlogged, 0))
 		return;
 	for (misuse = 0; misuse < PAGE_MISUSES; misuse++)
-		tell(mm, os_exchange_acquire(&mm->refusals.pages[misuse], NULL),
-		     (enum page_misuse)misuse);
+		log_one(mm,
+			os_exchange_acquire(&mm->refusals.pages[misuse], NULL),
+			(enum page_misuse)misuse);
 }
 
 static void debug_out(struct rpcbuf *mm, void *page, void *const *callers)
@@ -153,7 +155,7 @@ int rpcbuf_page_get(struct rpcbuf *mm, void *page)
 		return -EPERM;
 	if (index >= mm->arena.nr_pages) {
 		page_refuse(mm, page, PAGE_FOREIGN);
-		page_tell(mm);
+		page_log(mm);
 		return -EINVAL;
 	}
 	refs = &mm->refs[index];
@@ -161,7 +163,7 @@ int rpcbuf_page_get(struct rpcbuf *mm, void *page)
 	do {
 		if (rpcbuf_unlikely(!count)) {
 			page_refuse(mm, page, PAGE_GOT_FREE);
-			page_tell(mm);
+			page_log(mm);
 			return -EINVAL;
 		}
 		if (count == UINT16_MAX)

@@ -8,14 +8,14 @@
  * once.  A page whose count is 0 is refused when it is released or referenced,
  * and so is an address that is not a page of the instance.
  *
- * The caches store with plain instructions, which is sound for whoever has a
- * page: nobody else may change its count then.  Two threads that wrongly
- * release the last reference at the same moment may both find it; on the other
- * ways (page_drop() of miss.h), and in debug builds on all, compare-and-swap lets one
- * win.
+ * The caches store with plain instructions, which is sound for the only holder
+ * of a page: no other thread may change its count then.  Two threads that
+ * wrongly release the last reference at the same moment may both find it; on the
+ * other ways (page_drop() of miss.h), and in debug builds on all,
+ * compare-and-swap lets one win.
  *
- * Pages that are put aside, in a reserve or a page pool, are free here: nobody
- * but their keeper marks them out again.
+ * Pages in a reserve or a page pool are free here: only their keeper marks them
+ * out again.
  */
 #ifndef RPCBUF_MM_PAGE_H
 #define RPCBUF_MM_PAGE_H
@@ -27,26 +27,25 @@
 #include <rpcbuf/os/atomic.h>
 
 /*
- * Counts what a caller got wrong and leaves word of it for page_tell(), which
- * wants no lock held; debug builds say so and abort.  Signal handlers may call
- * the first.
+ * Counts a misuse and records it for page_log(), which logs it with no lock
+ * held; debug builds say so and abort.  Signal handlers may call the first.
  */
 void page_refuse(struct rpcbuf *mm, const void *page, enum page_misuse misuse)
 	__attribute__((cold, noinline));
-void page_tell_untold(struct rpcbuf *mm) __attribute__((cold, noinline));
+void page_log_misuse(struct rpcbuf *mm) __attribute__((cold, noinline));
 
-static inline bool page_untold(const struct rpcbuf *mm)
+static inline bool page_has_unlogged(const struct rpcbuf *mm)
 {
-	return rpcbuf_unlikely(os_load(&mm->refusals.untold) != 0);
+	return rpcbuf_unlikely(os_load(&mm->refusals.unlogged) != 0);
 }
 
-static inline void page_tell(struct rpcbuf *mm)
+static inline void page_log(struct rpcbuf *mm)
 {
-	if (page_untold(mm))
-		page_tell_untold(mm);
+	if (page_has_unlogged(mm))
+		page_log_misuse(mm);
 }
 
-/* Debug builds: the pages go to a caller.  Looks for him once, whatever @nr is. */
+/* Debug builds: the pages go to a caller, whose call chain is read once. */
 void page_debug_out(struct rpcbuf *mm, void *const *pages, unsigned int nr);
 void page_debug_adjacent_out(struct rpcbuf *mm, void *first, uint64_t nr);
 

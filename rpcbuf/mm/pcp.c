@@ -32,7 +32,7 @@ void pcp_limits(struct rpcbuf *mm, uint64_t nr_pages)
 					(uint64_t)PCP_RUNS_MAX);
 	os_store(&mm->pcp_singles, singles);
 	os_store(&mm->pcp_runs, runs);
-	os_store(&mm->batch, rpcbuf_min(singles / 2, PCP_WINDOW));
+	os_store(&mm->batch, rpcbuf_min(singles / 2, PCP_CHUNK));
 }
 
 void pcp_init(struct rpcbuf *mm, bool fake)
@@ -76,7 +76,7 @@ static void double_limits(const struct rpcbuf *mm, struct pcp *pcp)
 }
 
 /* This CPU's cache with its lock, to be filled with pages of a node. */
-static struct pcp *trylock_stock(struct rpcbuf *mm, unsigned int node)
+static struct pcp *trylock_surplus(struct rpcbuf *mm, unsigned int node)
 {
 	struct pcp *pcp = pcp_trylock_put(mm);
 
@@ -101,10 +101,10 @@ void pcp_give_runs(struct rpcbuf *mm, void *const *runs, unsigned int nr)
 	}
 }
 
-void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
-		    unsigned int nr)
+void pcp_put_surplus_runs(struct rpcbuf *mm, unsigned int node,
+			  void *const *runs, unsigned int nr)
 {
-	struct pcp *pcp = trylock_stock(mm, node);
+	struct pcp *pcp = trylock_surplus(mm, node);
 	unsigned int n = 0, had, high;
 
 	if (pcp) {
@@ -120,10 +120,10 @@ void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
 	pcp_give_runs(mm, runs + n, nr - n);
 }
 
-void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
-	       unsigned int nr, bool adjacent)
+void pcp_put_surplus(struct rpcbuf *mm, unsigned int node, void **pages,
+		     unsigned int nr, bool adjacent)
 {
-	struct pcp *pcp = trylock_stock(mm, node);
+	struct pcp *pcp = trylock_surplus(mm, node);
 	unsigned int i = 0, nr_singles, nr_runs;
 
 	if (!pcp) {
@@ -199,11 +199,11 @@ unsigned int pcp_cut_stack(void **stack, struct os_u32 *nr, void **cold,
 
 static unsigned int cut_runs(struct pcp *pcp, void **cold)
 {
-	void *runs[PCP_WINDOW / RUN_PAGES];
+	void *runs[PCP_CHUNK / RUN_PAGES];
 	unsigned int n, i;
 
 	n = pcp_cut_stack(pcp_runs(pcp), &pcp->nr_runs, runs,
-			  PCP_WINDOW / RUN_PAGES);
+			  PCP_CHUNK / RUN_PAGES);
 	for (i = 0; i < n; i++)
 		slots_expand_run(cold + i * RUN_PAGES, runs[i]);
 	return n * RUN_PAGES;
@@ -213,7 +213,7 @@ unsigned int pcp_cut(struct pcp *pcp, void **cold)
 {
 	if (os_own(&pcp->nr_singles) > os_own(&pcp->high_singles))
 		return pcp_cut_stack(pcp_singles(pcp), &pcp->nr_singles, cold,
-				     PCP_WINDOW);
+				     PCP_CHUNK);
 	return cut_runs(pcp, cold);
 }
 
@@ -223,7 +223,7 @@ static void trim_runs_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
 	unsigned int half =
 		rpcbuf_min(os_own(&pcp->high_runs) / 2, DEPOT_BATCH / 2);
-	unsigned int most = rpcbuf_max(half, PCP_WINDOW / RUN_PAGES);
+	unsigned int most = rpcbuf_max(half, PCP_CHUNK / RUN_PAGES);
 	struct depot *depot = &mm->nodes[pcp->node].runs;
 	void *cold[PCP_RUNS_ROOM];
 	unsigned int n, kept;
@@ -236,13 +236,13 @@ static void trim_runs_unlock(struct rpcbuf *mm, struct pcp *pcp)
 
 void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 {
-	void *cold[PCP_WINDOW];
+	void *cold[PCP_CHUNK];
 	unsigned int n, kept;
 
 	double_limits(mm, pcp);
 	if (os_own(&pcp->nr_singles) > os_own(&pcp->high_singles)) {
 		n = pcp_cut_stack(pcp_singles(pcp), &pcp->nr_singles, cold,
-				  PCP_WINDOW);
+				  PCP_CHUNK);
 		os_cpulock_release(&pcp->lock);
 		kept = depot_put(mm, &mm->nodes[pcp->node].loose, cold, n);
 		if (n > kept)

@@ -10,7 +10,7 @@
  * single pages cannot scatter the vectors.
  *
  * Concurrency: a cache is used under its CPU's lock (os/cpulock.h), which is
- * tried, never waited for; whoever fails goes to the zone.  A hold moves
+ * tried, never waited for; a caller that fails uses the zone.  A hold moves
  * at most 64 pages, or addresses of runs, and takes no other lock.  The counts
  * may be read by anybody.
  *
@@ -28,16 +28,16 @@
 #include <rpcbuf/mm/slots.h>
 #include <rpcbuf/os/cpulock.h>
 
-#define PCP_WINDOW	 ZONE_BATCH /* pages moved in one hold */
+#define PCP_CHUNK	 ZONE_BATCH /* pages moved in one hold */
 
 /* Most that any budget makes a cache keep; the arrays have room for two more
- * windows, so that a release may overshoot before it trims. */
+ * chunks, so that a release may overshoot before it trims. */
 #define PCP_SINGLES_MAX	 256u
 #define PCP_RUNS_MAX	 64u
-#define PCP_SINGLES_ROOM (PCP_SINGLES_MAX + 2 * PCP_WINDOW)
+#define PCP_SINGLES_ROOM (PCP_SINGLES_MAX + 2 * PCP_CHUNK)
 #define PCP_SINGLES_MIN	 64u /* limits do not decay below these */
 #define PCP_RUNS_MIN	 8u
-#define PCP_RUNS_ROOM	 (PCP_RUNS_MAX + 2 * PCP_WINDOW / RUN_PAGES)
+#define PCP_RUNS_ROOM	 (PCP_RUNS_MAX + 2 * PCP_CHUNK / RUN_PAGES)
 
 typedef void *pcp_run_stack[PCP_RUNS_ROOM];
 typedef void *pcp_single_stack[PCP_SINGLES_ROOM];
@@ -63,7 +63,7 @@ struct pcp {
 	OS_HELD(pcp_single_stack) singles;
 } __attribute__((aligned(128)));
 
-/* The stacks, for the holder of the lock or who froze it. */
+/* The stacks; the caller holds the lock or has frozen it. */
 static inline void **pcp_runs(struct pcp *pcp)
 {
 	return *os_held(&pcp->lock, &pcp->runs);
@@ -89,11 +89,11 @@ struct pcp *pcp_missed(struct rpcbuf *mm) __attribute__((cold, noinline));
 
 /* What a refill took beyond its need goes to the cache of this CPU, if that is
  * of the node: a release, see wait.c. */
-void pcp_stock(struct rpcbuf *mm, unsigned int node, void **pages,
-	       unsigned int nr, bool adjacent);
+void pcp_put_surplus(struct rpcbuf *mm, unsigned int node, void **pages,
+		     unsigned int nr, bool adjacent);
 
-void pcp_stock_runs(struct rpcbuf *mm, unsigned int node, void *const *runs,
-		    unsigned int nr);
+void pcp_put_surplus_runs(struct rpcbuf *mm, unsigned int node,
+			  void *const *runs, unsigned int nr);
 
 /* Shared by the files of the caches: the coldest entries off a stack, and runs
  * to the zone. */
@@ -109,17 +109,17 @@ unsigned int pcp_take_singles(struct rpcbuf *mm, unsigned int node,
 			      void **pages, unsigned int want);
 
 /* For the holder of a cache that is over its limits: moves the coldest pages
- * out, PCP_WINDOW at most; returns how many. */
+ * out, PCP_CHUNK at most; returns how many. */
 unsigned int pcp_cut(struct pcp *pcp, void **cold);
 
 /*
  * For the holder of a cache that is over its limits: moves the coldest pages
- * to the zone, PCP_WINDOW at most, and lets go of the lock in between.
+ * to the zone, PCP_CHUNK at most, and lets go of the lock in between.
  */
 void pcp_trim_unlock(struct rpcbuf *mm, struct pcp *pcp)
 	__attribute__((cold, noinline));
 
-/* What this CPU's cache did not have: up to @want (at most PCP_WINDOW) pages from
+/* What this CPU's cache did not have: up to @want (at most PCP_CHUNK) pages from
  * the nodes, and a batch for the cache; the pages of all caches before it gives
  * up.  Returns how many. */
 unsigned int pcp_refill(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
@@ -137,7 +137,7 @@ uint64_t pcp_drain_all(struct rpcbuf *mm);
  * Once per period, a second or so, by the maintenance of the instance: halves
  * the limits of caches that had no miss since the last call, and moves to the
  * zone what is over them, what CPUs hold that did not touch their cache for two
- * periods, and runs in depots that nobody wanted.  Returns how many pages.
+ * periods, and runs in depots that were not wanted.  Returns how many pages.
  */
 uint64_t pcp_decay(struct rpcbuf *mm);
 

@@ -6,8 +6,8 @@
  * A cache is closed, one membarrier settles all that are closed, and each is
  * then emptied and opened again: it is frozen for the time of a copy, and the
  * zone gets the pages afterwards.  `freezing` is held to the end, so that
- * whoever finds caches and zone empty can wait for pages that are on their
- * way between them.
+ * a thread that finds caches and zone empty can wait for pages that are on
+ * their way between them.
  */
 #include <string.h>
 
@@ -29,7 +29,7 @@ static uint64_t pour(struct rpcbuf *mm, const struct taken *copy)
 
 	pcp_give_runs(mm, copy->runs, copy->nr_runs);
 	for (i = 0; i < copy->nr_singles; i += n) {
-		n = rpcbuf_min(copy->nr_singles - i, PCP_WINDOW);
+		n = rpcbuf_min(copy->nr_singles - i, PCP_CHUNK);
 		mm_give(mm, copy->singles + i, n);
 	}
 	return (uint64_t)copy->nr_runs * RUN_PAGES + copy->nr_singles;
@@ -60,7 +60,7 @@ static uint64_t give_entries(struct rpcbuf *mm, const struct depot *depot,
 	if (depot->each == RUN_PAGES)
 		pcp_give_runs(mm, entries, nr);
 	for (i = 0; depot->each == 1 && i < nr; i += n) {
-		n = rpcbuf_min(nr - i, PCP_WINDOW);
+		n = rpcbuf_min(nr - i, PCP_CHUNK);
 		mm_give(mm, entries + i, n);
 	}
 	return (uint64_t)nr * depot->each;

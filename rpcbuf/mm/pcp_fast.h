@@ -13,9 +13,9 @@
 #include <rpcbuf/mm/wait.h>
 
 /*
- * May be read while guard.c shuts the caches: who sees the old number finds
- * them closed.  An atomic load where that is checked; elsewhere it would only
- * keep the compiler from comparing in memory.
+ * May be read while guard.c shuts the caches: a thread that sees the old number
+ * finds them closed.  An atomic load where that is checked; elsewhere it would
+ * only keep the compiler from comparing in memory.
  */
 SLOTS_INLINE unsigned int pcp_nr(const struct rpcbuf *mm)
 {
@@ -57,8 +57,8 @@ SLOTS_INLINE struct pcp *pcp_trylock(struct rpcbuf *mm)
 }
 
 /*
- * The same for a release of up to PCP_WINDOW pages, of whatever mix: NULL also
- * when somebody waits for pages (asked inside the lock, see wait.c) and when
+ * The same for a release of up to PCP_CHUNK pages, of whatever mix: NULL also
+ * when a waiter is queued (asked inside the lock, see wait.c) and when
  * there is no room.
  */
 SLOTS_INLINE struct pcp *pcp_trylock_put(struct rpcbuf *mm)
@@ -69,9 +69,9 @@ SLOTS_INLINE struct pcp *pcp_trylock_put(struct rpcbuf *mm)
 		return NULL;
 	if (rpcbuf_unlikely(wait_pending(mm) ||
 			    os_own(&pcp->nr_singles) >
-				    PCP_SINGLES_ROOM - PCP_WINDOW ||
+				    PCP_SINGLES_ROOM - PCP_CHUNK ||
 			    os_own(&pcp->nr_runs) >
-				    PCP_RUNS_ROOM - PCP_WINDOW / RUN_PAGES)) {
+				    PCP_RUNS_ROOM - PCP_CHUNK / RUN_PAGES)) {
 		os_cpulock_release(&pcp->lock);
 		return NULL;
 	}
@@ -117,7 +117,7 @@ SLOTS_INLINE unsigned int pcp_pop_singles(struct pcp *pcp, void **pages,
 	return nr;
 }
 
-/* Up to PCP_WINDOW.  Less than @want when runs are missing, though there are
+/* Up to PCP_CHUNK.  Less than @want when runs are missing, though there are
  * singles: the zone may have runs, unless it lately had none. */
 SLOTS_INLINE unsigned int pcp_pop(struct pcp *pcp, void **pages,
 				  unsigned int want)
@@ -192,7 +192,7 @@ SLOTS_INLINE bool pcp_push_single(struct rpcbuf *mm, struct pcp *pcp,
 	if (RPCBUF_DEBUG ||
 	    rpcbuf_unlikely(os_load_acquire(&refs[index]) != 1)) {
 		if (!page_drop_index(mm, arena_index(&mm->arena, page)))
-			return page_untold(mm);
+			return page_has_unlogged(mm);
 	} else {
 		os_store(&refs[index], 0);
 	}
@@ -276,7 +276,7 @@ SLOTS_INLINE void pcp_pushed(struct rpcbuf *mm, struct pcp *pcp, void **pages,
 	else
 		os_cpulock_release(&pcp->lock);
 	if (rpcbuf_unlikely(left))
-		pcp_put_slow(mm, pages, nr);
+		miss_put(mm, pages, nr);
 }
 
 /*

@@ -61,7 +61,7 @@ static unsigned int take_runs(struct rpcbuf *mm, unsigned int node,
 	for (i = 0; i < need; i++)
 		slots_expand_run(pages + i * RUN_PAGES, runs[got - need + i]);
 	if (got > need)
-		pcp_stock_runs(mm, node, runs, got - need);
+		pcp_put_surplus_runs(mm, node, runs, got - need);
 	return need * RUN_PAGES;
 }
 
@@ -79,7 +79,7 @@ static unsigned int take_batch(struct rpcbuf *mm, unsigned int node,
 			       void **pages, unsigned int want)
 {
 	unsigned int ask = want, batch_size = os_load(&mm->batch), got, given;
-	void *batch[PCP_WINDOW];
+	void *batch[PCP_CHUNK];
 
 	if (!wait_pending(mm) && batch_size > want)
 		ask = batch_size;
@@ -89,8 +89,8 @@ static unsigned int take_batch(struct rpcbuf *mm, unsigned int node,
 	stats_add(mm, STAT_bulk_pages, got);
 	stats_add(mm, STAT_stocked_pages, got - given);
 	if (got > given)
-		pcp_stock(mm, node, batch + given, got - given,
-			  want >= RUN_PAGES);
+		pcp_put_surplus(mm, node, batch + given, got - given,
+				want >= RUN_PAGES);
 	return given;
 }
 

@@ -37,7 +37,7 @@ void poison_destroy(struct rpcbuf *mm)
 	if (!mm->owners)
 		return;
 #ifdef POISON_ASAN
-	/* Addresses will be somebody else's. */
+	/* Another mapping will have these addresses. */
 	__asan_unpoison_memory_region((void *)mm->arena.base,
 				      (size_t)mm->arena.nr_pages
 					      << RPCBUF_PAGE_SHIFT);

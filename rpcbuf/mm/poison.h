@@ -11,8 +11,8 @@
  * Owner record: the thread that allocated the page, from where, and the thread
  * that released it last.  What page.c says about a wrong release has it.
  *
- * Any thread, signal handlers included.  A record belongs to whoever has the
- * page.
+ * Any thread, signal handlers included.  The holder of the page owns its
+ * record.
  */
 #ifndef RPCBUF_MM_POISON_H
 #define RPCBUF_MM_POISON_H
@@ -45,10 +45,10 @@ void poison_destroy(struct rpcbuf *mm);
 void poison_out(struct rpcbuf *mm, uint64_t index, void *const *callers);
 void poison_free(struct rpcbuf *mm, uint64_t index);
 
-/* For those in the library who write to a page that is not out. */
+/* Before the library itself writes to a page that is not out. */
 void poison_lift(void *page);
 
-/* Who had it, as part of a sentence; valid until the thread's next call. */
+/* The last owner, as part of a sentence; valid until the thread's next call. */
 const char *poison_owner(const struct rpcbuf *mm, uint64_t index);
 
 static inline void page_unpoison(void *page)

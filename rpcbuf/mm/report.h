@@ -7,9 +7,9 @@
  * handed out last.  No lock of the zone is held over the system calls, and none
  * at all over a consumer.
  *
- * `giving` is held over a batch when there is no consumer: who runs out of
- * pages while blocks are isolated waits for that lock (report_settle()).  It
- * is taken before the locks of zones, by nobody who holds another.
+ * `giving` is held over a batch when there is no consumer: a request that finds
+ * no page while blocks are isolated waits for that lock (report_settle()).  It
+ * is taken before the locks of zones, with no other lock held.
  */
 #ifndef RPCBUF_MM_REPORT_H
 #define RPCBUF_MM_REPORT_H
@@ -41,7 +41,7 @@ unsigned int report_batch(struct rpcbuf *mm, unsigned int node, uint64_t before,
  * The same for the free pages of a block that has others: of the first such block
  * from *@number on, which moves behind it.  For when memory is short: each stretch
  * of pages is a system call, and a hugepage is split.  Never while there is a
- * consumer, who knows of whole blocks only.  Adds the bytes that went back to
+ * consumer, which knows whole blocks only.  Adds the bytes that went back to
  * *@given; false: there is no such block.
  */
 bool report_mixed(struct rpcbuf *mm, unsigned int node, uint32_t *number,

@@ -2,7 +2,7 @@
 /*
  * Runs: adjacent pages, straight from the zone and straight back.  The caches
  * would cut them up.  Any thread; what it costs is the zone's lock once per
- * take and block, and once per block or window of a release.
+ * take and block, and once per block or chunk of a release.
  */
 #include <string.h>
 
@@ -79,12 +79,12 @@ static void give_stretch(struct rpcbuf *mm, unsigned int nr, void **pages)
 	memset(pages, 0, nr * sizeof(*pages));
 }
 
-/* How many slots at the front of an array, up to PCP_WINDOW, lie before one from
+/* How many slots at the front of an array, up to PCP_CHUNK, lie before one from
  * which drop_stretch() may do better. */
 static unsigned int before_stretch(const struct rpcbuf *mm, void *const *pages,
 				   unsigned int nr)
 {
-	unsigned int most = rpcbuf_min(nr, PCP_WINDOW), i;
+	unsigned int most = rpcbuf_min(nr, PCP_CHUNK), i;
 
 	for (i = 1; i < most && nr - i >= RUN_PAGES; i++)
 		if (arena_index(&mm->arena, pages[i]) % RUN_PAGES == 0 &&
@@ -106,7 +106,7 @@ void rpcbuf_free_run(struct rpcbuf *mm, unsigned int nr, void **pages)
 			continue;
 		}
 		n = before_stretch(mm, pages + done, nr - done);
-		pcp_put_slow(mm, pages + done, n);
+		miss_put(mm, pages + done, n);
 	}
 	bulk_free_end(mm, nr, began);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Those who can do without some of their pages, and asking them. */
+/* Users that can release some of their pages, and asking them to. */
 #include <errno.h>
 
 #include <rpcbuf/mm/fork.h>

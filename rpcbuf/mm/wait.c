@@ -35,13 +35,13 @@
  *
  * A refill that moves pages from the zone to a cache is a release into a cache
  * for what it keeps (pcp_refill.c), so pages in the hands of a filler come to light
- * as well.  Who gives up puts back what it had, by one of the two.
+ * as well.  A request that gives up returns its pages by one of the two.
  *
  * A waiter that is not the head sleeps until it is, or until the reserve of its
  * pool has enough for it: it is then the first in the queue with that pool.
  * Leaving the queue wakes the next head, and the next with the same pool, so
- * the order of the queue holds, and every wake reaches someone who is either
- * going to try or going to leave.
+ * the order of the queue holds, and every wake reaches a waiter that either
+ * tries or leaves.
  *
  * Locks: `joining` makes a second waiter's rpcbuf_wait_join() return only when
  * the first's W2 is done; that of the list is held over the system
@@ -67,8 +67,9 @@ static void wake_one(const struct rpcbuf *mm, struct rpcbuf_waiter *waiter)
 }
 
 /*
- * Wakes that found the lock held (wait_wake_nolock()) are the holder's to do.
- * Partner of the fence: who missed stores `missed`, then tries the lock.
+ * The holder performs the wakes of threads that found the lock taken
+ * (wait_wake_nolock()).  Partner of the fence: such a thread stores `missed`,
+ * then tries the lock.
  */
 static void unlock(struct rpcbuf *mm)
 {

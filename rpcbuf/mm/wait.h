@@ -7,8 +7,8 @@
 #include <rpcbuf/os/atomic.h>
 
 /*
- * True while anybody is queued.  Who is about to put pages in a cache asks
- * while holding that cache; who put pages in the zone asks afterwards.
+ * True while a waiter is queued.  To be asked while a cache is held, before pages
+ * are put in it; and after pages were put in the zone.
  */
 static inline bool wait_pending(const struct rpcbuf *mm)
 {
@@ -22,14 +22,14 @@ bool wait_append(struct rpcbuf *mm, struct rpcbuf_waiter *waiter);
 /* Wakes the head of the queue, after pages were put in the zone. */
 void wait_wake(struct rpcbuf *mm);
 
-/* The same for who must not wait: the holder of the queue's lock does it, if
- * there is one. */
+/* The same for callers that must not wait: the holder of the queue's lock does
+ * it, if there is one. */
 void wait_wake_nolock(struct rpcbuf *mm);
 
 /*
- * Who waits for pages of an instance and can do with the reserve of a pool
- * instead joins by this.  Of those with the same pool, the one that joined
- * first may have the reserve, whatever its place in the queue.
+ * Joins the queue as a waiter that may use the reserve of @pool instead.  Of
+ * those with the same pool, the one that joined first may use it, whatever its
+ * place in the queue.
  */
 void wait_join_pool(struct rpcbuf *mm, struct rpcbuf_waiter *waiter,
 		    const void *pool);

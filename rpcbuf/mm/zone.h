@@ -26,13 +26,13 @@
  * Blocks from `nr_blocks` on are withheld: the budget does not allow them now.
  * (zone_report.c)
  *
- * Watermarks: min, low and high pages.  The zone only keeps them; who takes
+ * Watermarks: min, low and high pages.  The zone only stores them; its caller
  * says what must stay free (mm/node.c).
  *
  * Concurrency: one lock, held for at most ZONE_BATCH pages or the words of one
  * block, taken with no other lock of rpcbuf held except the freezer's
- * (pcp.h).  Who must not wait puts pages on `deferred`, a list without a lock,
- * from where the next holder of the lock moves them (zone_defer.c).
+ * (pcp.h).  A caller that must not wait puts pages on `deferred`, a list without
+ * a lock, from where the next holder of the lock moves them (zone_defer.c).
  */
 #ifndef RPCBUF_MM_ZONE_H
 #define RPCBUF_MM_ZONE_H
@@ -140,7 +140,7 @@ void zone_put(struct zone *zone, void *const *pages, unsigned int nr);
 
 /*
  * The same for callers that must not wait, signal handlers among them.  False
- * (NULL for a run): somebody holds the lock, nothing was done.  @nr is the
+ * (NULL for a run): the lock was held, nothing was done.  @nr is the
  * wish and the result.
  */
 bool zone_try_take(struct zone *zone, void **pages, unsigned int *nr,

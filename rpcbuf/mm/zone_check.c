@@ -31,7 +31,7 @@ static const char *check_block(const struct zone *zone,
 		       block->nr_free == ZONE_BLOCK_PAGES),
 	      "zone: a block is on another list than its own");
 	CHECK(!os_own(&block->singles) || block->nr_free != ZONE_BLOCK_PAGES,
-	      "zone: a block of which all is free is kept for single pages");
+	      "zone: a free block is on a list for single pages");
 	return NULL;
 }
 

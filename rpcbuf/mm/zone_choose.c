@@ -27,7 +27,7 @@ static int choose_unused(struct zone *zone)
 	return os_own(&zone_block(zone, os_own(&zone->fresh) - 1)->list);
 }
 
-/* What is left where neither kind of block has what was wanted. */
+/* The last resort, where neither kind of block has what was wanted. */
 static int choose_any(const struct zone *zone)
 {
 	unsigned int runs = zone_row(zone, 0, 0);

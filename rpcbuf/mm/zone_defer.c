@@ -8,9 +8,9 @@
  * come and go in between (no ABA).  What was taken off is the backlog, which
  * belongs to the lock and is put ZONE_BATCH pages a hold.
  *
- * Who waits for pages flushes before it sleeps.  The push is ordered before
- * what its caller reads afterwards (is anybody waiting?), as the waiter orders
- * its flag before its flush: one of the two sees the other, see wait.c.
+ * A waiter flushes before it sleeps.  A release reads `waiting` after its push,
+ * the waiter flushes after it set `waiting`: one of the two sees the other
+ * (wait.c).
  */
 #include <rpcbuf/mm/zone_private.h>
 

@@ -3,7 +3,7 @@
  * Runs of a zone: adjacent pages within a block, taken and put as one.  The
  * lock is held for the eight words of a block, however many pages that is.
  * Runs of whole neighbouring blocks are looked for without it and taken block
- * by block; who comes second gives back what he had.
+ * by block; a thread that loses the race gives its blocks back.
  */
 #include <rpcbuf/mm/zone_private.h>
 

@@ -52,7 +52,7 @@ struct os_u64 {
  * calls of os.h.  (plain.h has another.) */
 #define os_word(p)	   (&(p)->os_private)
 
-/* What the only one who may write it now reads. */
+/* Plain read, by the only thread that may write the field now. */
 #define os_own(p)	   ((void)0, *os_word(p))
 
 #define os_load(p)	   __atomic_load_n(os_word(p), __ATOMIC_RELAXED)

@@ -14,8 +14,8 @@
  * - atomic: an exchange, by holder and freezer alike.  For kernels, sandboxes,
  *   architectures and sanitizers without the above.
  *
- * A thread may be preempted or migrated while it holds the lock.  Others who
- * come to that CPU then fail to take it; they have something else to do.
+ * A thread may be preempted or migrated while it holds the lock.  Others on that
+ * CPU then fail to take it, and go another way.
  * A holder does a bounded amount of work and takes no other lock.
  */
 #ifndef RPCBUF_OS_CPULOCK_H
@@ -60,7 +60,7 @@ void os_cpulock_settle(bool rseq);
 void os_cpulock_wait(struct os_cpulock *lock, bool rseq);
 void os_cpulock_open(struct os_cpulock *lock, bool rseq);
 
-/* True when the caller may be the holder, or the one who froze it. */
+/* True when the lock is held or frozen, for assertions. */
 static inline bool os_cpulock_is_taken(const struct os_cpulock *lock)
 {
 	return (os_load(&lock->held) & 1) || os_load(&lock->closed);
@@ -82,8 +82,8 @@ static inline bool os_cpulock_is_taken(const struct os_cpulock *lock)
 		&(field)->os_private;                           \
 	})
 
-/* True when nobody has taken the lock since the last call; for one caller at a
- * time.  The holder's release wipes the mark, which costs him nothing. */
+/* True when the lock was not taken since the last call; for one caller at a
+ * time.  A release wipes the mark at no cost. */
 bool os_cpulock_unused(struct os_cpulock *lock);
 
 #define os_cpulock_is_held(lock) ((os_load(&(lock)->held) & 1) != 0)

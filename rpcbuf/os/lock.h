@@ -26,7 +26,7 @@
 #include <rpcbuf/os/atomic.h>
 #include <rpcbuf/os/bits.h>
 
-/* 0: free, 1: held, 2: held and somebody may sleep on it. */
+/* 0: free, 1: held, 2: held and a thread may sleep on it. */
 struct os_lock {
 	struct os_u32 word;
 };
@@ -72,7 +72,7 @@ static inline bool os_lock_is_held(const struct os_lock *lock)
 		&taken_->os_private;                  \
 	})
 
-/* The same by one try; NULL: somebody has it. */
+/* The same by one try; NULL: it is held. */
 #define os_guard_try(object)                                  \
 	({                                                    \
 		__typeof__(object) tried_ = (object);         \
@@ -96,7 +96,7 @@ static inline bool os_lock_is_held(const struct os_lock *lock)
 #define os_unlocked(object) \
 	((const __typeof__((object)->os_private) *)&(object)->os_private)
 
-/* For who makes or unmakes the object: no other thread knows it. */
+/* For creation and destruction: no other thread knows the object. */
 #define os_unshared(object) (&(object)->os_private)
 
 #endif /* RPCBUF_OS_LOCK_H */

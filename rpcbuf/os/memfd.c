@@ -8,7 +8,7 @@
 #include <rpcbuf/os/os.h>
 
 /* Not populated: faults map what lies around as well, for less than it costs
- * to ask for all pages, and only where somebody looks. */
+ * to ask for all pages, and only where a page is read. */
 int os_map_at(void *address, size_t length, int fd, uint64_t offset)
 {
 	if (mmap(address, length, PROT_READ | PROT_WRITE,

@@ -126,7 +126,7 @@ void os_pressure_kick(struct os_pressure *pressure)
 	os_eventfd_signal(pressure->kick_fd);
 }
 
-/* Takes the news, so that the next poll waits for others. */
+/* Consumes the event, so that the next poll waits for others. */
 static void read_group(struct os_pressure *pressure)
 {
 	char text[512];

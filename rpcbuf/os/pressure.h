@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The word that memory is short, of the system (pressure stall information) or
- * of a control group that nears its limit, and a thread's sleep until that, a
- * kick, or a time limit.
+ * Memory pressure: of the system (pressure stall information), or of a control
+ * group that nears its limit; and a thread's sleep until that, a kick, or a time
+ * limit.
  *
- * Threads: one waits, any may kick, who opened closes when neither does.
+ * Threads: one waits, any may kick; the one that opened closes when neither
+ * does.
  */
 #ifndef RPCBUF_OS_PRESSURE_H
 #define RPCBUF_OS_PRESSURE_H

@@ -5,9 +5,9 @@
  * are declared here; names and arguments are a contract with scripts of users,
  * see rpcbuf-probes(7).
  *
- * A probe is a no-operation behind a counter of those who look on, its
- * semaphore, which the kernel or the debugger raises: with nobody there it
- * costs a comparison and a branch that is never taken.  What an argument costs
+ * A probe is a no-operation behind a counter of its observers, its semaphore,
+ * which the kernel or the debugger raises: without an observer it costs a
+ * comparison and a branch that is never taken.  What an argument costs
  * is to be spent behind probe_NAME_on().
  *
  * Any thread.  Semaphores are defined in probes.c; their names end in
@@ -110,7 +110,7 @@ PROBE4(bulk_fill, const void *, instance, unsigned int, asked,
 PROBE3(bulk_free, const void *, instance, unsigned int, slots, uint64_t, ns)
 
 /* In the queue for pages from wait_begin to wait_end, asleep in between or,
- * for a loop of the engine, not; wake is by who released pages. */
+ * for a loop of the engine, not; wake is by the thread that released pages. */
 PROBE2(wait_begin, const void *, instance, const void *, waiter)
 PROBE2(wait_end, const void *, instance, const void *, waiter)
 PROBE3(sleep, const void *, instance, const void *, waiter,

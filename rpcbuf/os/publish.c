@@ -2,8 +2,8 @@
 /*
  * The publisher: owns the segment's file, its mapping and one thread.
  *
- * `lock` covers the sources and a publication; the thread and those who add or
- * remove sources take it.  Events are written without it, by any thread.
+ * `lock` covers the sources and a publication; the thread, and callers that add
+ * or remove sources, take it.  Events are written without it, by any thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -258,7 +258,7 @@ static void publish_now(struct rpcbuf_publisher *publisher)
 	publication_end(header);
 }
 
-/* The ring has memory while somebody traces, and a while after. */
+/* The ring has memory while a reader traces, and a while after. */
 static void tend_ring(struct rpcbuf_publisher *publisher)
 {
 	off_t bytes = (off_t)(publisher->size - EVENTS_AT);
@@ -291,7 +291,7 @@ static void *publisher_main(void *arg)
 		uint32_t asked = os_load_acquire(word);
 
 		publish_end_leases(publisher, os_now());
-		/* First: who asked for both finds the ring ready. */
+		/* First: a reader that asked for both finds the ring ready. */
 		tend_ring(publisher);
 		pthread_mutex_lock(&publisher->lock);
 		publish_now(publisher);

@@ -41,7 +41,7 @@ struct rpcbuf_publisher {
 	struct os_u32 writers;	   /* of events, now */
 
 	/* The thread's. */
-	uint64_t traced_ns; /* when somebody last traced */
+	uint64_t traced_ns; /* when a reader last traced */
 
 	pthread_mutex_t lock; /* all below */
 	struct rpcbuf_source sources[PUBLISH_SOURCES_MAX];

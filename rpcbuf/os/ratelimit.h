@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * How often a line may be written, so that whoever causes lines cannot fill a
- * log.  Any thread.  Inline, because librpcbuf_tirpc uses it too and sees only
+ * How often a line may be written, so that no client can fill a log with what it
+ * does.  Any thread.  Inline, because librpcbuf_tirpc uses it too and sees only
  * what librpcbuf exports.
  */
 #ifndef RPCBUF_OS_RATELIMIT_H
@@ -39,7 +39,7 @@ static inline bool ratelimit_ok(struct ratelimit *limit, uint64_t now_ns,
 
 	*left_out = 0;
 	pthread_mutex_lock(&limit->lock);
-	/* Who read the clock earlier may come later. */
+	/* A thread that read the clock earlier may come later. */
 	if (now_ns >= limit->window_ns + RATELIMIT_WINDOW_NS) {
 		limit->window_ns = now_ns;
 		limit->lines = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * A reader's side of a segment.  What the header says is copied once, checked,
- * and only the copy is used: whoever may write to the file may write anything.
+ * and only the copy is used: the file may come to contain anything.
  */
 #include <errno.h>
 #include <fcntl.h>

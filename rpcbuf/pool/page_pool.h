@@ -18,11 +18,11 @@
  * difference, keeps the pool alive.  Every thread that has a page of the pool
  * to put is covered by that page, up to the store that hands it on: into the
  * ring, to another user, or out of the pool.  That store is the last access to
- * the pool; statistics come before it.  So whoever sees inflight at zero may
- * free the pool, and a put needs no count of its own.
+ * the pool; statistics come before it.  So a thread that sees inflight at zero
+ * may free the pool, and a put needs no count of its own.
  *
- * Concurrency: what is marked so belongs to the owner.  `draining` is held by
- * whoever removes pages from the ring, 64 per hold.
+ * Concurrency: what is marked so belongs to the owner.  `draining` is held
+ * to remove pages from the ring, 64 per hold.
  */
 #ifndef RPCBUF_POOL_PAGE_POOL_H
 #define RPCBUF_POOL_PAGE_POOL_H
@@ -122,8 +122,8 @@ bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,
 void pool_release(struct rpcbuf_page_pool *pool, void *page);
 void pool_release_idle(struct rpcbuf_page_pool *pool, void *page);
 
-/* The count of a page (mm/page.h): 0 while it is idle, so that nobody who has it
- * no more can release it to the instance. */
+/* The count of a page (mm/page.h): 0 while it is idle, so that a former user
+ * cannot release it to the instance. */
 static inline struct os_u16 *pool_refs(const struct rpcbuf_page_pool *pool,
 				       const void *page)
 {

@@ -5,8 +5,8 @@
  * From the moment that `destroying` is set, what comes back is released rather
  * than recycled.  A put that did not see it yet ends in the ring, so the ring
  * is drained again and again until nothing is in flight.  The waiter looks at
- * that every few milliseconds: a put would otherwise have to wake somebody
- * after its last access to the pool.
+ * that every few milliseconds: a put would otherwise have to wake it after its
+ * last access to the pool.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -45,8 +45,8 @@ static void warn(struct rpcbuf_page_pool *pool, uint64_t now)
 	if (!options->log)
 		return;
 	snprintf(sentence, sizeof(sentence),
-		 "page pool %p cannot be freed: %llu pages are in use, %llu s "
-		 "after it should have ended",
+		 "page pool %p: %llu pages are still in use, %llu s after "
+		 "destroy",
 		 (void *)pool,
 		 (unsigned long long)rpcbuf_page_pool_inflight(pool),
 		 (unsigned long long)((now - pool->destroy_since) /

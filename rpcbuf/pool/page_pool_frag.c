@@ -17,8 +17,8 @@ static void begin_frag_page(struct rpcbuf_page_pool *pool, void *page,
 }
 
 /*
- * Leaves the page to those who use its fragments.  True when there is none any
- * more: the page is the owner's again.
+ * Drops the owner's bias: the users of fragments keep the page.  True when there
+ * is none: the page is the owner's again.
  */
 static bool drop_bias(struct rpcbuf_page_pool *pool)
 {

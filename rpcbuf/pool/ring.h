@@ -10,8 +10,8 @@
  *
  * Barriers: a page is stored with release and read with acquire; the head
  * likewise, so a producer that claims a slot finds it cleared.  Storing its
- * last page is the last thing that a producer does to the ring: whoever has
- * received all pages that ever were on their way may free it.
+ * last page is the last access of a producer: a consumer that has received every
+ * page that was on its way may free the ring.
  */
 #ifndef RPCBUF_POOL_RING_H
 #define RPCBUF_POOL_RING_H

@@ -116,7 +116,7 @@ START_TEST(caches_are_bounded)
 	/* Single pages, in an order without runs. */
 	for (i = 0; i < 8192; i++)
 		rpcbuf_free_page(mm, pages[i * 2]);
-	ck_assert_uint_le(cached(), os_load(&mm->pcp_singles) + PCP_WINDOW +
+	ck_assert_uint_le(cached(), os_load(&mm->pcp_singles) + PCP_CHUNK +
 					    DEPOT_ENTRIES);
 	test_is_valid(mm);
 	for (i = 0; i < 8192; i++)
@@ -124,7 +124,7 @@ START_TEST(caches_are_bounded)
 	fill(pages, 16384);
 	rpcbuf_free_bulk_array(mm, 16384, pages);
 	ck_assert_uint_le(os_load(&mm->pcps[0].nr_runs),
-			  os_load(&mm->pcp_runs) + PCP_WINDOW / RUN_PAGES);
+			  os_load(&mm->pcp_runs) + PCP_CHUNK / RUN_PAGES);
 	test_is_valid(mm);
 	ck_assert_uint_gt(pcp_drain_all(mm), 0);
 	ck_assert_uint_eq(cached(), 0);
@@ -156,7 +156,7 @@ START_TEST(nothing_is_hoarded)
 				while (nr)
 					rpcbuf_free_page(mm, pages[--nr]);
 			nr = budgets[i];
-			ck_assert_uint_le(cached(), nr / 2 + 2 * PCP_WINDOW);
+			ck_assert_uint_le(cached(), nr / 2 + 2 * PCP_CHUNK);
 			run_on(k % 2);
 		}
 		test_destroy(mm);
