@@ -13,7 +13,7 @@ static int __attribute__((cold)) usage(void)
 		"usage: nfs4_back_channel PORT COMMAND [odd|plain]\n"
 		"  answered    answers %zu CB_NULL calls, and calls beside them\n"
 		"  gone        goes away instead of an answer\n"
-		"  unasked     replies that nobody waits for\n"
+		"  unasked     replies to no call\n"
 		"  told        says \"session\" and \"called\", and answers when told to\n"
 		"  told-reset  says \"session\", and resets when told to\n"
 		"odd, the default, or plain: how answers are cut\n",
@@ -140,7 +140,7 @@ static void unasked(const struct manner *manner, unsigned count)
 	nfs4_call_root(&record, 0x1235);
 	reply = rpc_call(&conn, &record);
 	if (reply.xid != 0x1235)
-		die("a reply to %#x, which nobody made", reply.xid);
+		die("a reply to %#x, which was not called", reply.xid);
 	rpc_disconnect(&conn);
 	free(record.data);
 	free(wire.data);
@@ -155,7 +155,7 @@ static void run_unasked(void)
 	for (size_t i = 0; i < COUNT(refusing); i++)
 		unasked(&refusing[i], 1);
 	unasked(&batch, 5000);
-	printf("replies to nobody keep no connection from its calls\n");
+	printf("replies to no call keep no connection from its calls\n");
 }
 
 static void run_told(void)

@@ -21,7 +21,7 @@ static int __attribute__((cold)) usage(void)
 		"  held        others are served while one answer is due\n"
 		"  many        the same with %d answers due at once\n"
 		"  refused     CB_NULL is refused\n"
-		"  absent      nobody listens where the server calls\n"
+		"  absent      no listener where the server calls\n"
 		"  moved       the callback address changes\n"
 		"  across      says \"held\", and answers at the end of its input\n"
 		"  early       says something unasked before it is called\n"

@@ -34,7 +34,7 @@ static void check_reply(void *opaque, struct rpc_reply *reply)
 	struct expected *e = opaque;
 
 	if (reply->xid - e->first >= e->count)
-		die("%s: a reply to %#x, which nobody made", e->what,
+		die("%s: a reply to %#x, which was not called", e->what,
 		    reply->xid);
 	if (reply->accept_stat || rpc_get_u32(&reply->results))
 		die("%s: call %#x failed", e->what, reply->xid);

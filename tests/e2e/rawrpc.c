@@ -205,7 +205,7 @@ static void take_reply(void *opaque, struct rpc_reply *reply)
 	const uint8_t *data;
 
 	if (i >= s->opt->count)
-		die("a reply to call %#x, which nobody made", reply->xid);
+		die("a reply to %#x, which was not called", reply->xid);
 	if (s->seen[i]++)
 		die("a second reply to call %#x", reply->xid);
 	if (reply->accept_stat)

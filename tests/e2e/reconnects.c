@@ -188,7 +188,7 @@ static void take_reply(void)
 	while (i < nr_calls && calls[i].xid != reply.xid)
 		i++;
 	if (i == nr_calls)
-		die("a reply to %#x, which nobody waits for", reply.xid);
+		die("a reply to %#x, which is not in flight", reply.xid);
 	if (reply.accept_stat || rpc_get_u32(&reply.results))
 		die("call %#x failed", reply.xid);
 	if (calls[i].number) {

@@ -59,7 +59,7 @@ done
 called nfs4_callbacks refused
 before=$(channels_down)
 called nfs4_callbacks absent
-assert_eq "$(channels_down)" $((before + 1)) "channels down, nobody listened"
+assert_eq "$(channels_down)" $((before + 1)) "channels down, without a listener"
 called nfs4_callbacks held
 assert_eq "$(channels_down)" $((before + 1)) "channels down in the end"
 ! with_plugin || wait_stat connections '<=' 1

@@ -107,7 +107,7 @@ under "$STRESS/stress_engine" 6 "$T/waits.bt"
 for name in queued_us parked_us; do
 	assert_cmp "$(rows "$name")" '>' 0 "waits in @$name"
 done
-grep -q '^@woken_by' "$OUT" || fail "nobody was woken: $(cat "$OUT")"
+grep -q '^@woken_by' "$OUT" || fail "no thread was woken: $(cat "$OUT")"
 say "short of pages: $(rows queued_us) waits of loops, $(rows parked_us) of clients"
 
 probe=usdt:$STRESS/stress_mm_wait:rpcbuf

@@ -59,5 +59,5 @@ exec 3>&-
 wait "$holder" || fail "the holder"
 wait_stat connections '<=' 2
 say "sleeps $(stat_get sleeps), parked $(stat_get parked_pages), pages $(stat_get pages_total)"
-assert_cmp $(($(stat_get sleeps) + $(stat_get parked_pages))) '>' 0 "times that somebody waited"
+assert_cmp $(($(stat_get sleeps) + $(stat_get parked_pages))) '>' 0 "waits for pages"
 server_stop

@@ -62,14 +62,14 @@ start_publisher
 # Client i holds 3 i pages; the last has an IPv6 address; every fourth waits.
 table
 assert_eq "$(columns CLIENT CONN HELD PART | sed -n 1,2p)" \
-	$'2001:db8::1 60 180 720.0K\n10.0.0.59 59 177 708.0K' "who holds most"
+	$'2001:db8::1 60 180 720.0K\n10.0.0.59 59 177 708.0K' "the clients with most pages"
 assert_eq "$(columns CLIENT WAIT WAITS REFUSED WHY LONG SHORT LATE | grep '^10.0.0.40 ')" \
-	"10.0.0.40 10 40 41 long 40 0 1" "who waits and is refused"
+	"10.0.0.40 10 40 41 long 40 0 1" "a client that waits and was refused"
 assert_eq "$(columns CLIENT QUEUED KEPT | grep '^10.0.0.40 ')" "10.0.0.40 40.0K 160.0K" "whose replies are unsent"
 grep -E '^Replies .* MiB/s, pages each: .*; 3.0 MiB unsent keep 4.0 MiB; reserve used 9 times, empty 3$' "$T/picture" >/dev/null ||
 	fail "the replies: $(<"$T/picture")"
 assert_eq "$(columns CLIENT WAIT SINCE REFUSED WHY | grep '^10.0.0.41 ')" \
-	"10.0.0.41 0 - 0 -" "who does neither"
+	"10.0.0.41 0 - 0 -" "a client without waits and refusals"
 # So long ago that a slow machine is still within the minute: 10 i seconds.
 columns CLIENT SINCE | grep -E '^10\.0\.0\.56 (9|1[0-9])m[0-9][0-9]s$' >/dev/null ||
 	fail "since when 10.0.0.56 waits: $(columns CLIENT SINCE | grep '^10.0.0.56 ')"

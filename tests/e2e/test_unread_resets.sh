@@ -14,9 +14,9 @@ need_plugin "stock leaks a descriptor for each"
 
 ROUNDS=3
 CLIENTS=80
-GROWTH_KIB=32768 # of 160 clients, who left up to 1 MiB each unread
+GROWTH_KIB=32768 # of 160 clients, which left up to 1 MiB each unread
 WAITING=20
-WAITING_KIB=28672 # of 40 clients, for each of whom 1 MiB waited
+WAITING_KIB=28672 # of 40 clients, with 1 MiB of unsent replies each
 
 descriptors() {
 	local fds=(/proc/"$SERVER"/fd/*)
@@ -66,9 +66,9 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	raw --count 1000 --interval 1000 getattr large &
 	caller=$!
 	vanish
-	wait "$caller" || fail "calls beside those who left"
+	wait "$caller" || fail "calls beside those that left"
 	wait_stat in_flight == 0
-	wait_for "the descriptors of those who left" few_descriptors
+	wait_for "the descriptors of those that left" few_descriptors
 	((round > 1)) || rss=$(server_rss_kib)
 done
 assert_cmp $(($(server_rss_kib) - rss)) '<' "$GROWTH_KIB" "KiB more after all"
@@ -81,8 +81,8 @@ rss=$(anonymous_kib)
 killed $((1 << 20))
 killed $((1 << 20))
 grown=$(($(anonymous_kib) - rss))
-assert_cmp "$grown" '<' "$WAITING_KIB" "KiB more for those for whom replies waited"
-wait_for "the descriptors of those who were killed" few_descriptors
+assert_cmp "$grown" '<' "$WAITING_KIB" "KiB more for those with unsent replies"
+wait_for "the descriptors of those that were killed" few_descriptors
 raw --count 50 read large 0 65536 >/dev/null || fail "calls after it"
 server_stop
 say "$((ROUNDS * CLIENTS)) clients left, $((4 * WAITING)) were killed: $grown KiB more"

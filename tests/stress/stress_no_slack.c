@@ -242,7 +242,7 @@ static void tell_and_fail(void)
 	struct rpcbuf_mm_counts counts = RPCBUF_MM_COUNTS_INIT;
 
 	rpcbuf_mm_counts(mm, &counts);
-	fprintf(stderr, "nobody gets pages: of %llu pages %llu are out\n",
+	fprintf(stderr, "no thread gets pages: of %llu pages %llu are out\n",
 		(unsigned long long)counts.pages_total,
 		(unsigned long long)counts.pages_out);
 	for (unsigned int i = 0; i < NR_POOLS && pools[i]; i++) {

@@ -73,7 +73,7 @@ static void be_ready(struct rpcbuf_conn *conn)
 	reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
-/* Adds @nr connections of client @who to a loop, all of them always ready. */
+/* Adds @nr connections of client number @who to a loop, all of them always ready. */
 static void join(int who, unsigned int loop, unsigned int nr, uint64_t cost)
 {
 	struct party *party = &parties[who];

@@ -133,7 +133,7 @@ class Watch:
                 nr += 1
                 self._look(nr)
         except (Fault, OSError):
-            pass    # it ended; who measures will notice
+            pass    # it ended; the measuring thread will notice
 
     def stop(self):
         """The growth of the (voluntary, involuntary) switches."""

@@ -2,7 +2,7 @@
 #
 # One server under measurement. Served: starts tools/serve on a free port, finds
 # the ganesha.nfsd below it, proves which form it is, and ends what it started.
-# Running: one that somebody else started, or a mounted file system; of a server
+# Running: one that was started before, or a mounted file system; of a server
 # on another machine only what the client sees is known. One thread.
 
 import json
