@@ -4,8 +4,8 @@
  *
  * One thread accepts for any number of listening sockets, a few connections of
  * each in turn.  Without a free descriptor it accepts none, uses no CPU, and
- * looks ten times a second for one.  Some are kept in reserve, so that who gets
- * a connection can open what it needs for it.
+ * looks ten times a second for one.  Some are kept in reserve, so that the owner of
+ * a new connection can open what it needs (rpcbuf_acceptor_spare()).
  *
  * It stays with the process that made it.  In a child, after fork(2),
  * rpcbuf_acceptor_add() returns -EPERM and the others do nothing; the sockets, as

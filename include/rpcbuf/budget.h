@@ -31,10 +31,11 @@ extern "C" {
  * rpcbuf_budget_set - change the budget while the instance is in use.
  *
  * @memory in bytes, rounded down to whole pages; from RPCBUF_MEMORY_MIN to
- * options.memory_max.  Growth is there on return, and wakes who waits for
- * pages.  Shrinking takes away what is free at once, and the rest as it is
- * released: until then nobody gets new pages but holders of RPCBUF_GFP_RESERVE
- * and what caches still have.  Pages that were taken away lose their memory.
+ * options.memory_max.  A larger budget takes effect before the return, and
+ * wakes the threads that wait for pages.  A smaller one takes free pages away at
+ * once, and the rest as it is released; until then requests get only pages that
+ * caches still have, unless they have RPCBUF_GFP_RESERVE.  Pages that were taken
+ * away lose their memory.
  * Returns 0; -EINVAL, or -EBUSY when reserves were promised more than @memory
  * (rpcbuf/mempool.h), with nothing changed.  Never waits for pages.
  */
@@ -83,12 +84,13 @@ struct rpcbuf_shrinker {
 	struct rpcbuf_hook hook; /* private */
 };
 
-/* 0, -EBUSY when it is registered already, -EINVAL without a callback. */
+/* Calls @shrinker from now on when pages are short.  Returns 0, -EBUSY when it is
+ * registered already, -EINVAL without a callback, -EPERM in a child. */
 int rpcbuf_shrinker_register(struct rpcbuf *mm,
 			     struct rpcbuf_shrinker *shrinker);
 
-/* On return the callback does not run and never will again: waits for a call
- * that is under way.  0, or -ENOENT. */
+/* Waits for a call of the callback that is under way; there is none afterwards.
+ * Returns 0, -ENOENT when it is not registered, or -EPERM in a child. */
 int rpcbuf_shrinker_unregister(struct rpcbuf *mm,
 			       struct rpcbuf_shrinker *shrinker);
 

@@ -3,8 +3,10 @@
  * rpcbuf/bulk.h - the other faces of the bulk page allocator: lists,
  * callbacks, and pages of higher orders.
  *
- * rpcbuf/mm.h has the array face.  All share one core, take the same flags and
- * return the same way: how many there are; fewer than asked for on shortage.
+ * rpcbuf/mm.h has the calls for arrays.  All take the same flags and return how
+ * many pages there are, fewer than asked for on shortage.  In this project the list
+ * has no user but mempools (rpcbuf/mempool.h), tests and rpcbuf-bench; the callback
+ * is used by the page pool (rpcbuf/page_pool.h), which other programs may use.
  *
  * Threads: any, at any time; a list and an array belong to the caller.
  * Nothing here sleeps.
@@ -58,8 +60,8 @@ unsigned int rpcbuf_bulk_runs(unsigned int nr, void *const *pages);
  *
  * The links are in a field that each page has for this purpose, in the
  * bookkeeping of the instance and not in the page: a page's memory is not
- * touched, and may be in use.  The field is for whoever holds the page: a page
- * may be on one list at a time, and of several holders only one may list it.
+ * touched, and may be in use.  The field belongs to the holder of the page: a
+ * page is on one list at a time, and of several holders only one may list it.
  * Fields are private; nr may be read.  A zeroed list is an empty list.
  */
 struct rpcbuf_page_list {
@@ -132,8 +134,8 @@ unsigned int rpcbuf_alloc_bulk_callback(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
  */
 #define RPCBUF_ORDER_MAX 9u
 
-/* NULL when no such run is free, or @order is above RPCBUF_ORDER_MAX.  Order 0
- * is rpcbuf_alloc_page(). */
+/* NULL: no such run is to be had; one above RPCBUF_ORDER_MAX never is.  Order 0 is
+ * rpcbuf_alloc_page(). */
 void *rpcbuf_alloc_pages(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			 unsigned int order);
 
@@ -141,7 +143,7 @@ void *rpcbuf_alloc_pages(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 void rpcbuf_free_pages(struct rpcbuf *mm, void *pages, unsigned int order);
 
 /*
- * Runs of any length, beyond the orders: @nr adjacent pages, from a page
+ * Runs of any length, longer than the orders too: @nr adjacent pages, from a page
  * that is aligned to 2 MiB when @nr is more than 512.  The first page carries
  * the references of the whole; released with the same @nr.  NULL on shortage,
  * and for RPCBUF_GFP_NOLOCK with more than 512 pages.  Looks through all of the

@@ -5,10 +5,10 @@
  * One thread receives, hands a complete call to the handler, and goes on when
  * the handler returns: no hand-off between threads for a call that is quick.
  * When a call runs long, another thread takes over the waiting work of the
- * first, so a slow call stalls neither its own connection nor any other.
+ * first, so a slow call delays neither its own connection nor any other.
  *
- * The engine reads from descriptors that somebody else owns, and sends on them
- * what it is given to send; it never closes them.
+ * The engine reads from descriptors of its owner's, and sends replies on them; it
+ * never closes them.
  *
  * An engine stays with the process that made it: after fork(2), the parent.  The
  * threads do not come along, and what is unsent is the parent's to send.  In the
@@ -58,8 +58,8 @@ struct rpcbuf_call {
 				* it be sent again later: see ->share */
 	int share;	       /* the number of its share; -1: it has none, or
 				* none yet, see rpcbuf_call_share() */
-	struct rpcbuf_event *event; /* the engine's, for those who trace, or
-				     * NULL */
+	struct rpcbuf_event *event; /* the engine's: the record of this call
+				     * for rpcbuf-trace, or NULL */
 };
 
 /* Why a connection ended. */
@@ -92,11 +92,10 @@ struct rpcbuf_handlers {
 	 */
 	void (*call)(struct rpcbuf_call *call);
 	/*
-	 * The engine has let go of the descriptor: no thread of it uses the
-	 * connection again and no call of it is in flight, whatever the reason.
-	 * But a stop lets go of connections when some of its time is over
-	 * though calls of theirs still run: until rpcbuf_engine_stop() returns
-	 * 0.  The owner may close the descriptor.
+	 * The engine is done with the descriptor: no thread uses the connection
+	 * any more and no call of it is in flight.  The owner may close the
+	 * descriptor.  A stop that runs out of time ends connections whose calls
+	 * still run; these have returned when rpcbuf_engine_stop() returns 0.
 	 */
 	void (*closed)(void *conn_data, enum rpcbuf_close_reason reason);
 	/* Each thread of the engine calls these first, with its name, and
@@ -106,16 +105,15 @@ struct rpcbuf_handlers {
 	/* One line without a newline.  May be NULL. */
 	void (*log)(enum rpcbuf_log_level level, const char *line);
 	/*
-	 * What @call, which will be given to ->call, is for: 0 to 65535, for a
-	 * file server the number of an export; -1: nothing of the kind.  Calls
-	 * with the same number are a share.  No share has more than half of
-	 * max_threads, and of these no client more than half (one thread at
-	 * least): the other calls wait, without a thread, and may be overtaken
-	 * by calls of other shares.  Where none of a client's calls in a share has
-	 * come back for a second, and a connection has so many in flight that
-	 * it is about not to be read, or all that wait hold a quarter of the
-	 * memory, further ones of its are given to ->call at once with ->later
-	 * set.  On the thread that receives: must not wait.
+	 * The share of @call, which ->call gets next: 0 to 65535, for a file
+	 * server the number of an export; -1: none.  A share has at most half of
+	 * max_threads, and a client at most half of these (one thread at least);
+	 * further calls are queued without a thread, and calls of other shares
+	 * may overtake them.  When no call of a client in a share has returned
+	 * for a second, and the connection nearly has max_calls in flight or
+	 * queued calls hold a quarter of the memory, ->call gets further ones of
+	 * that client at once with ->later set.  On the thread that receives:
+	 * must not wait.
 	 * May be NULL: there are no shares.
 	 */
 	int (*share)(const struct rpcbuf_call *call);
@@ -225,12 +223,14 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn);
  * hand, and the handler still has @call on the thread that gave it, the reply
  * may be held back to leave with the next one (rpcbuf/out.h says how long).
  *
- * What waits counts in memory that it keeps.  A connection whose socket is full is
- * not read from, and no more of its calls are run, from 64 KiB on until less is
- * left: what these made would only wait, and what they read leave the CPU's caches.
- * Nor is one with more than max_unsent, or than the longest record, whichever is
- * larger, of calls that run side by side, which is logged; nor, while the replies
- * of all take a quarter of the budget, those that have any unsent.  A peer that
+ * Unsent replies count by the memory that they pin.  A connection is not read from,
+ * and no more of its calls are run:
+ * - while its socket is full and 64 KiB or more are unsent;
+ * - while its replies pin more than max_unsent and more than the longest record,
+ *   which is logged;
+ * - while the replies of all pin a quarter of the budget and it has any unsent.
+ *
+ * A peer that
  * takes no byte of a reply for rpcbuf_conn_set_send_timeout() is let go of with
  * RPCBUF_CLOSE_UNREAD.
  * (The kernel's server: svc_tcp_has_wspace(), svc_tcp_sendto() and the socket's
@@ -257,8 +257,8 @@ int rpcbuf_conn_send(struct rpcbuf_conn *conn, struct rpcbuf_reply *reply);
 /*
  * rpcbuf_conn_flush - wait until all that was given to @conn has left.
  *
- * For who lent bytes that it needs again, or has no memory for more.  As
- * rpcbuf_out_flush(): waits for the peer, until @until_ns of CLOCK_MONOTONIC at
+ * For a caller that needs bytes back that a reply refers to, or has no memory for
+ * more.  As rpcbuf_out_flush(): waits for the peer, until @until_ns of CLOCK_MONOTONIC at
  * most; sending has ended after a wait that timed out, and the connection should
  * be dropped.
  */
@@ -271,26 +271,25 @@ void rpcbuf_conn_set_send_timeout(struct rpcbuf_conn *conn, uint32_t seconds);
 /*
  * rpcbuf_call_be_short - is the reply to @call to be as short as it may?
  *
- * Many connections keep as many replies that their peers do not read, each within
- * its bound.  While those of all keep half of the budget, and those of this client
- * (address) its part of a further quarter, all clients having equal ones, or three
- * quarters are kept, a handler that may answer with less, or lends the reply memory
- * of its own, should: a READ may have fewer bytes than were asked for (RFC 1813,
- * 3.3.6; RFC 8881, 18.22.3), and the client asks for the rest.  So no connection
- * waits for another one's peer, a client whose connections are read is answered
- * whole for longer, and large replies keep three quarters of the budget, and those
- * of the calls that run at that moment, however many connections there are.
+ * Replies that peers do not read pin memory, each connection's within its bound.
+ * Returns true when the replies of all connections pin half of the budget and those
+ * of this client (address) their part of a further quarter, which all clients share
+ * equally; and when all pin three quarters.  Then a handler that may answer with
+ * less, or use memory of its own, should: a READ may have fewer bytes than were
+ * asked for (RFC 1813, 3.3.6; RFC 8881, 18.22.3), and the client asks for the rest.
+ * So no connection waits for another one's peer, and large replies pin three
+ * quarters of the budget at most, beside those of the calls that run at that moment.
  * Counted and logged.  Any thread that has @call; waits for no more than a lock.
  */
 bool rpcbuf_call_be_short(struct rpcbuf_call *call);
 
 /*
- * rpcbuf_call_share - what @call is for, found out only while it is run.
+ * rpcbuf_call_share - set the share of a running call.
  *
- * For one of which ->share could not tell, by the thread that has it from
- * ->call, before that might wait.  Returns 0: it counts from now on until ->call
- * returns; or -EBUSY: as many run as may, ->later is set, and the handler has to
- * answer so.  One that counts already does so for what it did.
+ * For a call whose share the handler ->share could not tell.  Called by the thread
+ * that runs ->call, before it might wait.  Returns 0: the call counts in @number
+ * until ->call returns; or -EBUSY: the share has no thread left, ->later is set, and
+ * the handler must answer so.  A call that has a share keeps it.
  */
 int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number);
 

@@ -17,10 +17,10 @@
  * why on standard error.
  *
  * Making a reserve (rpcbuf/mempool.h) tries again what failed for a fault
- * alone, a bounded number of times: faults are for those who live on it.
+ * alone, a bounded number of times: faults are for the users of the reserve.
  *
- * A fault that hits somebody who waits for pages wakes him at once, as if pages
- * had come and others had been quicker: nobody sleeps on memory that is there.
+ * A fault in a request of a thread that waits for pages wakes that thread at once,
+ * as if pages had come and another thread had taken them.
  */
 #ifndef RPCBUF_FAULT_H
 #define RPCBUF_FAULT_H
@@ -42,7 +42,7 @@ struct rpcbuf_fault {
 	uint64_t times; /* no more than so many fail; 0: no bound */
 	uint64_t pages; /* what a request that fails gets nevertheless */
 	bool reserve; /* all fail but those with RPCBUF_GFP_RESERVE, as long as
-			 * nobody waits for pages: callers that have a reserve
+			 * no thread waits for pages: callers that have a reserve
 			 * must live on it, and wait when it is used up */
 	bool slow;	/* nothing fails for this; see above */
 };

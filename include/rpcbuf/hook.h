@@ -2,8 +2,8 @@
 /*
  * rpcbuf/hook.h - what a registered callback embeds; see budget.h and report.h.
  *
- * The struct belongs to whoever registers it, zeroed, and must stay where it
- * is until it is unregistered.
+ * The caller allocates the struct that embeds it, zeroed, and does not move it
+ * until it is unregistered.  Its size does not change between releases.
  */
 #ifndef RPCBUF_HOOK_H
 #define RPCBUF_HOOK_H

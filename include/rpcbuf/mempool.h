@@ -7,12 +7,12 @@
  *
  *	1. the allocator's bulk call, without waiting;
  *	2. the reserve, for all that is missing or for nothing of it;
- *	3. the two of them again, now in the queue of those who wait for pages of
+ *	3. the two of them again, now in the queue of the threads that wait for pages of
  *	   the instance (rpcbuf/mm.h): pages that are released to the instance go
  *	   to the head of that queue, the reserve to the first in it of those
- *	   who wait in this pool.
+ *	   that waits in this pool.
  *
- * Who waits holds nothing, neither of the reserve nor of step 1, unless it is
+ * A waiter holds nothing, neither of the reserve nor of step 1, unless it is
  * the head of the instance's queue: two callers that each had half of what
  * there is would wait for each other for ever.  Releases to a pool fill its
  * reserve first, up to min_nr.
@@ -22,14 +22,13 @@
  * pools of an instance promise, the sum of their min_nr, is never more than its
  * budget.  (Less what the instance keeps back from bulk requests,
  * RPCBUF_GFP_RESERVE; a red zone, RPCBUF_HARDEN_REDZONE, counts as a page.)
- * What the caller itself holds while it waits is not released: who holds pages
- * of the pool and asks for more may wait for itself.  Releases to the instance
+ * A caller that holds pages of the pool and asks for more may wait for itself.  Releases to the instance
  * do not fill the reserve; users whose pages travel with calls, such as request
  * vectors (rpcbuf_rqst_reserve()), have rpcbuf_mempool_refill().  (After the
  * kernel's mm/mempool.c, mempool_alloc_bulk.)
  *
  * While callers wait for pages of the instance, steps 1 and 3 keep their
- * order: who may sleep does not pass them by in step 1.  Nor does anybody take
+ * order: a caller that may sleep does not overtake them in step 1.  Nobody takes
  * from the reserve while others wait for it.
  *
  * Threads: every function may be called by any thread at any time, unless it

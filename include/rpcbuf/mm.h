@@ -44,7 +44,8 @@ typedef unsigned int rpcbuf_gfp_t;
 /*
  * RPCBUF_GFP_NOLOCK: served from this CPU's cache, else by locks that happen to
  * be free; never waits for a lock and wakes nobody.  May come back empty while
- * there are pages.  Safe in a signal handler that interrupts the library.
+ * there are pages.  Safe in a signal handler that interrupts the library.  In this
+ * project only tests use it.
  *
  * RPCBUF_GFP_RESERVE: may use what is kept back from everybody else, for
  * callers that need a page in order to release others.
@@ -168,7 +169,7 @@ int rpcbuf_destroy(struct rpcbuf *mm);
  * @pages: slots that are not NULL are left alone; holes anywhere are legal.
  *
  * Returns how many slots, counted from the front, are populated afterwards:
- * @nr for a full array, whoever filled it; less on shortage, where at least
+ * @nr for an array that is full, also before the call; less on shortage, where at least
  * one page is always tried for.  @nr == 0 returns 0 and touches nothing.
  * Never sleeps, never reads past @nr.  The pages belong to the caller and
  * their contents are undefined unless RPCBUF_GFP_ZERO asks for zeroes.
@@ -181,8 +182,8 @@ unsigned int rpcbuf_alloc_bulk_array(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
  * rpcbuf_free_bulk_array - drop one reference on each page of an array.
  *
  * NULL slots are passed over; every slot is NULL afterwards.  A page whose
- * last reference this was goes back to the allocator, and whoever waits for
- * pages is woken.  Never sleeps.
+ * last reference this was goes back to the allocator, and the first thread
+ * that waits for pages is woken.  Never sleeps.
  *
  * A page that is free already is refused, as is an address that is no page of
  * the instance: left alone, counted (rpcbuf_mm_counts()), and told of with a
@@ -198,7 +199,7 @@ void rpcbuf_free_bulk_array(struct rpcbuf *mm, unsigned int nr, void **pages);
 
 /*
  * The same without ever waiting for a lock, for signal handlers and the like.
- * Pages whose place is locked by somebody are left to him.  Wakes a waiter,
+ * Pages whose place is locked are left to the holder of that lock.  Wakes a waiter,
  * which is a system call that signal handlers may make.
  */
 void rpcbuf_free_bulk_array_nolock(struct rpcbuf *mm, unsigned int nr,

@@ -22,8 +22,8 @@
  * signal handler.  Nothing waits but rpcbuf_page_pool_destroy().
  *
  * A page is named by its address.  It has one user when it is handed out, more
- * if it is shared out in fragments; who is done with it puts it.  When the last
- * user has put it, it is recycled, unless somebody holds a reference of
+ * if it is shared out in fragments; each user puts it when it is done.  When the last
+ * user has put it, it is recycled, unless another holder has a reference of
  * the instance on it (rpcbuf_page_get()): then it leaves the pool, and
  * that reference keeps it.
  */
@@ -67,7 +67,7 @@ struct rpcbuf_page_pool_options {
 	int (*map)(void *opaque, void *page, size_t bytes);
 	/* Undoes it, when the page leaves the pool.  NULL: nothing to undo. */
 	void (*unmap)(void *opaque, void *page, size_t bytes);
-	/* A sentence for the operator.  NULL: nobody wants to know. */
+	/* A sentence for the operator.  NULL: none is wanted. */
 	void (*log)(void *opaque, const char *sentence);
 	void *opaque;		/* for the three above */
 	uint64_t warn_every_ns; /* between warnings of a destroy that waits */
@@ -95,7 +95,7 @@ int rpcbuf_page_pool_create(struct rpcbuf_page_pool **pool, struct rpcbuf *mm,
 /*
  * rpcbuf_page_pool_destroy - free a pool, when all its pages are back.
  *
- * Owner, who calls nothing else afterwards.  Pages may still be out: their
+ * Owner, which calls nothing else afterwards.  Pages may still be out: their
  * users go on, and put, get or make them leave as ever, during this call and
  * after it.  Waits for them, at most @timeout_ns (0: does not wait; UINT64_MAX:
  * no bound), and says so through `log` at every warn_every_ns.  Returns 0 when

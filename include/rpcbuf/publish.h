@@ -36,7 +36,7 @@ struct rpcbuf_publisher_options {
 	const char *folder; /* NULL: RPCBUF_SEGMENT_FOLDER */
 	unsigned int events; /* records of the ring for traces, a power of two
 			      * up to 2^20; 0: 32768.  It takes memory, 256
-			      * bytes each, when somebody first traces */
+			      * bytes each, when a reader first traces */
 };
 
 #define RPCBUF_PUBLISHER_OPTIONS_INIT \
@@ -63,7 +63,7 @@ int rpcbuf_publisher_create(struct rpcbuf_publisher **publisher,
  */
 void rpcbuf_publisher_end(struct rpcbuf_publisher *publisher);
 
-/* The same, and frees it: nobody may write events any more.  NULL is passed
+/* The same, and frees it: no event may be written any more.  NULL is passed
  * over. */
 void rpcbuf_publisher_destroy(struct rpcbuf_publisher *publisher);
 
@@ -82,7 +82,7 @@ struct rpcbuf_figure {
 };
 
 /*
- * Who has figures.  `read` and `clients` run on the publisher's thread, one at
+ * A source of figures.  `size` is sizeof(struct rpcbuf_source).  `read` and `clients` run on the publisher's thread, one at
  * a time, and may take locks that are held for a short time.
  */
 struct rpcbuf_source {
@@ -92,7 +92,7 @@ struct rpcbuf_source {
 	unsigned int nr_figures;
 	/* Writes the values of all figures, in their order. */
 	void (*read)(void *owner, uint64_t *values);
-	/* Merges the clients of the source into the table, while somebody looks
+	/* Merges the clients of the source into the table, while a reader looks
 	 * at it: rpcbuf_publisher_client().  May be NULL. */
 	void (*clients)(void *owner, struct rpcbuf_publisher *publisher);
 };
@@ -122,7 +122,7 @@ unsigned int rpcbuf_publisher_watched(const struct rpcbuf_publisher *publisher,
 				      uint64_t now_ns);
 
 /*
- * rpcbuf_publisher_write_event - write a record for those who trace.
+ * rpcbuf_publisher_write_event - write the record of a call for readers that trace.
  *
  * Only while RPCBUF_WATCH_EVENTS is asked for.  Sets event->sequence; the rest
  * is the caller's.  Any thread; never waits.

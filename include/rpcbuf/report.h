@@ -9,11 +9,12 @@
  * short of what requests need next: the low watermark and a batch stay.
  *
  * When memory is short in the system, and for rpcbuf_reclaim(), free pages of
- * other blocks go back as well, unless there is a consumer, who is told of whole
+ * other blocks go back as well, unless there is a consumer, which is told of whole
  * blocks only.
  *
  * A consumer is told of each batch before: to unregister memory that it had
- * pinned, for one, or to keep a block from being given back.
+ * pinned, for one, or to keep a block from being given back.  In this project only
+ * tests register consumers.
  */
 #ifndef RPCBUF_REPORT_H
 #define RPCBUF_REPORT_H
@@ -40,7 +41,7 @@ struct rpcbuf_reporter;
  * for the same time once more (as in the kernel's mm/page_reporting.c), or with
  * the next rpcbuf_reclaim().
  *
- * Called by the thread of the instance, or by who called rpcbuf_maintain(),
+ * Called by the thread of the instance, or by the caller of rpcbuf_maintain(),
  * rpcbuf_reclaim(); no lock is held.  It may allocate and release pages; it
  * must not call these three functions or rpcbuf_report_unregister().
  */

@@ -13,7 +13,7 @@
  * does: calls that need no run are given other pages, so that they neither cut it
  * up nor keep, for as long as they take, memory that runs are made of.
  *
- * Threads: one thread at a time uses a vector; only rpcbuf_rqst_stop() may be
+ * Threads: one thread at a time uses a vector; only rpcbuf_service_stop() may be
  * called from others.
  */
 #ifndef RPCBUF_RQST_H

@@ -24,7 +24,7 @@ extern "C" {
 
 struct rpcbuf_stream {
 	struct rpcbuf *mm;
-	void **pages;	   /* slots, owned by whoever set the stream up */
+	void **pages;	   /* slots, the caller's */
 	uint32_t nr_slots;
 	uint32_t nr_pages;
 	uint32_t nr_spare; /* behind these: for the rest of the record */

@@ -49,8 +49,8 @@ struct rpcbuf_window {
  * rpcbuf_window_map - make a window of @nr pages.
  *
  * @pages: none NULL; a page may be in there more than once.  They belong to the
- * caller, who keeps them until the window is unmapped: whoever gets a page
- * that was released too early is seen, and written to, through the window.
+ * caller, who keeps them until the window is unmapped: the next owner of a
+ * page that was released too early shares it with the window.
  *
  * Returns 0 with *window filled in; -EINVAL when @nr is 0 or above
  * RPCBUF_WINDOW_MAX, or one of @pages is no page of the instance; -ENOTSUP
