@@ -125,10 +125,10 @@ wait_log "Spin stands in the RPCBUF block: it belongs into its Tuning { } block"
 assert_eq "$(grep -c 'Spin stands in' "$LOG")" 1 "lines about the place of Spin"
 reload "Spin stands in the RPCBUF block and in its Tuning { } block" \
 	"Memory = $((64 * MIB)); Spin = 9; Tuning { Spin = 9; } $block"
-wait_log "all of the one before stays in force"
-reload "all of the one before stays in force" "Memory = $((64 * MIB)); Max_Calls = banana; $block"
+wait_log "the previous one stays in force"
+reload "the previous one stays in force" "Memory = $((64 * MIB)); Max_Calls = banana; $block"
 # Once, however many exports the file has.
-assert_eq "$(grep -c 'all of the one before stays in force' "$LOG")" 1 "lines about the block"
+assert_eq "$(grep -c 'the previous one stays in force' "$LOG")" 1 "lines about the block"
 pages_are $((48 * MIB))
 raw null
 server_stop
