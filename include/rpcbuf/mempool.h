@@ -67,9 +67,9 @@ int rpcbuf_mempool_create(struct rpcbuf_mempool **pool, struct rpcbuf *mm,
 /*
  * rpcbuf_mempool_destroy - give the reserve back and free the pool.
  *
- * Returns 0, or -EBUSY while somebody waits in it, request or vector; the pool
+ * Returns 0, or -EBUSY while a request or a vector waits in it; the pool
  * is then unharmed.  No thread may be inside another call on @pool, nor call it
- * again.  Pages that were taken from the pool stay their holders', who release
+ * again.  Pages that were taken from the pool belong to their holders, which release
  * them to the instance.  NULL is allowed.  Never waits.
  */
 int rpcbuf_mempool_destroy(struct rpcbuf_mempool *pool);

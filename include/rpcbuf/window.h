@@ -49,7 +49,7 @@ struct rpcbuf_window {
  * rpcbuf_window_map - make a window of @nr pages.
  *
  * @pages: none NULL; a page may be in there more than once.  They belong to the
- * caller, who keeps them until the window is unmapped: the next owner of a
+ * caller, which keeps them until the window is unmapped: the next owner of a
  * page that was released too early shares it with the window.
  *
  * Returns 0 with *window filled in; -EINVAL when @nr is 0 or above
