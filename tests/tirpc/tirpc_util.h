@@ -64,20 +64,6 @@ static struct {
 	    .lock = PTHREAD_MUTEX_INITIALIZER,
 	    .gate = PTHREAD_COND_INITIALIZER};
 
-static inline void put32(uint8_t *to, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(to, &value, 4);
-}
-
-static inline uint32_t get32(const void *from)
-{
-	uint32_t value;
-
-	memcpy(&value, from, 4);
-	return ntohl(value);
-}
-
 static inline uint32_t rpcbuf_min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;

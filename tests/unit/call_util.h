@@ -8,7 +8,6 @@
 
 #include <rpcbuf/cursor.h>
 
-#include "rpcbuf/os/bits.h"
 #include "wire_util.h"
 
 #define NR_PAGES 8u
@@ -83,18 +82,10 @@ static void put_compound(uint32_t cred, uint32_t tag, uint32_t nr)
 static struct rpcbuf_message call_message(uint32_t offset, const uint32_t *sizes,
 					  unsigned int nr)
 {
-	struct rpcbuf_message message = {
-		.mm = mm,
-		.pages = slots,
-		.offset = offset,
-		.wire_length = length + nr * RPCBUF_MARK_SIZE,
-		.length = length,
-		.fragments = nr,
-	};
+	struct rpcbuf_message message =
+		wire_message(mm, slots, offset, length, nr);
 
 	memcpy(slots, run, sizeof(slots));
-	message.nr_pages =
-		rpcbuf_pages_spanned(message.offset, message.wire_length);
 	require(message.nr_pages <= NR_PAGES);
 	wire_record((uint8_t *)run[0] + message.offset, body, sizes, nr);
 	return message;

@@ -63,20 +63,6 @@ static struct {
 } server = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	     .gate = PTHREAD_COND_INITIALIZER };
 
-static inline void put32(uint8_t *to, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(to, &value, 4);
-}
-
-static inline uint32_t get32(const uint8_t *from)
-{
-	uint32_t value;
-
-	memcpy(&value, from, 4);
-	return ntohl(value);
-}
-
 static inline uint32_t call_length(uint32_t xid)
 {
 	uint32_t random = xid * 0x9e3779b1u >> 8;

@@ -83,15 +83,7 @@ static void lay_out(enum layout layout, uint32_t offset, const uint32_t *sizes,
 
 	for (i = 0; i < nr; i++)
 		length += sizes[i];
-	message = (struct rpcbuf_message){
-		.mm = mm,
-		.pages = slots,
-		.offset = offset,
-		.wire_length = length + nr * RPCBUF_MARK_SIZE,
-		.length = length,
-		.fragments = nr,
-	};
-	message.nr_pages = (offset + message.wire_length + PAGE - 1) / PAGE;
+	message = wire_message(mm, slots, offset, length, nr);
 	require(message.nr_pages <= MAX_PAGES);
 	get_pages(layout, message.nr_pages);
 	for (unsigned int f = 0; f < nr; f++) {
