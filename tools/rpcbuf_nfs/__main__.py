@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# python3 rpcbuf_nfs TOOL VERSION PROGRAM ARGUMENT...: what the program rpcbuf-bench
-# or rpcbuf-report, which is at PROGRAM, hands over to.
+# python3 rpcbuf_nfs TOOL VERSION PROGRAM ARGUMENT...: started by rpcbuf-bench or
+# rpcbuf-report, whose path is PROGRAM.
 
 import importlib
 import os

@@ -2,11 +2,10 @@
 #
 # rpcbuf-bench nfs: several forms of an NFS server against each other, with fio.
 #
-# In each round all servers are started afresh. Each case then runs on one after
-# the other at once, and with every round another begins, so that whatever else
-# the machine does hits all alike. Servers that are not measured are idle; their
-# CPU is watched. Every sample is appended to a file, from which an interrupted
-# run goes on.
+# Each round starts all servers again. Each case then runs on one server after the
+# other, and each round begins with another one, so that other load on the machine
+# affects all alike. Servers that are not measured are idle; their CPU is checked.
+# Every sample is appended to a file, from which an interrupted run continues.
 
 import os
 import platform
@@ -59,7 +58,7 @@ def output_of(*command):
 
 
 def software(place, fio_version):
-    """Versions of what takes part, where they can be known."""
+    """Versions of the programs, as far as known."""
     found = {"fio": fio_version.removeprefix("fio-"), "rpcbuf": place.version}
     for package in ["nfs-ganesha", "libntirpc4.3", "libnfs13", "libjemalloc2"]:
         version = output_of("dpkg-query", "-W", "-f=${Version}", package)
@@ -146,7 +145,7 @@ class Run:
     # ------------------------------------------------------------- measuring
 
     def todo(self):
-        """(repeat, [cases]) of what is not whole yet."""
+        """(repeat, [cases]) that are not complete yet."""
         found = []
         for repeat in range(self.args.repeat):
             cases = [c for c in self.args.cases
@@ -195,7 +194,7 @@ class Run:
             raise
 
     def _fill(self, fio, servers):
-        """What is exported may not be the same for all that run."""
+        """Running servers may export different files."""
         targets = [self.export] if self.own else [
             server.target for server in servers.values()]
         for target in dict.fromkeys(targets):
@@ -275,7 +274,7 @@ def keep_logs(run, error):
 
 
 def apply_resumed(args):
-    """The settings of the file, of which none may be given anew."""
+    """The settings of the file, none of which may be given again."""
     results = args.resumed = read_results(args.resume)
     settings = results.settings
     args.cases = [case_of(name) for name in settings["cases"]]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# What went wrong: a sentence, and the exit status of the program. The manual
+# An error: a sentence, and the exit status of the program. The manual
 # pages of rpcbuf-bench and rpcbuf-report list the statuses.
 
 import argparse

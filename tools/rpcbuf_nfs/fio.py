@@ -60,20 +60,20 @@ def send(sig, pids):
 
 
 def end_jobs(fio):
-    """What fio has forked is killed, so that fio reports."""
+    """Kills the processes that fio has forked, so that fio reports."""
     send(signal.SIGKILL, family(fio.pid)[1:])
     ended(fio, REPORT_SECONDS)
 
 
 def kill_fio(fio):
-    """With all that it has forked; nothing when it has ended."""
+    """Kills it with all that it has forked, unless it has ended."""
     if fio.poll() is None:
         send(signal.SIGKILL, reversed(family(fio.pid)))
         fio.wait()
 
 
 def all_began(text, jobs):
-    """Whether so many jobs measured at once, by what fio printed."""
+    """Whether so many jobs measured at the same time, by fio's output."""
     return any(int(number) >= jobs for number in RUNNING.findall(text))
 
 
@@ -88,13 +88,13 @@ def can_direct(path):
 
 class Fio:
     def __init__(self, program, size_mib, folder, network, data=DATA):
-        """folder: for what fio writes; data: the file that is measured."""
+        """folder: for fio's output; data: the measured file."""
         self.program, self.size_mib = program, size_mib
         self.folder, self.network, self.data = folder, network, data
         self.log = os.path.join(folder, "fio.log")
 
     def check(self, engine):
-        """That it is there and has the engine; its version."""
+        """Checks that it exists and has the engine; returns its version."""
         program = shutil.which(self.program)
         if not program:
             raise Fault(CLIENT, f"there is no fio at {self.program}")
@@ -193,7 +193,7 @@ class Fio:
 
 
 def record_of(path, case):
-    """What fio wrote about its operations; None when there is nothing."""
+    """fio's record of its operations; None when there is none."""
     try:
         text = read_text(path)
         job = json.loads(text[text.index("{"):])["jobs"][0]

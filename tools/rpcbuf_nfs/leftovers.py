@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# What a run that was killed can leave: processes, and the folder that was exported.
-# Each carries the name of the run that made it, and the next run ends and removes
-# those whose run is gone. A run is named by its process id, its time of start,
-# and the namespace in which the id counts: no two that live have the same name,
-# and of those in other namespaces it is not known whether they live.
+# A killed run can leave processes and the exported folder. Each carries the name
+# of its run, and the next run ends and removes those whose run has ended. The name
+# of a run is its process id, its time of start, and the PID namespace of the id:
+# no two running ones have the same name, and it is not known whether those of
+# other namespaces still run.
 
 import os
 import re
@@ -38,7 +38,7 @@ def is_gone(name):
 
 
 def mark_children():
-    """What this process starts from now on belongs to its run."""
+    """Marks all processes that this one starts from now on as of its run."""
     os.environ[VARIABLE] = run_name(os.getpid())
 
 

@@ -16,7 +16,7 @@ PERCENTILES = (("p50_us", "50.000000"), ("p99_us", "99.000000"),
 
 
 def client_figures(record, case, overstayed):
-    """What fio says. Its count of bytes lacks those of jobs that were ended."""
+    """fio's figures. Its count of bytes lacks those of jobs that were ended."""
     rate = record["total_ios"] * 1000 / record["runtime"]
     found = {"ops": record["total_ios"], "ops_per_s": rate,
              "mib_per_s": rate * case.bytes / 2**20,
@@ -29,7 +29,7 @@ def client_figures(record, case, overstayed):
 
 
 class Meter:
-    """What the server's process used meanwhile."""
+    """Resources that the server's process used meanwhile."""
 
     def __init__(self, server, statistics):
         self.process, self.statistics = server.process, statistics
@@ -39,7 +39,7 @@ class Meter:
         self.watch = Watch(self.process)
 
     def abandon(self):
-        """The sample failed, perhaps because the server is gone."""
+        """The sample failed, perhaps because the server has ended."""
         try:
             self.watch.stop()
         except Fault:

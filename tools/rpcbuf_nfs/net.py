@@ -8,7 +8,7 @@
 # kernel removes namespaces, veth pair and addresses. So runs cannot collide, and
 # only processes can be left: see leftovers.py.
 #
-# One thread: it enters a namespace for what it starts and opens there.
+# One thread: it enters a namespace to start programs and open files there.
 
 import contextlib
 import ctypes
@@ -56,7 +56,7 @@ class Network:
         return {"kind": self.kind, "congestion": self.congestion}
 
     def server(self):
-        """What is opened and started meanwhile is on the server's side."""
+        """Files opened and programs started meanwhile are on the server's side."""
         return contextlib.nullcontext()
 
     def client(self):

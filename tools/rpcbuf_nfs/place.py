@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# Where the programs are that this one uses: beside it, in the build tree and
-# the source tree that it belongs to, else in the system.
+# Paths of the programs that this one uses: in its folder, in the build tree and
+# the source tree that it belongs to, otherwise in the system.
 
 import os
 import shutil
@@ -42,7 +42,7 @@ class Place:
                 raise Fault(CLIENT, "tools/setup --fio failed")
 
     def fio(self, named):
-        """The one that is named, or that tools/setup built, or any."""
+        """The named one, or the one that tools/setup built, or any."""
         if named:
             return named
         for folder in [self.build, self.source and

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# What /proc says about a server process, and about the machine.
+# Facts from /proc about a server process, and about the machine.
 
 import os
 import re
@@ -121,7 +121,7 @@ class Watch:
     def _look(self, nr):
         at = round((time.monotonic() - self._start) * 1000)
         self.resident.append((at, self.process.resident_kib()))
-        # Reading the status of each thread is dear.
+        # Reading the status of each thread is expensive.
         if nr % 5 == 0:
             self._last.update(self.process.switches())
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
-# How far a measurement is, and how long it will still take: a bar on a terminal,
-# else a line for each sample.
+# The progress of a measurement and the time left: a bar on a terminal, otherwise
+# a line for each sample.
 
 import sys
 import time
@@ -17,7 +17,7 @@ def duration(seconds):
 
 
 class Clock:
-    """Time left, of steps that were thought to take so many seconds."""
+    """Time left, of steps with these expected seconds."""
 
     def __init__(self, planned):
         self.planned, self.done, self.start = planned, 0, time.monotonic()

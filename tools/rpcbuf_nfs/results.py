@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 #
 # The file of results: lines of JSON, appended as samples are made, so that an
-# interrupted run loses at most the sample it was at. The first line says what
-# was measured where; of two samples of the same kind the later one counts.
+# interrupted run loses at most its current sample. The first line describes the
+# measurement; of two samples of the same kind the later one counts.
 
 import json
 import os
