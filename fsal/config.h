@@ -87,7 +87,7 @@ uint64_t fsal_rpcbuf_config_least(const struct fsal_rpcbuf_config *cfg,
 /* What @cfg points to; @cfg itself is the caller's. */
 void fsal_rpcbuf_config_free(struct fsal_rpcbuf_config *cfg);
 
-/* What is in force, for those who compare two: offsets in struct
+/* What is in force, for comparing two: offsets in struct
  * fsal_rpcbuf_config, names as they stand in the file, up to an item without. */
 const struct config_item *fsal_rpcbuf_config_values(void);
 
