@@ -50,7 +50,7 @@ static int open_placeholder(int family)
 
 	do
 		fd = fcntl(pair->accepted, F_DUPFD_CLOEXEC, listeners.first_fd);
-	while (fd < 0 && !rpcbuf_acceptor_spare(listeners.acceptor));
+	while (fd < 0 && !rpcbuf_acceptor_release_fd(listeners.acceptor));
 	return fd;
 }
 
@@ -89,7 +89,7 @@ static bool put_in_place(SVCXPRT *xprt, int fd)
 
 	do
 		err = listener_register(xprt, fd);
-	while (err && !rpcbuf_acceptor_spare(listeners.acceptor));
+	while (err && !rpcbuf_acceptor_release_fd(listeners.acceptor));
 	return !err;
 }
 

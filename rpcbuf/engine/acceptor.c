@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The thread that accepts, and the descriptors that it keeps.
+ * The thread that accepts connections, and the descriptors that it holds in
+ * reserve.
  *
- * `lock` is for the listeners, of which there are only ever more, and for the
- * reserve; it is held over no system call but those that open and close a
- * descriptor of the reserve.  All else is the thread's.
+ * `lock` guards the list of listeners, which only grows, and the reserve.  The
+ * only system calls under it open and close descriptors of the reserve.  All
+ * else belongs to the thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,33 +26,34 @@
 #define LISTENERS_MAX 64u
 #define RESERVE_MAX   64u
 #define PAUSE_MS      100
-/* Accepted in a row before another listener has its turn. */
-#define TURN	      64u
+/* Connections accepted from one listener before the next one is served. */
+#define ACCEPT_BATCH  64u
 
 struct rpcbuf_acceptor {
 	struct rpcbuf_acceptor_handlers handlers;
-	uint32_t process; /* fork_generation(): where the thread is */
+	uint32_t process; /* fork_generation() of the thread's process */
 	pthread_t thread;
 	int wake; /* eventfd: another listener, or the end */
 	bool paused;
-	uint64_t say_ns; /* when to say that again */
+	uint64_t next_log_ns; /* earliest time of the next warning */
 	pthread_mutex_t lock;
 	struct {
 		int fd;
 		void *data;
-	} listeners[LISTENERS_MAX]; /* one that is there does not change */
+	} listeners[LISTENERS_MAX]; /* an entry in the list does not change */
 	unsigned int nr;
 	bool stopping;
 	int first, reserve[RESERVE_MAX];
 	unsigned int nr_reserve, wanted;
 };
 
-static bool is_forked(const struct rpcbuf_acceptor *a)
+static bool in_child(const struct rpcbuf_acceptor *a)
 {
 	return a->process != fork_generation();
 }
 
-static bool spare(struct rpcbuf_acceptor *a)
+/* Under the lock. */
+static bool close_one(struct rpcbuf_acceptor *a)
 {
 	if (!a->nr_reserve)
 		return false;
@@ -59,16 +61,16 @@ static bool spare(struct rpcbuf_acceptor *a)
 	return true;
 }
 
-int rpcbuf_acceptor_spare(struct rpcbuf_acceptor *a)
+int rpcbuf_acceptor_release_fd(struct rpcbuf_acceptor *a)
 {
-	bool spared;
+	bool closed;
 
-	if (is_forked(a))
+	if (in_child(a))
 		return -EPERM;
 	pthread_mutex_lock(&a->lock);
-	spared = spare(a);
+	closed = close_one(a);
 	pthread_mutex_unlock(&a->lock);
-	return spared ? 0 : -ENOENT;
+	return closed ? 0 : -ENOENT;
 }
 
 /* True when it is full. */
@@ -89,9 +91,9 @@ static bool fill_reserve(struct rpcbuf_acceptor *a)
 	return full;
 }
 
-/* After @err another connection may be accepted, or there is none: all but a
- * shortage, and what the system forbids. */
-static bool may_go_on(int err)
+/* False for a shortage, and for what the system forbids; true for errors of one
+ * connection, and when there is none to accept. */
+static bool is_transient(int err)
 {
 	switch (err) {
 	case EMFILE:
@@ -108,13 +110,13 @@ static bool may_go_on(int err)
 	}
 }
 
-/* False when that is not to be tried again at once: @err says why. */
+/* Returns false, with the reason in *@err, when the thread must pause. */
 static bool accept_some(struct rpcbuf_acceptor *a, void *listener, int from,
 			int *err)
 {
 	struct sockaddr_storage peer;
 
-	for (unsigned int i = 0; i < TURN; i++) {
+	for (unsigned int i = 0; i < ACCEPT_BATCH; i++) {
 		socklen_t len = sizeof(peer);
 		int fd;
 
@@ -125,25 +127,25 @@ static bool accept_some(struct rpcbuf_acceptor *a, void *listener, int from,
 			     SOCK_CLOEXEC);
 		if (fd < 0) {
 			*err = errno;
-			return may_go_on(*err);
+			return is_transient(*err);
 		}
 		a->handlers.accepted(listener, fd, &peer, len);
 	}
 	return true;
 }
 
-/* Clients that come and go take turns with the last descriptors: a line a
- * second is enough. */
+/* Near the limit of descriptors the thread pauses and resumes often: it logs at
+ * most one line a second. */
 static void set_paused(struct rpcbuf_acceptor *a, bool paused, int err)
 {
 	uint64_t now = os_now();
-	bool say = paused && !a->paused && now >= a->say_ns;
+	bool warn = paused && !a->paused && now >= a->next_log_ns;
 	char line[128];
 
 	a->paused = paused;
-	if (!say)
+	if (!warn)
 		return;
-	a->say_ns = now + OS_SECOND_NS;
+	a->next_log_ns = now + OS_SECOND_NS;
 	snprintf(line, sizeof(line), "not accepting connections for now: %s",
 		 err == EMFILE || err == ENFILE ? "no descriptor is free"
 						: strerror(err));
@@ -151,8 +153,8 @@ static void set_paused(struct rpcbuf_acceptor *a, bool paused, int err)
 		a->handlers.log(RPCBUF_LOG_WARNING, line);
 }
 
-/* Waits for connections, or while paused for a while: returns how many listeners
- * there are to look at. */
+/* Waits for connections, or for PAUSE_MS while paused; returns the number of
+ * @pfds. */
 static unsigned int wait_for_any(struct rpcbuf_acceptor *a, struct pollfd *pfds)
 {
 	struct pollfd woken = {a->wake, POLLIN, 0};
@@ -167,7 +169,7 @@ static unsigned int wait_for_any(struct rpcbuf_acceptor *a, struct pollfd *pfds)
 	for (unsigned int i = 0; i < nr; i++)
 		pfds[i] = (struct pollfd){a->listeners[i].fd, POLLIN, 0};
 	pthread_mutex_unlock(&a->lock);
-	/* Looked at behind the read: it may have been for this. */
+	/* Read after the wake-up was: the stop may have caused it. */
 	if (stopping)
 		return 0;
 	pfds[nr] = woken;
@@ -208,7 +210,7 @@ static void *accept_main(void *arg)
 	return NULL;
 }
 
-static void wake(struct rpcbuf_acceptor *a)
+static void wake_thread(struct rpcbuf_acceptor *a)
 {
 	const uint64_t one = 1;
 
@@ -249,7 +251,7 @@ int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
 		*acceptor = a;
 		return 0;
 	}
-	while (spare(a))
+	while (close_one(a))
 		;
 	if (a->wake >= 0)
 		close(a->wake);
@@ -265,7 +267,7 @@ static int own_descriptor(struct rpcbuf_acceptor *a, int fd)
 
 	do
 		own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	while (own < 0 && (errno == EMFILE || errno == ENFILE) && spare(a));
+	while (own < 0 && (errno == EMFILE || errno == ENFILE) && close_one(a));
 	if (own < 0)
 		return -errno;
 	(void)fcntl(own, F_SETFL, fcntl(own, F_GETFL) | O_NONBLOCK);
@@ -276,7 +278,7 @@ int rpcbuf_acceptor_add(struct rpcbuf_acceptor *a, int fd, void *listener)
 {
 	int own = -ENOMEM;
 
-	if (is_forked(a))
+	if (in_child(a))
 		return -EPERM;
 	pthread_mutex_lock(&a->lock);
 	if (a->nr < LISTENERS_MAX)
@@ -288,22 +290,22 @@ int rpcbuf_acceptor_add(struct rpcbuf_acceptor *a, int fd, void *listener)
 	pthread_mutex_unlock(&a->lock);
 	if (own < 0)
 		return own;
-	wake(a);
+	wake_thread(a);
 	return 0;
 }
 
 void rpcbuf_acceptor_destroy(struct rpcbuf_acceptor *a)
 {
-	if (!a || is_forked(a))
+	if (!a || in_child(a))
 		return;
 	pthread_mutex_lock(&a->lock);
 	a->stopping = true;
 	pthread_mutex_unlock(&a->lock);
-	wake(a);
+	wake_thread(a);
 	pthread_join(a->thread, NULL);
 	while (a->nr)
 		close(a->listeners[--a->nr].fd);
-	while (spare(a))
+	while (close_one(a))
 		;
 	close(a->wake);
 	pthread_mutex_destroy(&a->lock);

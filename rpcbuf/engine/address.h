@@ -14,7 +14,7 @@ union address {
 	struct sockaddr_storage storage;
 };
 
-/* @get: getpeername or getsockname.  AF_UNSPEC where there is none. */
+/* @get: getpeername or getsockname.  AF_UNSPEC when there is no address. */
 static inline union address
 address_of(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
 {
@@ -36,8 +36,8 @@ static inline union address address_of_socket(int fd)
 	return address_of(fd, getsockname);
 }
 
-/* IPv4 mapped into IPv6, as a socket of both shows it; "::" where there is no
- * address. */
+/* An IPv4 address is mapped into IPv6, as a socket of both families shows it;
+ * "::" when there is no address. */
 static inline struct in6_addr address_ipv6(const union address *address)
 {
 	struct in6_addr ip = {.s6_addr = {[10] = 0xff, [11] = 0xff}};

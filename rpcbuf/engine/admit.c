@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Long records: of many peers that send them at once, a loop reads a few to
- * their ends, while the others stay unread in their sockets.  A record under way
- * pins pages, and one that is received without a break is still in the CPU's
- * cache when its call runs.
+ * their ends, while the others stay unread in their sockets.  A record under
+ * way pins pages, and one that is received without a break is still in the
+ * CPU's cache when its call runs.
  */
 #include "rpcbuf/engine/admit.h"
 

@@ -2,11 +2,11 @@
 /*
  * admit.h - how much a connection may receive.
  *
- * The loop calls admit_ask() before each receive, and gets a number of bytes, or
- * the reason to park the connection.  Afterwards it reports the outcome: bytes
- * came, the record is complete, there were no pages, the peer is idle, the
- * connection is gone.  Three resources can run out; each has a file of its own
- * that only this one calls:
+ * The loop calls admit_ask() before each receive, and gets a number of bytes,
+ * or the reason to park the connection.  Afterwards it reports the outcome:
+ * bytes came, the record is complete, there were no pages, the peer is idle,
+ * the connection is gone.  Three resources can run out; each has a file of its
+ * own that only this one calls:
  *
  *   quota.c     pages of partial records: a quota for each client; one
  *		 connection at a time may exceed it
@@ -77,8 +77,8 @@ void admit_init_conn(struct admission *admit, struct admit_client *client,
 /*
  * admit_ask - how much may @conn receive now?
  *
- * @record: bytes that are still to come of the record to receive, as far as they
- * are known; less than ADMIT_LONG_RECORD is as good as 0.
+ * @record: bytes that are still to come of the record to receive, as far as
+ * they are known; less than ADMIT_LONG_RECORD is as good as 0.
  *
  * Returns the bytes that one receive may take, SIZE_MAX being any number, and
  * sets *@what to FOR_NOTHING.  Or returns 0, and what @conn must be parked for:
@@ -103,7 +103,8 @@ static inline bool admit_heap(struct rpcbuf_conn *conn)
 	return shortage_admits_heap(conn);
 }
 
-/* @conn was admitted, and there was no @what, pages or heap: park it for that. */
+/* @conn was admitted, and there was no @what, pages or heap: park it for
+ * that. */
 void admit_lacks(struct rpcbuf_conn *conn, enum parked_for what);
 
 /* @conn got the pages and the heap that it needed. */
@@ -143,8 +144,8 @@ static inline void admit_yield(struct rpcbuf_conn *conn)
 	quota_yield(conn);
 }
 
-/* True when admit_next() must be called: it returns the next connection of @loop
- * that the gate admits, or NULL. */
+/* True when admit_next() must be called: it returns the next connection of
+ * @loop that the gate admits, or NULL. */
 static inline bool admit_next_due(const struct admit_loop *loop)
 {
 	return gate_has_waiters(&loop->gate);
@@ -155,8 +156,8 @@ struct rpcbuf_conn *admit_next(struct loop *loop);
  * NULL.  The queue of pages notifies its waiters, the heap does not. */
 struct rpcbuf_conn *admit_next_grantee(struct loop *loop);
 
-/* True when a connection of @loop is parked for something that no thread signals:
- * the loop must poll for it. */
+/* True when a connection of @loop is parked for something that no thread
+ * signals: the loop must poll for it. */
 bool admit_must_poll(const struct loop *loop);
 
 /* True when @conn holds the over-quota grant, for which others wait. */

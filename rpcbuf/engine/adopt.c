@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Adoption: a socket becomes a connection of a loop, if there is room.  Any
+ * Adoption: a socket becomes a connection of a loop, within the limits.  Any
  * thread.
  */
 #include <errno.h>
@@ -21,13 +21,13 @@ static int check_stream(int fd)
 	return type == SOCK_STREAM ? 0 : -ESOCKTNOSUPPORT;
 }
 
-/* What there would be too much of with one more connection. */
+/* The limit that one more connection would exceed. */
 struct excess {
 	const char *what; /* NULL: nothing */
 	uint64_t value, limit;
 };
 
-/* @before: connections but this one, which is counted already. */
+/* @before: connections without this one, which is counted already. */
 static struct excess find_excess(const struct rpcbuf_engine *engine,
 				 uint32_t before)
 {
@@ -40,12 +40,13 @@ static struct excess find_excess(const struct rpcbuf_engine *engine,
 		return (struct excess){"bytes of connections", of_conns,
 				       heap_conn_limit(engine)};
 	if (heap_bytes(engine) >= limit)
-		return (struct excess){"bytes of connections and calls",
+		return (struct excess){"heap bytes of connections and calls",
 				       heap_bytes(engine), limit};
 	return (struct excess){0};
 }
 
-/* Counts one more connection; true, and says so, when that is one too many. */
+/* Counts one more connection; true, and a log line, when that is one too
+ * many. */
 static bool is_full(struct rpcbuf_engine *engine, int fd)
 {
 	struct excess excess =
@@ -65,9 +66,9 @@ static bool is_full(struct rpcbuf_engine *engine, int fd)
 }
 
 /*
- * Gives @conn to the owner of its loop, and *@out to the caller.  Both locks
- * are held, so that all that find @conn find it whole: the owner, who may close
- * it at once, a successor of it, and a thread that drops what it sees in *@out.
+ * Posts @conn to its loop, and stores it in *@out.  Both locks are held while
+ * it becomes visible, as three threads may find it at once: the owner, which
+ * may close it; a successor from the same port; and a thread that drops *@out.
  */
 static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 {
@@ -77,7 +78,8 @@ static int post_new(struct rpcbuf_conn *conn, struct rpcbuf_conn **out)
 
 	pthread_mutex_lock(&engine->clients.lock);
 	pthread_mutex_lock(&loop->conns.lock);
-	/* Under the lock: the owner looks there for the last ones. */
+	/* Checked under the lock: the owner of a loop that stops scans this
+	 * list once more. */
 	stopping = engine_stopping(engine);
 	if (!stopping) {
 		successor_join(conn);
@@ -101,9 +103,9 @@ static struct loop *choose_loop(struct rpcbuf_engine *engine,
 		       : client_choose_loop(engine, client);
 }
 
-/* A connection that nobody knows of yet, or NULL. */
-static struct rpcbuf_conn *create(struct rpcbuf_engine *engine, int fd,
-				  void *data, bool outgoing)
+/* Creates a connection that is on no list yet; NULL: out of memory. */
+static struct rpcbuf_conn *create_unlinked(struct rpcbuf_engine *engine, int fd,
+					   void *data, bool outgoing)
 {
 	struct client *client = client_get(engine, fd, outgoing);
 	struct rpcbuf_conn *conn;
@@ -137,7 +139,7 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
 		os_fetch_add(&engine->connections, 1);
 	else if (is_full(engine, fd))
 		return -EUSERS;
-	conn = create(engine, fd, conn_data, outgoing);
+	conn = create_unlinked(engine, fd, conn_data, outgoing);
 	err = -ENOMEM;
 	if (conn) {
 		os_pause_at("adopting");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Which back end an engine uses.  Once, when it is made.
+ * Chooses the back end of an engine, when it is created.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/why.h"
 
-/* What the system says when it has no io_uring for us; NULL for an error that
- * epoll is likely to meet as well. */
+/* Why there is no io_uring; NULL for an error that epoll is likely to meet as
+ * well. */
 static const char *why_not(int err)
 {
 	switch (err) {
@@ -19,7 +19,7 @@ static const char *why_not(int err)
 	case -EACCES:
 		return "it is forbidden, by the sysctl kernel.io_uring_disabled or by a container's filter of system calls";
 	case -EINVAL:
-		return "that of this kernel is too old, Linux 6.1 is needed";
+		return "the kernel's is too old, Linux 6.1 is needed";
 	}
 	return NULL;
 }

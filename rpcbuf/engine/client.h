@@ -73,19 +73,20 @@ void client_put(struct rpcbuf_engine *engine, struct client *client);
 /* Takes @conn, which is closed or was not adopted, off its client. */
 void client_leave(struct rpcbuf_conn *conn);
 
-/* Bytes that unsent replies to the client of @conn pin; 0 after client_leave(). */
+/* Bytes that unsent replies to the client of @conn pin; 0 after
+ * client_leave(). */
 uint64_t client_unsent(const struct rpcbuf_conn *conn);
 
-/* client_check.c, for debug builds: NULL, or the rule that is broken.  No thread
- * runs. */
+/* client_check.c, for debug builds: NULL, or the rule that is broken.  No
+ * thread runs. */
 const char *client_is_valid(struct rpcbuf_engine *engine,
 			    const struct client *client);
 
 /* The peer's port of @fd; 0 where there are no ports. */
 uint16_t client_port(int fd);
 
-/* The loop with the fewest connections of @client; among equals the one with the
- * fewest connections, round robin. */
+/* The loop with the fewest connections of @client; among equals the one with
+ * the fewest connections, round robin. */
 struct loop *client_choose_loop(struct rpcbuf_engine *engine,
 				const struct client *client);
 

@@ -7,7 +7,8 @@
 
 #include "rpcbuf/engine/engine_private.h"
 
-/* Sums over its connections in a loop; and the queues that any of all waits in. */
+/* Sums over its connections in a loop; and the queues that any of all waits
+ * in. */
 struct sums {
 	unsigned int nr, ready;
 	uint32_t partial;

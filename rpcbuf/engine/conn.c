@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A connection's life: adopted, received from, ending, closed.
- *
- * Three parties hold references: the engine until it has let go of the
- * descriptor, the adapter, and every call in flight.  All but refs, flight.nr,
- * dropped, gone, waits, awaits and posted belongs to the owner of the loop.
+ * A connection's life: adopted, read, ending, closed.  The engine holds a
+ * reference until it has released the descriptor, the adapter holds one, and so
+ * does every call in flight.
  */
 #include <errno.h>
 #include <poll.h>
@@ -61,8 +59,8 @@ bool conn_watch(struct rpcbuf_conn *conn)
 void conn_event(struct rpcbuf_conn *conn, uint32_t events)
 {
 	conn->intake.readable = true;
-	/* Reset, or closed at both ends.  Replies to calls of ours may be among
-	 * the bytes, though. */
+	/* Reset, or closed at both ends.  An outgoing connection may still have
+	 * replies in its socket, to be read first. */
 	if (events & POLLHUP && !conn->outgoing)
 		os_store(&conn->gone, true);
 	admit_woken(&conn->admit);
@@ -72,11 +70,11 @@ void conn_event(struct rpcbuf_conn *conn, uint32_t events)
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
-/* Nothing more is read; waits for its calls, then closes. */
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason)
 {
 	intake_reset(conn);
-	/* That it was dropped then is only what its owner made of it. */
+	/* The adapter drops a connection after UNREAD: keep the first
+	 * reason. */
 	if (conn->reception.state != RECEPTION_ENDING ||
 	    conn->reason != RPCBUF_CLOSE_UNREAD)
 		conn->reason = reason;
@@ -93,8 +91,8 @@ static bool is_over(const struct loop *loop)
 	       loop->now_ns >= loop->engine->stop_ns;
 }
 
-/* Nobody will get its replies. */
-static bool is_for_nobody(const struct rpcbuf_conn *conn)
+/* True when no reply can reach the peer. */
+static bool cannot_be_answered(const struct rpcbuf_conn *conn)
 {
 	return os_load(&conn->gone) || os_load(&conn->dropped) ||
 	       conn->reason == RPCBUF_CLOSE_ERROR ||
@@ -110,7 +108,7 @@ static bool may_close(struct rpcbuf_conn *conn)
 	if (conn->reason == RPCBUF_CLOSE_DROPPED ||
 	    conn->reason == RPCBUF_CLOSE_ERROR)
 		return true;
-	/* Its peer has its time for each reply: conn_check_times(). */
+	/* The send timeout bounds this: conn_check_times(). */
 	return sending_done(conn);
 }
 
@@ -118,14 +116,14 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 {
 	struct loop *loop = conn->loop;
 
-	queued_end(conn, is_for_nobody(conn));
+	queued_end(conn, cannot_be_answered(conn));
 	if (!may_close(conn))
 		return false;
 	batch_end_conn(conn);
 	sending_end(conn);
 	reception_move(conn, RECEPTION_CLOSED, FOR_NOTHING);
-	/* A thread that sits in a call still holds the socket in its ring:
-	 * closing it would not tell the peer. */
+	/* The ring of a thread that is in a call references the socket, so
+	 * close() alone would send no FIN. */
 	if (os_load(&conn->armed) && conn->reason != RPCBUF_CLOSE_DROPPED)
 		shutdown(conn->fd, SHUT_RDWR);
 	conns_leave(conn);
@@ -138,7 +136,6 @@ bool conn_try_close(struct rpcbuf_conn *conn)
 	return true;
 }
 
-/* Closes a connection that broke a limit, and says which. */
 void conn_refuse(struct rpcbuf_conn *conn, int err,
 		 const struct rpcbuf_record_refusal *refusal)
 {
@@ -164,12 +161,12 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 		why = REFUSED_SHORT;
 		break;
 	case -ETIME:
-		what = "too little of a record came, in seconds";
+		what = "record is below the least rate, seconds of lag";
 		stat_add(stats->refused_timeout, 1);
 		why = REFUSED_TIMEOUT;
 		break;
 	case -ETIMEDOUT:
-		what = "record was not finished in time, in seconds";
+		what = "record blocked others, seconds without progress";
 		stat_add(stats->refused_timeout, 1);
 		why = REFUSED_TIMEOUT;
 		break;

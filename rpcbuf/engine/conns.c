@@ -107,8 +107,8 @@ bool conns_none(struct loop *loop)
 	return none;
 }
 
-/* Only the owner removes connections, and others append them: the walk needs the
- * lock at both ends only. */
+/* Only the owner removes connections, and others append them: the walk needs
+ * the lock at both ends only. */
 void conns_each(struct loop *loop, void (*visit)(struct rpcbuf_conn *conn))
 {
 	struct rpcbuf_conn *conn, *tmp;

@@ -16,14 +16,15 @@
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/why.h"
 
-/* Connections and calls may take so much of the heap, beside the pages. */
-#define HEAP_SHARE 8
-#define HEAP_LEAST (UINT64_C(4) << 20)
-/* Replies that wait for their peers may keep one part in so many of the budget,
- * before nothing more is read from these. */
-#define UNSENT_SHARE 4
-/* Calls that wait for a thread of their share keep no more than a quarter of it. */
-#define KEPT_SHARE 4
+/* Limits, as the budget divided by a number.  Heap bytes of connections and
+ * calls, which are not part of the budget: */
+#define HEAP_FRACTION 8
+#define HEAP_LEAST    (UINT64_C(4) << 20)
+/* ... memory that unsent replies pin, before their peers are not read any
+ * more: */
+#define UNSENT_FRACTION 4
+/* ... pages of calls that are queued for a thread of their share: */
+#define QUEUED_FRACTION 4
 
 /* Pages of a vector that takes the longest record from any offset. */
 static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
@@ -32,9 +33,8 @@ static unsigned int vector_pages(const struct rpcbuf_record_limits *limits)
 }
 
 /*
- * How many loops the budget allows: each keeps a vector full, one is kept in
- * reserve, and half of what is left, a vector or more, may be held by partial
- * records.
+ * The number of loops that the budget allows: a vector for each loop, one in
+ * reserve, and half of what is left, at least a vector, for partial records.
  */
 static unsigned int loops_for(uint64_t pages, unsigned int vector,
 			      unsigned int wanted)
@@ -47,7 +47,7 @@ static unsigned int loops_for(uint64_t pages, unsigned int vector,
 	return wanted;
 }
 
-/* What the options say, in the units that are compared with. */
+/* Converts the options to the units of the checks. */
 static void set_limits(struct rpcbuf_engine *engine, uint64_t pages)
 {
 	const struct rpcbuf_engine_options *o = &engine->options;
@@ -61,18 +61,18 @@ static void set_limits(struct rpcbuf_engine *engine, uint64_t pages)
 		o->max_unsent, (uint64_t)vector_pages(&o->limits)
 				       << RPCBUF_PAGE_SHIFT);
 	engine->unsent_limit =
-		rpcbuf_max(pages * RPCBUF_PAGE_SIZE / UNSENT_SHARE,
+		rpcbuf_max(pages * RPCBUF_PAGE_SIZE / UNSENT_FRACTION,
 			   engine->unsent_conn_limit);
 	engine->flight.limit = (int)calls;
 	engine->flight.resume = (int)(calls - rpcbuf_max(calls / 4, 1u));
 	engine->queued.most_pages =
-		(int)rpcbuf_min(pages / KEPT_SHARE, (uint64_t)INT32_MAX);
+		(int)rpcbuf_min(pages / QUEUED_FRACTION, (uint64_t)INT32_MAX);
 	engine->heap.call_bytes = call_size_on_heap(engine);
-	engine->heap.limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_SHARE,
+	engine->heap.limit = rpcbuf_max(pages * RPCBUF_PAGE_SIZE / HEAP_FRACTION,
 					HEAP_LEAST);
 }
 
-/* @pages_left: what the vectors of @loops loops and the reserve do not take. */
+/* @pages_left: pages beside the vectors of @loops loops, and the reserve. */
 static void set_quota(struct rpcbuf_engine *engine, uint64_t pages_left,
 		      unsigned int vector, unsigned int loops)
 {
@@ -90,7 +90,7 @@ static void set_quota(struct rpcbuf_engine *engine, uint64_t pages_left,
 		   rpcbuf_min(limit / 8, vector / 2) / loops);
 }
 
-/* Opens all but the last one, which is the one of replies. */
+/* Opens all but the last one, the loop of replies. */
 static int create_loops(struct rpcbuf_engine *engine, unsigned int wanted,
 			unsigned int vector)
 {
@@ -145,7 +145,7 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	engine = calloc(1, sizeof(*engine));
 	if (!engine)
 		return engine_refused(handlers,
-				      os_why(-ENOMEM, "no %zu bytes for it",
+				      os_why(-ENOMEM, "no memory for %zu bytes",
 					     sizeof(*engine)));
 	engine->mm = mm;
 	engine->handlers = *handlers;
@@ -170,11 +170,11 @@ int rpcbuf_engine_create(struct rpcbuf_engine **out, struct rpcbuf *mm,
 	if (!err) {
 		err = shrink_start(engine);
 		if (err)
-			os_why(err, "it cannot be asked to spare pages");
+			os_why(err, "cannot register a shrinker");
 	}
 	if (err) {
 		engine_refused(handlers, err);
-		/* There are no calls: only threads, which end. */
+		/* There are no calls yet, only threads, which end. */
 		while (rpcbuf_engine_stop(engine, 1000))
 			;
 		rpcbuf_engine_destroy(engine);
@@ -203,9 +203,8 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 	if (fork_is_child(engine->mm))
 		return -EPERM;
 	shrink_stop(engine);
-	/* Two fifths of the time are for clients that are slow to take their
-	 * replies, the rest is for calls that still run: on a busy machine they
-	 * do for long. */
+	/* Two fifths of the time are for unsent replies, the rest for calls
+	 * that still run: on a busy machine these take long. */
 	if (!engine_stopping(engine)) {
 		engine->stop_ns = now + (end - now) / 5 * 2;
 		__atomic_store_n(&engine->stopping, true, __ATOMIC_SEQ_CST);
@@ -215,7 +214,7 @@ int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms)
 	if (!replies_stop(engine, end) || !workers_stop(engine, end))
 		return -ETIMEDOUT;
 	monitor_stop(engine);
-	/* Calls that the handler finishes on threads of its own. */
+	/* Calls that the handler completes on threads of its own. */
 	while (os_load_acquire(&engine->flight.nr)) {
 		if (os_now() >= end)
 			return -ETIMEDOUT;

@@ -4,9 +4,9 @@
  * made of what the parts keep there.
  *
  * A loop is the receiving side of a set of connections.  It has one owner at a
- * time, a worker thread; everything in it and in its connections belongs to
- * the owner, except what is named below.  While a call runs, the owner touches
- * none of it, and the monitor may give the loop to another thread (handover.h).
+ * time, a worker thread.  All in the loop and in its connections belongs to the
+ * owner, except what is named below.  While a call runs, the owner touches none
+ * of it, and the monitor may give the loop to another thread (handover.h).
  *
  * README.md has the files in their order.
  *
@@ -16,12 +16,12 @@
  *   no lock, the owner of the loop
  *	conn	all but what is named below
  *	loop	all but what is named below; of clients its client_part
- *   no lock, whoever starts and stops the engine
+ *   no lock, the thread that starts and stops the engine
  *	engine	what options say, and ->loops: written before the first thread
  *		starts, read by any thread
- *		stop_ns: written before ->stopping, read by those who see that
- *		monitor.alive, monitor.thread, shrinker, reserve; replies_reserve,
- *		also whoever starts the loop of replies, one at a time
+ *		stop_ns: written before ->stopping, read by threads that see it
+ *		monitor.alive, monitor.thread, shrinker, reserve;
+ *		replies_reserve, also the thread that starts the loop of replies
  *   no lock, the monitor
  *	loop	handover.seen_sequence, .running_scans, .blocked; the last one is
  *		read by the owner that the monitor made
@@ -29,13 +29,13 @@
  *	workers, all; a worker's link, job, arg, reserved; replies_starting
  *   monitor.lock
  *	monitor.stop; held over the monitor's batch_uncork_late(), so that an
- *	owner that takes it knows that this is over
+ *	owner that gets the lock knows that this is over
  *   clients.lock
- *	clients, all; a client's link, nr_conns and row, and that it is there; a
- *	connection's succession.link, and part where it is closed
+ *	clients, all; a client's link, nr_conns and row, and that it exists; a
+ *	connection's succession.link, and part when it is closed
  *   conns.lock, of each loop
  *	conns, all; a connection's member.link, .post_link, .posted; nr_conns of
- *	a client_part.  Taken off conns.all only by the owner
+ *	a client_part.  Only the owner removes from conns.all
  *   grant_queue.lock, of each of the four queues
  *	grant_queue, all; rota_clients of admit_client; a grant_request's link
  *   log.limit.lock
@@ -61,8 +61,8 @@
  *
  * Lock order: clients.lock, then conns.lock; grant_queue.lock, then conns.lock.
  * Each of the others is taken last.  The locks of send lists (out.h) come after
- * all.  None is held over a handler, a file operation, the creation of a thread,
- * or a system call that can block.
+ * all.  None is held over a handler, a file operation, the creation of a
+ * thread, or a system call that can block.
  */
 #ifndef RPCBUF_ENGINE_PRIVATE_H
 #define RPCBUF_ENGINE_PRIVATE_H
@@ -116,7 +116,7 @@ struct rpcbuf_conn {
 
 	/* From adoption on. */
 	struct loop *loop;
-	struct client_part *part; /* the connections that it shares with */
+	struct client_part *part; /* of its client in this loop */
 	void *data;
 	int fd;
 	bool outgoing;
@@ -124,25 +124,25 @@ struct rpcbuf_conn {
 	/* The back ends'. */
 	bool watched; /* epoll's: it is registered there */
 	uint32_t events; /* ... for these, or 0 */
-	uint32_t arm; /* io_uring's: its place in loop->ring, plus 1 */
-	int armed;    /* requests that hold the socket, of any ring; atomic */
+	uint32_t arm; /* io_uring's: its index in loop->ring, plus 1 */
+	int armed;    /* requests of any ring that reference the socket; atomic */
 
 	/* Its end: conn.c. */
-	enum rpcbuf_close_reason reason; /* of one that is ending */
+	enum rpcbuf_close_reason reason; /* while it is ending */
 	bool drained;	     /* stopping: the socket was empty once */
 	bool dropped;	     /* rpcbuf_conn_drop(); atomic */
-	bool gone;	     /* its peer is: nobody would get a reply; atomic */
+	bool gone;	     /* its peer is: no reply can reach it; atomic */
 
 	/* Its replies: sending.c. */
 	struct sending sending;
-	uint32_t reply_bytes; /* of the call that was done last; atomic */
-	uint64_t replied_bytes; /* of all that were done; atomic */
+	uint32_t reply_bytes; /* of the last completed call; atomic */
+	uint64_t replied_bytes; /* of all completed calls; atomic */
 };
 
 /* Polls before blocking. */
 struct spin {
 	unsigned int misses; /* polls in a row that found nothing */
-	unsigned int skip;   /* polls to leave out */
+	unsigned int skip;   /* polls to skip */
 };
 
 struct loop {
@@ -154,30 +154,30 @@ struct loop {
 	struct poll_ring *ring;	       /* of the owner; NULL: epoll is used */
 	struct poll_ring *cached_ring; /* for an owner that has none yet */
 	struct worker *worker;	 /* io_uring's: the owner */
-	uint64_t retry_ns;	 /* ... when to look for a ring again */
+	uint64_t retry_ns;	 /* ... when to try to create a ring again */
 	bool kick_armed;	 /* ... in `ring` */
 	bool kicked;		 /* kick_fd was readable */
-	int kick_fd; /* eventfd: look at posted, at parked, at the stop flag */
+	int kick_fd; /* eventfd: check conns.posted, parked ones, ->stopping */
 
-	struct rpcbuf_rqst *rqst; /* of which all connections receive */
+	struct rpcbuf_rqst *rqst; /* the vector of all its connections */
 	void **cached_slots;	  /* heap.c */
 	struct fair fair;	  /* fair.c */
 	struct admit_loop admit;  /* admit.c */
-	struct rpcbuf_conn *running; /* the last call is of; NULL: not known */
+	struct rpcbuf_conn *running; /* of the last call; NULL: not known */
 
-	/* When to look: loop.c. */
+	/* loop.c */
 	uint64_t now_ns;
-	uint64_t missed_ns; /* that it did not run before now_ns */
+	uint64_t missed_ns; /* time before now_ns in which it did not run */
 	uint64_t next_scan_ns;
 	uint64_t received_ns; /* when bytes last came */
-	unsigned int steps;   /* since the last look at the back end */
+	unsigned int steps;   /* since the last poll of the back end */
 	struct spin spin;
 	struct loop_trace trace; /* trace.c */
 
 	/* batch.c */
 	unsigned int batch_left; /* calls that may join the batch */
-	bool batch_more;	 /* another call follows the one at hand */
-	uint64_t batch_end_ns;	 /* when none may join any more */
+	bool batch_more;	 /* another call follows the current one */
+	uint64_t batch_end_ns;	 /* none may join after that */
 
 	struct handover handover __attribute__((aligned(64)));
 	struct rpcbuf_conn *batched; /* atomic: its replies are corked */
@@ -192,26 +192,26 @@ struct loop {
 
 #define LOOP_CLOSED ((struct loop){.kick_fd = -1})
 
-/* All of it is for the owner of the loop. */
+/* The owner of the loop only. */
 struct backend {
 	const char *name;
 	int (*probe)(void); /* 0: the system has it; may be NULL */
 	int (*open)(struct loop *loop);
 	void (*close)(struct loop *loop);
-	/* A worker becomes the owner; is not any more, and may not touch the
-	 * loop; ends.  May be NULL. */
+	/* A worker becomes the owner; is not the owner any more, and must not
+	 * touch the loop; ends.  May be NULL. */
 	void (*enter)(struct loop *loop, struct worker *worker);
 	void (*leave)(struct worker *worker);
 	void (*exit)(struct worker *worker);
-	/* Reports @conn when something comes, also what came before: 0 or
-	 * -errno.  Both may be called for what is done already. */
+	/* Calls conn_event() when bytes come, or have come: 0 or -errno.  Both
+	 * are idempotent. */
 	int (*watch)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch)(struct loop *loop, struct rpcbuf_conn *conn);
 	/* Likewise: calls sending_resume() when its socket takes bytes. */
 	int (*watch_out)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch_out)(struct loop *loop, struct rpcbuf_conn *conn);
-	/* Reports ready connections through conn_event(); returns how many,
-	 * kicks not counted.  @timeout_ms: -1 is for ever. */
+	/* Waits, and calls conn_event() for connections with events; returns
+	 * their number, without kicks.  @timeout_ms: -1 waits without limit. */
 	int (*wait)(struct loop *loop, int timeout_ms);
 };
 extern const struct backend backend_epoll, backend_uring;
@@ -219,20 +219,20 @@ extern const struct backend backend_epoll, backend_uring;
 struct rpcbuf_engine {
 	struct rpcbuf *mm;
 	const struct backend *backend;
-	struct rpcbuf_mempool *reserve; /* a vector, for whichever loop is short */
-	struct rpcbuf_mempool *replies_reserve; /* ... for that of replies */
+	struct rpcbuf_mempool *reserve; /* a vector, for a loop without pages */
+	struct rpcbuf_mempool *replies_reserve; /* ... for the one of replies */
 	struct rpcbuf_handlers handlers;
 	struct rpcbuf_engine_options options;
 	struct rpcbuf_record_limits machine_limits;
 	uint64_t unsent_conn_limit; /* bytes that unsent replies to one peer may pin */
 	uint64_t unsent_limit;	    /* ... and those to all */
 	uint32_t nr_slots;     /* of a stream and of a call */
-	unsigned int nr_loops; /* that clients' connections are spread over */
+	unsigned int nr_loops; /* for connections of clients */
 	struct loop *loops;    /* ... and one more, see engine_all_loops() */
 	struct rpcbuf_publisher *publisher; /* atomic; NULL: none */
 
 	struct rpcbuf_shrinker shrinker; /* registered until the stop */
-	uint64_t stop_ns;		 /* when to let go of everything */
+	uint64_t stop_ns;		 /* when to close all connections */
 	bool stopping;			 /* atomic */
 
 	struct admit_engine admit;
@@ -258,26 +258,27 @@ struct rpcbuf_engine {
 	unsigned int replies_open; /* 1: the loop of replies; atomic */
 };
 
-/* The owner of @loop calls; @lock, a pthread_mutex_t, is held.  In debug builds:
- * of a loop that has no thread, as in unit tests, anybody is the owner. */
+/* In debug builds: assert that the caller owns @loop, and that @lock, a
+ * pthread_mutex_t, is held.  A loop without a thread, as in unit tests, is
+ * owned by any caller. */
 #define assert_owner(loop)                                          \
 	rpcbuf_assert_debug(!os_load(&(loop)->handover.owner_id) || \
 			    os_load(&(loop)->handover.owner_id) ==  \
 				    os_thread_id())
 #define assert_held(lock) rpcbuf_assert_debug(pthread_mutex_trylock(lock) != 0)
 
-/* options.c: after a sentence to ->log if not. */
-/* Takes over what the caller gave; says what is wrong with the sizes. */
+/* options.c: copies the caller's structs, whatever their sizes; logs a wrong
+ * size. */
 int engine_options_read(struct rpcbuf_handlers *handlers,
 			const struct rpcbuf_handlers *given_handlers,
 			struct rpcbuf_engine_options *options,
 			const struct rpcbuf_engine_options *given);
-
+/* False, after a line to ->log, when an option is not valid. */
 bool engine_options_valid(const struct rpcbuf_handlers *handlers,
 			  const struct rpcbuf_engine_options *options);
-/* Tells the handler what rpcbuf_why() says; returns @err. */
+/* Logs what rpcbuf_why() says; returns @err. */
 int engine_refused(const struct rpcbuf_handlers *handlers, int err);
-/* -EINVAL, after a sentence. */
+/* Logs that the budget is too small; returns -EINVAL. */
 int engine_budget_refused(const struct rpcbuf_handlers *handlers,
 			  uint64_t pages, unsigned int least);
 
@@ -306,19 +307,24 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 void loop_close(struct loop *loop);
 worker_job loop_work; /* of a struct loop */
 
-/* step.c: false when the loop was given to another thread meanwhile */
+/* step.c: a batch of calls of @conn, or one receive.  False: another thread
+ * took the loop meanwhile. */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn);
 
 /* conn.c */
 struct rpcbuf_conn *conn_create(struct loop *loop, struct client *client,
 				int fd, void *data, bool outgoing);
-/* Nothing is to be done for @conn until the back end reports it.  False: it
- * cannot, so @conn has ended, and may be gone already. */
+/* Leaves @conn to the back end until it has an event.  False: the back end
+ * cannot watch it, so @conn has ended, and may be freed already. */
 bool conn_watch(struct rpcbuf_conn *conn);
-/* The back end: bytes or an end have come.  @events: as of poll(2). */
+/* For the back end: bytes, or the end of the stream, have come.  @events: as of
+ * poll(2). */
 void conn_event(struct rpcbuf_conn *conn, uint32_t events);
+/* Stops reading @conn; it closes when its calls are done. */
 void conn_end(struct rpcbuf_conn *conn, enum rpcbuf_close_reason reason);
+/* Closes @conn, which is ending, if nothing of it is left to do: true. */
 bool conn_try_close(struct rpcbuf_conn *conn);
+/* Ends a connection that broke a limit, and logs which. */
 void conn_refuse(struct rpcbuf_conn *conn, int err,
 		 const struct rpcbuf_record_refusal *refusal);
 
@@ -329,7 +335,7 @@ bool batch_joins(struct loop *loop, const struct rpcbuf_conn *conn);
 void batch_uncork(struct loop *loop);
 void batch_end_conn(struct rpcbuf_conn *conn);
 
-/* observe.c: while somebody looks on */
+/* observe.c: while a probe is attached */
 void observe_begin(const struct rpcbuf_conn *conn);
 void observe_received(const struct rpcbuf_conn *conn,
 		      const struct rpcbuf_call *call);

@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Whose turn it is among the ready connections of a loop.  Clients share the
- * loop's time, whatever the number of their connections and the size of their
- * calls: each has a credit of time, pays for what its calls take, and goes to
- * the end when it has none left (deficit round robin; M. Shreedhar, G.
- * Varghese, 1995).  One that was not ready comes in front while it has credit,
- * so that who calls seldom is answered soon (as new flows are in RFC 8290).
- * Within a client connections take turns.
+ * Deficit round robin (M. Shreedhar, G. Varghese, 1995) over the clients with
+ * ready connections: they share the loop's time, whatever the number of their
+ * connections and the size of their calls.  A client has a credit of loop time,
+ * which its calls use up; without credit it moves to the tail and gets another
+ * quantum.  A client that becomes ready with credit left goes to the head, as
+ * new flows do in RFC 8290: one that calls seldom is answered soon.  Within a
+ * client: round robin.
  *
- * What a client had of other loops since its last turn is taken off its share,
- * down to a rest that lets its connections here go on: so clients share the
- * time of all loops, wherever their connections are.
+ * The time that a client used in other loops is taken off its next quantum,
+ * down to QUANTUM_LEAST_NS, so that its connections here still proceed.  So
+ * clients share the time of all loops, wherever their connections are.
  *
  * While there is only one client, or each has a loop to itself, no clock is
  * read.  The owner of the loop only.
  */
 #include "rpcbuf/engine/engine_private.h"
 
-/* A share: what one client gets at a time. */
+/* What a client gets at a time. */
 #define QUANTUM_NS INT64_C(50000)
-/* ... at least, whatever it has elsewhere. */
+/* ... at least, whatever it used in other loops. */
 #define QUANTUM_LEAST_NS (QUANTUM_NS / 8)
-/* What is taken at most for one turn: the owner may have waited for a CPU. */
+/* Charged at most for one step: the owner may have waited for a CPU. */
 #define CHARGE_MAX_NS (8 * QUANTUM_NS)
 
 /*
- * What the client of @part had of other loops, ever.  Not all of it counts: of
- * the many ways in which clients can share two loops the even one is where this
- * comes to rest.
+ * The loop time that the client of @part ever used in other loops; three
+ * quarters of it count.  If all of it counted, two clients in two loops could
+ * settle at many ways to share them; so they settle at an even split.
  */
 static uint64_t used_elsewhere(const struct loop *loop,
 			       const struct client_part *part)
@@ -41,9 +41,9 @@ static uint64_t used_elsewhere(const struct loop *loop,
 	return sum - sum / 4;
 }
 
-/* The next share of a client that has used up the last one.  What cannot be
- * taken off this one is taken off the next ones. */
-static void refill(const struct loop *loop, struct client_part *part)
+/* Gives the client of @part another quantum.  A debt that is larger than this
+ * one carries over to the next. */
+static void add_quantum(const struct loop *loop, struct client_part *part)
 {
 	uint64_t elsewhere = used_elsewhere(loop, part);
 	int64_t had = (int64_t)(elsewhere - part->fair.elsewhere_ns), off;
@@ -65,7 +65,7 @@ void fair_add(struct rpcbuf_conn *conn)
 	if (part->fair.credit_ns > 0) {
 		list_add(&part->fair.link, &loop->fair.ready);
 	} else {
-		refill(loop, part);
+		add_quantum(loop, part);
 		list_add_tail(&part->fair.link, &loop->fair.ready);
 	}
 }
@@ -89,14 +89,15 @@ void fair_charge(struct loop *loop, uint64_t (*clock)(void))
 	spent = rpcbuf_min((int64_t)(now - loop->fair.served_ns),
 			   CHARGE_MAX_NS);
 	loop->fair.served_ns = now;
-	/* Alone it may go on for long: that is not held against it. */
+	/* A client that was alone for long does not pay for all of it. */
 	part->fair.credit_ns =
 		rpcbuf_max(part->fair.credit_ns - spent, -CHARGE_MAX_NS);
 	os_store(&part->fair.used_ns, part->fair.used_ns + (uint64_t)spent);
 }
 
 /* More than one client is ready. */
-static __attribute__((noinline)) struct client_part *choose(struct loop *loop)
+static __attribute__((noinline)) struct client_part *
+choose_client(struct loop *loop)
 {
 	struct client_part *part;
 
@@ -105,13 +106,14 @@ static __attribute__((noinline)) struct client_part *choose(struct loop *loop)
 					fair.link);
 		if (part->fair.credit_ns > 0)
 			return part;
-		refill(loop, part);
+		add_quantum(loop, part);
 		list_del(&part->fair.link);
 		list_add_tail(&part->fair.link, &loop->fair.ready);
 	}
 }
 
-/* The only client that is ready here pays where others wait for it to. */
+/* True when the only client that is ready here has connections in other loops,
+ * where other clients may be ready: its time here is charged there. */
 static bool is_elsewhere(const struct loop *loop,
 			 const struct client_part *part)
 {
@@ -127,7 +129,7 @@ struct rpcbuf_conn *fair_next(struct loop *loop, uint64_t (*clock)(void))
 	bool pays = !alone || is_elsewhere(loop, part);
 
 	if (!alone)
-		part = choose(loop);
+		part = choose_client(loop);
 	if (pays && !loop->fair.served)
 		loop->fair.served_ns = clock();
 	loop->fair.served = pays ? part : NULL;
@@ -158,7 +160,7 @@ void fair_leave(struct rpcbuf_conn *conn)
 	os_store(&part->nr_conns, part->nr_conns - 1);
 	if (part->nr_conns == 0)
 		os_store(&loop->conns.nr_clients, loop->conns.nr_clients - 1);
-	/* The client may be gone soon. */
+	/* The client may be freed soon. */
 	if (loop->fair.served == part)
 		loop->fair.served = NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * After gate_leave(), and from time to time while entries wait, the caller calls
- * gate_next() until it returns NULL.
+ * After gate_leave(), and from time to time while entries wait, the caller
+ * calls gate_next() until it returns NULL.
  */
 #include "rpcbuf/engine/gate.h"
 

@@ -14,8 +14,8 @@
  * completes inside.  So slow peers, however many, delay others only until they
  * are recognised.
  *
- * Nothing here knows a socket or a page; the time is an argument.  One thread at
- * a time.
+ * Nothing here knows a socket or a page; the time is an argument.  One thread
+ * at a time.
  */
 #ifndef RPCBUF_ENGINE_GATE_H
 #define RPCBUF_ENGINE_GATE_H
@@ -25,8 +25,8 @@
 
 #include "rpcbuf/engine/rota.h"
 
-/* Nanoseconds without a byte after which an entry is evicted.  Long enough for a
- * peer that waits for a CPU. */
+/* Nanoseconds without a byte after which an entry is evicted.  Long enough for
+ * a peer that waits for a CPU. */
 #define GATE_IDLE_NS	 UINT64_C(16000000)
 /* How often this time can be halved. */
 #define GATE_BACKOFF_MAX 4

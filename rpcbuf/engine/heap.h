@@ -26,8 +26,8 @@ struct heap {
 /* Bytes of connections, calls and arrays. */
 uint64_t heap_bytes(const struct rpcbuf_engine *engine);
 
-/* Bytes of connections alone, and their limit: half of the heap stays for calls,
- * however many connections there are. */
+/* Bytes of connections alone, and their limit: half of the heap stays for
+ * calls, however many connections there are. */
 uint64_t heap_conn_bytes(const struct rpcbuf_engine *engine);
 uint64_t heap_conn_limit(const struct rpcbuf_engine *engine);
 

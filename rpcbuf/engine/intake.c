@@ -3,11 +3,11 @@
 
 #include "rpcbuf/engine/engine_private.h"
 
-/* A call with a payload whose copy would cost. */
+/* Bytes of a call with a payload that should not be copied. */
 #define LARGE_CALL  (8u << 10)
-/* So many small ones in a row, and no large one is expected. */
+/* After so many small calls in a row no large one is expected. */
 #define SMALL_CALLS 64
-/* Most that is copied to let the rest of a large call lie in a run. */
+/* Most pages that are copied to put a large call into one run. */
 #define MOVED_PAGES 64
 
 bool intake_open(struct rpcbuf_conn *conn)
@@ -26,7 +26,8 @@ bool intake_open(struct rpcbuf_conn *conn)
 	return true;
 }
 
-/* Bytes that the call under way, or the next one, is known or likely to need. */
+/* Bytes that are known or likely to come of the call under way, or the next
+ * one. */
 static size_t call_size(const struct rpcbuf_conn *conn)
 {
 	if (!rpcbuf_stream_empty(&conn->intake.stream))
@@ -40,11 +41,11 @@ static size_t call_size(const struct rpcbuf_conn *conn)
 }
 
 /*
- * Whether the stream has the pages for the rest of its record, as many as come:
- * adjacent ones, so that a payload is never copied, however often others are
- * looked at meanwhile.
+ * Preallocates adjacent pages for the rest of the record, so that its payload
+ * is not copied although other connections are served in between.  Returns true
+ * when the stream has such pages.
  */
-static bool reserve(struct rpcbuf_conn *conn)
+static bool prealloc_rest(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_stream *stream = &conn->intake.stream;
 	struct loop *loop = conn->loop;
@@ -63,9 +64,9 @@ static bool reserve(struct rpcbuf_conn *conn)
 	return true;
 }
 
-/* Whether the call under way lies in front of what is left of a run, and the
- * rest of it fits there. */
-static bool goes_on_in_run(const struct rpcbuf_conn *conn, unsigned int nr)
+/* True when the call under way ends where the unused part of the run begins,
+ * and the rest of it fits there. */
+static bool continues_run(const struct rpcbuf_conn *conn, unsigned int nr)
 {
 	unsigned int left;
 	const void *next = rpcbuf_rqst_run_left(conn->loop->rqst, &left);
@@ -74,9 +75,9 @@ static bool goes_on_in_run(const struct rpcbuf_conn *conn, unsigned int nr)
 	       next == rpcbuf_stream_next_page(&conn->intake.stream);
 }
 
-/* Whether what has come of a call that turns out to be large is to move to the
- * front of a run: once for a call, as the run may go to others before the rest has
- * come. */
+/* True when the start of a call that is now known to be large should move to
+ * the front of a run.  Once for a call: another call may use up the run before
+ * the rest comes. */
 static bool may_move(const struct rpcbuf_conn *conn, size_t size)
 {
 	const struct rpcbuf_stream *stream = &conn->intake.stream;
@@ -85,8 +86,8 @@ static bool may_move(const struct rpcbuf_conn *conn, size_t size)
 	       stream->filled + size >= LARGE_CALL;
 }
 
-/* The call goes on behind it.  What is copied here is less than the payload that
- * need not be copied then. */
+/* The call continues behind the moved pages.  This copies less than the
+ * payload, which need not be copied then. */
 static void move_to_run(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_stream *stream = &conn->intake.stream;
@@ -105,10 +106,10 @@ static void move_to_run(struct rpcbuf_conn *conn)
 }
 
 /*
- * Fills the vector for a receive: with a run for a connection whose last call was
- * large, and where a call turns out to be; a long record has pages of its own.  A
- * call that is under way goes on in a run only where its pages go on.  False: there
- * are no pages now.
+ * Fills the vector for a receive: with a run after a large call, and for a call
+ * that is now known to be large.  A long record has preallocated pages
+ * instead.  A call under way continues in a run only where that is adjacent to
+ * its pages. False: there are no pages now.
  */
 static inline __attribute__((always_inline)) bool
 fill_vector(struct rpcbuf_conn *conn, size_t size)
@@ -116,10 +117,10 @@ fill_vector(struct rpcbuf_conn *conn, size_t size)
 	struct rpcbuf_rqst *rqst = conn->loop->rqst;
 	unsigned int nr = rpcbuf_pages_spanned(0, size), moved = 0;
 
-	if (conn->admit.gate_entry.state != GATE_NONE && reserve(conn))
+	if (conn->admit.gate_entry.state != GATE_NONE && prealloc_rest(conn))
 		return true;
 	if (!rpcbuf_stream_empty(&conn->intake.stream) &&
-	    !goes_on_in_run(conn, nr)) {
+	    !continues_run(conn, nr)) {
 		if (may_move(conn, size))
 			moved = conn->intake.stream.nr_pages;
 		else
@@ -133,7 +134,7 @@ fill_vector(struct rpcbuf_conn *conn, size_t size)
 	return true;
 }
 
-/* The same, while somebody asks how long it takes. */
+/* The same, timed for a reader of the trace. */
 static __attribute__((noinline)) bool fill_vector_timed(struct rpcbuf_conn *conn,
 							size_t size)
 {
@@ -147,10 +148,10 @@ static __attribute__((noinline)) bool fill_vector_timed(struct rpcbuf_conn *conn
 }
 
 /*
- * Small calls are read ahead.  Where the last call was large the next are likely
- * to be as large: the receive ends where such a call does, so that each starts
- * in fresh pages and lies in one run.  Where nothing is known a page is enough
- * to see how long the call is.  @size is that of the call, as call_size() says.
+ * Small calls are read ahead.  After a large call the next ones are likely to
+ * be as large: the receive ends where such a call ends, so that each begins in
+ * a new page and lies in one run.  If nothing is known, a page is enough to see
+ * the length of the call.  @size: from call_size().
  */
 static size_t receive_size(const struct rpcbuf_conn *conn, size_t size)
 {
@@ -202,8 +203,8 @@ bool intake_should_peek(const struct rpcbuf_conn *conn)
 	       admit_wants_length(conn);
 }
 
-/* What is longer than a record may be will be refused; of that, and where the
- * mark does not tell, a page is enough to see more. */
+/* One page is enough when the mark does not give the length, or one that will
+ * be refused. */
 void intake_expect(struct rpcbuf_conn *conn, uint32_t bytes)
 {
 	if (bytes > conn->loop->engine->machine_limits.max_length)
@@ -230,8 +231,8 @@ void intake_taken(struct rpcbuf_conn *conn, uint32_t length)
 }
 
 /*
- * A few bytes may be kept for long: not in a page of a run, which would keep
- * the whole run from being used again.
+ * A few bytes may stay for long: copies them to a single page, as in a page of
+ * a run they would pin the run.
  */
 static void leave_run(struct rpcbuf_conn *conn)
 {

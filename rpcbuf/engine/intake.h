@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * intake.h - where what a connection receives lies.
+ * intake.h - the pages that a connection receives into.
  *
- * A stream keeps the pages of the record under way, in an array that the
- * connection has while there are any.  A receive goes into one of the two
- * vectors of the loop, single pages or one run, of which the stream takes what
- * was filled; or into pages that the stream has for the rest of a long record.
+ * A stream has the pages of the record under way, in an array that exists while
+ * there are any.  A receive fills one of the two vectors of the loop, single
+ * pages or one run, and the stream takes the filled pages; or it fills pages
+ * that the stream preallocated for the rest of a long record.
  *
  * The owner of the loop only.
  */
@@ -24,48 +24,50 @@ struct rpcbuf_rqst;
 /* Of a connection. */
 struct intake {
 	struct rpcbuf_stream stream;
-	void **slots;	      /* the stream's array: NULL while it is empty */
+	void **slots;	      /* the stream's array; NULL while it is empty */
 	uint32_t last_length; /* of the last call, in bytes on the wire */
-	uint32_t next_length; /* of the next, looked at in the socket; or 0 */
+	uint32_t next_length; /* of the next one, peeked; 0: not peeked */
 	uint8_t small_calls;  /* in a row, up to SMALL_CALLS */
-	bool moved;	      /* the call under way, to a run */
+	bool moved;	      /* the call under way was moved to a run */
 	bool readable;	      /* bytes, or the end, may be in the socket */
 };
 
-/* Gives the stream an array to keep its pages in; false: there is no heap. */
+/* Gives the stream an array for its pages; false: there is no heap. */
 bool intake_open(struct rpcbuf_conn *conn);
 
 /*
- * intake_offer - where the next bytes go, and how many to ask the socket for: up
- * to @most.
+ * intake_offer - the space for the next receive, at most @most bytes.
  *
- * Fills the loop's vector, and up to @max entries of @iov; returns how many these
- * are, or 0: there are no pages now, and the vector is queued for some.
+ * Fills the loop's vector with pages, and up to @max entries of @iov.  Returns
+ * the number of these; 0: there are no pages now, and the vector is queued for
+ * some.
  */
 unsigned int intake_offer(struct rpcbuf_conn *conn, size_t most,
 			  struct iovec *iov, unsigned int max);
 
-/* The first @len bytes of what was offered are there. */
+/* The first @len bytes of the offered space were received. */
 void intake_commit(struct rpcbuf_conn *conn, size_t len);
 
-/* Can the mark in the socket tell more of the record that comes next than is
- * known, and is it long as the last one was?  Then what it tells: bytes, with
- * the mark, or 0 when that is no record that may be received. */
+/* True when the next record is likely to be long, as the last one was, and its
+ * length is not known: peek its mark. */
 bool intake_should_peek(const struct rpcbuf_conn *conn);
+/* @bytes: of the next record, as peeked, with its mark; 0: the mark does not
+ * give the length. */
 void intake_expect(struct rpcbuf_conn *conn, uint32_t bytes);
 
-/* Bytes that are still to come of the record that is to be received from, as far
- * as they are known; else 0. */
+/* Bytes that are still to come of the record under way, or of the next one; 0:
+ * not known. */
 uint32_t intake_wanted(const struct rpcbuf_conn *conn);
 
 /* A message of @length bytes was taken from the stream. */
 void intake_taken(struct rpcbuf_conn *conn, uint32_t length);
 
-/* The loop turns to others: what is not needed meanwhile is given back. */
+/* The loop moves on to other connections: releases what @conn does not need
+ * meanwhile. */
 void intake_idle(struct rpcbuf_conn *conn);
-/* Memory is short: pages that wait for bytes can be spared. */
+/* Memory is short: releases preallocated pages. */
 void intake_trim(struct rpcbuf_conn *conn);
-/* What has come is dropped. */
+/* Drops the record under way. */
 void intake_reset(struct rpcbuf_conn *conn);
 
 #endif /* RPCBUF_ENGINE_INTAKE_H */

@@ -9,9 +9,9 @@
  * time that it is late by.
  *
  * Only the peer's time counts: while a connection is not read, the engine does
- * not wait for its peer.  The time between two updates counts for LAG_SCAN_NS at
- * most: when there was no update for longer, this process was stopped or had no
- * CPU, and could not have received what came.
+ * not wait for its peer.  The time between two updates counts for LAG_SCAN_NS
+ * at most: when there was no update for longer, this process was stopped or had
+ * no CPU, and could not have received what came.
  *
  * Nothing here knows a socket; the time is an argument.  One thread at a time.
  */
@@ -48,7 +48,8 @@ static inline void lag_await(struct lag *lag, uint64_t now_ns)
 	lag->since_ns = now_ns;
 }
 
-/* The engine still waits.  A @now_ns before the last update's changes nothing. */
+/* The engine still waits.  A @now_ns before the last update's changes
+ * nothing. */
 void lag_update(struct lag *lag, uint64_t now_ns);
 
 /* The engine does not wait any more: bytes came, or the socket is not read. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Closes connections that exceed a time limit.  Time in which the loop could not
- * run does not count.  Checked once a second, and for peers that trickle at each
- * of their receives.  The owner of the loop only.
+ * Closes connections that exceed a time limit.  Time in which the loop could
+ * not run does not count.  Checked once a second, and for peers that trickle at
+ * each of their receives.  The owner of the loop only.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -10,10 +10,11 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-/* Seconds that a connection whose peer trickles may hold the over-quota grant. */
+/* Seconds that a connection whose peer trickles may hold the over-quota
+ * grant. */
 #define OVER_QUOTA_SECONDS 5
-/* Seconds that it may keep other clients waiting for its pages.  Long enough for
- * a few retransmissions of TCP. */
+/* Seconds that it may keep other clients waiting for its pages.  Long enough
+ * for a few retransmissions of TCP. */
 #define SLOW_SECONDS	   4
 
 /* Whole seconds since @since, which may be later than the loop's @now: the
@@ -24,7 +25,8 @@ static uint64_t seconds_since(uint64_t since, uint64_t now)
 }
 
 /* True when bytes lie in the socket while the connection waits for pages or a
- * grant: then it is not idle.  A connection whose peer does not read is. */
+ * grant: then it is not idle.  One that is parked because its peer does not
+ * read may be. */
 static bool has_unread(const struct rpcbuf_conn *conn)
 {
 	int unread = 0;

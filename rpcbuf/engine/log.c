@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/*
- * Lines for the log of whoever uses the engine, few enough that clients cannot
- * fill it.  Any thread; the handler is called without a lock.
- */
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,23 +7,22 @@
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/os/os.h"
 
-/* Waiting is no fault: of each kind a line in so many seconds. */
-#define LOG_WAIT_SECONDS 10u
+/* For a state that is no error: one line per reason in this time. */
+#define LOG_PERIOD_SECONDS 10u
 
-/* One line, unless there were many; says what was left out. */
 void engine_log(struct rpcbuf_engine *engine, enum rpcbuf_log_level level,
 		const char *format, ...)
 {
-	unsigned int left_out;
+	unsigned int suppressed;
 	char line[512];
 	va_list args;
 
 	if (!engine->handlers.log ||
-	    !ratelimit_ok(&engine->log.limit, os_now(), &left_out))
+	    !ratelimit_ok(&engine->log.limit, os_now(), &suppressed))
 		return;
-	if (left_out) {
-		snprintf(line, sizeof(line), "%u lines like the last left out",
-			 left_out);
+	if (suppressed) {
+		snprintf(line, sizeof(line), "%u similar lines suppressed",
+			 suppressed);
 		engine->handlers.log(level, line);
 	}
 	va_start(args, format);
@@ -51,7 +46,6 @@ void log_peer_name(int fd, char *name, size_t len)
 		snprintf(name, len, "unknown client");
 }
 
-/* Whether log_parked() would say anything. */
 bool log_parked_due(const struct rpcbuf_conn *conn, enum parked_for what)
 {
 	const struct rpcbuf_engine *engine = conn->loop->engine;
@@ -60,8 +54,6 @@ bool log_parked_due(const struct rpcbuf_conn *conn, enum parked_for what)
 	       conn->loop->now_ns >= os_load(&engine->log.parked_ns[what]);
 }
 
-/* Says that @conn is not read from for now, because @value of what @bound names
- * has come to @limit. */
 void log_parked(const struct rpcbuf_conn *conn, enum parked_for what,
 	      const char *bound, uint64_t value, uint64_t limit)
 {
@@ -70,13 +62,13 @@ void log_parked(const struct rpcbuf_conn *conn, enum parked_for what,
 
 	if (!log_parked_due(conn, what))
 		return;
-	/* Two loops at once: two lines. */
+	/* A race of two loops costs one more line. */
 	os_store(&engine->log.parked_ns[what],
-		 conn->loop->now_ns + LOG_WAIT_SECONDS * OS_SECOND_NS);
+		 conn->loop->now_ns + LOG_PERIOD_SECONDS * OS_SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,
-		   "not reading from %s for now: %s: %llu, limit %llu", peer,
-		   bound, (unsigned long long)value,
+		   "paused reading from %s: %s: %llu, limit %llu", peer, bound,
+		   (unsigned long long)value,
 		   (unsigned long long)limit);
 }
 
@@ -89,25 +81,25 @@ void log_share(const struct rpcbuf_conn *conn, int number, bool hangs)
 
 	if (!engine->handlers.log || conn->loop->now_ns < os_load(due))
 		return;
-	os_store(due, conn->loop->now_ns + LOG_WAIT_SECONDS * OS_SECOND_NS);
+	os_store(due, conn->loop->now_ns + LOG_PERIOD_SECONDS * OS_SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
 	engine_log(engine, RPCBUF_LOG_INFO,
-		   "%s %d: as many calls run as may, limit %u, of a client %u: a call of %s %s",
+		   "%s %d is full (%u calls, %u per client): a call of %s %s",
 		   name ? name : "share", number, engine->shares.most,
 		   engine->shares.most_client, peer,
-		   hangs ? "is to be sent again later, as none of its others there gets on"
+		   hangs ? "is delayed, as its other calls there hang"
 			 : "waits");
 }
 
-void log_short(struct rpcbuf_engine *engine, uint64_t kept, uint64_t most)
+void log_short(struct rpcbuf_engine *engine, uint64_t pinned, uint64_t most)
 {
 	uint64_t now = os_now();
 
 	if (!engine->handlers.log || now < os_load(&engine->log.short_ns))
 		return;
-	os_store(&engine->log.short_ns, now + LOG_WAIT_SECONDS * OS_SECOND_NS);
+	os_store(&engine->log.short_ns, now + LOG_PERIOD_SECONDS * OS_SECOND_NS);
 	engine_log(
 		engine, RPCBUF_LOG_INFO,
-		"answering with less for now: bytes of replies that peers do not read: %llu, limit %llu",
-		(unsigned long long)kept, (unsigned long long)most);
+		"shortening READ replies: bytes that unread replies pin: %llu, limit %llu",
+		(unsigned long long)pinned, (unsigned long long)most);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A loop and its owner: when to look who has become ready, and when to block.
- * step.c looks at one connection, limits.c at all of them once a second;
- * reception.c says what a connection is at.  The owner only.
+ * A loop and its owner: when to poll the back end, and when to block.  step.c
+ * serves one connection, limits.c checks all of them once a second; reception.c
+ * has their states.  The owner only.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,19 +16,19 @@
 #include "rpcbuf/os/os.h"
 #include "rpcbuf/os/why.h"
 
-/* Steps between two looks at the other connections. */
+/* Steps between two polls of the back end. */
 #define STEPS_PER_POLL 32
-/* ... when these may be another client's, who need not wait that long. */
+/* ... when several clients have connections here: they must not wait that
+ * long. */
 #define STEPS_PER_POLL_SHARED 2
-/* ... and at most so long after the last look, where the clock is read anyway:
- * a step may be a large call. */
+/* ... or this time, if the clock is read anyway: a step may be a large call. */
 #define POLL_SHARED_NS 25000
-/* Two runs to a block of 2 MiB. */
-#define RUN_PAGES	      256u
-/* Parked connections are tried again this often, wake-ups aside. */
+/* Period of the polls while a connection is parked for something that no thread
+ * signals. */
 #define RETRY_MS 1
 
-/* Adopted, dropped, or done with its last call. */
+/* @conn was posted: it was adopted or dropped, a call completed, its replies
+ * were sent, or memory was released. */
 static void posted(struct rpcbuf_conn *conn)
 {
 	const struct reception *reception = &conn->reception;
@@ -63,8 +63,8 @@ static void take_posted(struct loop *loop)
 	}
 }
 
-/* Those that need not wait for admission any more. */
-static void go_on(struct loop *loop)
+/* Makes the connections ready that the gate admits. */
+static void ready_admitted(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
 
@@ -72,7 +72,8 @@ static void go_on(struct loop *loop)
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 }
 
-/* Those that wait for memory look again where nobody tells them of it. */
+/* Makes the connections ready that hold the page or heap grant and must try
+ * again. */
 static void retry(struct loop *loop)
 {
 	struct rpcbuf_conn *conn;
@@ -116,8 +117,8 @@ static int spin(struct loop *loop)
 	return n;
 }
 
-/* The owner looks at its connections so often at least, while it has any, and
- * without connections until idle vectors are given back. */
+/* The owner checks its connections this often at least, while it has any;
+ * without connections, until its vector is released. */
 static int block_ms(const struct loop *loop)
 {
 	if (engine_stopping(loop->engine) || admit_must_poll(loop))
@@ -128,7 +129,7 @@ static int block_ms(const struct loop *loop)
 }
 
 /* For debug builds. */
-static void check(struct loop *loop)
+static void assert_loop_valid(struct loop *loop)
 {
 	const char *wrong = loop_is_valid(loop);
 
@@ -145,16 +146,16 @@ static void check_each_second(struct loop *loop)
 	reclaim_idle(loop);
 }
 
-/* Collects what is ready; blocks only when there is nothing to do. */
-static void collect(struct loop *loop)
+/* Polls the back end for events; blocks only when no connection is ready. */
+static void poll_backend(struct loop *loop)
 {
 	bool idle = list_empty(&loop->fair.ready);
-	uint64_t looked_ns = loop->now_ns;
+	uint64_t last_ns = loop->now_ns;
 	int n = loop->backend->wait(loop, 0);
 
 	loop->steps = 0;
 	if (idle)
-		loop->fair.served = NULL; /* nobody pays for what follows */
+		loop->fair.served = NULL; /* no client is charged for the wait */
 	if (idle && !n && !loop->kicked && !admit_must_poll(loop))
 		n = spin(loop);
 	if (idle && !n && !loop->kicked)
@@ -164,12 +165,12 @@ static void collect(struct loop *loop)
 	if (trace_is_due(&loop->trace, loop->now_ns))
 		trace_check_leases(loop);
 	take_posted(loop);
-	loop_excuse(loop, loop->now_ns - looked_ns);
+	loop_excuse(loop, loop->now_ns - last_ns);
 	retry(loop);
 	reclaim_requested(loop);
 	check_each_second(loop);
 	if (RPCBUF_DEBUG)
-		check(loop);
+		assert_loop_valid(loop);
 }
 
 static void drain_conn(struct rpcbuf_conn *conn)
@@ -188,7 +189,7 @@ static void drain_conn(struct rpcbuf_conn *conn)
 }
 
 /*
- * The engine stops: every connection is read until its socket is empty once,
+ * The engine stops: every connection is read until its socket was empty once,
  * its calls are run, then it ends.  True when none is left.
  */
 static bool drain(struct loop *loop)
@@ -197,7 +198,7 @@ static bool drain(struct loop *loop)
 	return conns_none(loop);
 }
 
-/* Is it time to look who has become ready? */
+/* True when the back end must be polled before the next step. */
 static bool is_poll_due(const struct loop *loop)
 {
 	if (os_load(&loop->conns.nr_clients) <= 1)
@@ -219,13 +220,13 @@ static bool own(struct loop *loop, struct worker *worker)
 	if (loop->backend->enter)
 		loop->backend->enter(loop, worker);
 	for (;;) {
-		go_on(loop);
+		ready_admitted(loop);
 		if (engine_stopping(loop->engine) && drain(loop)) {
 			rpcbuf_rqst_release(loop->rqst);
 			return true;
 		}
 		if (list_empty(&loop->fair.ready) || is_poll_due(loop))
-			collect(loop);
+			poll_backend(loop);
 		if (list_empty(&loop->fair.ready))
 			continue;
 		loop->steps++;
@@ -259,7 +260,7 @@ int loop_open(struct loop *loop, struct rpcbuf_engine *engine,
 	loop->now_ns = os_now();
 	loop->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->kick_fd < 0)
-		return os_why(-errno, "no descriptor to wake a receiver");
+		return os_why(-errno, "no eventfd for a receiver");
 	err = rpcbuf_rqst_create(&loop->rqst, engine->mm, NULL, maxpages);
 	if (err)
 		return err;

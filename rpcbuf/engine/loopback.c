@@ -9,7 +9,7 @@
 
 #include "rpcbuf/engine/loopback.h"
 
-/* By an address of IPv4 in either case: a host may have sockets of IPv6, and no
+/* An address of IPv4 in either case: a host may have sockets of IPv6, and no
  * address. */
 static socklen_t loopback(struct sockaddr_storage *any, int family)
 {
@@ -25,7 +25,7 @@ static socklen_t loopback(struct sockaddr_storage *any, int family)
 	return sizeof(*in);
 }
 
-/* Of IPv6 for that address as well, whatever net.ipv6.bindv6only says. */
+/* A socket of IPv6 takes that address too, whatever net.ipv6.bindv6only is. */
 static int open_socket(int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), off = 0;
@@ -36,7 +36,8 @@ static int open_socket(int family)
 	return fd;
 }
 
-/* Anybody may connect to a socket that listens: is it @connecting? */
+/* True when @peer is @connecting: any process may connect to a listening
+ * socket. */
 static bool is_from(const struct sockaddr_storage *peer, socklen_t len,
 		    int connecting)
 {
@@ -48,7 +49,7 @@ static bool is_from(const struct sockaddr_storage *peer, socklen_t len,
 	       own_len == len && !memcmp(&own, peer, len);
 }
 
-static int accept_it(struct loopback *pair)
+static int accept_pair(struct loopback *pair)
 {
 	for (;;) {
 		struct sockaddr_storage peer = {0};
@@ -79,7 +80,7 @@ static int connect_pair(struct loopback *pair, int family)
 	    getsockname(pair->listening, addr, &len) < 0 ||
 	    connect(pair->connecting, addr, len) < 0)
 		return -errno;
-	return accept_it(pair);
+	return accept_pair(pair);
 }
 
 int loopback_open(struct loopback *pair, int family)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * loopback.h - a TCP connection within this host, to stand in for another's or to
- * try something with.
+ * loopback.h - a TCP connection within this host: a placeholder, or a probe of
+ * what the kernel does.
  */
 #ifndef RPCBUF_ENGINE_LOOPBACK_H
 #define RPCBUF_ENGINE_LOOPBACK_H
@@ -11,14 +11,14 @@ struct loopback {
 	int listening, connecting, accepted;
 };
 
-/* @family: AF_INET or AF_INET6, which needs no address of IPv6.  0, or -errno and
- * nothing is open.  Does not wait for anybody else. */
+/* @family: AF_INET or AF_INET6, which needs no address of IPv6.  Returns 0, or
+ * -errno and opens nothing.  Does not wait for another process. */
 int loopback_open(struct loopback *loopback, int family);
 
-/* Nobody else can connect any more; the connection stays. */
+/* Closes the listening socket; the connection stays. */
 void loopback_stop_listening(struct loopback *loopback);
 
-/* Those that are not -1. */
+/* Closes those that are not -1. */
 void loopback_close(const struct loopback *loopback);
 
 #endif /* RPCBUF_ENGINE_LOOPBACK_H */

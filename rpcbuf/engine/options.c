@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the options of an engine may be.  Before there is one: the sentence that
- * says what is wrong goes straight to the handler.
+ * Checks the options of an engine, before it exists: errors go straight to the
+ * log handler.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,17 +16,17 @@ struct range {
 	uint64_t value, least, most;
 };
 
-static void say(const struct rpcbuf_handlers *handlers, const char *line)
+static void log_error(const struct rpcbuf_handlers *handlers, const char *line)
 {
 	if (handlers->log)
 		handlers->log(RPCBUF_LOG_ERROR, line);
 }
 
-static void say_invalid(const struct rpcbuf_handlers *handlers,
+static void log_invalid(const struct rpcbuf_handlers *handlers,
 			const char *line)
 {
 	os_why(-EINVAL, "%s", line);
-	say(handlers, line);
+	log_error(handlers, line);
 }
 
 static bool in_range(const struct rpcbuf_handlers *handlers,
@@ -40,7 +40,7 @@ static bool in_range(const struct rpcbuf_handlers *handlers,
 		 "engine option %s is %llu, must be from %llu to %llu", r->name,
 		 (unsigned long long)r->value, (unsigned long long)r->least,
 		 (unsigned long long)r->most);
-	say_invalid(handlers, line);
+	log_invalid(handlers, line);
 	return false;
 }
 
@@ -50,10 +50,10 @@ int engine_budget_refused(const struct rpcbuf_handlers *handlers,
 	char line[160];
 
 	snprintf(line, sizeof(line),
-		 "the budget is %llu pages, must be %u at least: for a call of "
-		 "limits.max_length per receiver, and two more",
+		 "the budget is %llu pages, must be at least %u: one call of "
+		 "limits.max_length for the receiver, and two more",
 		 (unsigned long long)pages, least);
-	say_invalid(handlers, line);
+	log_invalid(handlers, line);
 	return -EINVAL;
 }
 
@@ -63,7 +63,7 @@ int engine_refused(const struct rpcbuf_handlers *handlers, int err)
 
 	snprintf(line, sizeof(line), "the engine cannot start: %s",
 		 rpcbuf_why());
-	say(handlers, line);
+	log_error(handlers, line);
 	return err;
 }
 
@@ -88,7 +88,7 @@ int engine_options_read(struct rpcbuf_handlers *handlers,
 		 "the engine options have %zu bytes, or set what this library "
 		 "does not know behind its %zu",
 		 given->size, sizeof(*options));
-	say(handlers, line);
+	log_error(handlers, line);
 	return os_why(err, "%s", line);
 }
 

@@ -47,8 +47,8 @@ static uint32_t all_partial(const struct rpcbuf_conn *conn)
 	return os_load(&quota_of(conn)->partial) + own->partial - own->published;
 }
 
-/* How many more pages a client may take that has @own of @all, so that it has no
- * more than are left then. */
+/* How many more pages a client may take that has @own of @all, so that it has
+ * no more than are left then. */
 static uint32_t quota_left(const struct quota *quota, uint32_t all,
 			   uint32_t own)
 {
@@ -62,7 +62,8 @@ uint32_t quota_room(const struct rpcbuf_conn *conn)
 	const struct quota *quota = quota_of(conn);
 	uint32_t all = all_partial(conn);
 
-	/* While all is little, no need to ask how much of it is the client's. */
+	/* While all is little, no need to ask how much of it is the
+	 * client's. */
 	return quota_left(quota, all,
 			  all < quota->limit / 4 ? all : client_partial(conn));
 }

@@ -51,15 +51,16 @@ size_t quota_ask(struct rpcbuf_conn *conn);
 /* True when @conn holds the over-quota grant. */
 bool quota_may_exceed(const struct rpcbuf_conn *conn);
 
-/* True when another client waits and a record of maximum length does not fit. */
+/* True when another client waits and a record of maximum length does not
+ * fit. */
 bool quota_wanted(struct rpcbuf_conn *conn);
 
 /* @conn gives up the grant, or its place in the queue for it. */
 void quota_release_grant(struct rpcbuf_conn *conn);
 
-/* The peer of @conn is idle, which other threads can see: passes the grant on to
- * another client, if records of others still fit beside what stays behind.  So
- * idle peers do not each keep the grant for its whole time. */
+/* The peer of @conn is idle, which other threads can see: passes the grant on
+ * to another client, if records of others still fit beside what stays behind.
+ * So idle peers do not each keep the grant for its whole time. */
 void quota_yield(struct rpcbuf_conn *conn);
 
 #endif /* RPCBUF_ENGINE_QUOTA_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A receive: asks what is admitted, takes the pages for it, and says what has
- * become of it.
+ * A receive: asks admission for bytes, gets the pages for them, and reports the
+ * outcome.
  */
 #include "rpcbuf/engine/receive.h"
 
@@ -14,8 +14,7 @@
 #include "rpcbuf/os/pause.h"
 
 #define IOV_MAX_RECEIVE 64
-/* A peer that sends less than that in some seconds (limits.c) may be let go of for
- * others. */
+/* A peer that sends less than this in SLOW_SECONDS trickles (limits.c). */
 #define SLOW_BYTES	(64u << 10)
 
 void receive_park(struct rpcbuf_conn *conn, enum parked_for what)
@@ -41,9 +40,10 @@ void receive_goes_on(struct rpcbuf_conn *conn)
 		trace_unparked(conn);
 }
 
-/* All that has come was taken: from now its peer is waited for, or since less
- * came than a slow link brings.  The difference wraps with the next record. */
-static void await_peer(struct rpcbuf_conn *conn)
+/* The socket was drained: starts the timer of a trickling peer, and keeps it
+ * while fewer than SLOW_BYTES came.  The difference wraps with the next
+ * record. */
+static void start_slow_timer(struct rpcbuf_conn *conn)
 {
 	uint32_t filled = conn->intake.stream.filled;
 
@@ -54,12 +54,12 @@ static void await_peer(struct rpcbuf_conn *conn)
 	conn->times.slow_filled = filled;
 }
 
-/* All that has come was looked at.  A peer that sends bit by bit is ready
- * whenever the loop looks for the slow ones, so it is looked at here. */
+/* The socket was drained: waits for more.  A trickling peer may be ready at
+ * every scan of the loop, so its time limits are checked here. */
 static void await_bytes(struct rpcbuf_conn *conn)
 {
 	intake_idle(conn);
-	await_peer(conn);
+	start_slow_timer(conn);
 	if (!conn_watch(conn))
 		return;
 	admit_yield(conn);
@@ -69,8 +69,8 @@ static void await_bytes(struct rpcbuf_conn *conn)
 	}
 }
 
-/* Nothing has come; or what had come between an earlier look and the stop was
- * received, which counts. */
+/* The socket is empty.  If the engine stops, all that came before is
+ * received. */
 static void nothing_came(struct rpcbuf_conn *conn)
 {
 	conn->intake.readable = false;
@@ -78,7 +78,6 @@ static void nothing_came(struct rpcbuf_conn *conn)
 	await_bytes(conn);
 }
 
-/* @n bytes. */
 static void bytes_came(struct rpcbuf_conn *conn, size_t n)
 {
 	struct loop *loop = conn->loop;
@@ -98,8 +97,8 @@ static void bytes_came(struct rpcbuf_conn *conn, size_t n)
 }
 
 /*
- * Looks whether the record that comes next is long: who is to wait for that
- * holds no page.  False: nothing has come.
+ * Peeks the mark of the next record, so that a connection that has to wait at
+ * the gate for a long one holds no page.  False: the socket is empty.
  */
 static bool peek_mark(struct rpcbuf_conn *conn)
 {
@@ -119,7 +118,6 @@ static bool peek_mark(struct rpcbuf_conn *conn)
 	return true;
 }
 
-/* What came from the socket, or that nothing did. */
 static void received(struct rpcbuf_conn *conn, ssize_t n)
 {
 	if (n > 0)
@@ -130,7 +128,7 @@ static void received(struct rpcbuf_conn *conn, ssize_t n)
 		conn_end(conn, n ? RPCBUF_CLOSE_ERROR : RPCBUF_CLOSE_EOF);
 }
 
-/* Bytes, 0 at the end, or -errno. */
+/* Returns the bytes, 0 at the end of the stream, or -errno. */
 static ssize_t receive_now(struct rpcbuf_conn *conn, struct iovec *iov,
 			   unsigned int nr_iov)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * receive.h - one receive of a connection, or what it waits for.
+ * receive.h - one receive of a connection; or it is parked.
  *
  * The owner of the loop only.
  */
@@ -11,17 +11,17 @@
 
 struct rpcbuf_conn;
 
-/* Takes what the socket of @conn has, as far as it is admitted.  @conn may be
- * gone when this returns. */
+/* Receives what the socket of @conn has, as far as it is admitted.  @conn may
+ * be closed when this returns. */
 void receive(struct rpcbuf_conn *conn);
 
-/* @conn, which is ready, has to wait for @what, and not for its peer. */
+/* Parks @conn, which is ready, for @what. */
 void receive_park(struct rpcbuf_conn *conn, enum parked_for what);
 
-/* It has to wait for memory, @what, of which there was none. */
+/* Parks @conn, which was admitted, for memory that it did not find, @what. */
 void receive_lacks(struct rpcbuf_conn *conn, enum parked_for what);
 
-/* It goes on, or waits for nothing but its peer. */
+/* @conn is not parked any more: it receives, or waits for its peer. */
 void receive_goes_on(struct rpcbuf_conn *conn);
 
 #endif /* RPCBUF_ENGINE_RECEIVE_H */

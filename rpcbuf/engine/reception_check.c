@@ -74,7 +74,8 @@ const char *reception_is_valid(const struct rpcbuf_conn *conn)
 	return wrong ? wrong : calls_are_valid(conn);
 }
 
-/* The number of ready connections of @part; SIZE_MAX: one on the list is not. */
+/* The number of ready connections of @part; SIZE_MAX: one on the list is
+ * not. */
 static size_t count_ready_of(struct client_part *part)
 {
 	struct rpcbuf_conn *conn, *tmp;

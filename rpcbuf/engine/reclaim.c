@@ -5,24 +5,24 @@
 #include "rpcbuf/engine/shrink.h"
 #include "rpcbuf/os/os.h"
 
-/* A loop that received nothing for so long keeps no pages. */
+/* A loop that received nothing for so long releases its pages. */
 #define IDLE_PAGES_NS (2 * OS_SECOND_NS)
 
-static void release(struct loop *loop)
+static void release_vector(struct loop *loop)
 {
 	rpcbuf_rqst_release(loop->rqst);
 	call_thread_idle();
 }
 
-/* Not while a connection waits, or tries again: its place in the queue would
- * go too. */
+/* Not while a connection holds the page grant, or tries again: the vector has
+ * its position in the allocator's queue. */
 static bool may_release(const struct loop *loop)
 {
 	return !loop->admit.page_grantee && list_empty(&loop->fair.ready);
 }
 
-/* What is kept for the rest of records goes at once; a busy loop keeps its
- * vector until it has nothing to do. */
+/* Preallocated pages go at once; a busy loop keeps its vector until it has
+ * nothing to do. */
 void reclaim_requested(struct loop *loop)
 {
 	uint32_t shrink = os_load(&loop->shrink), vector = SHRINK_VECTOR;
@@ -33,9 +33,9 @@ void reclaim_requested(struct loop *loop)
 	}
 	if (!shrink || !may_release(loop))
 		return;
-	/* What was asked for since then is for the next look. */
+	/* A newer request stays for the next call. */
 	os_cas_acquire(&loop->shrink, &vector, SHRINK_NOTHING);
-	release(loop);
+	release_vector(loop);
 }
 
 void reclaim_idle(struct loop *loop)
@@ -46,5 +46,5 @@ void reclaim_idle(struct loop *loop)
 	}
 	if (may_release(loop) &&
 	    loop->now_ns - loop->received_ns > IDLE_PAGES_NS)
-		release(loop);
+		release_vector(loop);
 }

@@ -9,9 +9,9 @@
  * proceed between large ones.
  *
  * The heap has a grant of its own.  A connection holds at most one of the two,
- * so calls without heap keep nobody from receiving.  Outgoing connections
- * request neither before they find nothing: calls that hold what is short may be
- * waiting for their replies.
+ * so calls without heap do not stop others from receiving.  Outgoing
+ * connections request neither before they find nothing: calls that hold what is
+ * short may be waiting for their replies.
  *
  * Part of admission (admit.h), which alone calls it.  The owner of the loop
  * only.
@@ -46,8 +46,8 @@ bool shortage_admits_heap(struct rpcbuf_conn *conn);
 /* There is no @what for @conn now: requests the grant. */
 void shortage_wait(struct rpcbuf_conn *conn, enum parked_for what);
 
-/* True while @conn, which holds the page grant, was not notified by the queue of
- * the allocator.  Asks the other loops for pages again. */
+/* True while @conn, which holds the page grant, was not notified by the queue
+ * of the allocator.  Asks the other loops for pages again. */
 bool shortage_lasts(struct rpcbuf_conn *conn);
 
 /* @conn has what it needed, or needs nothing any more: gives up its grants, but

@@ -3,8 +3,6 @@
 
 #include "rpcbuf/engine/engine_private.h"
 
-/* Vectors are their loops': of how many pages these will let go is not known
- * here. */
 void shrink_ask(struct rpcbuf_engine *engine)
 {
 	for (unsigned int i = 0; i < engine_all_loops(engine); i++) {
@@ -13,7 +11,8 @@ void shrink_ask(struct rpcbuf_engine *engine)
 	}
 }
 
-static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
+/* Returns 0: only the loops know how many pages they will release. */
+static uint64_t shrink_loops(struct rpcbuf_shrinker *shrinker, uint64_t nr)
 {
 	(void)nr;
 	shrink_ask(
@@ -23,7 +22,7 @@ static uint64_t shrink(struct rpcbuf_shrinker *shrinker, uint64_t nr)
 
 int shrink_start(struct rpcbuf_engine *engine)
 {
-	engine->shrinker.shrink = shrink;
+	engine->shrinker.shrink = shrink_loops;
 	return rpcbuf_shrinker_register(engine->mm, &engine->shrinker);
 }
 

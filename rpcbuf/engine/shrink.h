@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * shrink.h - loops are asked for the pages that they can spare (reclaim.h).
+ * shrink.h - asks the loops to release pages that they do not need (reclaim.h).
  *
  * Any thread.
  */
@@ -9,17 +9,17 @@
 
 struct rpcbuf_engine;
 
-/* loop->shrink: what is wanted of it. */
+/* loop->shrink: what the loop is asked for. */
 enum shrink {
 	SHRINK_NOTHING,
 	SHRINK_VECTOR,
 	SHRINK_ALL
 };
 
-/* Asks all loops, which do so in a moment. */
+/* Asks all loops, and wakes them. */
 void shrink_ask(struct rpcbuf_engine *engine);
 
-/* From now the allocator may ask; and not any more.  Returns 0 or -errno. */
+/* Registers a shrinker with the allocator, 0 or -errno; unregisters it. */
 int shrink_start(struct rpcbuf_engine *engine);
 void shrink_stop(struct rpcbuf_engine *engine);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A step: one look at one ready connection.  It runs the next complete call, or
+ * A step serves one ready connection: it runs the next complete call, or
  * receives (receive.c).  The owner of the loop only.
  *
- * Everything is in order before a call runs, because the loop may belong to
- * somebody else when it returns: the connection is back on the ready list, and
- * loop->handover.sequence tells the monitor since when it runs.
+ * The loop may belong to another thread when a call returns.  So all is in
+ * order before the call runs: the connection is on the ready list again, and
+ * the handover state says that a call runs (handover.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -27,8 +27,8 @@ static void count_call(struct loop *loop, const struct rpcbuf_call *call)
 }
 
 /* From here on @call is in flight. */
-static void begin(struct loop *loop, struct rpcbuf_conn *conn,
-		  struct rpcbuf_call *call)
+static void start_call(struct loop *loop, struct rpcbuf_conn *conn,
+		       struct rpcbuf_call *call)
 {
 	call->conn = conn;
 	call->conn_data = conn->data;
@@ -50,12 +50,13 @@ static void begin(struct loop *loop, struct rpcbuf_conn *conn,
 }
 
 /*
- * Runs @call, which waited for this thread, and what waits behind it.  @loop: it
- * is the caller's, or NULL.  False when it is not any more: to the monitor all of
- * them are one call, so that it is taken, however short each is.
+ * Runs @call, which was queued for this thread, and the queued calls behind it.
+ * The monitor sees them as one call, so it takes the loop even if
+ * each of them is short.  @loop: the caller's, or NULL.  Returns false when the
+ * caller does not own it any more.
  */
 static bool run_queued(struct rpcbuf_engine *engine, struct rpcbuf_call *call,
-		     struct loop *loop)
+		       struct loop *loop)
 {
 	uint32_t sequence = 0;
 
@@ -68,11 +69,11 @@ static bool run_queued(struct rpcbuf_engine *engine, struct rpcbuf_call *call,
 }
 
 /*
- * Runs @call.  Returns false when the loop was given to another thread
- * meanwhile: the caller must not touch it again.
+ * Runs @call.  Returns false when another thread took the loop meanwhile: the
+ * caller must not touch it again.
  */
-static bool run(struct loop *loop, struct rpcbuf_conn *conn,
-		struct rpcbuf_call *call)
+static bool dispatch_call(struct loop *loop, struct rpcbuf_conn *conn,
+			  struct rpcbuf_call *call)
 {
 	struct rpcbuf_engine *engine = loop->engine;
 	struct call_clock clock;
@@ -91,7 +92,7 @@ static bool run(struct loop *loop, struct rpcbuf_conn *conn,
 	return call ? run_queued(engine, call, ours ? loop : NULL) : ours;
 }
 
-/* A reply is shorter than a call, so the machine lets both through. */
+/* A reply is shorter than a call, so the record machine accepts both. */
 static bool too_short(const struct rpcbuf_message *message, uint32_t min,
 		      struct rpcbuf_record_refusal *refusal)
 {
@@ -109,8 +110,9 @@ static bool too_short(const struct rpcbuf_message *message, uint32_t min,
 	return true;
 }
 
-/* Takes the next call out of the stream: 1, 0, or -errno as the stream does. */
-static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
+/* Takes the next call from the stream: returns 1, 0 or -errno as
+ * rpcbuf_stream_next() does. */
+static int take_call(struct loop *loop, struct rpcbuf_conn *conn,
 		     struct rpcbuf_call *call,
 		     struct rpcbuf_record_refusal *refusal)
 {
@@ -137,8 +139,8 @@ static int next_call(struct loop *loop, struct rpcbuf_conn *conn,
 	return 1;
 }
 
-/* Its peer has to read first. */
-static bool awaits_reader(struct rpcbuf_conn *conn)
+/* Parks @conn while its peer does not read. */
+static bool park_unsent(struct rpcbuf_conn *conn)
 {
 	bool over = sending_over_limit(conn);
 
@@ -147,28 +149,28 @@ static bool awaits_reader(struct rpcbuf_conn *conn)
 	stat_add(conn->loop->stats.parked_unsent, 1);
 	if (over)
 		log_parked(conn, FOR_UNSENT,
-			 "bytes of replies that it does not read",
+			   "bytes of its unread replies",
 			 os_load(&conn->sending.out.pinned),
 			 conn->loop->engine->unsent_conn_limit);
 	receive_park(conn, FOR_UNSENT);
-	/* It may have read meanwhile. */
+	/* The peer may have read meanwhile. */
 	if (sending_below_limits(conn))
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
 	return true;
 }
 
 /*
- * A peer that does not read its replies, or whose calls pile up, is not read
- * from.  Never so where replies to calls of ours come in, nor in the middle of
- * a record that others wait for.
+ * Parks @conn while its peer does not read its replies, or too many of its
+ * calls are in flight.  Never an outgoing connection, nor the holder of the
+ * over-quota grant, for which others wait.
  */
-static bool may_not_go_on(struct rpcbuf_conn *conn)
+static bool park_busy(struct rpcbuf_conn *conn)
 {
 	struct rpcbuf_engine *engine = conn->loop->engine;
 
 	if (conn->outgoing || admit_over_quota(&engine->admit, &conn->admit))
 		return false;
-	if (awaits_reader(conn))
+	if (park_unsent(conn))
 		return true;
 	if (os_load(&conn->flight.nr) >= engine->flight.limit &&
 	    flight_too_many(conn)) {
@@ -183,12 +185,12 @@ static bool may_not_go_on(struct rpcbuf_conn *conn)
 }
 
 enum step {
-	STEP_RAN,   /* a call, and the loop is still ours */
+	STEP_RAN,   /* a call; the caller still owns the loop */
 	STEP_OTHER, /* anything but a call */
-	STEP_TAKEN, /* a call, and the loop was taken meanwhile */
+	STEP_TAKEN, /* a call; another thread took the loop meanwhile */
 };
 
-/* A call for what comes next, or NULL, and what @conn has to wait for. */
+/* A call for the next message; NULL: *@what is what to park @conn for. */
 static struct rpcbuf_call *get_call(struct rpcbuf_conn *conn,
 				    enum parked_for *what)
 {
@@ -199,7 +201,8 @@ static struct rpcbuf_call *get_call(struct rpcbuf_conn *conn,
 	if (!call_is_cached() && !admit_heap(conn))
 		return NULL;
 	call = call_get(loop->engine, conn->outgoing, what);
-	/* The vector is not what lacks a page, and would be told of it. */
+	/* The reply lacks a page, not the vector: leave the allocator's
+	 * queue. */
 	if (!call && *what == FOR_PAGES && !loop->admit.page_grantee)
 		rpcbuf_rqst_give_up(loop->rqst);
 	return call;
@@ -218,8 +221,8 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
 		return STEP_OTHER;
 	}
-	/* What has not begun would be done for nobody, and late: its client may
-	 * have sent it again, and more. */
+	/* The peer is gone: its next calls would run in vain, and late, as it
+	 * may have sent them again. */
 	if (os_load(&conn->gone)) {
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 		return STEP_OTHER;
@@ -227,9 +230,10 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	call = queued_next_delayed(conn);
 	if (call) {
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
-		return run(loop, conn, call) ? STEP_OTHER : STEP_TAKEN;
+		return dispatch_call(loop, conn, call) ? STEP_OTHER
+						       : STEP_TAKEN;
 	}
-	if (may_not_go_on(conn))
+	if (park_busy(conn))
 		return STEP_OTHER;
 	if (conn->intake.stream.parsed == conn->intake.stream.filled) {
 		receive(conn);
@@ -240,10 +244,10 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		receive_lacks(conn, what);
 		return STEP_OTHER;
 	}
-	ret = next_call(loop, conn, call, &refusal);
+	ret = take_call(loop, conn, call, &refusal);
 	if (ret == 1) {
 		reception_move(conn, RECEPTION_READY, FOR_NOTHING);
-		begin(loop, conn, call);
+		start_call(loop, conn, call);
 		os_pause_at("begun");
 		if (engine->handlers.share && !conn->outgoing &&
 		    !queued_may_run(conn, call))
@@ -251,7 +255,7 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		if (!call->later && delegate_call(conn, call))
 			return STEP_OTHER;
 		batch_begin(loop, conn);
-		return run(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
+		return dispatch_call(loop, conn, call) ? STEP_RAN : STEP_TAKEN;
 	}
 	call_put(engine, call);
 	if (ret < 0)
@@ -261,7 +265,6 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 	return STEP_OTHER;
 }
 
-/* A batch of calls of @conn, or one receive.  False: the loop was taken. */
 bool loop_step(struct loop *loop, struct rpcbuf_conn *conn)
 {
 	enum step step;

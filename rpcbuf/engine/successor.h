@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * successor.h - connections that take the place of others, from the same port.
+ * successor.h - a connection that replaces a broken one from the same port.
  *
  * The owner of the loop only, but for successor_join().
  */
@@ -18,18 +18,18 @@ struct rpcbuf_conn;
 struct succession {
 	struct list_head link; /* clients->ports[], under clients.lock */
 	uint16_t port;	       /* of its peer, or 0 */
-	bool waits;	       /* for another one to end; atomic */
+	bool waits;	       /* for its predecessor to end; atomic */
 };
 
-/* Under clients.lock, and under conns.lock, in one step with the owner's getting
- * to know @conn. */
+/* Under clients.lock and conns.lock, together with conns_join(): adds @conn to
+ * the table. */
 void successor_join(struct rpcbuf_conn *conn);
-/* @conn is closed. */
+/* Removes @conn, which is closed, and posts its successors. */
 void successor_leave(struct rpcbuf_conn *conn);
-/* Whether @conn, which is not read from yet, has to wait for others, which are
- * told to end. */
+/* True when @conn, which was not read yet, must wait for predecessors; these
+ * are posted to end. */
 bool successor_waits(struct rpcbuf_conn *conn);
-/* Once a second: has it waited for so long that it is read from nevertheless? */
+/* Once a second: true when @conn has waited long enough, and is read now. */
 bool successor_overdue(struct rpcbuf_conn *conn);
 
 #endif /* RPCBUF_ENGINE_SUCCESSOR_H */

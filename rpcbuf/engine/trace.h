@@ -62,7 +62,7 @@ struct conn_counts {
 	uint64_t requests, bytes, waits;
 	uint64_t parked_ns;	/* since when it is parked; 0: it is not */
 	uint32_t partial_bytes; /* of the record under way */
-	bool for_pages;		/* it is parked for pages */
+	bool for_pages;		/* it is parked for memory */
 };
 
 /* Of a fill under way. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What the kernel has received, less what lies unread, is what was read.  The
- * two counts cannot be had at once, so the first is asked for again: where it
- * is still the same, nothing came in between, and the difference is exact.
- * Where it is not, more has come, which lies unread.  As nobody reads, the
- * receive window bounds how often that can be.
+ * The bytes that were read are those that the kernel received, less those that
+ * are unread.  No system call returns both counts, so the first one is read
+ * twice: when it has not changed, nothing came in between, and the difference
+ * is exact; else this tries again.  As no thread reads, the receive window
+ * bounds the number of tries.
  *
  * The kernel counts the end of the stream as a byte received, and never as one
- * unread (tcp_rcv_nxt_update(), tcp_inq()).  A state of CLOSE_WAIT says that it
- * has: tcp_get_info() reads the state first.
+ * unread (tcp_rcv_nxt_update(), tcp_inq()).  It has done so when the state is
+ * CLOSE_WAIT: tcp_get_info() reads the state first.
  */
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -19,7 +19,7 @@
 
 #include "rpcbuf/engine/untouched.h"
 
-/* As tcp_info has it; <netinet/tcp.h> cannot be included beside <linux/tcp.h>. */
+/* As in tcp_info; <netinet/tcp.h> cannot be included beside <linux/tcp.h>. */
 #define TCP_CLOSE_WAIT 8
 
 static bool get_info(int fd, struct tcp_info *info)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * untouched.h - has anybody read from a TCP socket?
+ * untouched.h - whether any byte of a TCP socket was ever read.
  */
 #ifndef RPCBUF_ENGINE_UNTOUCHED_H
 #define RPCBUF_ENGINE_UNTOUCHED_H
@@ -8,11 +8,11 @@
 #include <stdbool.h>
 
 /*
- * untouched - not a byte of what came to @fd was ever read.
+ * untouched - returns true when no byte that came to @fd was ever read.
  *
- * Exact while nobody reads from it: what comes meanwhile, and the end of the
- * stream, change nothing.  False as well when the connection was reset, and for
- * what is no TCP socket.  Any thread; does not wait.
+ * Exact while no thread reads from it: bytes that come meanwhile, and the end
+ * of the stream, change nothing.  False when the connection was reset, and when
+ * @fd is no TCP socket.  Any thread; does not wait.
  */
 bool untouched(int fd);
 

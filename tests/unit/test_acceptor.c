@@ -56,7 +56,7 @@ static void on_accepted(void *data, int fd, const struct sockaddr_storage *peer,
 	/* The handler can open what it needs. */
 	do
 		extra = eventfd(0, EFD_CLOEXEC);
-	while (extra < 0 && !rpcbuf_acceptor_spare(acceptor));
+	while (extra < 0 && !rpcbuf_acceptor_release_fd(acceptor));
 	must(extra >= 0);
 	close(extra);
 	count(needed);
@@ -184,7 +184,7 @@ START_TEST(none_without_descriptors)
 	while (eventfd(0, EFD_CLOEXEC) >= 0)
 		;
 	/* The client takes a descriptor of the reserve. */
-	must(!rpcbuf_acceptor_spare(acceptor));
+	must(!rpcbuf_acceptor_release_fd(acceptor));
 	clients[10] = connect_to(0);
 	eventually(seen(lines) == 1);
 	used = cpu_ns();
@@ -210,7 +210,7 @@ START_TEST(bad_options)
 			 -EINVAL);
 	must(!rpcbuf_acceptor_create(&acceptor, &handlers, 0, 0));
 	ck_assert_int_eq(rpcbuf_acceptor_add(acceptor, -1, NULL), -EBADF);
-	ck_assert_int_eq(rpcbuf_acceptor_spare(acceptor), -ENOENT);
+	ck_assert_int_eq(rpcbuf_acceptor_release_fd(acceptor), -ENOENT);
 	rpcbuf_acceptor_destroy(acceptor);
 	rpcbuf_acceptor_destroy(NULL);
 }
@@ -252,7 +252,7 @@ static int child(void)
 
 	if (rpcbuf_acceptor_add(acceptor, 0, NULL) != -EPERM)
 		return 1;
-	if (!rpcbuf_acceptor_spare(acceptor))
+	if (!rpcbuf_acceptor_release_fd(acceptor))
 		return 2;
 	rpcbuf_acceptor_destroy(acceptor);
 	/* A descriptor of its own. */

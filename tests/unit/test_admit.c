@@ -195,28 +195,28 @@ START_TEST(shares)
 }
 END_TEST
 
-static bool favoured(const struct rpcbuf_conn *conn)
+static bool is_over_quota(const struct rpcbuf_conn *conn)
 {
 	return admit_over_quota(&engine->admit, &conn->admit);
 }
 
 /* It gives up the grant, and @next is posted, not moved; @next has the grant
  * then. */
-static void pass_turn(struct rpcbuf_conn *from, struct rpcbuf_conn *next)
+static void pass_grant(struct rpcbuf_conn *from, struct rpcbuf_conn *next)
 {
 	hold(from, 0);
 	admit_done(from);
-	ck_assert(!favoured(from));
+	ck_assert(!is_over_quota(from));
 	ck_assert_ptr_eq(next_posted(), next);
 	ck_assert_ptr_null(next_posted());
 	ck_assert_int_eq(next->reception.state, RECEPTION_PARKED);
 	reception_move(next, RECEPTION_READY, FOR_NOTHING);
 	ck_assert_uint_gt(ask(next, 0), 0);
-	ck_assert(favoured(next));
+	ck_assert(is_over_quota(next));
 }
 
 /* Above their quotas one connection at a time continues, clients in turn. */
-START_TEST(beyond_a_share)
+START_TEST(over_quota)
 {
 	struct rpcbuf_conn *first = new_conn(0), *second = new_conn(0),
 			   *third = new_conn(0), *other = new_conn(1),
@@ -228,18 +228,18 @@ START_TEST(beyond_a_share)
 	hold(third, 1);
 	hold(other, 1);
 	ck_assert_uint_gt(ask(first, 0), 0);
-	ck_assert(favoured(first));
+	ck_assert(is_over_quota(first));
 	must_wait(second, 0, FOR_QUOTA);
 	ck_assert(!admit_wanted(first));
 	must_wait(other, 0, FOR_QUOTA);
 	ck_assert(admit_wanted(first));
 	must_wait(third, 0, FOR_QUOTA);
 	ck_assert_ptr_null(next_posted());
-	pass_turn(first, second);
+	pass_grant(first, second);
 	/* Connections of the first client waited as long, but that client had
 	 * the grant. */
-	pass_turn(second, other);
-	pass_turn(other, third);
+	pass_grant(second, other);
+	pass_grant(other, third);
 	free_conn(first);
 	free_conn(second);
 	free_conn(third);
@@ -353,7 +353,7 @@ END_TEST
 
 /* Admission does not look for pages for a queued waiter before the queue
  * notifies it. */
-START_TEST(told_of_pages)
+START_TEST(notified_of_pages)
 {
 	struct rpcbuf_conn *conn = new_conn(0);
 	static void *hoard[1024];
@@ -471,7 +471,7 @@ static void second_of(struct rpcbuf_conn *conn, bool brings)
 /* A holder of the grant that makes progress is not closed, however long it
  * takes, and whether its own client or others wait.  One without progress is
  * closed in the end. */
-START_TEST(progress_beyond_a_share)
+START_TEST(progress_over_quota)
 {
 	struct rpcbuf_conn *slow = new_conn(0), *waits = new_conn(_i),
 			   *all = new_conn(2);
@@ -487,7 +487,7 @@ START_TEST(progress_beyond_a_share)
 	must(!reception_move(slow, RECEPTION_WATCHED, FOR_NOTHING));
 	/* It keeps too many pages for the grant to go to others. */
 	admit_yield(slow);
-	ck_assert(favoured(slow));
+	ck_assert(is_over_quota(slow));
 	for (int i = 0; i < 60; i++)
 		second_of(slow, true);
 	ck_assert_uint_eq(closed, 0);
@@ -516,7 +516,7 @@ static struct sender senders[CONNS];
 static unsigned int living; /* first of the model */
 static uint32_t free_pages;
 
-static uint32_t held_by_all(void)
+static uint32_t all_partial(void)
 {
 	uint32_t sum = 0;
 
@@ -640,8 +640,8 @@ START_TEST(model)
 			*s = senders[--living];
 		look_around(&seed);
 		check();
-		ck_assert_uint_eq(held_by_all(), loop->admit.quota.partial);
-		ck_assert_uint_le(held_by_all(),
+		ck_assert_uint_eq(all_partial(), loop->admit.quota.partial);
+		ck_assert_uint_le(all_partial(),
 				  2 * LIMIT + MAXPAGES + 2 * OF_CONN);
 	}
 	ck_assert(!admit_must_poll(loop));
@@ -660,16 +660,16 @@ int main(void)
 	tcase_set_timeout(tcase, GUARD_S);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, shares);
-	tcase_add_test(tcase, beyond_a_share);
+	tcase_add_test(tcase, over_quota);
 	tcase_add_test(tcase, place_without_pages);
 	tcase_add_test(tcase, long_records);
 	tcase_add_test(tcase, forgone);
 	tcase_add_loop_test(tcase, slow_long_records, 0, 4);
-	tcase_add_test(tcase, told_of_pages);
+	tcase_add_test(tcase, notified_of_pages);
 	tcase_add_loop_test(tcase, shortage, 0, 2);
 	tcase_add_test(tcase, outgoing);
 	tcase_add_test(tcase, outgoing_hold);
-	tcase_add_loop_test(tcase, progress_beyond_a_share, 0, 2);
+	tcase_add_loop_test(tcase, progress_over_quota, 0, 2);
 	tcase_add_loop_test(tcase, model, 0, 4);
 	suite_add_tcase(suite, tcase);
 	return wire_run(suite);

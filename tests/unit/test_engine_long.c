@@ -68,8 +68,8 @@ static uint32_t let_in(void)
 	return (uint32_t)stats().held_pages / RECORD;
 }
 
-/* Peers that stop in the middle of a record, one or many: others pass, and they
- * are answered too when the rest comes. */
+/* Peers that stop in the middle of a record, one or many: others proceed, and
+ * the stopped ones are answered too when the rest comes. */
 START_TEST(stopped_peers)
 {
 	unsigned int nr_slow = _i ? PEERS - 5 : 1, rounds = 5;

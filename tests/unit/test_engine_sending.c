@@ -336,7 +336,7 @@ START_TEST(waits_for_its_reader)
 	eventually(stats().parked_unsent == 1);
 	/* A full socket is no reason for a line in the log. */
 	must(seen(answers) == 1);
-	must(!server_said("bytes of replies that it does not read"));
+	must(!server_said("bytes of its unread replies"));
 	must(stats().unsent_bytes <= reply_len());
 	peer_open(&other);
 	ask(&other, 1, ECHO);
@@ -375,7 +375,7 @@ START_TEST(beyond_its_bound)
 		answer(server.later[i]);
 	must(stats().unsent_bytes >= (nr - 1) * reply_len());
 	ask(&peer, 1, ECHO);
-	eventually(server_said("bytes of replies that it does not read"));
+	eventually(server_said("bytes of its unread replies"));
 	must(stats().parked_unsent == 1 && seen(answers) == nr);
 	read_to(&peer, &at, (nr + 1) * reply_len());
 	eventually(stats().unsent_bytes == 0 && all_returned());
@@ -468,7 +468,7 @@ START_TEST(many_are_short)
 	ck_assert_uint_ge(stats().unsent_kept_bytes, most);
 	ck_assert_uint_eq(stats().short_replies, seen(shortened));
 	ck_assert_uint_gt(seen(shortened), WIRE_NR(peers) / 2);
-	ck_assert(server_said("answering with less for now"));
+	ck_assert(server_said("shortening READ replies"));
 	peer_source = INADDR_LOOPBACK + 1;
 	peer_open(&other);
 	peer_source = 0;

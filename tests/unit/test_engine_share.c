@@ -170,7 +170,7 @@ START_TEST(bounded)
 	check_served(&peers[0]);
 	ck_assert_uint_eq(seen(server.blocked), CLIENT);
 	eventually(stats().in_flight == MANY);
-	ck_assert_ptr_nonnull(strstr(server.log, "export 1: "));
+	ck_assert_ptr_nonnull(strstr(server.log, "export 1 is full"));
 	set_gate(true);
 	for (unsigned int i = 0; i < CONNS; i++)
 		for (unsigned int n = 0; n < MANY / CONNS; n++) {

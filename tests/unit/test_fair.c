@@ -111,7 +111,7 @@ static void join(int who, unsigned int loop, unsigned int nr, uint64_t cost)
 }
 
 /* Runs the next call of the loop that is behind the other. */
-static struct party *turn(void)
+static struct party *serve_next(void)
 {
 	struct rpcbuf_conn *conn;
 	struct party *party;
@@ -134,7 +134,7 @@ static struct party *turn(void)
 static void run_until(uint64_t until)
 {
 	while (now[0] < until || now[1] < until)
-		turn();
+		serve_next();
 }
 
 /* Time of a client, in percent of the time of one clock. */
@@ -172,7 +172,7 @@ START_TEST(rounds)
 	now[1] = UINT64_MAX; /* no connection is ready */
 	for (int i = 0; i < TEST_ROUNDS(5000); i++) {
 		begin = now[0];
-		while (turn() != &parties[1])
+		while (serve_next() != &parties[1])
 			;
 		most = rpcbuf_max(most, now[0] - begin);
 	}
@@ -262,10 +262,10 @@ START_TEST(seldom)
 
 		rest(conn);
 		for (int n = 0; n < 50; n++)
-			ck_assert_ptr_eq(turn(), &parties[0]);
+			ck_assert_ptr_eq(serve_next(), &parties[0]);
 		be_ready(conn);
 		begin = now[0];
-		while (turn() != &parties[1])
+		while (serve_next() != &parties[1])
 			;
 		ck_assert_uint_le(now[0] - begin, 110 * US);
 		waited += now[0] - begin > 5 * US;

@@ -35,7 +35,7 @@ static struct gate_client clients[CLIENTS];
 static struct conn conns[CONNS];
 static uint64_t now, asked_last;
 static uint64_t let_in[CLIENTS]; /* last admission of a waiter of each client */
-static unsigned int waited, put_out;
+static unsigned int waited, nr_evicted;
 
 static struct conn *oldest_of(unsigned int client)
 {
@@ -120,7 +120,7 @@ static void come_round(void)
 		/* Only connections without progress, and only after the idle
 		 * time. */
 		require(conns[i].slow);
-		put_out++;
+		nr_evicted++;
 	}
 }
 
@@ -169,7 +169,7 @@ static void step(struct conn *c, uint64_t *seed)
 static void setup(uint64_t limit, uint64_t *seed, unsigned int slow_of_ten)
 {
 	now = 1;
-	asked_last = waited = put_out = 0;
+	asked_last = waited = nr_evicted = 0;
 	gate_init(&gate, limit);
 	memset(let_in, 0, sizeof(let_in));
 	for (int i = 0; i < CLIENTS; i++)
@@ -209,7 +209,7 @@ START_TEST(order)
 	setup(LIMIT, &seed, _i ? 3 : 0);
 	run(TEST_ROUNDS(200000), &seed);
 	ck_assert_uint_gt(waited, 100);
-	ck_assert((put_out > 0) == (_i > 0));
+	ck_assert((nr_evicted > 0) == (_i > 0));
 	for (int i = 0; i < CONNS; i++) {
 		if (conns[i].slow)
 			continue;

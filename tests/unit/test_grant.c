@@ -2,14 +2,14 @@
 /*
  * Goal: while pages are short, one connection at a time gets the grant: first
  * come first served within a client, round robin over clients; none is
- * forgotten, none waits for longer than the connections before it; small records
- * do not starve large ones, and all of them end.  A waiting connection goes on
- * without the grant as soon as its client has room.
- * Method: a model of the shortage.  Connections of some clients receive records
- * of random sizes out of a budget that is smaller than a few of them, page by
- * page, in random order, by the rules of the engine; some end in the middle.
- * The test says from arrival times alone which one must be next.  The seed is
- * printed.
+ * forgotten, none waits for longer than the connections before it; small
+ * records do not starve large ones, and all of them end.  A waiting connection
+ * goes on without the grant as soon as its client has room.
+ * Method: a model of the shortage.  Connections of some clients receive
+ * records of random sizes out of a budget that is smaller than a few of them,
+ * page by page, in random order, by the rules of the engine; some end in the
+ * middle.  The test says from arrival times alone which one must be next.  The
+ * seed is printed.
  */
 #include "wire_util.h"
 

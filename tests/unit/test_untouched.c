@@ -152,7 +152,7 @@ START_TEST(while_bytes_come)
 	ck_assert(pthread_create(&thread, NULL, sender, NULL) == 0);
 	while (!__atomic_load_n(&sent, __ATOMIC_ACQUIRE))
 		if (untouched(fd) != !_i)
-			ck_abort_msg("told wrongly, %d bytes were read", _i);
+			ck_abort_msg("wrong answer, %d bytes were read", _i);
 	pthread_join(thread, NULL);
 	ck_assert(untouched(fd) == !_i);
 }
