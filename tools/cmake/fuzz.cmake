@@ -46,7 +46,7 @@ if(TARGET rpcbuf_tirpc)
 		list(APPEND fuzz_flags -isystem "${dir}")
 	endforeach()
 	foreach(name tirpc/xdr_read tirpc/xdr_write tirpc/bytes_ref
-			engine/writer engine/row engine/ready engine/reply)
+			engine/writer engine/extents engine/ready engine/reply)
 		rpcbuf_fuzz_object("${CMAKE_SOURCE_DIR}/rpcbuf/${name}.c" object)
 		list(APPEND fuzz_xdr_objects "${object}")
 	endforeach()
