@@ -5,7 +5,8 @@
  *
  * It scans all loops every Handover (half a millisecond by default) while calls
  * come in.  A loop whose sequence is odd, and the same as at the last scan,
- * runs a long call: a worker gets the loop.  While no calls come the monitor
+ * runs a long call: a worker gets the loop, at once if the thread of the call
+ * sleeps, a few scans later if it computes.  While no calls come the monitor
  * sleeps.
  */
 #ifndef RPCBUF_ENGINE_MONITOR_H
