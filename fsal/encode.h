@@ -6,7 +6,6 @@
 #define FSAL_RPCBUF_ENCODE_H
 
 #include <rpcbuf/reply.h>
-#include <rpcbuf/reply.h>
 
 #include "abi.h"
 

@@ -45,6 +45,7 @@ struct rpcbuf_fault {
 			 * no thread waits for pages: callers that have a reserve
 			 * must live on it, and wait when it is used up */
 	bool slow;	/* nothing fails for this; see above */
+	bool reserved[6]; /* false */
 };
 
 #define RPCBUF_FAULT_INIT { .size = sizeof(struct rpcbuf_fault) }

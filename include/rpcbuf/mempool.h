@@ -9,8 +9,8 @@
  *	2. the reserve, for all that is missing or for nothing of it;
  *	3. the two of them again, now in the queue of the threads that wait for pages of
  *	   the instance (rpcbuf/mm.h): pages that are released to the instance go
- *	   to the head of that queue, the reserve to the first in it of those
- *	   that waits in this pool.
+ *	   to the head of that queue, the reserve to the first waiter of this
+ *	   pool in it.
  *
  * A waiter holds nothing, neither of the reserve nor of step 1, unless it is
  * the head of the instance's queue: two callers that each had half of what

@@ -37,6 +37,7 @@ struct rpcbuf_publisher_options {
 	unsigned int events; /* records of the ring for traces, a power of two
 			      * up to 2^20; 0: 32768.  It takes memory, 256
 			      * bytes each, when a reader first traces */
+	unsigned int reserved; /* 0 */
 };
 
 #define RPCBUF_PUBLISHER_OPTIONS_INIT \
@@ -98,8 +99,9 @@ struct rpcbuf_source {
 };
 
 /*
- * The source is copied, its figures are not.  0, -ENOSPC when the segment has
- * no room for them, -EALREADY when there is one with the same figures: a
+ * The source is copied, its figures are not.  0; -EINVAL for a wrong `size` or no
+ * `read`, -E2BIG for a member that this library does not know; -ENOSPC when the
+ * segment has no room for them, -EALREADY when there is one with the same figures: a
  * segment shows one engine and one instance, others get a publisher of their
  * own, with a name.
  */

@@ -38,7 +38,7 @@ int rpcbuf_stats_read(struct rpcbuf *mm, struct rpcbuf_stats *stats);
  * Prints as lines `name value`, or as one JSON object.
  *
  * Writes at most @len bytes with the final NUL and returns the length of the
- * whole, as snprintf(3) does.  JSON: the numbers may exceed 2^53.
+ * whole, as snprintf(3) does; 0, and writes nothing, for a wrong `size`.  JSON: the numbers may exceed 2^53.
  */
 size_t rpcbuf_stats_print(const struct rpcbuf_stats *stats, char *text,
 			  size_t len);

@@ -160,7 +160,7 @@ struct rpcbuf_conn *admit_next_grantee(struct loop *loop);
  * signals: the loop must poll for it. */
 bool admit_must_poll(const struct loop *loop);
 
-/* True when @conn holds the over-quota grant, for which others wait. */
+/* True when @conn holds the over-quota grant, for which others may wait. */
 static inline bool admit_over_quota(const struct admit_engine *engine,
 				    const struct admission *conn)
 {

@@ -166,7 +166,7 @@ void conn_refuse(struct rpcbuf_conn *conn, int err,
 		why = REFUSED_TIMEOUT;
 		break;
 	case -ETIMEDOUT:
-		what = "record blocked others, seconds without progress";
+		what = "record blocked others, in seconds";
 		stat_add(stats->refused_timeout, 1);
 		why = REFUSED_TIMEOUT;
 		break;

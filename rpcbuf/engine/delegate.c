@@ -100,7 +100,7 @@ void call_clock_stop(const struct call_clock *clock, struct rpcbuf_conn *conn)
 		      was_blocked(clock) ? 2 * BLOCKED_LIKELY : 0);
 }
 
-/* The call that lost the loop counts as long, and as blocked if it was. */
+/* A call that lost the loop, and was blocked, counts as long and as blocked. */
 void delegate_learn_taken(struct loop *loop)
 {
 	struct rpcbuf_conn *conn = loop->running;

@@ -9,8 +9,8 @@
  * is still read: its next call may be for another share.  The same holds once
  * all queued calls pin a quarter of the pages, or of the heap for calls.
  *
- * A retransmission of a queued call on the same connection is dropped, as nfsd
- * does with a request in progress (RC_DROPIT).
+ * In a share that hangs, a retransmission of a queued call on the same connection
+ * is dropped, as nfsd does with a request in progress (RC_DROPIT).
  */
 #ifndef RPCBUF_ENGINE_QUEUED_H
 #define RPCBUF_ENGINE_QUEUED_H

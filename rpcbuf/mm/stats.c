@@ -135,7 +135,8 @@ size_t rpcbuf_stats_print(const struct rpcbuf_stats *given, char *start,
 	struct rpcbuf_stats known = {0}, *stats = &known;
 	struct text text = {.start = start, .len = len};
 
-	sized_read(stats, sizeof(*stats), given);
+	if (sized_read(stats, sizeof(*stats), given))
+		return 0;
 #define X(name, ...) append_text(&text, #name " %" PRIu64 "\n", stats->name);
 	RPCBUF_STATS(X)
 #undef X
@@ -149,7 +150,8 @@ size_t rpcbuf_stats_json(const struct rpcbuf_stats *given, char *start,
 	struct text text = {.start = start, .len = len};
 	const char *comma = "{";
 
-	sized_read(stats, sizeof(*stats), given);
+	if (sized_read(stats, sizeof(*stats), given))
+		return 0;
 #define X(name, ...)                                                  \
 	append_text(&text, "%s\"" #name "\":%" PRIu64, comma, stats->name); \
 	comma = ",";

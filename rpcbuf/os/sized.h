@@ -13,7 +13,8 @@
  *			become zero.
  *
  * So a new member goes to the end, with a meaning of zero that is what the
- * library did before.  (The kernel's copy_struct_from_user() and
+ * library did before; where the struct ends in padding, it goes behind that, which
+ * gets a name: an older caller does not set padding.  (The kernel's copy_struct_from_user() and
  * copy_struct_to_user(), include/linux/uaccess.h.)
  */
 #ifndef RPCBUF_OS_SIZED_H

@@ -96,6 +96,8 @@ int rpcbuf_publisher_add(struct rpcbuf_publisher *publisher,
 	struct rpcbuf_source known = {.size = sizeof(known)};
 	int err = sized_read(&known, sizeof(known), source);
 
+	if (!err && !known.read)
+		err = -EINVAL;
 	if (err)
 		return err;
 	pthread_mutex_lock(&publisher->lock);

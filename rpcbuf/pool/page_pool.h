@@ -108,7 +108,23 @@ static inline bool pool_has_room(const struct rpcbuf_page_pool *pool)
  * The first byte of the page that @address lies in, or NULL when that is not
  * in this pool.
  */
-void *pool_page_of(const struct rpcbuf_page_pool *pool, const void *address);
+static inline void *pool_page_of(const struct rpcbuf_page_pool *pool,
+				 const void *address)
+{
+	uintptr_t at = (uintptr_t)address & RPCBUF_PAGE_MASK;
+	uint64_t index = arena_index(&pool->mm->arena, (void *)at);
+
+	if (rpcbuf_unlikely(index >= pool->nr_words))
+		return NULL;
+	if (rpcbuf_likely(os_load(&pool->words[index]) != 0))
+		return (void *)at;
+	/* Inside of a run, whose first page has the word. */
+	at &= ~((RPCBUF_PAGE_SIZE << pool->options.order) - 1);
+	if (!pool->options.order ||
+	    !pool_word_order(os_load(pool_word(pool, (void *)at))))
+		return NULL;
+	return (void *)at;
+}
 
 /* True when a page that nobody uses any more may be used again. */
 bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,

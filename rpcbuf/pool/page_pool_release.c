@@ -7,23 +7,6 @@
 #include <rpcbuf/os/probes.h>
 #include <rpcbuf/pool/page_pool.h>
 
-void *pool_page_of(const struct rpcbuf_page_pool *pool, const void *address)
-{
-	uintptr_t at = (uintptr_t)address & RPCBUF_PAGE_MASK;
-	uint64_t index = arena_index(&pool->mm->arena, (void *)at);
-
-	if (rpcbuf_unlikely(index >= pool->nr_words))
-		return NULL;
-	if (rpcbuf_likely(os_load(&pool->words[index]) != 0))
-		return (void *)at;
-	/* Inside of a run, whose first page has the word. */
-	at &= ~((RPCBUF_PAGE_SIZE << pool->options.order) - 1);
-	if (!pool->options.order ||
-	    !pool_word_order(os_load(pool_word(pool, (void *)at))))
-		return NULL;
-	return (void *)at;
-}
-
 bool pool_may_recycle(struct rpcbuf_page_pool *pool, const void *page,
 		      uint32_t word)
 {

@@ -29,7 +29,7 @@ enum {
 	SILENT,
 	ENDLESS,
 	KINDS,
-	SECONDS = 3, /* bytes of a connection that ends */
+	SECONDS = 3, /* that a connection that ends takes */
 	WRITE_LEN = 16384,
 	READ_LEN = 65536,
 	READS = 8,

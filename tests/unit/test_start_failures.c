@@ -317,7 +317,7 @@ START_TEST(reserves_in_spite_of_faults)
 	static const char *const faults[] = {
 		"reserve", "every=2", "every=2,pages=3", "share=900000,seed=3",
 		"nth=1,times=1"};
-	struct rpcbuf_fault fault;
+	struct rpcbuf_fault fault = RPCBUF_FAULT_INIT;
 	const char *wrong;
 	void *out;
 
