@@ -10,7 +10,7 @@
  *
  * README.md has the files in their order.
  *
- * Who may touch what, by lock.  Debug builds assert the ones that assert_held()
+ * Which thread may touch what, by lock.  Debug builds assert those that assert_held()
  * and assert_owner() are called for.
  *
  *   no lock, the owner of the loop

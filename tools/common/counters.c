@@ -50,7 +50,8 @@ enum counter_unit counter_unit(const char *name)
 
 	if (counter)
 		return counter->unit;
-	if (figure_has_suffix(name, "_bytes"))
+	if (figure_has_suffix(name, "_bytes") ||
+	    strncmp(name, "bytes_", strlen("bytes_")) == 0)
 		return COUNTER_BYTES;
 	if (figure_has_suffix(name, "_pages"))
 		return COUNTER_PAGES;

@@ -111,7 +111,9 @@ static void print_one(FILE *out, const struct parameter *parameter)
 
 	parameter_range(parameter, range, sizeof(range));
 	parameter_default(parameter, initial, sizeof(initial));
-	fprintf(out, "    %s (%s%s%s%s)\n", parameter->name, range,
+	fprintf(out, "%*s%s (%s%s%s%s)\n",
+		parameter->place == PARAMETER_TUNING ? 6 : 4, "",
+		parameter->name, range,
 		parameter->unit == UNIT_PAGES ? ", a multiple of 4096" : "",
 		initial[0] ? "; default " : "", initial);
 	print_sentences(out, parameter->what);
