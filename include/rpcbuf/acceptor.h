@@ -2,8 +2,8 @@
 /*
  * rpcbuf/acceptor.h - accepts connections, while there are descriptors.
  *
- * One thread accepts for any number of listening sockets, round robin, at most
- * 64 connections of one at a time.  Without a free descriptor it accepts none,
+ * One thread accepts for up to 64 listening sockets, round robin, at most 64
+ * connections of one at a time.  Without a free descriptor it accepts none,
  * uses no CPU, and tries again ten times a second.  It holds some descriptors
  * in reserve, so that the handler of a connection can open what it needs.
  *
@@ -41,7 +41,7 @@ struct rpcbuf_acceptor_handlers {
  * rpcbuf_acceptor_create - start the thread, with all signals blocked.
  *
  * @reserve: descriptors to hold in reserve, at most 64; @first: their lowest
- * number.  Returns 0; -EINVAL, -ENOMEM or -errno of eventfd(2) or
+ * number.  Returns 0; -EINVAL, -ENOMEM, -E2BIG for a wrong `size`, or -errno of eventfd(2) or
  * pthread_create(3), and *acceptor is untouched.
  */
 int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
@@ -52,8 +52,9 @@ int rpcbuf_acceptor_create(struct rpcbuf_acceptor **acceptor,
  * rpcbuf_acceptor_add - accept from the listening socket @fd from now on.
  *
  * It uses a descriptor of its own, so @fd may be closed.  The socket becomes
- * non-blocking.  `accepted` gets @listener.  Returns 0; -ENOMEM, or -errno of
- * fcntl(2) with F_DUPFD.  Any thread.
+ * non-blocking.  `accepted` gets @listener.  Returns 0; -ENOMEM when there are 64
+ * already; -errno of fcntl(2) with F_DUPFD; -EPERM in a child, after fork(2).  Any
+ * thread.
  */
 int rpcbuf_acceptor_add(struct rpcbuf_acceptor *acceptor, int fd,
 			void *listener);

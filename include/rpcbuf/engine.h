@@ -153,8 +153,9 @@ struct rpcbuf_engine_options {
  * Threads start with all signals blocked and with the capabilities of the
  * caller.  Returns 0; -EINVAL when an option is out of range or @mm is too
  * small for one vector per receiver and two more (fewer receivers are taken
- * first), and ->log was told which and what it must be; -ENOTSUP when @options
- * names a back end that the system does not have, and ->log was told why;
+ * first), and ->log was told which and what it must be; -EINVAL without a line
+ * or a sentence when ->call or ->closed is NULL; -EINVAL or -E2BIG for a wrong
+ * `size` of @handlers or @options; -ENOTSUP when @options names a back end that the system does not have, and ->log was told why;
  * -EPERM in a child of the process that made @mm; -ENOMEM, or the errno of what
  * could not be created.
  */
@@ -173,7 +174,8 @@ int rpcbuf_engine_create(struct rpcbuf_engine **engine, struct rpcbuf *mm,
  */
 int rpcbuf_engine_stop(struct rpcbuf_engine *engine, unsigned int timeout_ms);
 
-/* Frees a stopped engine. */
+/* Frees an engine, after rpcbuf_engine_stop() has returned 0.  No other thread is
+ * in a call on it, and none follows but rpcbuf_conn_put().  Does not wait. */
 void rpcbuf_engine_destroy(struct rpcbuf_engine *engine);
 
 /* "io_uring" or "epoll": what this engine really uses. */
@@ -211,7 +213,8 @@ int rpcbuf_engine_adopt(struct rpcbuf_engine *engine, int fd, void *conn_data,
  * may hold the socket until it returns.  Any thread. */
 void rpcbuf_conn_drop(struct rpcbuf_conn *conn);
 
-/* Drops the reference that rpcbuf_engine_adopt() returned. */
+/* Drops the reference that rpcbuf_engine_adopt() returned.  Any thread; waits for
+ * no more than a lock. */
 void rpcbuf_conn_put(struct rpcbuf_conn *conn);
 
 /*
@@ -225,14 +228,13 @@ void rpcbuf_conn_put(struct rpcbuf_conn *conn);
  *
  * Unsent replies count by the memory that they pin.  A connection is not read from,
  * and no more of its calls are run:
- * - while its socket is full and 64 KiB or more are unsent;
+ * - while its socket is full and its replies pin more than 64 KiB;
  * - while its replies pin more than max_unsent and more than the longest record,
  *   which is logged;
  * - while the replies of all pin a quarter of the budget and it has any unsent.
  *
- * A peer that
- * takes no byte of a reply for rpcbuf_conn_set_send_timeout() is let go of with
- * RPCBUF_CLOSE_UNREAD.
+ * A peer that takes no byte of a reply for rpcbuf_conn_set_send_timeout() is let go
+ * of with RPCBUF_CLOSE_UNREAD.
  * (The kernel's server: svc_tcp_has_wspace(), svc_tcp_sendto() and the socket's
  * sk_sndtimeo of 30 s.)
  *
@@ -293,7 +295,8 @@ bool rpcbuf_call_be_short(struct rpcbuf_call *call);
  */
 int rpcbuf_call_share(struct rpcbuf_call *call, unsigned int number);
 
-/* The handler is done with @call: its pages go back.  Any thread. */
+/* The handler is done with @call, once: its pages go back, and @call is not used
+ * any more.  Any thread; waits for no more than a lock. */
 void rpcbuf_call_done(struct rpcbuf_call *call);
 
 /* Statistics: rpcbuf/tbl/engine_counters.def says what each member counts.  Start
