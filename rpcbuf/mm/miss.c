@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include <rpcbuf/mm/fault.h>
-#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/miss.h>
 #include <rpcbuf/mm/node.h>
 #include <rpcbuf/mm/pcp.h>
@@ -78,17 +77,9 @@ unsigned int miss_take_here(struct rpcbuf *mm, rpcbuf_gfp_t gfp, void **pages,
 void miss_put(struct rpcbuf *mm, void **pages, unsigned int nr)
 {
 	void *batch[PCP_CHUNK];
-	unsigned int i, kept = 0;
-	bool ignore = fork_is_child(mm);
+	unsigned int last = miss_drop(mm, pages, nr, batch);
 
-	for (i = 0; i < nr; i++) {
-		void *page = pages[i];
-
-		pages[i] = NULL;
-		if (page && !ignore && page_drop(mm, page))
-			batch[kept++] = page;
-	}
-	if (kept)
-		mm_give(mm, batch, kept);
+	if (last)
+		mm_give(mm, batch, last);
 	page_log(mm);
 }

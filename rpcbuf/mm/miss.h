@@ -10,6 +10,7 @@
 #ifndef RPCBUF_MM_MISS_H
 #define RPCBUF_MM_MISS_H
 
+#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/guard.h>
 #include <rpcbuf/mm/harden.h>
 #include <rpcbuf/mm/page.h>
@@ -54,6 +55,24 @@ static inline bool page_drop(struct rpcbuf *mm, void *page)
 	if (guard_on(mm))
 		harden_free(mm, index);
 	return true;
+}
+
+/* Drops a reference on each page of the @nr slots, and clears these.  Returns how
+ * many were the last, which are then in @batch.  In a child: none. */
+static inline unsigned int miss_drop(struct rpcbuf *mm, void **pages,
+				     unsigned int nr, void **batch)
+{
+	unsigned int last = 0;
+	bool ignore = fork_is_child(mm);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		void *page = pages[i];
+
+		pages[i] = NULL;
+		if (page && !ignore && page_drop(mm, page))
+			batch[last++] = page;
+	}
+	return last;
 }
 
 #endif /* RPCBUF_MM_MISS_H */

@@ -9,25 +9,16 @@
  */
 #include <errno.h>
 
-#include <rpcbuf/mm/fork.h>
 #include <rpcbuf/mm/pcp_fast.h>
 
 /* Drops a reference on what is left in the slots, past the caches. */
 static void put_rest(struct rpcbuf *mm, void **pages, unsigned int nr)
 {
 	void *batch[PCP_CHUNK];
-	unsigned int i, kept = 0;
-	bool ignore = fork_is_child(mm);
+	unsigned int last = miss_drop(mm, pages, nr, batch);
 
-	for (i = 0; i < nr; i++) {
-		void *page = pages[i];
-
-		pages[i] = NULL;
-		if (page && !ignore && page_drop(mm, page))
-			batch[kept++] = page;
-	}
-	if (kept)
-		mm_give_nolock(mm, batch, kept);
+	if (last)
+		mm_give_nolock(mm, batch, last);
 }
 
 static void put_chunk(struct rpcbuf *mm, void **pages, unsigned int nr)
