@@ -4,7 +4,7 @@
  * parameters and counters are made from the tables in rpcbuf/tbl.  Runs when the
  * project is built; not installed.
  *
- *	.\" @options USER|TUNING|GONE
+ *	.\" @options USER|TUNING|GONE|ENGINE
  *	.\" @counters ENGINE|MM|SVC
  *
  * stands for a list.  Up to a line `.\" @end` there may be more about some of its
@@ -14,6 +14,8 @@
  * usage: rpcbuf-tables PAGE.in > PAGE
  */
 #include <ctype.h>
+#include <rpcbuf/engine.h>
+#include <rpcbuf/rqst.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -109,6 +111,54 @@ static void print_gone(void)
 	}
 }
 
+/* The options of the library, by the names of their members. */
+static const struct engine_option {
+	struct parameter is;
+	const char *type, *in_block;
+} engine_options[] = {
+#define OPTION(type, name, least, most, initial, place, Name, unit, what)   \
+	{{name, PARAMETER_##place, UNIT_##unit, least, most, initial, what, \
+	  ""},                                                              \
+	 #type,                                                             \
+	 #Name},
+#define X(type, member, least, most, initial, place, Name, unit, l, m, i,  \
+	  what, when)                                                      \
+	OPTION(type, "limits." #member, least, most, initial, place, Name, \
+	       unit, what)
+	RPCBUF_LIMIT_OPTIONS(X)
+#undef X
+#define X(type, member, least, most, initial, place, Name, unit, l, m, i, \
+	  what, when)                                                     \
+	OPTION(type, #member, least, most, initial, place, Name, unit, what)
+		RPCBUF_ENGINE_OPTIONS(X)
+#undef X
+};
+
+static void print_engine_option(const struct engine_option *option)
+{
+	bool pointer = strchr(option->type, '*');
+	char range[96], initial[32];
+
+	parameter_range(&option->is, range, sizeof(range));
+	parameter_default(&option->is, initial, sizeof(initial));
+	printf(".It Va %s Pq %s%s%s\n", option->is.name, option->type,
+	       pointer ? "" : ", ", pointer ? "" : range);
+	printf("The default is %s.\n", pointer ? "NULL" : initial);
+	if (option->is.place != PARAMETER_NONE)
+		printf("In the RPCBUF block it is\n.Cm %s .\n",
+		       option->in_block);
+	print_sentences(option->is.what);
+	print_text(option->is.name);
+}
+
+static void print_engine_options(void)
+{
+	size_t nr = sizeof(engine_options) / sizeof(*engine_options);
+
+	for (size_t i = 0; i < nr; i++)
+		print_engine_option(&engine_options[i]);
+}
+
 static void print_options(const char *place)
 {
 	static const char *const places[] = {
@@ -120,6 +170,10 @@ static void print_options(const char *place)
 	printf(".Bl -tag -width Ds\n");
 	if (strcmp(place, "GONE") == 0) {
 		print_gone();
+		found = true;
+	}
+	if (strcmp(place, "ENGINE") == 0) {
+		print_engine_options();
 		found = true;
 	}
 	for (size_t i = 0; i < nr_parameters; i++)
