@@ -12,10 +12,10 @@ extern "C" {
  * something.
  *
  * The functions named _create but those of acceptors, replies and send lists,
- * rpcbuf_mempool_resize(), and rpcbuf_rqst_fill() for -ENOMEM, say what could not be had, how much of it, and what the system
- * said.  For the thread that called them, until its next such failure; ""
- * before the first.  Meant to be read right after one of them returned an
- * error, and only then.  Never NULL.
+ * rpcbuf_mempool_resize(), and rpcbuf_rqst_fill() for -ENOMEM, say what could
+ * not be had, how much of it, and what the system said.  For the thread that
+ * called them, until its next such failure; "" before the first.  Meant to be
+ * read right after one of them returned an error, and only then.  Never NULL.
  */
 const char *rpcbuf_why(void);
 
