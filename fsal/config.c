@@ -166,7 +166,7 @@ static uint64_t settle(const char *name, uint64_t in, uint64_t outside,
 		       name);
 	else if (outside != not_given)
 		LogWarn(COMPONENT_CONFIG,
-			"RPCBUF: %s stands in the RPCBUF block: it belongs into its Tuning { } block; this is accepted until version " OUTSIDE_UNTIL,
+			"RPCBUF: %s stands in the RPCBUF block: it belongs in its Tuning { } block; this is accepted until version " OUTSIDE_UNTIL,
 			name);
 	if (in != not_given)
 		return in;

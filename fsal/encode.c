@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * ntirpc encodes the head of a reply itself, and asks for the results through a
- * function, which is ours for that long: what it encodes goes through the
- * flavour first.  No other thread uses a
- * request while it is replied to.
+ * function, which is ours for that long: what it encodes goes through the flavour
+ * first.  No other thread uses a request while it is replied to.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The XDR operations over a writer.  An operation begins with the position to which
- * ntirpc has written, and ends with the window in which ntirpc writes on.
+ * The XDR operations over a writer.  Each first tells the writer how far ntirpc
+ * has written in the window, and at its end opens the window that follows.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -96,7 +96,7 @@ static void shut_down(SVCXPRT *xprt)
 /* Sending may free replies under engine_lock, and a release may take it again for
  * reading.  That is safe: readers get it while a writer waits
  * (PTHREAD_RWLOCK_PREFER_READER_NP). */
-static void collect_locked(struct wire *wire)
+static void collect_under_lock(struct wire *wire)
 {
 	pthread_rwlock_rdlock(&hook.engine_lock);
 	wire_collect(wire, hook.engine != NULL);
@@ -128,7 +128,7 @@ static void adopt(SVCXPRT *xprt)
 	if (flags & SVC_XPRT_FLAG_DESTROYED)
 		drop_conn(wire);
 	/* Calls that the server has queued behind the token. */
-	collect_locked(wire);
+	collect_under_lock(wire);
 }
 
 /* For a new transport, of which no other thread knows. */
@@ -161,7 +161,7 @@ static enum xprt_stat xprt_recv(SVCXPRT *xprt)
 		return hook.original_connected.xp_recv(xprt);
 	if (xprt->xp_parent || !untouched(xprt->xp_fd)) {
 		LogInfo(COMPONENT_DISPATCH,
-			"RPCBUF: closing a connection accepted before the take-over; its peer connects again");
+			"RPCBUF: shutting down a connection from before the take-over; its peer connects again");
 		shut_down(xprt);
 		return SVC_STAT(xprt);
 	}
@@ -299,7 +299,7 @@ static enum clnt_stat client_call(struct clnt_req *call)
 	if (!wire && fd >= 0)
 		wire = wire_by_fd(fd);
 	if (wire)
-		collect_locked(wire);
+		collect_under_lock(wire);
 	return stat;
 }
 

@@ -4,7 +4,8 @@
  * reserve.
  *
  * `lock` guards the list of listeners, which only grows, and the reserve.  The
- * only system calls under it open and close descriptors of the reserve.  All
+ * only system calls under it open and close descriptors of the reserve, and
+ * duplicate a listening socket.  All
  * else belongs to the thread.
  */
 #include <errno.h>

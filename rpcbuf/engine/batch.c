@@ -7,8 +7,8 @@
  *
  * The thread that clears loop->batched by an atomic exchange uncorks the list:
  * the owner at the end of the batch, or the monitor when a call of the batch
- * runs long.  The monitor does so under its lock; the owner takes that lock
- * before it closes a connection.
+ * runs long.  The monitor clears it, and takes a reference, under its lock; the
+ * owner takes that lock before it closes a connection.
  */
 #include "rpcbuf/engine/engine_private.h"
 #include "rpcbuf/engine/cork.h"

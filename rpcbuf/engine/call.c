@@ -48,7 +48,7 @@ size_t call_size_on_heap(const struct rpcbuf_engine *engine)
 	       sizeof(struct rpcbuf_event);
 }
 
-void call_thread_idle(void)
+void call_release_cached_pages(void)
 {
 	if (self->cached)
 		respages_release(&self->cached->respages,
@@ -117,7 +117,7 @@ void call_put(struct rpcbuf_engine *engine, struct rpcbuf_call *call)
 	 * it. */
 	if (call->respages.nr &&
 	    (call->respages.reserved || rpcbuf_wait_pending(engine->mm)))
-		call_thread_idle();
+		call_release_cached_pages();
 }
 
 bool call_is_running(const struct rpcbuf_call *call)

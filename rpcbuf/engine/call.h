@@ -55,13 +55,13 @@ struct share_client *call_dispatch(struct rpcbuf_engine *engine,
 /* True when this thread is in the handler with @call. */
 bool call_is_running(const struct rpcbuf_call *call);
 
-/* Where the call that this thread runs counts; NULL: that is not @call. */
+/* The share's client that counts @call, if this thread runs @call; else NULL. */
 struct share_client **call_share_client(const struct rpcbuf_call *call);
 
-/* The thread starts, and ends, to be @worker. */
+/* From the first to the second, the thread is @worker. */
 void call_thread_enter(struct worker *worker);
 void call_thread_exit(void);
-/* The thread is idle: releases the pages of its cached call. */
-void call_thread_idle(void);
+/* Releases the pages of the cached call of this thread. */
+void call_release_cached_pages(void);
 
 #endif /* RPCBUF_ENGINE_CALL_H */

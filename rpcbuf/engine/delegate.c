@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Runs calls that are likely to block on other threads.  Most calls compute,
+ * Runs, on other threads, the calls that are likely to block.  Most calls compute,
  * and run on the thread that received them: to wake another thread costs as
  * much as the call.  Where the calls of a connection wait for a disk or for
  * another server, the next call must not wait with them, so the owner of the
@@ -8,9 +8,9 @@
  * would give the loop to another thread as well, but only from calls longer
  * than handover_us.
  *
- * Per connection two averages are learned: the time of a call, by the TSC, and
- * how many of the long calls were blocked, by getrusage(2), which is asked for
- * long calls only.  Updates by two threads may race; the next call corrects
+ * Per connection two averages are learned: the time of a call, by os_ticks(), which
+ * costs next to nothing to read, and how many of the long calls were blocked, by
+ * getrusage(2), which is asked for long calls only.  Updates by two threads may race; the next call corrects
  * them.
  */
 #include <sys/resource.h>
@@ -24,8 +24,8 @@
 /* A call counts as at most so many long ones, so that one that was preempted
  * does not spoil the average. */
 #define LONG_MOST    4
-/* Of 256 long calls, those that were blocked; above this the next one is likely
- * to. */
+/* When more of 256 long calls were blocked than this, the next one is likely to
+ * be. */
 #define BLOCKED_LIKELY 128u
 /* A call was blocked when it was off the CPU for at least 1 / OFF_CPU of its
  * time. */

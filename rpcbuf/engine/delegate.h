@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * delegate.h - runs calls that are likely to block on other threads.
+ * delegate.h - runs, on other threads, the calls that are likely to block.
  */
 #ifndef RPCBUF_ENGINE_DELEGATE_H
 #define RPCBUF_ENGINE_DELEGATE_H
@@ -21,7 +21,7 @@ struct delegate {
 
 /* Of a connection: averages over its calls, learned by any thread. */
 struct habit {
-	uint64_t ticks;	  /* of TSC that a call takes; atomic */
+	uint64_t ticks;	  /* of os_ticks() that a call takes; atomic */
 	uint64_t blocked; /* of 256 long calls, those that were blocked;
 			   * atomic */
 };
@@ -34,7 +34,7 @@ struct call_clock {
 	long switches;
 };
 
-/* Converts long_call_us to ticks of the TSC. */
+/* Converts long_call_us to ticks of os_ticks(). */
 void delegate_init(struct rpcbuf_engine *engine);
 
 /* Called before and after a call of @conn, on the thread that runs it; @conn

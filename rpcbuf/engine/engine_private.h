@@ -28,8 +28,9 @@
  *   workers.lock
  *	workers, all; a worker's link, job, arg, reserved; replies_starting
  *   monitor.lock
- *	monitor.stop; held over the monitor's batch_uncork_late(), so that an
- *	owner that gets the lock knows that this is over
+ *	monitor.stop; held while the monitor clears loop->batched and takes a
+ *	reference, so an owner that gets the lock knows that the monitor is done
+ *	with the connection, or has a reference
  *   clients.lock
  *	clients, all; a client's link, nr_conns and row, and that it exists; a
  *	connection's succession.link, and part when it is closed
@@ -203,8 +204,8 @@ struct backend {
 	void (*enter)(struct loop *loop, struct worker *worker);
 	void (*leave)(struct worker *worker);
 	void (*exit)(struct worker *worker);
-	/* Calls conn_event() when bytes come, or have come: 0 or -errno.  Both
-	 * are idempotent. */
+	/* Calls conn_event() when bytes or the end of the stream come, or have
+	 * come: 0 or -errno.  Both are idempotent. */
 	int (*watch)(struct loop *loop, struct rpcbuf_conn *conn);
 	void (*unwatch)(struct loop *loop, struct rpcbuf_conn *conn);
 	/* Likewise: calls sending_resume() when its socket takes bytes. */

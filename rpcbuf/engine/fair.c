@@ -27,7 +27,7 @@
 /*
  * The loop time that the client of @part ever used in other loops; three
  * quarters of it count.  If all of it counted, two clients in two loops could
- * settle at many ways to share them; so they settle at an even split.
+ * settle at any of many splits; with three quarters they settle at the even one.
  */
 static uint64_t used_elsewhere(const struct loop *loop,
 			       const struct client_part *part)

@@ -27,7 +27,8 @@ void flight_done(struct rpcbuf_conn *conn)
 	rpcbuf_conn_put(conn);
 }
 
-/* Makes the completing call at that number post @conn.  Pairs with
+/* Makes the call whose completion leaves the number that @awaits stands for post
+ * @conn.  Pairs with
  * flight_done(). */
 static void set_awaits(struct rpcbuf_conn *conn, enum conn_awaits awaits)
 {

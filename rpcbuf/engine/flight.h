@@ -40,8 +40,8 @@ void flight_begin(struct rpcbuf_conn *conn);
 /* The engine may be destroyed from here on. */
 void flight_done(struct rpcbuf_conn *conn);
 
-/* The owner: true when @conn is at its limit.  It is posted when it is
- * below. */
+/* The owner: true when @conn is at its limit.  It is posted when flights->resume
+ * calls are left. */
 bool flight_too_many(struct rpcbuf_conn *conn);
 
 /* The owner: makes the last call post @conn. */

@@ -99,8 +99,8 @@ static void evict_idle(struct gate *gate, uint64_t now_ns)
 			evict(gate, entry);
 }
 
-/* Only clients with an entry inside can lack room, and these are few: the scan
- * is short. */
+/* While less than twice the limit is used, only clients with an entry inside lack
+ * room, and these are few; above that the scan passes all waiting clients. */
 static struct gate_entry *first_with_room(const struct gate *gate)
 {
 	struct gate_client *client, *next;

@@ -19,7 +19,7 @@ struct rpcbuf_engine;
 struct heap {
 	uint64_t limit;	    /* bytes */
 	size_t call_bytes;  /* of one call */
-	uint32_t nr_calls;
+	uint32_t nr_calls;  /* that are allocated, cached ones included */
 	uint32_t nr_arrays; /* of slots */
 };
 

@@ -64,8 +64,8 @@ static bool prealloc_rest(struct rpcbuf_conn *conn)
 	return true;
 }
 
-/* True when the call under way ends where the unused part of the run begins,
- * and the rest of it fits there. */
+/* True when the part of the call that has come ends directly in front of the
+ * unused part of the run, and the rest fits there. */
 static bool continues_run(const struct rpcbuf_conn *conn, unsigned int nr)
 {
 	unsigned int left;
@@ -134,7 +134,7 @@ fill_vector(struct rpcbuf_conn *conn, size_t size)
 	return true;
 }
 
-/* The same, timed for a reader of the trace. */
+/* The same, timed while a reader holds a lease on events or times. */
 static __attribute__((noinline)) bool fill_vector_timed(struct rpcbuf_conn *conn,
 							size_t size)
 {

@@ -83,12 +83,12 @@ void log_share(const struct rpcbuf_conn *conn, int number, bool hangs)
 		return;
 	os_store(due, conn->loop->now_ns + LOG_PERIOD_SECONDS * OS_SECOND_NS);
 	log_peer_name(conn->fd, peer, sizeof(peer));
-	engine_log(engine, RPCBUF_LOG_INFO,
-		   "%s %d is full (%u calls, %u per client): a call of %s %s",
-		   name ? name : "share", number, engine->shares.most,
-		   engine->shares.most_client, peer,
-		   hangs ? "is delayed, as its other calls there hang"
-			 : "waits");
+	engine_log(
+		engine, RPCBUF_LOG_INFO,
+		"%s %d is full (at most %u calls run, %u of a client): a call of %s %s",
+		name ? name : "share", number, engine->shares.most,
+		engine->shares.most_client, peer,
+		hangs ? "is delayed, as its other calls there hang" : "waits");
 }
 
 void log_short(struct rpcbuf_engine *engine, uint64_t pinned, uint64_t most)

@@ -42,7 +42,7 @@ void log_parked(const struct rpcbuf_conn *conn, enum parked_for what,
 bool log_parked_due(const struct rpcbuf_conn *conn, enum parked_for what);
 
 /* Likewise, that a call of @conn for share @number is queued; or is answered
- * DELAY, as the share hangs. */
+ * "later", as the share hangs. */
 void log_share(const struct rpcbuf_conn *conn, int number, bool hangs);
 
 /* Likewise, that READ replies are shortened, as unread replies pin @pinned

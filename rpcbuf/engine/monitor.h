@@ -3,7 +3,7 @@
  * monitor.h - the thread that takes loops away from owners that run a long
  * call.
  *
- * It scans all loops every Handover (half a millisecond by default) while calls
+ * It scans all loops every handover_us (500 by default) while calls
  * come in.  A loop whose sequence is odd, and the same as at the last scan,
  * runs a long call: a worker gets the loop, at once if the thread of the call
  * sleeps, a few scans later if it computes.  While no calls come the monitor
@@ -19,7 +19,7 @@
 struct rpcbuf_engine;
 
 struct monitor {
-	pthread_mutex_t lock; /* held while it uncorks send lists: batch.c */
+	pthread_mutex_t lock; /* also of what the monitor uncorks: batch.c */
 	pthread_cond_t wake;
 	bool stop;	    /* under the lock */
 	uint32_t asleep;    /* atomic */

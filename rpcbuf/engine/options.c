@@ -78,15 +78,15 @@ int engine_options_read(struct rpcbuf_handlers *handlers,
 	err = sized_read(handlers, sizeof(*handlers), given_handlers);
 	if (err)
 		return os_why(err,
-			      "the handlers have %zu bytes, or set what this "
-			      "library does not know behind its %zu",
+			      "the handlers have %zu bytes; this library knows "
+			      "%zu, and members behind these must be 0",
 			      given_handlers->size, sizeof(*handlers));
 	err = sized_read(options, sizeof(*options), given);
 	if (!err)
 		return 0;
 	snprintf(line, sizeof(line),
-		 "the engine options have %zu bytes, or set what this library "
-		 "does not know behind its %zu",
+		 "the engine options have %zu bytes; this library knows %zu, "
+		 "and members behind these must be 0",
 		 given->size, sizeof(*options));
 	log_error(handlers, line);
 	return os_why(err, "%s", line);

@@ -16,7 +16,7 @@
  * EMPTY    no reply
  * CORKED   replies wait for another one that follows at once: cork.h
  * WRITING  one thread writes, also what others append meanwhile: round.h
- * BLOCKED  replies are left; the watcher of POLLOUT continues
+ * BLOCKED  replies are left; the thread that watches for POLLOUT continues
  * DEAD     nothing is sent any more.  The replies are freed by the thread that
  *          writes, if there is one, else by the thread that made the move: flush.h
  *

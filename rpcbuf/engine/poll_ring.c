@@ -169,8 +169,8 @@ void poll_ring_disarm(struct poll_ring *ring, uint32_t place)
 {
 	struct io_uring_sqe *sqe = next_sqe(ring);
 
-	/* Without an SQE the poll stays armed; its completion is ignored by its
-	 * generation. */
+	/* Without an SQE the poll stays armed until it completes, which reap()
+	 * ignores: conn->arm no longer names the entry. */
 	if (!sqe)
 		return;
 	io_uring_prep_poll_remove(

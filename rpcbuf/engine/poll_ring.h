@@ -44,8 +44,8 @@ int poll_ring_enable(struct poll_ring *ring);
 /* Armed requests are cancelled.  NULL is allowed. */
 void poll_ring_destroy(struct poll_ring *ring);
 
-/* Arms a poll that completes once, when @fd has one of @events (poll(2)) or an
- * error. Returns 0 with its entry in *@place, or -errno.  poll_ring_enter()
+/* Arms a poll that completes once, when @fd has one of @events, or POLLERR or
+ * POLLHUP (poll(2)).  Returns 0 with its entry in *@place, or -errno.  poll_ring_enter()
  * submits it. */
 int poll_ring_arm_poll(struct poll_ring *ring, struct rpcbuf_conn *conn, int fd,
 		       unsigned int events, uint32_t *place);

@@ -172,7 +172,8 @@ void quota_count(struct rpcbuf_conn *conn)
 	os_store(&conn->admit.quota.partial, partial);
 	os_store(&conn->part->partial, conn->part->partial + more);
 	os_store(&own->partial, own->partial + more);
-	/* It is never parked for quota, so its pages count for no client. */
+	/* An outgoing connection is never parked for quota, so its pages stay out
+	 * of quota->partial, from which clients' quotas follow. */
 	if (conn->outgoing)
 		own->published += more;
 	publish_partial(conn->loop);

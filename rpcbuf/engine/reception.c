@@ -26,7 +26,7 @@
  *	    position in the queue, or the grant, even while it is ready again;
  *	    for other reasons it has neither.  FOR_GATE: it waits at the gate.
  *	    FOR_CALLS: a completing call posts it.  FOR_UNSENT: the send list
- *	    posts it; if the adapter sends replies itself, the loop polls it.
+ *	    posts it.
  * ending   Nothing more is received, and it holds no grant.  It closes when its
  *	    calls are done and its replies are read, or the time for that is
  *	    over.  If the adapter drops it meanwhile, it ends anew, for that

@@ -11,7 +11,7 @@
 static void release_vector(struct loop *loop)
 {
 	rpcbuf_rqst_release(loop->rqst);
-	call_thread_idle();
+	call_release_cached_pages();
 }
 
 /* Not while a connection holds the page grant, or tries again: the vector has

@@ -43,7 +43,7 @@ static bool start_loop(struct rpcbuf_engine *engine, struct loop *loop)
 
 /* Returns true when the caller must start the loop; false when it runs, or the
  * engine stops.  A stop that is not seen here finds ->replies_starting set. */
-static bool may_start(struct rpcbuf_engine *engine)
+static bool claim_start(struct rpcbuf_engine *engine)
 {
 	struct workers *workers = &engine->workers;
 	bool start;
@@ -70,7 +70,7 @@ static void started(struct rpcbuf_engine *engine, bool open)
 
 bool replies_start(struct rpcbuf_engine *engine)
 {
-	if (may_start(engine))
+	if (claim_start(engine))
 		started(engine, start_loop(engine, engine_replies(engine)));
 	return os_load_acquire(&engine->replies_open);
 }

@@ -3,8 +3,8 @@
  * replies.h - the loop of the connections that this process opened.
  *
  * It exists from the first of these connections on, behind the loops of
- * clients' connections.  It has a thread beyond max_threads, own page grants
- * and own reserve pages.  So replies to calls of this process are received even
+ * clients' connections.  It has a thread beyond max_threads, and page grants and
+ * reserve pages of its own.  So replies to calls of this process are received even
  * while all other threads wait for them.
  */
 #ifndef RPCBUF_ENGINE_REPLIES_H

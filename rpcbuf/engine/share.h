@@ -9,8 +9,8 @@
  * next one on its own thread: clients round robin, those at their limit
  * skipped, FIFO within a client.
  *
- * A share hangs for a client when its calls wait and none of them returned or
- * started for SHARE_HUNG_NS.  Waiting calls may be withdrawn then.  This is a
+ * A share hangs for a client that has waiting calls when none of its calls there
+ * returned or started for SHARE_HUNG_NS.  Waiting calls may be withdrawn then.  This is a
  * hint: no limit depends on it.
  *
  * A waiter with the id of another waiter of its owner is a retransmission: one

@@ -61,7 +61,7 @@ static void on_corked(struct rpcbuf_out *out, bool corked)
 
 static const struct out_ops ops = {.corked = on_corked};
 
-/* Uncorks the lists that have been corked for SCAN_NS.  Returns true when there
+/* Uncorks the lists whose cork_until_ns passed SCAN_NS ago.  Returns true when there
  * was a corked list. */
 static bool uncork_overdue(void)
 {
@@ -134,7 +134,7 @@ static bool start_uncorker(void)
 }
 
 /* Starts the uncorker if needed. */
-static bool uncorker_is_alive(void)
+static bool ensure_uncorker(void)
 {
 	bool alive;
 
@@ -163,7 +163,7 @@ static void stop_uncorker(void)
 	os_store(&life.alive, false);
 }
 
-static void uncount_list(struct rpcbuf_out *out)
+static void leave_uncorker(struct rpcbuf_out *out)
 {
 	pthread_mutex_lock(&uncorker.lock);
 	while (uncorker.at == out)
@@ -193,7 +193,7 @@ void rpcbuf_out_free(struct rpcbuf_out *out)
 {
 	if (out && !out_is_forked(out)) {
 		out_end(out);
-		uncount_list(out);
+		leave_uncorker(out);
 		out_exit(out);
 	}
 	free(out);
@@ -206,7 +206,7 @@ int rpcbuf_out_send(struct rpcbuf_out *out, struct rpcbuf_reply *reply,
 		rpcbuf_reply_free(reply);
 		return -EPERM;
 	}
-	return out_append_own(out, reply, more && uncorker_is_alive());
+	return out_append_own(out, reply, more && ensure_uncorker());
 }
 
 int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
@@ -214,5 +214,5 @@ int rpcbuf_out_join(struct rpcbuf_out *out, const void *bytes, size_t len,
 {
 	if (out_is_forked(out))
 		return -EPERM;
-	return out_join_own(out, bytes, len, more && uncorker_is_alive());
+	return out_join_own(out, bytes, len, more && ensure_uncorker());
 }

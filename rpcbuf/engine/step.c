@@ -221,8 +221,8 @@ static enum step one_step(struct loop *loop, struct rpcbuf_conn *conn)
 		conn_end(conn, RPCBUF_CLOSE_DROPPED);
 		return STEP_OTHER;
 	}
-	/* The peer is gone: its next calls would run in vain, and late, as it
-	 * may have sent them again. */
+	/* The next calls would run in vain, and too late: the client may have sent
+	 * them again, and later calls too. */
 	if (os_load(&conn->gone)) {
 		conn_end(conn, RPCBUF_CLOSE_ERROR);
 		return STEP_OTHER;

@@ -40,8 +40,8 @@ static bool is_same_port(const struct rpcbuf_conn *a,
 	       a->part->client == b->part->client;
 }
 
-/* A predecessor.  A connection from the same port that is alive is to another
- * port of this server. */
+/* True when @conn is broken, and so a predecessor.  A live connection from the
+ * same port goes to another port of this server. */
 static bool is_dead(const struct rpcbuf_conn *conn)
 {
 	struct tcp_info info;

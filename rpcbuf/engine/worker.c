@@ -98,7 +98,7 @@ static void work(struct workers *workers, struct worker *worker)
 		worker->job = NULL;
 		pthread_mutex_unlock(&workers->lock);
 		ended = job(worker, worker->arg);
-		call_thread_idle();
+		call_release_cached_pages();
 		pthread_mutex_lock(&workers->lock);
 		workers->nr_ended += ended;
 		if (ended)
@@ -107,7 +107,7 @@ static void work(struct workers *workers, struct worker *worker)
 	pthread_mutex_unlock(&workers->lock);
 }
 
-/* One thread less.  Under the lock. */
+/* Takes off a thread that has ended, or could not be created.  Under the lock. */
 static void count_gone(struct workers *workers)
 {
 	assert_held(&workers->lock);
@@ -167,7 +167,9 @@ static int create_worker(struct rpcbuf_engine *engine, unsigned int number,
 }
 
 /* Reserves an idle worker, or returns the number for a new one, or -EUSERS.
- * @more raises the limit by one, for good.  Under the lock. */
+ * @more raises the limit by one, in the same hold of the lock, so that no other
+ * caller takes the place; get_worker() lowers it again if no thread can be
+ * created.  Under the lock. */
 static int reserve_worker(struct workers *workers, bool more,
 			  struct worker **idle, unsigned int *number)
 {

@@ -229,7 +229,7 @@ int rpcbuf_writer_insert(struct rpcbuf_writer *w, uint32_t position,
 		     bytes);
 }
 
-/* There is always an extent. */
+/* Starts at @position with one empty extent: there is always one. */
 static void begin_empty(struct rpcbuf_writer *w, uint32_t position)
 {
 	static uint8_t nowhere;

@@ -81,15 +81,15 @@ static unsigned int inflate(struct rpcbuf *mm, struct zone *zone, uint64_t want)
 	return nr;
 }
 
-/* How many pages one node gives before the next is asked. */
-static uint64_t round_pages(const struct rpcbuf *mm, uint64_t want)
+/* How many pages one node gives, or gets, before the next. */
+static uint64_t pages_per_node(const struct rpcbuf *mm, uint64_t want)
 {
 	return rpcbuf_max(want / mm->nr_nodes / 4, (uint64_t)ZONE_BLOCK_PAGES);
 }
 
 static uint64_t withhold_some(struct rpcbuf *mm, uint64_t want)
 {
-	uint64_t share = rpcbuf_min(want, round_pages(mm, want));
+	uint64_t share = rpcbuf_min(want, pages_per_node(mm, want));
 	struct zone *zone = pick(mm, false);
 	uint64_t got = zone_withhold(zone, share);
 	unsigned int node;
@@ -170,7 +170,8 @@ static void grow_locked(struct rpcbuf *mm)
 	while (os_own(&budget->withheld) > target(mm)) {
 		unsigned int node;
 
-		want = round_pages(mm, os_own(&budget->withheld) - target(mm));
+		want = pages_per_node(mm,
+				      os_own(&budget->withheld) - target(mm));
 		got = zone_unwithhold(pick(mm, true), want);
 		for (node = 0; !got && node < mm->nr_nodes; node++)
 			got = zone_unwithhold(&mm->nodes[node].zone, want);

@@ -62,8 +62,8 @@ int hook_del(struct hook_list *list, struct rpcbuf_hook *hook)
 	return link ? 0 : -ENOENT;
 }
 
-/* Wakes under the lock: unregistering may free the hook as soon as it sees the
- * state. */
+/* Wakes under the lock: hook_del() may return, and the hook be freed, as soon as
+ * it gets the lock. */
 static void mark_idle(struct rpcbuf_hook *hook)
 {
 	os_store(&hook->state, HOOK_ON);

@@ -3,7 +3,7 @@
  * The way to wake the maintenance: a kick ends its sleep.
  *
  * Owns maintain.pressure and `listens`.  A kick while nobody listens does
- * nothing.  Any thread, no lock needed; never waits.
+ * nothing.  Any thread, with no lock held; never waits.
  */
 #ifndef RPCBUF_MM_KICK_H
 #define RPCBUF_MM_KICK_H

@@ -52,7 +52,7 @@ void node_order(uint8_t *order, unsigned int nr, unsigned int node,
 		const unsigned int *distances);
 
 /* Up to @most pages of @node alone, for a request of @want, while its zone stays
- * above `low`.  Returns how many; counts as with the next, at most ZONE_BATCH. */
+ * above `low`.  @want and @most: at most ZONE_BATCH.  Returns how many. */
 unsigned int node_bulk(struct rpcbuf *mm, unsigned int node, void **pages,
 		       unsigned int want, unsigned int most);
 
@@ -61,7 +61,7 @@ unsigned int node_bulk(struct rpcbuf *mm, unsigned int node, void **pages,
 unsigned int node_walk(struct rpcbuf *mm, rpcbuf_gfp_t gfp, unsigned int node,
 		       rpcbuf_nodemask_t mask, void **pages, unsigned int want);
 
-/* The same for RPCBUF_GFP_NOLOCK: what locks that can be had at once guard. */
+/* The same for RPCBUF_GFP_NOLOCK: takes only pages whose locks are free now. */
 unsigned int node_try_take(struct rpcbuf *mm, rpcbuf_gfp_t gfp,
 			   unsigned int node, rpcbuf_nodemask_t mask,
 			   void **pages, unsigned int want);

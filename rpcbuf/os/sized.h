@@ -37,8 +37,8 @@ static inline int sized_check(size_t size, size_t known)
 /*
  * sized_read - take a struct of the caller's over.
  *
- * @to: @known bytes, with the defaults, its `size` included.  Returns 0, -EINVAL
- * or -E2BIG; *to is untouched then.
+ * @to: @known bytes, with the defaults, its `size` included.  Returns 0; -EINVAL
+ * or -E2BIG, and *to is untouched.
  */
 static inline int sized_read(void *to, size_t known, const void *from)
 {
@@ -62,7 +62,7 @@ static inline int sized_read(void *to, size_t known, const void *from)
  * sized_write - fill a struct of the caller's.
  *
  * @from: @known bytes.  Only the caller's `size` bytes are written, and `size`
- * stays.  Returns 0, -EINVAL or -E2BIG; *to is untouched then.
+ * stays.  Returns 0; -EINVAL or -E2BIG, and *to is untouched.
  */
 static inline int sized_write(void *to, const void *from, size_t known)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The call at hand of a connection: when there is none.  The thread that runs it.
+ * The end of a call, and a connection without one.  On the thread that runs the
+ * call.
  */
 #include "rpcbuf/tirpc/tirpc_private.h"
 

@@ -79,8 +79,8 @@ bool svc_options(const struct rpcbuf_svc_options *given,
 	err = given ? sized_read(o, sizeof(*o), given) : 0;
 	if (err) {
 		svc_log(NULL, RPCBUF_LOG_ERROR,
-			"the options have %zu bytes, or set what this library "
-			"does not know behind its %zu",
+			"the options have %zu bytes; this library knows %zu, "
+			"and members behind these must be 0",
 			given->size, sizeof(*o));
 		errno = -err;
 		return false;

@@ -25,7 +25,7 @@
  * a whole one in the socket while another one is received. */
 #define RECEIVING (2u << 20)
 /* Default: replies that leave together share a system call.  A corked reply waits
- * 50 us at most, or for the last call. */
+ * at most 50 us, unless the last call of its batch runs longer. */
 #define BATCH	  32u
 
 /* One for the process, never closed: rpcbuf_svc_exit() may come at any time,
@@ -269,8 +269,8 @@ int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
 		err = sized_read(&options, sizeof(options), given);
 	if (err) {
 		svc_log(NULL, RPCBUF_LOG_ERROR,
-			"rpcbuf_svc_run: the options have %zu bytes, or set "
-			"what this library does not know behind its %zu",
+			"rpcbuf_svc_run: the options have %zu bytes; this "
+			"library knows %zu, and members behind these must be 0",
 			given->size, sizeof(options));
 		return err;
 	}

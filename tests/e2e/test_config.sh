@@ -64,5 +64,5 @@ accepted() {
 accepted 0 "" "Max_Payload = 65536; Tuning { Max_Fragments = 100; Spin = 0; }"
 accepted 1 "Keep_Awake does nothing any more" "Keep_Awake = never;"
 accepted 1 "Local_Congestion does nothing any more" "Local_Congestion = reno;"
-accepted 1 "Spin stands in the RPCBUF block: it belongs into its Tuning { } block; this is accepted until version" \
+accepted 1 "Spin stands in the RPCBUF block: it belongs in its Tuning { } block; this is accepted until version" \
 	"Spin = 0; Tuning { Handover = 600; }"

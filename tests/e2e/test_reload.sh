@@ -121,7 +121,7 @@ reload "Tuning.Spin = 9 takes effect when the server is restarted; 50 stays in f
 	"Memory = $((48 * MIB)); Tuning { Spin = 9; } $block"
 reload "Tuning.Spin = 9 takes effect when the server is restarted; 50 stays in force" \
 	"Memory = $((48 * MIB)); Spin = 9; $block"
-wait_log "Spin stands in the RPCBUF block: it belongs into its Tuning { } block"
+wait_log "Spin stands in the RPCBUF block: it belongs in its Tuning { } block"
 assert_eq "$(grep -c 'Spin stands in' "$LOG")" 1 "lines about the place of Spin"
 reload "Spin stands in the RPCBUF block and in its Tuning { } block" \
 	"Memory = $((64 * MIB)); Spin = 9; Tuning { Spin = 9; } $block"
