@@ -21,7 +21,7 @@ STEPS=(
 	"accepted call" "made call" "told call" "claimed call" "adopting call"
 	"adopted call" "collecting call"
 	"received call" "received half" "begun call" "running call" "encoded call"
-	"held batch" "sending call" "sending large" "sent call" "sent large"
+	"corked batch" "sending call" "sending large" "sent call" "sent large"
 	"left-off call" "blocked large" "run call"
 	"ending last" "ending read" "closed read" "shut read" "destroying read"
 )
