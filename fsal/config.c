@@ -146,11 +146,10 @@ void fsal_rpcbuf_complain(struct config_error_type *err_type,
 /* The server does not export what gives a complaint its line number; these
  * name the parameter. */
 #define REFUSE(err_type, ...)                                                 \
-	({                                                                    \
+	do {                                                                  \
 		(err_type)->invalid = true;                                   \
 		fsal_rpcbuf_complain(err_type, "RPCBUF block: " __VA_ARGS__); \
-		1;                                                            \
-	})
+	} while (0)
 
 /*
  * What is in force of a parameter of the Tuning block: @in that, or @outside, or
@@ -193,14 +192,13 @@ static void settle_all(struct fsal_rpcbuf_config *cfg,
 #undef X
 }
 
-static int check_pages(const char *name, uint64_t value,
-		       struct config_error_type *err_type)
+static void check_pages(const char *name, uint64_t value,
+			struct config_error_type *err_type)
 {
-	if (value % PAGE == 0)
-		return 0;
-	return REFUSE(err_type,
-		      "%s = %" PRIu64 " is not a multiple of a page, %u bytes",
-		      name, value, PAGE);
+	if (value % PAGE)
+		REFUSE(err_type,
+		       "%s = %" PRIu64 " is not a multiple of a page, %u bytes",
+		       name, value, PAGE);
 }
 
 static void check_all_pages(const struct fsal_rpcbuf_config *cfg,
@@ -227,29 +225,27 @@ uint64_t fsal_rpcbuf_config_least(const struct fsal_rpcbuf_config *cfg,
 	       (cfg->max_payload + VECTOR_EXTRA * (uint64_t)PAGE);
 }
 
-static int check_memory(const struct fsal_rpcbuf_config *cfg,
-			struct config_error_type *err_type)
+static void check_memory(const struct fsal_rpcbuf_config *cfg,
+			 struct config_error_type *err_type)
 {
 	uint64_t least = fsal_rpcbuf_config_least(cfg, 1);
 
-	if (cfg->memory == 0 || cfg->memory >= least)
-		return 0;
-	return REFUSE(err_type,
-		      "Memory = %" PRIu64
-		      " is less than three page vectors, %" PRIu64
-		      " bytes for Max_Payload = %" PRIu32,
-		      cfg->memory, least, cfg->max_payload);
+	if (cfg->memory != 0 && cfg->memory < least)
+		REFUSE(err_type,
+		       "Memory = %" PRIu64
+		       " is less than three page vectors, %" PRIu64
+		       " bytes for Max_Payload = %" PRIu32,
+		       cfg->memory, least, cfg->max_payload);
 }
 
-static int check_statistics(const char *path,
-			    struct config_error_type *err_type)
+static void check_statistics(const char *path,
+			     struct config_error_type *err_type)
 {
-	if (path == NULL || (path[0] == '/' && strlen(path) < PATH_MAX))
-		return 0;
-	return REFUSE(err_type,
-		      "Statistics = \"%s\" is not an absolute path of less "
-		      "than %d bytes",
-		      path, PATH_MAX);
+	if (path && (path[0] != '/' || strlen(path) >= PATH_MAX))
+		REFUSE(err_type,
+		       "Statistics = \"%s\" is not an absolute path of less "
+		       "than %d bytes",
+		       path, PATH_MAX);
 }
 
 static struct config_block block = {

@@ -77,16 +77,12 @@ int engine_options_read(struct rpcbuf_handlers *handlers,
 
 	err = sized_read(handlers, sizeof(*handlers), given_handlers);
 	if (err)
-		return os_why(err,
-			      "the handlers have %zu bytes; this library knows "
-			      "%zu, and members behind these must be 0",
+		return os_why(err, "the handlers" SIZED_WRONG,
 			      given_handlers->size, sizeof(*handlers));
 	err = sized_read(options, sizeof(*options), given);
 	if (!err)
 		return 0;
-	snprintf(line, sizeof(line),
-		 "the engine options have %zu bytes; this library knows %zu, "
-		 "and members behind these must be 0",
+	snprintf(line, sizeof(line), "the engine options" SIZED_WRONG,
 		 given->size, sizeof(*options));
 	log_error(handlers, line);
 	return os_why(err, "%s", line);

@@ -24,6 +24,12 @@
 #include <stddef.h>
 #include <string.h>
 
+/* For a sentence that begins with the name of the struct: the caller's size, and
+ * the known one. */
+#define SIZED_WRONG                                     \
+	" have %zu bytes; this library knows %zu, and " \
+	"members behind these must be 0"
+
 /* Bytes that a newer struct may have more.  A size beyond that was never set. */
 #define SIZED_MORE 4096u
 

@@ -78,9 +78,7 @@ bool svc_options(const struct rpcbuf_svc_options *given,
 	*o = init;
 	err = given ? sized_read(o, sizeof(*o), given) : 0;
 	if (err) {
-		svc_log(NULL, RPCBUF_LOG_ERROR,
-			"the options have %zu bytes; this library knows %zu, "
-			"and members behind these must be 0",
+		svc_log(NULL, RPCBUF_LOG_ERROR, "the options" SIZED_WRONG,
 			given->size, sizeof(*o));
 		errno = -err;
 		return false;

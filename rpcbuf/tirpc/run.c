@@ -269,9 +269,8 @@ int rpcbuf_svc_run(const struct rpcbuf_engine_options *given)
 		err = sized_read(&options, sizeof(options), given);
 	if (err) {
 		svc_log(NULL, RPCBUF_LOG_ERROR,
-			"rpcbuf_svc_run: the options have %zu bytes; this "
-			"library knows %zu, and members behind these must be 0",
-			given->size, sizeof(options));
+			"rpcbuf_svc_run: the options" SIZED_WRONG, given->size,
+			sizeof(options));
 		return err;
 	}
 	options.handler_size = DISPATCH_BYTES;
